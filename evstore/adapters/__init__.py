@@ -1,0 +1,56 @@
+"""From a URL to an adapter."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from evstore.errors import InvalidUrlError, MissingDependencyError, UnknownAdapterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evstore.adapters.base import Adapter
+
+# Looked at first, so that the adapters of this package need no scan of what is installed.
+BUILT_IN: Final = {
+    "memory": "evstore.adapters.memory:connect",
+    "sqlite": "evstore.adapters.sqlite:connect",
+}
+ENTRY_POINTS: Final = "evstore.adapters"
+
+_SCHEME = re.compile("([A-Za-z][A-Za-z0-9.-]*(?:[+][A-Za-z0-9]+)?):")
+
+
+def open_adapter(url: str, **options: Any) -> Adapter:
+    """The adapter that serves the URL's scheme; a URL without one is the path of a SQLite store.
+
+    Nothing is opened yet. `options` go to the adapter; the built-in ones know `timeout` and `sqlite`.
+    """
+    if not url:
+        raise InvalidUrlError("the database URL is empty")
+    found = _SCHEME.match(url)
+    scheme = found[1].lower() if found else "sqlite"
+    if url.startswith(":memory:"):
+        raise InvalidUrlError('say "memory:" for a store in memory')
+    return _factory(scheme)(url if found else f"sqlite:{url}", **options)  # type: ignore[no-any-return]
+
+
+def _factory(scheme: str) -> Callable[..., Any]:
+    target = BUILT_IN.get(scheme)
+    if target is None:
+        from importlib.metadata import entry_points  # noqa: PLC0415 - slow, and only for others' adapters
+
+        others = {each.name: each for each in entry_points(group=ENTRY_POINTS)}
+        if scheme not in others:
+            raise UnknownAdapterError(scheme, sorted({*BUILT_IN, *others}))
+        target = others[scheme].value
+    from importlib import import_module  # noqa: PLC0415
+
+    module, _, name = target.partition(":")
+    try:
+        return getattr(import_module(module), name)  # type: ignore[no-any-return]
+    except ImportError as error:
+        raise MissingDependencyError(
+            f'the adapter of "{scheme}:" cannot be loaded: {error}; install the package it needs'
+        ) from error

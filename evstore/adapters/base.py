@@ -1,0 +1,142 @@
+"""The port: what storage must do so that the core can keep evstore's promises.
+
+An adapter stores and finds; it decides nothing. Arguments arrive complete and valid: ids assigned and in
+lower case, JSON checked and on one line, metadata merged, limits given. It speaks in bounded pages; the core
+makes iterators of them. The clauses, each a test in `evstore.testing`:
+
+Writing
+    W1  A unit is all or nothing over all its writes. The units of one call succeed and fail alone, in order.
+        On return the accepted ones are durable (if the adapter claims it) and visible to every later read.
+    W2  Versions of a stream are 1, 2, 3…; so are global positions, and the numbers of events and of streams
+        within a category. No gap, no reuse. Within a unit all follow list order, and nothing interleaves.
+    W3  The expectation is judged by `streams.check_version` inside the same isolated step as the insert: of
+        n racing writers that expect the same version exactly one wins.
+    W4  ANY_VERSION never raises ConcurrencyError, also for two first writers of a stream.
+    W5  Ids are looked at before versions. If the store holds any id of a unit, nothing of it is written, and
+        the answer is Held with the ids it holds; the core decides what that means.
+    W6  A refused unit leaves no trace: no event, stream, category, type or position.
+    W7  What a receipt says equals what a later read returns.
+
+Reading
+    R1  `after` is the paging cursor, exclusive in the direction of travel, None at that direction's start;
+        `low` and `high` are inclusive bounds whatever the direction.
+    R2  A page is a list and has exactly `limit` members unless there are no more. No transaction, cursor or
+        lock survives the call.
+    R3  No skip: once a read of the log has shown position p, nothing at or below p appears later; and what a
+        read has shown survives a crash.
+    R4  A missing stream or category is an empty page.
+    R5  A filter means what `Filter.matches` says.
+    R6  Text in is text out, byte for byte; metadata is equal; the timestamp is UTC in microseconds, taken
+        when the unit is stored and the same for all its events, unless the unit brings its own.
+    L1  Lists are ordered by code point, paged by name, and cost by what they return; `prefix` compares
+        literally.
+
+Living
+    E1  `initialize` is idempotent, also when n processes call it at once; at a place that holds something
+        else it raises and changes nothing.
+    E2  Before `initialize` every call raises NotInitializedError and makes nothing (memory is born
+        initialized). After `close` every call raises StoreClosedError; closing twice is fine.
+    E3  One adapter may be shared by threads, and one store by the adapters of several processes if it claims
+        `multi_process`.
+    E4  Only EvstoreErrors come out, the driver's exception behind them; `retryable` is right.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+from evstore.errors import EvstoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evstore.events import CategoryInfo, Filter, StoredEvent, StoreInfo, StreamInfo, TypeInfo, Write
+
+
+class Append(NamedTuple):
+    """One atomic unit. `writes` may be iterated more than once."""
+
+    writes: Sequence[Write]
+    timestamp_us: int | None = None
+    """When the events were first stored, if that was elsewhere."""
+
+
+class Receipt(NamedTuple):
+    """Where a unit's events are: contiguous in the log from `first_position` on."""
+
+    first_position: int
+    size: int
+    first_versions: Sequence[int]
+    """For each write, in order, the version of its first event."""
+    timestamp_us: int
+
+
+class Held(NamedTuple):
+    """The store holds these ids of the unit already, so nothing of it was written."""
+
+    ids: Sequence[str]
+
+
+Outcome: TypeAlias = Receipt | Held | EvstoreError
+
+
+class Page(NamedTuple):
+    """Which part of an ordered range; versions for a stream, global positions for the log."""
+
+    limit: int
+    after: int | None = None
+    low: int = 1
+    high: int = 2**63 - 1
+    backward: bool = False
+
+
+class NamePage(NamedTuple):
+    limit: int
+    after: str | None = None
+    prefix: str = ""
+
+
+class Adapter(Protocol):
+    """Storage for one store. `evstore.adapters.memory` is the reference."""
+
+    def initialize(self) -> None:
+        """Make the store if it is not there yet."""
+
+    def append(self, units: Sequence[Append]) -> list[Outcome]:
+        """Judge the units in order, each as if alone, commit once, and answer each. Fails as a whole only if
+        the storage does."""
+
+    def read_stream(self, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
+        """Events of one stream by version. `where` asks for types and times only."""
+
+    def read_all(self, page: Page, where: Filter) -> list[StoredEvent]:
+        """Events of the log by global position."""
+
+    def get(self, ids: Sequence[str]) -> list[StoredEvent]:
+        """The events with these ids that the store holds, in any order."""
+
+    def stream(self, stream_id: str) -> StreamInfo | None:
+        """What is known of one stream."""
+
+    def streams(self, page: NamePage, category: str | None) -> list[StreamInfo]:
+        """Streams by id."""
+
+    def categories(self, page: NamePage) -> list[CategoryInfo]:
+        """Categories by name."""
+
+    def types(self, page: NamePage, category: str | None) -> list[TypeInfo]:
+        """Event types by name; counts cost by the events counted."""
+
+    def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
+        """First and last global position stored in [since, until), None if there is none. Costs by the events
+        in that time; the core narrows reads with it, so that a recent time does not scan an old log."""
+
+    def head(self, beyond: int, timeout: float) -> int:
+        """The global position of the last event, 0 if there is none: at once if it is greater than `beyond`,
+        else as soon as it is, or when `timeout` seconds have passed."""
+
+    def info(self) -> StoreInfo:
+        """What and where the store is."""
+
+    def close(self) -> None:
+        """Free everything; the store stays."""

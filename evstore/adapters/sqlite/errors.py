@@ -1,0 +1,48 @@
+"""SQLite's failures in evstore's words, told apart by result code, never by message."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from evstore.errors import (
+    CorruptStoreError,
+    DeniedError,
+    EvstoreError,
+    NotAStoreError,
+    StorageFullError,
+    StoreBusyError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+# Primary result codes, https://sqlite.org/rescode.html
+_BUSY, _LOCKED, _NOTADB = 5, 6, 26
+_DENIED: Final = {3: "no permission", 8: "it is read-only", 14: "cannot be opened", 23: "no authorization"}
+_FULL: Final = {10: "the disk failed", 13: "the disk is full"}
+_CORRUPT: Final = {1: "its schema is not evstore's", 11: "it is malformed", 19: "it breaks its own rules"}
+
+
+@contextmanager
+def translated(sqlite: ModuleType, path: str, timeout: float) -> Iterator[None]:
+    try:
+        yield
+    except sqlite.Error as error:
+        raise _translate(getattr(error, "sqlite_errorcode", None), error, path, timeout) from error
+
+
+def _translate(code: int | None, error: Exception, path: str, timeout: float) -> EvstoreError:
+    primary = (code or 0) & 0xFF
+    if primary in (_BUSY, _LOCKED):
+        return StoreBusyError(path, timeout)
+    if primary == _NOTADB:
+        return NotAStoreError(path, "it is not a SQLite database")
+    if primary in _DENIED:
+        return DeniedError(f"the event store at {path}: {_DENIED[primary]} ({error})")
+    if primary in _FULL:
+        return StorageFullError(f"the event store at {path}: {_FULL[primary]} ({error}); nothing was stored")
+    if primary in _CORRUPT:
+        return CorruptStoreError(f"the event store at {path} is damaged: {_CORRUPT[primary]} ({error})")
+    return EvstoreError(f"SQLite failed at {path}: {error}")

@@ -1,0 +1,85 @@
+"""Lists and facts."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from evstore.adapters.base import NamePage
+from evstore.adapters.sqlite import statements as sql
+from evstore.events import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_ABOVE_ALL_TEXT: Final = b""
+"""In SQLite's order every blob stands above every text."""
+
+
+def stream(connection: Any, stream_id: str) -> StreamInfo | None:
+    # A stream id holds no control character, so nothing stands between it and itself with U+0001 behind.
+    given = {"low": stream_id, "high": stream_id + "\x01", "after": None, "limit": 1}
+    found = connection.execute(sql.LIST_STREAMS, given).fetchone()
+    return StreamInfo(*found) if found else None
+
+
+def streams(connection: Any, page: NamePage, category: str | None) -> list[StreamInfo]:
+    statement = sql.LIST_STREAMS if category is None else sql.LIST_STREAMS_OF_CATEGORY
+    return [StreamInfo(*row) for row in connection.execute(statement, _range(page, category)).fetchall()]
+
+
+def categories(connection: Any, page: NamePage) -> list[CategoryInfo]:
+    return [CategoryInfo(*row) for row in connection.execute(sql.LIST_CATEGORIES, _range(page)).fetchall()]
+
+
+def types(connection: Any, page: NamePage, category: str | None) -> list[TypeInfo]:
+    statement = sql.LIST_TYPES if category is None else sql.LIST_TYPES_OF_CATEGORY
+    return [TypeInfo(*row) for row in connection.execute(statement, _range(page, category)).fetchall()]
+
+
+def _range(page: NamePage, category: str | None = None) -> dict[str, Any]:
+    low = page.prefix if page.after is None else max(page.prefix, page.after)
+    given = {"low": low, "high": end_of_prefix(page.prefix), "after": page.after, "limit": page.limit}
+    return given if category is None else {**given, "category": category}
+
+
+def end_of_prefix(prefix: str) -> str | bytes:
+    """The first name in code point order that stands after every name with this prefix."""
+    while prefix:
+        last = ord(prefix[-1])
+        prefix = prefix[:-1]
+        if last == 0xD7FF:  # noqa: PLR2004 - surrogates are no characters
+            return prefix + "\ue000"
+        if last < 0x10FFFF:  # noqa: PLR2004 - the last code point has no successor: carry
+            return prefix + chr(last + 1)
+    return _ABOVE_ALL_TEXT
+
+
+def info(sqlite: ModuleType, connection: Any, path: str) -> StoreInfo:
+    head, streams_, categories_, _ = connection.execute(sql.LAST_KEYS).fetchone()
+    (schema,) = connection.execute("PRAGMA user_version").fetchone()
+    (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
+    size = sum(os.path.getsize(each) for each in (path, f"{path}-wal") if os.path.exists(each))  # noqa: PTH110, PTH202
+    warnings = [] if _resets_wal_safely(sqlite.sqlite_version_info) else [_WAL_RESET_BUG]
+    return StoreInfo(
+        backend="sqlite",
+        backend_version=sqlite.sqlite_version,
+        place=path,
+        schema_version=schema,
+        streams=streams_,
+        categories=categories_,
+        head=head,
+        size_bytes=size,
+        durability={"journalMode": journal, "synchronous": "full"},
+        warnings=tuple(warnings),
+    )
+
+
+_WAL_RESET_BUG: Final = (
+    "this SQLite can lose a commit that overlaps a checkpoint; evstore keeps them apart, other programs that "
+    "open this file may not. Fixed in SQLite 3.51.3, or with evstore[sqlite]"
+)
+
+
+def _resets_wal_safely(version: tuple[int, int, int]) -> bool:
+    return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)

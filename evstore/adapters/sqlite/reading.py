@@ -1,0 +1,97 @@
+"""Pages of events. Each is one short read, fetched whole: a half-read cursor would hold back checkpoints."""
+
+from __future__ import annotations
+
+import json
+from heapq import merge
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from evstore.adapters.sqlite import statements as sql
+from evstore.adapters.sqlite.writing import correlation_hash, id_from_blob, id_to_blob
+from evstore.events import StoredEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from evstore.adapters.base import Page
+    from evstore.events import Filter
+
+_FIRST, _LAST = -(2**63), 2**63 - 1
+
+
+def read_stream(connection: Any, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
+    statement = sql.READ_STREAM_BACKWARD if page.backward else sql.READ_STREAM_FORWARD
+    return _rows(connection, statement, {**_range(page), **_residual(where), "stream_id": stream_id})
+
+
+def read_all(connection: Any, page: Page, where: Filter) -> list[StoredEvent]:
+    """Choose the statement by the narrowest index; the other filters are residual."""
+    given = {**_range(page), **_residual(where)}
+    if where.correlation_id is not None:
+        given["correlation_id"] = where.correlation_id
+        given["correlation_hash"] = correlation_hash(where.correlation_id)
+        given["categories"] = _array(where.categories)
+        statement = sql.READ_CORRELATION_BACKWARD if page.backward else sql.READ_CORRELATION_FORWARD
+    elif where.categories is not None:
+        return _read_categories(connection, page, where.categories, given)
+    elif where.types is not None and len(where.types) == 1:
+        given["type"] = where.types[0]
+        statement = sql.READ_TYPE_BACKWARD if page.backward else sql.READ_TYPE_FORWARD
+    else:
+        statement = sql.READ_LOG_BACKWARD if page.backward else sql.READ_LOG_FORWARD
+    return _rows(connection, statement, given)
+
+
+def _read_categories(
+    connection: Any, page: Page, categories: Iterable[str], given: dict[str, Any]
+) -> list[StoredEvent]:
+    statement = sql.READ_CATEGORY_BACKWARD if page.backward else sql.READ_CATEGORY_FORWARD
+    # One snapshot for all: a page of a later moment could show a position above one that is still missing.
+    connection.execute("BEGIN")
+    try:
+        pages = [_rows(connection, statement, {**given, "category": each}) for each in {*categories}]
+    finally:
+        connection.execute("COMMIT")
+    if len(pages) == 1:
+        return pages[0]
+    together = merge(*pages, key=lambda event: event.global_position, reverse=page.backward)
+    return list(islice(together, page.limit))
+
+
+def get(connection: Any, ids: Sequence[str]) -> list[StoredEvent]:
+    return [
+        found for each in ids for found in map(_event, connection.execute(sql.GET_EVENT, (id_to_blob(each),)))
+    ]
+
+
+def span(connection: Any, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
+    since = _FIRST if since_us is None else since_us
+    last = _LAST if until_us is None else until_us - 1
+    first, end = connection.execute(sql.SPAN, {"since": since, "last": last}).fetchone()
+    return None if first is None else (first, end)
+
+
+def _rows(connection: Any, statement: str, given: dict[str, Any]) -> list[StoredEvent]:
+    return [_event(row) for row in connection.execute(statement, given).fetchall()]
+
+
+def _event(row: tuple[Any, ...]) -> StoredEvent:
+    return StoredEvent(id_from_blob(row[0]), *row[1:])
+
+
+def _range(page: Page) -> dict[str, Any]:
+    low, high = page.low, page.high
+    if page.after is not None and page.backward:
+        high = min(high, page.after - 1)
+    elif page.after is not None:
+        low = max(low, page.after + 1)
+    return {"low": low, "high": high, "limit": page.limit}
+
+
+def _residual(where: Filter) -> dict[str, Any]:
+    return {"types": _array(where.types), "since": where.since_us, "until": where.until_us}
+
+
+def _array(names: Iterable[str] | None) -> str | None:
+    return None if names is None else json.dumps([*names])

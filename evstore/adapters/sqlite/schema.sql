@@ -1,0 +1,120 @@
+-- A SQLite event store, schema 1. Rows are only ever inserted: nothing that an append does is an UPDATE.
+-- Keys are integers; a name is stored once. Times are microseconds since 1970-01-01T00:00:00Z.
+
+PRAGMA application_id = 0x45565354;  -- "EVST"
+PRAGMA user_version = 1;             -- the schema's number
+
+-- One row: which evstores may use this store. A client compares its own schema number with these two only.
+CREATE TABLE store (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  min_reader INTEGER NOT NULL,
+  min_writer INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO store (id, min_reader, min_writer) VALUES (1, 1, 1);
+
+CREATE TABLE categories (
+  key INTEGER PRIMARY KEY,
+  name TEXT NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX categories_by_name ON categories (name);
+
+CREATE TABLE types (
+  key INTEGER PRIMARY KEY,
+  name TEXT NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX types_by_name ON types (name);
+
+CREATE TABLE streams (
+  key INTEGER PRIMARY KEY,
+  stream_id TEXT NOT NULL,
+  category_key INTEGER NOT NULL REFERENCES categories (key),
+  category_number INTEGER NOT NULL CHECK (category_number > 0)  -- 1, 2, 3… within the category: the last is the count
+) STRICT;
+
+CREATE UNIQUE INDEX streams_by_id ON streams (stream_id);
+CREATE UNIQUE INDEX streams_by_category ON streams (category_key, stream_id);
+CREATE UNIQUE INDEX streams_by_number ON streams (category_key, category_number);
+
+-- `data` stands last: a long payload overflows onto pages that reading the other columns need not touch.
+CREATE TABLE events (
+  global_position INTEGER PRIMARY KEY CHECK (global_position > 0),
+  id BLOB NOT NULL CHECK (length(id) = 16),
+  stream_key INTEGER NOT NULL REFERENCES streams (key),
+  version INTEGER NOT NULL CHECK (version > 0),
+  category_key INTEGER NOT NULL REFERENCES categories (key),
+  category_number INTEGER NOT NULL CHECK (category_number > 0),  -- 1, 2, 3… within the category: the last is the count
+  type_key INTEGER NOT NULL REFERENCES types (key),
+  timestamp INTEGER NOT NULL,  -- when the event was first stored, here or where it was imported from
+  correlation_hash INTEGER,    -- 64 bits of BLAKE2b of metadata's correlationId
+  redacted_at INTEGER,         -- when the data was replaced by null
+  content_hash BLOB,
+  chain_hash BLOB,
+  metadata TEXT NOT NULL,
+  data TEXT NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX events_by_id ON events (id);
+CREATE UNIQUE INDEX events_by_stream ON events (stream_key, version);
+CREATE UNIQUE INDEX events_by_category ON events (category_key, global_position);
+CREATE INDEX events_by_type ON events (type_key, global_position);
+CREATE INDEX events_by_timestamp ON events (timestamp, global_position);
+CREATE INDEX events_by_correlation ON events (correlation_hash, global_position)
+  WHERE correlation_hash IS NOT NULL;
+
+-- Consumers: a filter under a name, and for each of the 64 slots how far it has come (slot 0 alone when the
+-- consumer is not partitioned).
+CREATE TABLE consumers (
+  key INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  filter TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX consumers_by_name ON consumers (name);
+
+CREATE TABLE checkpoints (
+  consumer_key INTEGER NOT NULL REFERENCES consumers (key),
+  slot INTEGER NOT NULL CHECK (slot BETWEEN 0 AND 63),
+  global_position INTEGER NOT NULL CHECK (global_position >= 0),
+  event_id BLOB,  -- the event at that position, so that another log is noticed; NULL at position 0
+  updated_at INTEGER NOT NULL,
+  PRIMARY KEY (consumer_key, slot)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE parked (
+  consumer_key INTEGER NOT NULL REFERENCES consumers (key),
+  global_position INTEGER NOT NULL REFERENCES events (global_position),
+  stream_key INTEGER NOT NULL REFERENCES streams (key),
+  reason TEXT NOT NULL,
+  parked_at INTEGER NOT NULL,
+  PRIMARY KEY (consumer_key, global_position)
+) STRICT, WITHOUT ROWID;
+
+-- The log refuses accidents. INSERT OR REPLACE passes these triggers unless recursive_triggers is on; one
+-- against it would cost a fifth of bulk append.
+CREATE TRIGGER events_are_not_updated BEFORE UPDATE ON events
+BEGIN SELECT raise(ABORT, 'evstore: a stored event never changes'); END;
+
+CREATE TRIGGER events_are_not_deleted BEFORE DELETE ON events
+BEGIN SELECT raise(ABORT, 'evstore: a stored event is never deleted'); END;
+
+CREATE TRIGGER streams_are_not_updated BEFORE UPDATE ON streams
+BEGIN SELECT raise(ABORT, 'evstore: a stream never changes its name'); END;
+
+CREATE TRIGGER streams_are_not_deleted BEFORE DELETE ON streams
+BEGIN SELECT raise(ABORT, 'evstore: a stream is never deleted'); END;
+
+CREATE TRIGGER categories_are_not_updated BEFORE UPDATE ON categories
+BEGIN SELECT raise(ABORT, 'evstore: a category never changes its name'); END;
+
+CREATE TRIGGER categories_are_not_deleted BEFORE DELETE ON categories
+BEGIN SELECT raise(ABORT, 'evstore: a category is never deleted'); END;
+
+CREATE TRIGGER types_are_not_updated BEFORE UPDATE ON types
+BEGIN SELECT raise(ABORT, 'evstore: an event type never changes its name'); END;
+
+CREATE TRIGGER types_are_not_deleted BEFORE DELETE ON types
+BEGIN SELECT raise(ABORT, 'evstore: an event type is never deleted'); END;

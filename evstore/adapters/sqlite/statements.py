@@ -1,0 +1,352 @@
+"""Every statement of the SQLite adapter, whole: paste one into `sqlite3` and it runs.
+
+Rows of events have the columns of StoredEvent, in its order. Ranges are closed ([low, high]), filters that are
+NULL ask nothing. CROSS JOIN is SQLite's way to keep the order of a join: the index that gives the order leads.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# --- Opening -------------------------------------------------------------------------------------------------
+
+ADMITS: Final = """
+SELECT min_reader, min_writer FROM store
+"""
+
+# --- Appending -----------------------------------------------------------------------------------------------
+
+# The head is the last row of the table itself; keys of names are given out the same way.
+LAST_KEYS: Final = """
+SELECT
+  (SELECT coalesce(max(global_position), 0) FROM events),
+  (SELECT coalesce(max(key), 0) FROM streams),
+  (SELECT coalesce(max(key), 0) FROM categories),
+  (SELECT coalesce(max(key), 0) FROM types)
+"""
+
+# Index streams_by_id, then the last entry of events_by_stream.
+FIND_STREAM: Final = """
+SELECT
+  streams.key,
+  (SELECT max(version) FROM events WHERE events.stream_key = streams.key)
+FROM streams
+WHERE streams.stream_id = :stream_id
+"""
+
+# Index categories_by_name, then the last entries of streams_by_number and events_by_category.
+FIND_CATEGORY: Final = """
+SELECT
+  categories.key,
+  (SELECT max(category_number) FROM streams WHERE streams.category_key = categories.key),
+  (SELECT category_number FROM events WHERE events.category_key = categories.key
+   ORDER BY global_position DESC LIMIT 1)
+FROM categories
+WHERE categories.name = :name
+"""
+
+# Index types_by_name.
+FIND_TYPE: Final = """
+SELECT key FROM types WHERE name = :name
+"""
+
+ADD_CATEGORY: Final = """
+INSERT INTO categories (key, name) VALUES (?, ?)
+"""
+
+ADD_TYPE: Final = """
+INSERT INTO types (key, name) VALUES (?, ?)
+"""
+
+ADD_STREAM: Final = """
+INSERT INTO streams (key, stream_id, category_key, category_number) VALUES (?, ?, ?, ?)
+"""
+
+ADD_EVENT: Final = """
+INSERT INTO events (
+  global_position, id, stream_key, version, category_key, category_number,
+  type_key, timestamp, correlation_hash, metadata, data
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+# Index events_by_id.
+HOLDS_ID: Final = """
+SELECT 1 FROM events WHERE id = ?
+"""
+
+# --- Reading events ------------------------------------------------------------------------------------------
+
+# Index events_by_id.
+GET_EVENT: Final = """
+SELECT
+  events.id, streams.stream_id, types.name, events.data, events.metadata,
+  events.version, events.global_position, events.timestamp
+FROM events
+CROSS JOIN streams ON streams.key = events.stream_key
+CROSS JOIN types ON types.key = events.type_key
+WHERE events.id = ?
+"""
+
+# Index events_by_stream.
+READ_STREAM_FORWARD: Final = """
+SELECT
+  events.id, :stream_id, types.name, events.data, events.metadata,
+  events.version, events.global_position, events.timestamp
+FROM events
+CROSS JOIN types ON types.key = events.type_key
+WHERE events.stream_key = (SELECT key FROM streams WHERE stream_id = :stream_id)
+  AND events.version BETWEEN :low AND :high
+  AND (:types IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
+  AND (:since IS NULL OR events.timestamp >= :since)
+  AND (:until IS NULL OR events.timestamp < :until)
+ORDER BY events.version
+LIMIT :limit
+"""
+
+# Index events_by_stream.
+READ_STREAM_BACKWARD: Final = """
+SELECT
+  events.id, :stream_id, types.name, events.data, events.metadata,
+  events.version, events.global_position, events.timestamp
+FROM events
+CROSS JOIN types ON types.key = events.type_key
+WHERE events.stream_key = (SELECT key FROM streams WHERE stream_id = :stream_id)
+  AND events.version BETWEEN :low AND :high
+  AND (:types IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
+  AND (:since IS NULL OR events.timestamp >= :since)
+  AND (:until IS NULL OR events.timestamp < :until)
+ORDER BY events.version DESC
+LIMIT :limit
+"""
+
+# The table itself, which is ordered by global_position.
+READ_LOG_FORWARD: Final = """
+SELECT
+  events.id, streams.stream_id, types.name, events.data, events.metadata,
+  events.version, events.global_position, events.timestamp
+FROM events
+CROSS JOIN streams ON streams.key = events.stream_key
+CROSS JOIN types ON types.key = events.type_key
+WHERE events.global_position BETWEEN :low AND :high
+  AND (:types IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
+  AND (:since IS NULL OR events.timestamp >= :since)
+  AND (:until IS NULL OR events.timestamp < :until)
+ORDER BY events.global_position
+LIMIT :limit
+"""
+
+# The table itself, which is ordered by global_position.
+READ_LOG_BACKWARD: Final = """
+SELECT
+  events.id, streams.stream_id, types.name, events.data, events.metadata,
+  events.version, events.global_position, events.timestamp
+FROM events
+CROSS JOIN streams ON streams.key = events.stream_key
+CROSS JOIN types ON types.key = events.type_key
+WHERE events.global_position BETWEEN :low AND :high
+  AND (:types IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
+  AND (:since IS NULL OR events.timestamp >= :since)
+  AND (:until IS NULL OR events.timestamp < :until)
+ORDER BY events.global_position DESC
+LIMIT :limit
+"""
+
+# Index events_by_category. Types are a residual filter: they never choose the index.
+READ_CATEGORY_FORWARD: Final = """
+SELECT
+  events.id, streams.stream_id, types.name, events.data, events.metadata,
+  events.version, events.global_position, events.timestamp
+FROM events
+CROSS JOIN streams ON streams.key = events.stream_key
+CROSS JOIN types ON types.key = events.type_key
+WHERE events.category_key = (SELECT key FROM categories WHERE name = :category)
+  AND events.global_position BETWEEN :low AND :high
+  AND (:types IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
+  AND (:since IS NULL OR events.timestamp >= :since)
+  AND (:until IS NULL OR events.timestamp < :until)
+ORDER BY events.global_position
+LIMIT :limit
+"""
+
+# Index events_by_category.
+READ_CATEGORY_BACKWARD: Final = """
+SELECT
+  events.id, streams.stream_id, types.name, events.data, events.metadata,
+  events.version, events.global_position, events.timestamp
+FROM events
+CROSS JOIN streams ON streams.key = events.stream_key
+CROSS JOIN types ON types.key = events.type_key
+WHERE events.category_key = (SELECT key FROM categories WHERE name = :category)
+  AND events.global_position BETWEEN :low AND :high
+  AND (:types IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
+  AND (:since IS NULL OR events.timestamp >= :since)
+  AND (:until IS NULL OR events.timestamp < :until)
+ORDER BY events.global_position DESC
+LIMIT :limit
+"""
+
+# Index events_by_type: a rare type of the whole log is found without reading the rest.
+READ_TYPE_FORWARD: Final = """
+SELECT
+  events.id, streams.stream_id, :type, events.data, events.metadata,
+  events.version, events.global_position, events.timestamp
+FROM events
+CROSS JOIN streams ON streams.key = events.stream_key
+WHERE events.type_key = (SELECT key FROM types WHERE name = :type)
+  AND events.global_position BETWEEN :low AND :high
+  AND (:since IS NULL OR events.timestamp >= :since)
+  AND (:until IS NULL OR events.timestamp < :until)
+ORDER BY events.global_position
+LIMIT :limit
+"""
+
+# Index events_by_type.
+READ_TYPE_BACKWARD: Final = """
+SELECT
+  events.id, streams.stream_id, :type, events.data, events.metadata,
+  events.version, events.global_position, events.timestamp
+FROM events
+CROSS JOIN streams ON streams.key = events.stream_key
+WHERE events.type_key = (SELECT key FROM types WHERE name = :type)
+  AND events.global_position BETWEEN :low AND :high
+  AND (:since IS NULL OR events.timestamp >= :since)
+  AND (:until IS NULL OR events.timestamp < :until)
+ORDER BY events.global_position DESC
+LIMIT :limit
+"""
+
+# Index events_by_correlation. The hash finds few, the text decides: two ids may share a hash.
+READ_CORRELATION_FORWARD: Final = """
+SELECT
+  events.id, streams.stream_id, types.name, events.data, events.metadata,
+  events.version, events.global_position, events.timestamp
+FROM events
+CROSS JOIN streams ON streams.key = events.stream_key
+CROSS JOIN types ON types.key = events.type_key
+CROSS JOIN categories ON categories.key = events.category_key
+WHERE events.correlation_hash = :correlation_hash
+  AND events.global_position BETWEEN :low AND :high
+  AND json_extract(events.metadata, '$.correlationId') = :correlation_id
+  AND (:categories IS NULL OR categories.name IN (SELECT value FROM json_each(:categories)))
+  AND (:types IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
+  AND (:since IS NULL OR events.timestamp >= :since)
+  AND (:until IS NULL OR events.timestamp < :until)
+ORDER BY events.global_position
+LIMIT :limit
+"""
+
+# Index events_by_correlation.
+READ_CORRELATION_BACKWARD: Final = """
+SELECT
+  events.id, streams.stream_id, types.name, events.data, events.metadata,
+  events.version, events.global_position, events.timestamp
+FROM events
+CROSS JOIN streams ON streams.key = events.stream_key
+CROSS JOIN types ON types.key = events.type_key
+CROSS JOIN categories ON categories.key = events.category_key
+WHERE events.correlation_hash = :correlation_hash
+  AND events.global_position BETWEEN :low AND :high
+  AND json_extract(events.metadata, '$.correlationId') = :correlation_id
+  AND (:categories IS NULL OR categories.name IN (SELECT value FROM json_each(:categories)))
+  AND (:types IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
+  AND (:since IS NULL OR events.timestamp >= :since)
+  AND (:until IS NULL OR events.timestamp < :until)
+ORDER BY events.global_position DESC
+LIMIT :limit
+"""
+
+# --- Lists and facts -----------------------------------------------------------------------------------------
+
+# Names are compared as [low, high) by their bytes, which is code point order; `after` itself is left out.
+
+# Index streams_by_id; each stream's first and last event by events_by_stream.
+LIST_STREAMS: Final = """
+SELECT
+  streams.stream_id, categories.name, newest.version, oldest.timestamp, newest.timestamp, types.name
+FROM streams
+CROSS JOIN categories ON categories.key = streams.category_key
+CROSS JOIN events AS oldest ON oldest.stream_key = streams.key AND oldest.version = 1
+CROSS JOIN events AS newest ON newest.stream_key = streams.key
+  AND newest.version = (SELECT max(version) FROM events WHERE events.stream_key = streams.key)
+CROSS JOIN types ON types.key = newest.type_key
+WHERE streams.stream_id >= :low
+  AND streams.stream_id < :high
+  AND streams.stream_id IS NOT :after
+ORDER BY streams.stream_id
+LIMIT :limit
+"""
+
+# Index streams_by_category; each stream's first and last event by events_by_stream.
+LIST_STREAMS_OF_CATEGORY: Final = """
+SELECT
+  streams.stream_id, :category, newest.version, oldest.timestamp, newest.timestamp, types.name
+FROM streams
+CROSS JOIN events AS oldest ON oldest.stream_key = streams.key AND oldest.version = 1
+CROSS JOIN events AS newest ON newest.stream_key = streams.key
+  AND newest.version = (SELECT max(version) FROM events WHERE events.stream_key = streams.key)
+CROSS JOIN types ON types.key = newest.type_key
+WHERE streams.category_key = (SELECT key FROM categories WHERE name = :category)
+  AND streams.stream_id >= :low
+  AND streams.stream_id < :high
+  AND streams.stream_id IS NOT :after
+ORDER BY streams.stream_id
+LIMIT :limit
+"""
+
+# Index categories_by_name; the counts are the last numbers given out, found by streams_by_number and
+# events_by_category.
+LIST_CATEGORIES: Final = """
+SELECT
+  categories.name,
+  (SELECT max(category_number) FROM streams WHERE streams.category_key = categories.key),
+  newest.category_number,
+  (SELECT min(global_position) FROM events WHERE events.category_key = categories.key),
+  newest.global_position,
+  newest.timestamp
+FROM categories
+CROSS JOIN events AS newest ON newest.global_position =
+  (SELECT max(global_position) FROM events WHERE events.category_key = categories.key)
+WHERE categories.name >= :low
+  AND categories.name < :high
+  AND categories.name IS NOT :after
+ORDER BY categories.name
+LIMIT :limit
+"""
+
+# Index types_by_name; counted in events_by_type.
+LIST_TYPES: Final = """
+SELECT types.name, count(*), min(events.global_position), max(events.global_position)
+FROM types
+CROSS JOIN events ON events.type_key = types.key
+WHERE types.name >= :low
+  AND types.name < :high
+  AND types.name IS NOT :after
+GROUP BY types.name
+ORDER BY types.name
+LIMIT :limit
+"""
+
+# Index events_by_category; the few types of a category are sorted afterwards.
+LIST_TYPES_OF_CATEGORY: Final = """
+SELECT types.name, count(*), min(events.global_position), max(events.global_position)
+FROM events
+CROSS JOIN types ON types.key = events.type_key
+WHERE events.category_key = (SELECT key FROM categories WHERE name = :category)
+  AND types.name >= :low
+  AND types.name < :high
+  AND types.name IS NOT :after
+GROUP BY types.name
+ORDER BY types.name
+LIMIT :limit
+"""
+
+# Index events_by_timestamp, which holds both columns.
+SPAN: Final = """
+SELECT min(global_position), max(global_position)
+FROM events
+WHERE timestamp BETWEEN :since AND :last
+"""
+
+HEAD: Final = """
+SELECT coalesce(max(global_position), 0) FROM events
+"""

@@ -1,0 +1,161 @@
+"""How a unit becomes rows. Runs inside the one write transaction, under the side lock."""
+
+from __future__ import annotations
+
+import time
+from array import array
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from evstore.adapters.base import Append, Held, Outcome, Receipt
+from evstore.adapters.sqlite import statements as sql
+from evstore.errors import CorruptStoreError, EvstoreError
+from evstore.streams import category_of, check_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+
+class _Category(NamedTuple):
+    key: int
+    streams: int
+    events: int
+
+
+class _Stream(NamedTuple):
+    key: int
+    version: int
+
+
+class Ledger:
+    """What one transaction knows of the store: keys and the last numbers given out, read once each."""
+
+    def __init__(self, sqlite: ModuleType, connection: Any, place: str) -> None:
+        self._sqlite = sqlite
+        self._connection = connection
+        self._place = place
+        self._read()
+
+    def _read(self) -> None:
+        found = self._connection.execute(sql.LAST_KEYS).fetchone()
+        self._head, self._last_stream, self._last_category, self._last_type = found
+        self._streams: dict[str, _Stream] = {}
+        self._categories: dict[str, _Category] = {}
+        self._types: dict[str, int] = {}
+
+    def append(self, unit: Append) -> Outcome:
+        """Insert first and look for known ids only when something refused: new ids are the rule, and a lookup
+        for each would cost as much as the insert. Ids still come before versions in what is answered."""
+        self._connection.execute("SAVEPOINT unit")
+        first = self._head + 1
+        versions = array("q")
+        now = time.time_ns() // 1000 if unit.timestamp_us is None else unit.timestamp_us
+        refused: EvstoreError
+        try:
+            self._connection.executemany(sql.ADD_EVENT, self._rows(unit, versions, now))
+        except EvstoreError as error:
+            refused = error
+        except self._sqlite.IntegrityError as error:
+            refused = CorruptStoreError(f"the event store at {self._place} refused an event: {error}")
+            refused.__cause__ = error
+        else:
+            self._connection.execute("RELEASE unit")
+            return Receipt(first, self._head - first + 1, versions, now)
+        self._connection.execute("ROLLBACK TO unit")
+        self._connection.execute("RELEASE unit")
+        self._read()
+        held = [event_id for event_id in _ids(unit) if self._holds(event_id)]
+        if held:
+            return Held(held)
+        if isinstance(refused, CorruptStoreError):
+            raise refused
+        return refused
+
+    def _holds(self, event_id: str) -> bool:
+        return self._connection.execute(sql.HOLDS_ID, (id_to_blob(event_id),)).fetchone() is not None
+
+    def _rows(self, unit: Append, versions: array[int], now: int) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of the unit's events, judging each write as its turn comes. A generator, so that a
+        unit of any size passes through in little memory."""
+        for stream_id, events, expected in unit.writes:
+            name = category_of(stream_id)
+            stream = self._streams.get(stream_id) or self._find_stream(stream_id)
+            check_version(stream_id, expected, stream.version if stream else 0)
+            category = self._category(name)
+            if stream is None:
+                stream = self._add_stream(stream_id, category)
+                category = category._replace(streams=category.streams + 1)
+            version, number = stream.version, category.events
+            versions.append(version + 1)
+            for event in events:
+                self._head += 1
+                version += 1
+                number += 1
+                metadata = event.metadata
+                yield (
+                    self._head,
+                    id_to_blob(event.id or ""),
+                    stream.key,
+                    version,
+                    category.key,
+                    number,
+                    self._types.get(event.type) or self._type(event.type),
+                    now,
+                    correlation_hash(metadata.correlation_id) if metadata.correlation_id else None,
+                    metadata.to_json(),
+                    event.data_json,
+                )
+            self._streams[stream_id] = _Stream(stream.key, version)
+            self._categories[name] = category._replace(events=number)
+
+    def _find_stream(self, stream_id: str) -> _Stream | None:
+        found = self._connection.execute(sql.FIND_STREAM, (stream_id,)).fetchone()
+        return _Stream(*found) if found else None
+
+    def _add_stream(self, stream_id: str, category: _Category) -> _Stream:
+        self._last_stream += 1
+        row = (self._last_stream, stream_id, category.key, category.streams + 1)
+        self._connection.execute(sql.ADD_STREAM, row)
+        return _Stream(self._last_stream, 0)
+
+    def _category(self, name: str) -> _Category:
+        known = self._categories.get(name)
+        if known:
+            return known
+        found = self._connection.execute(sql.FIND_CATEGORY, (name,)).fetchone()
+        if found:
+            return _Category(*found)
+        self._last_category += 1
+        self._connection.execute(sql.ADD_CATEGORY, (self._last_category, name))
+        return _Category(self._last_category, 0, 0)
+
+    def _type(self, name: str) -> int:
+        found = self._connection.execute(sql.FIND_TYPE, (name,)).fetchone()
+        if found:
+            self._types[name] = found[0]
+        else:
+            self._last_type += 1
+            self._connection.execute(sql.ADD_TYPE, (self._last_type, name))
+            self._types[name] = self._last_type
+        return self._types[name]
+
+
+def id_to_blob(event_id: str) -> bytes:
+    return bytes.fromhex(event_id.replace("-", ""))
+
+
+def id_from_blob(blob: bytes) -> str:
+    text = blob.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def correlation_hash(correlation_id: str) -> int:
+    """A signed 64-bit number for the index; two ids may share it."""
+    from hashlib import blake2b  # noqa: PLC0415 - most appends carry no correlation id
+
+    digest = blake2b(correlation_id.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def _ids(unit: Append) -> Iterator[str]:
+    return (event.id or "" for write in unit.writes for event in write.events)

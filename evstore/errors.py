@@ -1,0 +1,292 @@
+"""Every error that evstore raises.
+
+    EvstoreError
+    ├── NotFoundError                StreamNotFoundError · EventNotFoundError · ConsumerNotFoundError
+    ├── ConflictError                ConcurrencyError · EventIdConflictError
+    ├── InvalidInputError            InvalidStreamIdError · InvalidVersionError · InvalidPayloadError · NoEventsError
+    ├── SchemaError                  NotInitializedError · NotAStoreError · SchemaTooOldError · SchemaTooNewError
+    ├── UnavailableError             StoreBusyError · AppendOutcomeUnknownError
+    ├── DeniedError
+    ├── StorageFullError
+    ├── ConsumerHeldError
+    ├── IntegrityError               CorruptStoreError · LogDivergedError
+    └── AdapterError                 InvalidUrlError · UnknownAdapterError · MissingDependencyError · StoreClosedError
+
+An error carries its facts as attributes and builds its sentence from them; a driver's exception stays
+behind it as `__cause__`. `code` names the kind of failure in one stable word, `retryable` says whether the
+same call may succeed later without anybody changing anything. Errors can be pickled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class EvstoreError(Exception):
+    """Whatever evstore raises is one of these."""
+
+    code: ClassVar[str] = "internal"
+    retryable: ClassVar[bool] = False
+
+
+class NotFoundError(EvstoreError):
+    """What was asked for is not in the store."""
+
+    code = "not_found"
+
+
+class StreamNotFoundError(NotFoundError):
+    """The stream has no events; asking again will not help."""
+
+    def __init__(self, stream_id: str) -> None:
+        super().__init__(stream_id)
+        self.stream_id = stream_id
+
+    def __str__(self) -> str:
+        return f'no stream "{self.stream_id}"'
+
+
+class EventNotFoundError(NotFoundError):
+    """No event has this id."""
+
+    def __init__(self, event_id: str) -> None:
+        super().__init__(event_id)
+        self.event_id = event_id
+
+    def __str__(self) -> str:
+        return f"no event {self.event_id}"
+
+
+class ConsumerNotFoundError(NotFoundError):
+    """No consumer has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f'no consumer "{self.name}"'
+
+
+class ConflictError(EvstoreError):
+    """The store holds something else than the caller expected; nothing was written."""
+
+    code = "conflict"
+
+
+class ConcurrencyError(ConflictError):
+    """The stream is at `actual` (0: it is missing), not at `expected` (0: it should be missing)."""
+
+    def __init__(self, stream_id: str, expected: int, actual: int) -> None:
+        super().__init__(stream_id, expected, actual)
+        self.stream_id = stream_id
+        self.expected = expected
+        self.actual = actual
+
+    def __str__(self) -> str:
+        is_at = f"is at version {self.actual}" if self.actual else "does not exist"
+        wanted = f"expected version {self.expected}" if self.expected else "expected no stream"
+        return f'stream "{self.stream_id}" {is_at}, {wanted}'
+
+
+class EventIdConflictError(ConflictError):
+    """The id already belongs to another event, or only part of an append is stored already."""
+
+    def __init__(self, event_id: str, reason: str) -> None:
+        super().__init__(event_id, reason)
+        self.event_id = event_id
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"event id {self.event_id} {self.reason}"
+
+
+class InvalidInputError(EvstoreError, ValueError):
+    """The call's own data is at fault; nothing was sent to the store."""
+
+    code = "bad_input"
+    place: str | None = None
+    """Where in the input the fault lies, as `events.ndjson:3`, when it came from one."""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self._sentence()}" if self.place else self._sentence()
+
+    def _sentence(self) -> str:
+        return super().__str__()
+
+
+class InvalidStreamIdError(InvalidInputError):
+    """A stream id (or an event type, or a name) that the rules refuse."""
+
+
+class InvalidVersionError(InvalidInputError):
+    """An expected version that is neither a version nor one of the three constants."""
+
+    def __init__(self, expected: object) -> None:
+        super().__init__(expected)
+        self.expected = expected
+
+    def _sentence(self) -> str:
+        return (
+            f"{self.expected!r} is not an expected version: use ANY_VERSION (-1), NO_STREAM (0), "
+            "STREAM_EXISTS (-2) or the stream's version (1 or more)"
+        )
+
+
+class InvalidPayloadError(InvalidInputError):
+    """Data or metadata that cannot be stored exactly as it was given."""
+
+
+class NoEventsError(InvalidInputError):
+    """An append without events."""
+
+    def _sentence(self) -> str:
+        return self.args[0] if self.args else "no events to append"
+
+
+class SchemaError(EvstoreError):
+    """The place does not hold a store that this evstore may use; it was left as it was."""
+
+    code = "schema"
+
+    def __init__(self, place: str, detail: str = "") -> None:
+        super().__init__(place, detail)
+        self.place = place
+        self.detail = detail
+
+
+class NotInitializedError(SchemaError):
+    """No store there yet."""
+
+    def __str__(self) -> str:
+        return f"no event store at {self.place}"
+
+
+class NotAStoreError(SchemaError):
+    """Something else lives there."""
+
+    def __str__(self) -> str:
+        return f"{self.place} is not an event store" + (f": {self.detail}" if self.detail else "")
+
+
+class SchemaTooOldError(SchemaError):
+    """The store must be migrated before this evstore can use it."""
+
+    def __str__(self) -> str:
+        return f"the event store at {self.place} is too old for this evstore: {self.detail}"
+
+
+class SchemaTooNewError(SchemaError):
+    """The store was made or migrated by a newer evstore, and admits only newer ones."""
+
+    def __str__(self) -> str:
+        return f"the event store at {self.place} is too new for this evstore: {self.detail}"
+
+
+class UnavailableError(EvstoreError):
+    """The store could not be reached in time; the same call may succeed later."""
+
+    code = "unavailable"
+    retryable = True
+
+
+class StoreBusyError(UnavailableError):
+    """Another writer held the store for longer than the timeout, in seconds."""
+
+    def __init__(self, place: str, timeout: float) -> None:
+        super().__init__(place, timeout)
+        self.place = place
+        self.timeout = timeout
+
+    def __str__(self) -> str:
+        return f"the event store at {self.place} was busy for more than {self.timeout:g} s"
+
+
+class AppendOutcomeUnknownError(UnavailableError):
+    """The append may or may not be stored; appending again with the same ids tells, and is safe."""
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        super().__init__(tuple(ids))
+        self.ids = tuple(ids)
+
+    def __str__(self) -> str:
+        return f"the outcome of the append is unknown; append again with the same ids: {', '.join(self.ids)}"
+
+
+class DeniedError(EvstoreError):
+    """No permission; a retry will not help."""
+
+    code = "denied"
+
+
+class StorageFullError(EvstoreError):
+    """The store's disk is full or failing; nothing of the append was kept."""
+
+    code = "io"
+
+
+class ConsumerHeldError(EvstoreError):
+    """Another process works for this consumer."""
+
+    code = "held"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f'another process works for consumer "{self.name}"'
+
+
+class IntegrityError(EvstoreError):
+    """What is stored contradicts itself."""
+
+    code = "damaged"
+
+
+class CorruptStoreError(IntegrityError):
+    """The store is damaged."""
+
+
+class LogDivergedError(IntegrityError):
+    """A consumer's checkpoint is not in this log, as after a restored backup."""
+
+
+class AdapterError(EvstoreError):
+    """No adapter can serve the call."""
+
+
+class InvalidUrlError(AdapterError):
+    """The database URL cannot be read, or means two things."""
+
+    code = "usage"
+
+
+class UnknownAdapterError(AdapterError):
+    """No adapter serves this URL scheme."""
+
+    code = "usage"
+
+    def __init__(self, scheme: str, known: Sequence[str]) -> None:
+        super().__init__(scheme, tuple(known))
+        self.scheme = scheme
+        self.known = tuple(known)
+
+    def __str__(self) -> str:
+        return f'unknown database scheme "{self.scheme}:"; known are {", ".join(f"{k}:" for k in self.known)}'
+
+
+class MissingDependencyError(AdapterError):
+    """The adapter's package is not installed."""
+
+    code = "usage"
+
+
+class StoreClosedError(AdapterError):
+    """The store was closed, or was opened by the process that this one was forked from."""
+
+    def __str__(self) -> str:
+        return self.args[0] if self.args else "the store is closed"

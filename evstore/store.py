@@ -1,0 +1,449 @@
+"""The store: what applications and the command line call. All meaning is here or in `streams`; storage is not."""
+
+from __future__ import annotations
+
+import sys
+from itertools import islice
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+from evstore.adapters.base import Append, Held, NamePage, Page, Receipt
+from evstore.errors import (
+    EventIdConflictError,
+    EventNotFoundError,
+    EvstoreError,
+    InvalidInputError,
+    NoEventsError,
+    StoreClosedError,
+    StreamNotFoundError,
+)
+from evstore.events import EventData, Filter, Metadata, StoredEvent, Write, timestamp_us
+from evstore.streams import (
+    ANY_VERSION,
+    MAX_VERSION,
+    check_expected_version,
+    check_ids,
+    check_name,
+    check_stream_id,
+    normalize_id,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
+    from types import TracebackType
+    from typing import Self
+    from uuid import UUID
+
+    from evstore.adapters.base import Adapter
+    from evstore.events import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
+
+FIRST_PAGE: Final = 64
+MOST_IN_PAGE: Final = 1000
+PAGE_CHARACTERS: Final = 2 * 1024 * 1024
+"""A page holds about so much text at the most."""
+
+_VERSION: Final = attrgetter("version")
+_POSITION: Final = attrgetter("global_position")
+
+N = TypeVar("N", "StreamInfo", "CategoryInfo", "TypeInfo")
+
+
+class Appended(list[StoredEvent]):
+    """The stored events of an append. `duplicate`: they had been stored before, and nothing was added."""
+
+    duplicate: bool = False
+
+
+class Duplicate(NamedTuple):
+    """The outcome of a retried append: its events as first stored."""
+
+    first: StoredEvent
+    last: StoredEvent
+    size: int
+
+
+def connect(url: str, *, max_data_bytes: int | None = None, **options: Any) -> EventStore:
+    """The store at `memory:`, `sqlite:///path`, a bare path, or the URL of an installed adapter.
+
+    Nothing is opened before the first operation, and nothing is made before `initialize`. `max_data_bytes`
+    bounds one event's data (16 MiB); `options` go to the adapter, as `timeout` in seconds (30) for SQLite.
+    """
+    from evstore.adapters import open_adapter  # noqa: PLC0415 - the core knows no adapter
+
+    return EventStore(open_adapter(url, **options), max_data_bytes=max_data_bytes)
+
+
+class EventStore:
+    """Append-only streams of events. A context manager; threads may share it, forked children may not."""
+
+    def __init__(self, adapter: Adapter, *, max_data_bytes: int | None = None) -> None:
+        self._adapter = adapter
+        self._max_data_bytes = max_data_bytes
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def initialize(self) -> None:
+        """Make the store if it is not there yet. Anything else at that place is left alone: SchemaError."""
+        self._adapter.initialize()
+
+    def close(self) -> None:
+        """Free everything; subscriptions end. Closing twice is fine."""
+        self._closed = True
+        self._adapter.close()
+
+    # --- appending ---
+
+    def append(
+        self,
+        stream_id: str,
+        events: Iterable[EventData],
+        expected_version: int = ANY_VERSION,
+        metadata: Metadata | None = None,
+    ) -> Appended:
+        """Store all the events or none, durably, and return them as stored.
+
+        `metadata` fills the gaps of each event's own. Appending again with the same ids changes nothing and
+        returns the events as first stored, flagged `duplicate`, whatever version the stream has by now.
+        Raises InvalidInputError, ConcurrencyError, StreamNotFoundError (STREAM_EXISTS), EventIdConflictError.
+        """
+        return self.append_many([Write(stream_id, _sequence(events), expected_version)], metadata)
+
+    def append_many(
+        self,
+        writes: Iterable[Write | tuple[str, Sequence[EventData], int]],
+        metadata: Metadata | None = None,
+    ) -> Appended:
+        """Store the events of several streams, all or none, contiguous and in the order given.
+
+        A stream may come more than once; each expected version is judged where it stands.
+        """
+        unit = self.unit(writes, metadata)
+        (outcome,) = self._adapter.append([unit])
+        if isinstance(outcome, EvstoreError):
+            raise outcome
+        if isinstance(outcome, Held):
+            stored = Appended(self._first_stored(unit, outcome))
+            stored.duplicate = True
+            return stored
+        return Appended(_stored(unit, outcome))
+
+    def unit(
+        self,
+        writes: Iterable[Write | tuple[str, Sequence[EventData], int]],
+        metadata: Metadata | None = None,
+    ) -> Append:
+        """Check and complete an append without making it. Raises InvalidInputError."""
+        if self._closed:
+            raise StoreClosedError
+        checked: list[Write] = []
+        ids: set[str] = set()
+        for write in writes:
+            stream_id, events, expected = Write(*write)
+            check_stream_id(stream_id)
+            if not events:
+                raise NoEventsError(f'no events to append to stream "{stream_id}"')
+            complete = [self.check(event, metadata) for event in events]
+            check_expected_version(expected)
+            for event in complete:
+                assert event.id is not None
+                if event.id in ids:
+                    raise InvalidInputError(f"event id {event.id} comes twice in one append")
+                ids.add(event.id)
+            checked.append(Write(stream_id, complete, expected))
+        if not checked:
+            raise NoEventsError
+        return Append(checked)
+
+    def check(self, event: EventData, metadata: Metadata | None = None) -> EventData:
+        """The event as it can be stored: its id made if absent, its metadata filled up. Or InvalidInputError."""
+        if not isinstance(event, EventData):
+            raise InvalidInputError(f"an event is an EventData, not {type(event).__name__}")
+        if event.checked:
+            return event
+        from evstore.jsontext import MAX_DATA_BYTES, check_json  # noqa: PLC0415 - reading a log does not need them
+        from evstore.wire import check_metadata  # noqa: PLC0415
+
+        check_name("event type", event.type)
+        text = check_json(event.data_json, self._max_data_bytes or MAX_DATA_BYTES)
+        own = event.metadata
+        if metadata is not None and isinstance(own, Metadata) and isinstance(metadata, Metadata):
+            own = own.over(metadata)
+        check_metadata(own)
+        event_id = new_id() if event.id is None else normalize_id(event.id)
+        return EventData.from_json(event.type, text, own, event_id, checked=True)
+
+    def submit(self, units: Sequence[Append]) -> list[Receipt | Duplicate | EvstoreError]:
+        """Append units made by `unit`, each judged as if alone, in one durable commit; say what came of each.
+
+        For those who append much: what comes back is ranges, not events.
+        """
+        outcomes: list[Receipt | Duplicate | EvstoreError] = []
+        for unit, outcome in zip(units, self._adapter.append(units), strict=True):
+            outcomes.append(self._summary(unit, outcome) if isinstance(outcome, Held) else outcome)
+        return outcomes
+
+    def _summary(self, unit: Append, held: Held) -> Duplicate | EvstoreError:
+        first = last = None
+        size = 0
+        try:
+            for last in self._first_stored(unit, held):
+                first = first or last
+                size += 1
+        except EventIdConflictError as error:
+            return error
+        assert first is not None
+        assert last is not None
+        return Duplicate(first, last, size)
+
+    def _first_stored(self, unit: Append, held: Held) -> Iterator[StoredEvent]:
+        """The unit's events as first stored, else EventIdConflictError; looked up in pages."""
+        events = ((write, event) for write in unit.writes for event in write.events)
+
+        def pairs() -> Iterator[tuple[Write, EventData, StoredEvent | None]]:
+            while some := list(islice(events, MOST_IN_PAGE)):
+                found = {each.id: each for each in self._adapter.get([event.id or "" for _, event in some])}
+                yield from ((write, event, found.get(event.id or "")) for write, event in some)
+
+        return check_ids(held.ids[0], pairs())
+
+    # --- reading ---
+
+    def read(
+        self,
+        stream_id: str,
+        *,
+        after: int = 0,
+        to: int | None = None,
+        limit: int | None = None,
+        backward: bool = False,
+        types: Iterable[str] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[StoredEvent]:
+        """A stream's events by version, lazily. A missing stream is empty.
+
+        `after` (exclusive) and `to` (inclusive) are versions and bound the range whatever the direction;
+        `since` is inclusive, `until` exclusive; `limit` counts what comes out, 0 gives nothing.
+        """
+        check_stream_id(stream_id)
+        where = _filter(types=types, since=since, until=until)
+        page = _page(after, to, backward)
+        return _events(lambda p: self._adapter.read_stream(stream_id, p, where), page, limit, _VERSION)
+
+    def replay(
+        self,
+        categories: Iterable[str] | None = None,
+        *,
+        after: int = 0,
+        to: int | None = None,
+        limit: int | None = None,
+        backward: bool = False,
+        types: Iterable[str] | None = None,
+        correlation_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[StoredEvent]:
+        """The log of these categories, or all of it, by global position, up to the end it has now, lazily.
+
+        `after` (exclusive) and `to` (inclusive) are global positions; the rest as in `read`.
+        """
+        where = _filter(categories, types, correlation_id, since, until)
+        page = _page(after, to, backward)
+        _check_limit(limit)
+
+        def read() -> Iterator[StoredEvent]:
+            narrowed = self._narrowed(page, where)
+            if narrowed:
+                yield from _events(lambda p: self._adapter.read_all(p, where), narrowed, limit, _POSITION)
+
+        return read()
+
+    def _narrowed(self, page: Page, where: Filter) -> Page | None:
+        """End at the head of now, so that a replay ends while others append; begin where the time does."""
+        head = self._adapter.head(-1, 0)
+        low, high = page.low, min(page.high, head)
+        if where.since_us is not None or where.until_us is not None:
+            span = self._adapter.span(where.since_us, where.until_us)
+            if span is None:
+                return None
+            low, high = max(low, span[0]), min(high, span[1])
+        return page._replace(low=low, high=high)
+
+    def subscribe(
+        self,
+        categories: Iterable[str] | None = None,
+        *,
+        stream_id: str | None = None,
+        after: int = 0,
+        types: Iterable[str] | None = None,
+        correlation_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[StoredEvent]:
+        """History after a position (a version, with `stream_id`), then live events, without gap or duplicate.
+
+        Ends when the store is closed, or after `timeout` seconds without an event.
+        """
+        from evstore.follow import follow_log, follow_stream  # noqa: PLC0415 - a plain read does not wait
+
+        if stream_id is None:
+            where = _filter(categories, types, correlation_id)
+            return follow_log(self._adapter, where, _page(after, None, False).low - 1, timeout)
+        if categories is not None or correlation_id is not None:
+            raise InvalidInputError(
+                "a subscription is to one stream, or to the log and its filters, not both"
+            )
+        check_stream_id(stream_id)
+        low = _page(after, None, False).low
+        return follow_stream(self._adapter, stream_id, _filter(types=types), low - 1, timeout)
+
+    def get(self, event_id: str | UUID) -> StoredEvent:
+        """The event with this id, else EventNotFoundError."""
+        wanted = normalize_id(event_id)
+        found = self._adapter.get([wanted])
+        if not found:
+            raise EventNotFoundError(wanted)
+        return found[0]
+
+    # --- lists and facts ---
+
+    def stream_info(self, stream_id: str) -> StreamInfo:
+        """Version, category and times of a stream, else StreamNotFoundError."""
+        check_stream_id(stream_id)
+        found = self._adapter.stream(stream_id)
+        if found is None:
+            raise StreamNotFoundError(stream_id)
+        return found
+
+    def streams(self, category: str | None = None, *, prefix: str = "") -> Iterator[StreamInfo]:
+        """Streams by id, in code point order, lazily."""
+        return _names(lambda page: self._adapter.streams(page, category), prefix)
+
+    def categories(self, *, prefix: str = "") -> Iterator[CategoryInfo]:
+        """Categories by name, in code point order, lazily."""
+        return _names(self._adapter.categories, prefix)
+
+    def types(self, category: str | None = None, *, prefix: str = "") -> Iterator[TypeInfo]:
+        """Event types by name, in code point order, with counts."""
+        return _names(lambda page: self._adapter.types(page, category), prefix)
+
+    def info(self) -> StoreInfo:
+        """What the store is, where it lies, how much it holds."""
+        return self._adapter.info()
+
+
+def new_id() -> str:
+    """A fresh UUIDv7: ids made one after the other are neighbours in the index."""
+    if sys.version_info >= (3, 14):
+        from uuid import uuid7  # noqa: PLC0415
+    else:
+        from uuid_utils import uuid7  # noqa: PLC0415
+    return str(uuid7())
+
+
+def _stored(unit: Append, receipt: Receipt) -> Iterator[StoredEvent]:
+    position = receipt.first_position
+    for (stream_id, events, _), first in zip(unit.writes, receipt.first_versions, strict=True):
+        for version, event in enumerate(events, first):
+            assert event.id is not None
+            meta = event.metadata.to_json()
+            yield StoredEvent(
+                event.id,
+                stream_id,
+                event.type,
+                event.data_json,
+                meta,
+                version,
+                position,
+                receipt.timestamp_us,
+            )
+            position += 1
+
+
+def _sequence(events: Iterable[EventData]) -> list[EventData]:
+    if isinstance(events, EventData):
+        raise InvalidInputError("events come in a list, also when there is only one")
+    return list(events)
+
+
+def _filter(
+    categories: Iterable[str] | None = None,
+    types: Iterable[str] | None = None,
+    correlation_id: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Filter:
+    return Filter(
+        _names_wanted(categories),
+        _names_wanted(types),
+        correlation_id,
+        None if since is None else timestamp_us(since),
+        None if until is None else timestamp_us(until),
+    )
+
+
+def _names_wanted(names: Iterable[str] | None) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _page(after: int, to: int | None, backward: bool) -> Page:
+    # Beyond what a database can count there is nothing, and below 1 neither.
+    low = min(max(after, 0), MAX_VERSION - 1) + 1
+    high = MAX_VERSION if to is None else min(max(to, 0), MAX_VERSION)
+    return Page(limit=0, low=low, high=high, backward=backward)
+
+
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 0:
+        raise InvalidInputError(f"the limit is {limit}, at least 0 is allowed")
+
+
+def _events(
+    fetch: Callable[[Page], list[StoredEvent]],
+    page: Page,
+    limit: int | None,
+    at: Callable[[StoredEvent], int],
+) -> Iterator[StoredEvent]:
+    _check_limit(limit)
+    return _paged(fetch, page, limit, at)
+
+
+def _paged(
+    fetch: Callable[[Page], list[StoredEvent]],
+    page: Page,
+    limit: int | None,
+    at: Callable[[StoredEvent], int],
+) -> Iterator[StoredEvent]:
+    """Pages grow and shrink with the size of the events, so that long payloads do not fill the memory."""
+    left = limit
+    size = FIRST_PAGE
+    while left is None or left > 0:
+        size = size if left is None else min(size, left)
+        events = fetch(page._replace(limit=size))
+        yield from events
+        if len(events) < size:
+            return
+        if left is not None:
+            left -= size
+        page = page._replace(after=at(events[-1]))
+        mean = sum(len(event.data_json) + len(event.metadata_json) for event in events) // size + 1
+        size = max(1, min(MOST_IN_PAGE, PAGE_CHARACTERS // mean))
+
+
+def _names(fetch: Callable[[NamePage], list[N]], prefix: str) -> Iterator[N]:
+    after = None
+    while True:
+        found = fetch(NamePage(MOST_IN_PAGE, after, prefix))
+        yield from found
+        if len(found) < MOST_IN_PAGE:
+            return
+        after = found[-1][0]

@@ -1,0 +1,98 @@
+"""`init` makes a store, and only a store."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Command
+
+
+def test_init_makes_a_store_and_prints_what_it_made(evstore: Command, tmp_path: Path) -> None:
+    info = json.loads(evstore.ok("init").out)
+    assert info["backend"] == "sqlite"
+    assert info["place"] == str(tmp_path / "evstore.db")
+    assert (info["schemaVersion"], info["events"]) == (1, 0)
+    assert info["durability"] == {"journalMode": "wal", "synchronous": "full"}
+
+
+def test_init_again_changes_nothing_and_succeeds(evstore: Command, tmp_path: Path) -> None:
+    evstore.ok("init")
+    evstore.ok("append", "Order-1", "-t", "Placed", "-d", "{}")
+    before = (tmp_path / "evstore.db").read_bytes()
+    assert json.loads(evstore.ok("init").out)["events"] == 1
+    assert (tmp_path / "evstore.db").read_bytes() == before
+
+
+def test_only_the_owner_can_read_what_init_makes(evstore: Command, tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        evstore.ok("init")
+        evstore.ok("append", "Order-1", "-t", "Placed", "-d", "{}")
+        evstore.ok("read", "Order-1")
+    finally:
+        os.umask(old)
+    modes = {each.name: oct(each.stat().st_mode & 0o777) for each in tmp_path.iterdir()}
+    assert set(modes.values()) == {"0o600"}, modes
+
+
+def test_an_empty_file_becomes_a_store(evstore: Command, tmp_path: Path) -> None:
+    (tmp_path / "evstore.db").touch()
+    assert json.loads(evstore.ok("init").out)["events"] == 0
+
+
+def _database(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
+
+
+def _text(path: Path) -> None:
+    path.write_text("Dear diary")
+
+
+@pytest.mark.parametrize("make", [_database, _text])
+@pytest.mark.parametrize("words", [("init",), ("read", "Order-1"), ("append", "A-1", "-t", "T", "-d", "1")])
+def test_what_is_not_a_store_is_refused_and_left_as_it_was(
+    evstore: Command, tmp_path: Path, make: object, words: tuple[str, ...]
+) -> None:
+    path = tmp_path / "evstore.db"
+    make(path)
+    before = path.read_bytes(), sorted(tmp_path.iterdir())
+    done = evstore(*words)
+    assert (done.code, done.out) == (6, b"")
+    assert f"evstore: {path} is not an event store" in done.err
+    assert (path.read_bytes(), sorted(tmp_path.iterdir())) == before
+
+
+def test_a_folder_is_refused(evstore: Command, tmp_path: Path) -> None:
+    (tmp_path / "evstore.db").mkdir()
+    done = evstore("init")
+    assert (done.code, done.out) == (6, b"")
+    assert "it is a folder" in done.err
+
+
+def test_a_missing_folder_is_named(evstore: Command, tmp_path: Path) -> None:
+    done = evstore("init", "--db", "sqlite:nowhere/x.db")
+    assert (done.code, done.out) == (2, b"")
+    assert str(tmp_path / "nowhere") in done.err
+
+
+def test_what_a_removed_store_left_behind_is_not_taken_for_the_new_ones_log(
+    evstore: Command, tmp_path: Path
+) -> None:
+    evstore.ok("init")
+    evstore.ok("append", "Order-1", "-t", "Placed", "-d", "{}")
+    evstore.ok("read", "Order-1")  # a reader leaves the log's files
+    (tmp_path / "evstore.db-wal").write_bytes(b"\x37\x7f\x06\x82" + b"x" * 5000)
+    (tmp_path / "evstore.db").unlink()
+    assert json.loads(evstore.ok("init").out)["events"] == 0
+    assert evstore.ok("replay", "--all").out == b""
