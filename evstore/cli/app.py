@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from evstore.cli import admin
+from evstore.cli import admin, append, inspect, read
 from evstore.cli.exits import HELP
 from evstore.cli.options import Db
 
@@ -45,5 +45,5 @@ def evstore(
     context.obj = db
 
 
-for function in (admin.init,):
+for function in (admin.init, append.append, read.read, inspect.categories, read.replay):
     app.command(function.__name__, epilog=HELP)(function)

@@ -1,0 +1,66 @@
+"""The tail loop: history, then what comes, without a gap or a duplicate between the two.
+
+There is no moment of change-over. The loop asks for the head, reads up to it, and waits until there is a later
+one; whatever was committed meanwhile is simply part of the next read.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from evstore.adapters.base import Page
+from evstore.errors import StoreClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from evstore.adapters.base import Adapter
+    from evstore.events import Filter, StoredEvent
+
+WAIT_SECONDS: Final = 1.0
+"""How long one wait lasts, at most, before the loop looks at the clock again."""
+PAGE: Final = 200
+
+
+def follow_log(
+    adapter: Adapter, where: Filter, after: int, timeout: float | None = None
+) -> Iterator[StoredEvent]:
+    """Events of the log after a global position. Ends when the store is closed or `timeout` seconds are quiet."""
+    for head in _heads(adapter, after, timeout):
+        cursor: int | None = after
+        while cursor is not None:
+            events = adapter.read_all(Page(PAGE, cursor, high=head), where)
+            yield from events
+            cursor = events[-1].global_position if len(events) == PAGE else None
+        after = max(after, head)
+
+
+def follow_stream(
+    adapter: Adapter, stream_id: str, where: Filter, after: int, timeout: float | None = None
+) -> Iterator[StoredEvent]:
+    """Events of a stream, which may not exist yet, after a version."""
+    for _ in _heads(adapter, -1, timeout):
+        full = True
+        while full:
+            events = adapter.read_stream(stream_id, Page(PAGE, after), where)
+            yield from events
+            after = events[-1].version if events else after
+            full = len(events) == PAGE
+
+
+def _heads(adapter: Adapter, seen: int, timeout: float | None) -> Iterator[int]:
+    """Yield each head beyond those seen."""
+    quiet_since = time.monotonic()
+    while True:
+        left = WAIT_SECONDS if timeout is None else quiet_since + timeout - time.monotonic()
+        try:
+            head = adapter.head(seen, max(0.0, min(WAIT_SECONDS, left)))
+        except StoreClosedError:
+            return
+        if head > seen:
+            yield head
+            seen = head
+            quiet_since = time.monotonic()
+        elif timeout is not None and time.monotonic() - quiet_since >= timeout:
+            return
