@@ -1,0 +1,183 @@
+"""The contract of `adapters.base` in plain Python: the reference, and the model for random tests.
+
+Everything is forgotten when the adapter is closed or the process ends. Not for speed: reads filter the whole
+log, so that nothing here can disagree with `Filter.matches`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from threading import Condition
+from typing import TYPE_CHECKING
+
+from evstore.adapters.base import Append, Held, NamePage, Outcome, Page, Receipt
+from evstore.errors import EvstoreError, InvalidUrlError, StoreClosedError
+from evstore.events import CategoryInfo, Filter, StoredEvent, StoreInfo, StreamInfo, TypeInfo
+from evstore.streams import category_of, check_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+def connect(url: str) -> MemoryAdapter:
+    if url != "memory:":
+        raise InvalidUrlError(f'"{url}" is not a store in memory: say "memory:"')
+    return MemoryAdapter()
+
+
+class MemoryAdapter:
+    def __init__(self) -> None:
+        self._log: list[StoredEvent] = []
+        self._ids: dict[str, StoredEvent] = {}
+        self._streams: dict[str, list[StoredEvent]] = {}
+        self._changed = Condition()
+        self._closed = False
+        self._pid = os.getpid()
+
+    def initialize(self) -> None:
+        self._check_open()
+
+    def append(self, units: Sequence[Append]) -> list[Outcome]:
+        with self._changed:
+            self._check_open()
+            outcomes = [self._append(unit) for unit in units]
+            self._changed.notify_all()
+            return outcomes
+
+    def _append(self, unit: Append) -> Outcome:
+        held = [e.id for write in unit.writes for e in write.events if e.id in self._ids]
+        if held:
+            return Held(held)
+        versions: dict[str, int] = {}
+        added: list[StoredEvent] = []
+        firsts: list[int] = []
+        now = time.time_ns() // 1000 if unit.timestamp_us is None else unit.timestamp_us
+        for stream_id, events, expected in unit.writes:
+            version = versions.get(stream_id, len(self._streams.get(stream_id, ())))
+            try:
+                check_version(stream_id, expected, version)
+            except EvstoreError as refused:
+                return refused
+            firsts.append(version + 1)
+            for event in events:
+                version += 1
+                position = len(self._log) + len(added) + 1
+                assert event.id is not None
+                meta = event.metadata.to_json()
+                added.append(
+                    StoredEvent(
+                        event.id, stream_id, event.type, event.data_json, meta, version, position, now
+                    )
+                )
+            versions[stream_id] = version
+        first = len(self._log) + 1
+        self._log += added
+        for stored in added:
+            self._ids[stored.id] = stored
+            self._streams.setdefault(stored.stream_id, []).append(stored)
+        return Receipt(first, len(added), firsts, now)
+
+    def read_stream(self, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
+        with self._changed:
+            self._check_open()
+            found = [(e.version, e) for e in self._streams.get(stream_id, ()) if where.matches(e)]
+            return _page(found, page)
+
+    def read_all(self, page: Page, where: Filter) -> list[StoredEvent]:
+        with self._changed:
+            self._check_open()
+            return _page([(e.global_position, e) for e in self._log if where.matches(e)], page)
+
+    def get(self, ids: Sequence[str]) -> list[StoredEvent]:
+        with self._changed:
+            self._check_open()
+            return [self._ids[each] for each in ids if each in self._ids]
+
+    def stream(self, stream_id: str) -> StreamInfo | None:
+        with self._changed:
+            self._check_open()
+            events = self._streams.get(stream_id)
+            return _stream_info(stream_id, events) if events else None
+
+    def streams(self, page: NamePage, category: str | None) -> list[StreamInfo]:
+        with self._changed:
+            self._check_open()
+            ids = [i for i in self._streams if category is None or category_of(i) == category]
+            return [_stream_info(each, self._streams[each]) for each in _name_page(ids, page)]
+
+    def categories(self, page: NamePage) -> list[CategoryInfo]:
+        with self._changed:
+            self._check_open()
+            streams = Counter(map(category_of, self._streams))
+            found = []
+            for name in _name_page(streams, page):
+                events = [e for e in self._log if e.category == name]
+                positions = (events[0].global_position, events[-1].global_position)
+                found.append(
+                    CategoryInfo(name, streams[name], len(events), *positions, events[-1].timestamp_us)
+                )
+            return found
+
+    def types(self, page: NamePage, category: str | None) -> list[TypeInfo]:
+        with self._changed:
+            self._check_open()
+            events = [e for e in self._log if category is None or e.category == category]
+            found = []
+            for name in _name_page({e.type for e in events}, page):
+                positions = [e.global_position for e in events if e.type == name]
+                found.append(TypeInfo(name, len(positions), positions[0], positions[-1]))
+            return found
+
+    def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
+        found = self.read_all(Page(limit=2**62), Filter(since_us=since_us, until_us=until_us))
+        return (found[0].global_position, found[-1].global_position) if found else None
+
+    def head(self, beyond: int, timeout: float) -> int:
+        with self._changed:
+            self._check_open()
+            self._changed.wait_for(lambda: self._closed or len(self._log) > beyond, timeout)
+            self._check_open()
+            return len(self._log)
+
+    def info(self) -> StoreInfo:
+        with self._changed:
+            self._check_open()
+            size = sum(len(e.data_json) + len(e.metadata_json) for e in self._log)
+            categories = {e.category for e in self._log}
+            return StoreInfo(
+                "memory", "", "memory:", 1, len(self._streams), len(categories), len(self._log), size, {}, ()
+            )
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosedError
+        if self._pid != os.getpid():
+            raise StoreClosedError("the store belongs to the process that this one was forked from")
+
+
+def _page(found: Sequence[tuple[int, StoredEvent]], page: Page) -> list[StoredEvent]:
+    inside = [(at, event) for at, event in found if page.low <= at <= page.high]
+    if page.backward:
+        inside = [(at, event) for at, event in reversed(inside) if page.after is None or at < page.after]
+    elif page.after is not None:
+        inside = [(at, event) for at, event in inside if at > page.after]
+    return [event for _, event in inside[: page.limit]]
+
+
+def _name_page(names: Iterable[str], page: NamePage) -> list[str]:
+    inside = [n for n in names if n.startswith(page.prefix) and (page.after is None or n > page.after)]
+    return sorted(inside)[: page.limit]
+
+
+def _stream_info(stream_id: str, events: Sequence[StoredEvent]) -> StreamInfo:
+    first, last = events[0], events[-1]
+    return StreamInfo(
+        stream_id, category_of(stream_id), last.version, first.timestamp_us, last.timestamp_us, last.type
+    )
