@@ -162,8 +162,13 @@ class EventStore:
             raise NoEventsError
         return Append(checked)
 
-    def check(self, event: EventData, metadata: Metadata | None = None) -> EventData:
-        """The event as it can be stored: its id made if absent, its metadata filled up. Or InvalidInputError."""
+    def check(
+        self, event: EventData, metadata: Metadata | None = None, *, data_is_kept: bool = False
+    ) -> EventData:
+        """The event as it can be stored: its id made if absent, its metadata filled up. Or InvalidInputError.
+
+        `data_is_kept`: its data came out of `jsontext.keep_json`, so that it need not be judged again.
+        """
         if not isinstance(event, EventData):
             raise InvalidInputError(f"an event is an EventData, not {type(event).__name__}")
         if event.checked:
@@ -172,7 +177,9 @@ class EventStore:
         from evstore.wire import check_metadata  # noqa: PLC0415
 
         check_name("event type", event.type)
-        text = check_json(event.data_json, self._max_data_bytes or MAX_DATA_BYTES)
+        text = event.data_json
+        if not data_is_kept:
+            text = check_json(text, self._max_data_bytes or MAX_DATA_BYTES)
         own = event.metadata
         if metadata is not None and isinstance(own, Metadata) and isinstance(metadata, Metadata):
             own = own.over(metadata)

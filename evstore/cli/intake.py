@@ -58,11 +58,11 @@ def metadata_of(ids: Sequence[str | None], pairs: Sequence[str], text: str | Non
 def inline(store: EventStore, type_name: str, text: str, event_id: str | None, default: Metadata) -> EventData:
     """The one event of `--data`."""
     try:
-        kept = check_json(text)
+        event = EventData.from_json(type_name, check_json(text), id=event_id)
     except InvalidPayloadError as error:
         error.place = "--data"
         raise
-    return store.check(EventData.from_json(type_name, kept, id=event_id), default)
+    return store.check(event, default, data_is_kept=True)
 
 
 def events_of(
@@ -78,7 +78,8 @@ def events_of(
 
     def payload(value: bytes) -> EventData:
         assert type_name is not None
-        return store.check(EventData.from_json(type_name, keep_json(raw_value(value)), id=event_id), default)
+        event = EventData.from_json(type_name, keep_json(raw_value(value)), id=event_id)
+        return store.check(event, default, data_is_kept=True)
 
     def envelope(value: bytes) -> EventData:
         found = envelope_from_json(value)
@@ -88,7 +89,7 @@ def events_of(
             )
         if found.expected_version is not None:
             raise InvalidInputError('unknown key "expectedVersion"; it goes with --many, here say --expect')
-        return store.check(found.event, default)
+        return store.check(found.event, default, data_is_kept=True)
 
     events = list(_values(files, envelope if type_name is None else payload))
     if not events:
@@ -107,7 +108,7 @@ def writes_of(store: EventStore, files: Iterable[str], default: Metadata) -> lis
             raise InvalidInputError('missing "streamId"')
         check_stream_id(found.stream_id)
         wanted = ANY_VERSION if found.expected_version is None else found.expected_version
-        return Write(found.stream_id, [store.check(found.event, default)], wanted)
+        return Write(found.stream_id, [store.check(found.event, default, data_is_kept=True)], wanted)
 
     writes = list(_values(files, write))
     if not writes:

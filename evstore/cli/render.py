@@ -123,5 +123,5 @@ _STYLES: Final = {"version": "cyan", "position": "cyan", "time": "dim", "type": 
 
 def _width(head: str, whole: int) -> int | None:
     if head in ("stream", "type"):
-        return max(12, whole // 5)
+        return max(12, whole // 6)
     return {"version": 7, "position": 8, "time": 19}.get(head)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from evstore.adapters.base import Append, Held, Outcome, Receipt
 from evstore.adapters.sqlite import statements as sql
@@ -16,15 +16,22 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-class _Category(NamedTuple):
-    key: int
-    streams: int
-    events: int
+class _Category:
+    __slots__ = ("events", "key", "streams")
+
+    def __init__(self, key: int, streams: int, events: int) -> None:
+        self.key = key
+        self.streams = streams  # the last number given to a stream of it
+        self.events = events  # and to an event
 
 
-class _Stream(NamedTuple):
-    key: int
-    version: int
+class _Stream:
+    __slots__ = ("category", "key", "version")
+
+    def __init__(self, key: int, version: int, category: _Category) -> None:
+        self.key = key
+        self.version = version
+        self.category = category
 
 
 class Ledger:
@@ -78,56 +85,59 @@ class Ledger:
         """Yield the rows of the unit's events, judging each write as its turn comes. A generator, so that a
         unit of any size passes through in little memory."""
         for stream_id, events, expected in unit.writes:
-            name = category_of(stream_id)
             stream = self._streams.get(stream_id) or self._find_stream(stream_id)
             check_version(stream_id, expected, stream.version if stream else 0)
-            category = self._category(name)
             if stream is None:
-                stream = self._add_stream(stream_id, category)
-                category = category._replace(streams=category.streams + 1)
-            version, number = stream.version, category.events
-            versions.append(version + 1)
+                stream = self._add_stream(stream_id)
+            category = stream.category
+            versions.append(stream.version + 1)
             for event in events:
                 self._head += 1
-                version += 1
-                number += 1
+                stream.version += 1
+                category.events += 1
                 metadata = event.metadata
                 yield (
                     self._head,
                     id_to_blob(event.id or ""),
                     stream.key,
-                    version,
+                    stream.version,
                     category.key,
-                    number,
+                    category.events,
                     self._types.get(event.type) or self._type(event.type),
                     now,
                     correlation_hash(metadata.correlation_id) if metadata.correlation_id else None,
                     metadata.to_json(),
                     event.data_json,
                 )
-            self._streams[stream_id] = _Stream(stream.key, version)
-            self._categories[name] = category._replace(events=number)
 
     def _find_stream(self, stream_id: str) -> _Stream | None:
         found = self._connection.execute(sql.FIND_STREAM, (stream_id,)).fetchone()
-        return _Stream(*found) if found else None
+        if found is None:
+            return None
+        stream = _Stream(*found, self._category(category_of(stream_id)))
+        self._streams[stream_id] = stream
+        return stream
 
-    def _add_stream(self, stream_id: str, category: _Category) -> _Stream:
+    def _add_stream(self, stream_id: str) -> _Stream:
+        category = self._category(category_of(stream_id))
+        category.streams += 1
         self._last_stream += 1
-        row = (self._last_stream, stream_id, category.key, category.streams + 1)
+        row = (self._last_stream, stream_id, category.key, category.streams)
         self._connection.execute(sql.ADD_STREAM, row)
-        return _Stream(self._last_stream, 0)
+        stream = self._streams[stream_id] = _Stream(self._last_stream, 0, category)
+        return stream
 
     def _category(self, name: str) -> _Category:
         known = self._categories.get(name)
         if known:
             return known
         found = self._connection.execute(sql.FIND_CATEGORY, (name,)).fetchone()
-        if found:
-            return _Category(*found)
-        self._last_category += 1
-        self._connection.execute(sql.ADD_CATEGORY, (self._last_category, name))
-        return _Category(self._last_category, 0, 0)
+        if found is None:
+            self._last_category += 1
+            self._connection.execute(sql.ADD_CATEGORY, (self._last_category, name))
+            found = (self._last_category, 0, 0)
+        category = self._categories[name] = _Category(*found)
+        return category
 
     def _type(self, name: str) -> int:
         found = self._connection.execute(sql.FIND_TYPE, (name,)).fetchone()

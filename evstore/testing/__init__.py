@@ -1,0 +1,58 @@
+"""The adapter contract as tests, for authors of adapters, and builders of test data, for everybody.
+
+Needs pytest; `evstore.testing.machine`, which tries random histories, needs Hypothesis too.
+"""
+
+import pytest
+
+_MODULES = (
+    "asking",
+    "exactness",
+    "filtering",
+    "judging",
+    "listing",
+    "living",
+    "machine",
+    "racing",
+    "reading",
+    "truth",
+    "writing",
+)
+# Before they are imported, so that a failing assert shows its values also in an installed package.
+pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _MODULES))
+
+from evstore.testing.builders import a_stream_id, a_write, an_append, an_event, an_id  # noqa: E402 - as above
+from evstore.testing.contract import AdapterContract, ReadClauses, WriteClauses  # noqa: E402 - as above
+from evstore.testing.harness import (  # noqa: E402 - as above
+    BORN_INITIALIZED,
+    DURABLE,
+    MULTI_PROCESS,
+    OCCUPIABLE,
+    REASONS,
+)
+from evstore.testing.living import LifeClauses  # noqa: E402 - as above
+from evstore.testing.racing import RaceClauses  # noqa: E402 - as above
+from evstore.testing.truth import TRUTH_TABLE  # noqa: E402 - as above
+
+CONTRACT_VERSION = 1
+"""Counts up when a clause is added, so that an adapter can say what it has passed."""
+
+__all__ = [
+    "BORN_INITIALIZED",
+    "CONTRACT_VERSION",
+    "DURABLE",
+    "MULTI_PROCESS",
+    "OCCUPIABLE",
+    "REASONS",
+    "TRUTH_TABLE",
+    "AdapterContract",
+    "LifeClauses",
+    "RaceClauses",
+    "ReadClauses",
+    "WriteClauses",
+    "a_stream_id",
+    "a_write",
+    "an_append",
+    "an_event",
+    "an_id",
+]

@@ -1,0 +1,56 @@
+"""Test data: whatever a test does not name is valid, new, and unlike anything made before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from evstore.adapters.base import Append
+from evstore.events import EventData, Metadata, Write
+from evstore.streams import ANY_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# SQLite binds at most 32,766 parameters to a statement.
+MORE_THAN_A_STATEMENT_BINDS: Final = 33_000
+
+
+def an_id() -> str:
+    """An event id as adapters get it: lower case."""
+    return str(uuid4())
+
+
+def a_stream_id(category: str = "Order") -> str:
+    return f"{category}-{an_id()}"
+
+
+def an_event(
+    type: str = "ItemAdded",
+    data_json: str = '{"quantity":1}',
+    *,
+    id: str | None = None,
+    correlation_id: str | None = None,
+    metadata: Metadata | None = None,
+) -> EventData:
+    """An event with an id; `correlation_id` is short for a metadata that holds nothing else."""
+    return EventData.from_json(type, data_json, metadata or Metadata(correlation_id), id or an_id())
+
+
+def a_write(
+    stream_id: str | None = None, events: int | Sequence[EventData] = 1, expected: int = ANY_VERSION
+) -> Write:
+    """Events, or that many of them, for this stream or a new one."""
+    made = [an_event() for _ in range(events)] if isinstance(events, int) else events
+    return Write(stream_id or a_stream_id(), made, expected)
+
+
+def an_append(
+    stream_id: str | None = None,
+    events: int | Sequence[EventData] = 1,
+    expected: int = ANY_VERSION,
+    *,
+    timestamp_us: int | None = None,
+) -> Append:
+    """A unit of one write; one of several is `Append([a_write(...), a_write(...)])`."""
+    return Append([a_write(stream_id, events, expected)], timestamp_us)

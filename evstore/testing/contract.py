@@ -1,0 +1,50 @@
+"""The contract of `evstore.adapters.base` as a test class: every clause, for every adapter.
+
+An adapter's whole test file:
+
+    from evstore.testing import DURABLE, MULTI_PROCESS, AdapterContract
+
+    class TestMine(AdapterContract):
+        capabilities = frozenset({DURABLE, MULTI_PROCESS})
+
+        def open(self, tmp_path):
+            return connect(f"mine:{tmp_path}/events")
+
+        def reopen(self, tmp_path):
+            return connect(f"mine:{tmp_path}/events")
+
+A test's name begins with its clause and says the rule, so that a failing name is a sentence of the contract.
+"""
+
+from __future__ import annotations
+
+from evstore.testing.exactness import TextClauses, TimestampClauses
+from evstore.testing.filtering import MixedFilterClauses, NameFilterClauses, TimeFilterClauses
+from evstore.testing.judging import IdClauses, VersionClauses
+from evstore.testing.listing import InfoClauses, NameClauses
+from evstore.testing.living import LifeClauses
+from evstore.testing.racing import RaceClauses
+from evstore.testing.reading import AbsenceClauses, PageClauses
+from evstore.testing.writing import NumberClauses, ReceiptClauses, TraceClauses, UnitClauses
+
+
+class WriteClauses(UnitClauses, NumberClauses, VersionClauses, IdClauses, TraceClauses, ReceiptClauses):
+    """W1 to W7."""
+
+
+class ReadClauses(
+    PageClauses,
+    AbsenceClauses,
+    NameFilterClauses,
+    TimeFilterClauses,
+    MixedFilterClauses,
+    TextClauses,
+    TimestampClauses,
+    NameClauses,
+    InfoClauses,
+):
+    """R1 to R6 and L1; R3 takes writers at work and is among the races."""
+
+
+class AdapterContract(WriteClauses, RaceClauses, ReadClauses, LifeClauses):
+    """What every adapter keeps."""

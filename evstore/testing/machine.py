@@ -1,0 +1,212 @@
+"""Random histories: an adapter and the reference adapter are told the same, and must answer the same.
+
+    class TestMine(AdapterContract, ModelContract):
+        ...
+
+Hypothesis makes the histories, and shrinks one that goes wrong to the shortest that does.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from operator import attrgetter
+from typing import TYPE_CHECKING, ClassVar, Final
+from uuid import UUID
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+from evstore.adapters.base import Append, Held, NamePage, Page
+from evstore.adapters.memory import MemoryAdapter
+from evstore.events import Filter, Metadata, Write
+from evstore.streams import ANY_VERSION, MAX_VERSION, NO_STREAM, STREAM_EXISTS, category_of
+from evstore.testing.asking import everything, facts
+from evstore.testing.builders import an_event
+from evstore.testing.harness import DURABLE, Harness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from evstore.adapters.base import Adapter, Outcome
+    from evstore.events import StoredEvent
+
+# Few of each, so that a short history meets the same one again, and alike, so that a mistake mixes them up.
+STREAMS: Final = ("a-1", "a-2", "A-1", "a", "a_b-1", "aXb-1", "ab-", "é-1", "e\u0301-1", "\uffff-1", "😀-1")
+CATEGORIES: Final = (*dict.fromkeys(map(category_of, STREAMS)), "a-1", "b")
+TYPES: Final = ("t", "T", "t2", "t_", "t%", "\uffff", "😀")
+TEXTS: Final = ("null", "1.10", "1e400", '{"a":1,"a":2}', r'"\u0000"', '"\u2028"', "-0")
+CORRELATIONS: Final = ("c", "C", "c ", "cc")
+PREFIXES: Final = ("", "a", "a_", "a-", "a-1", "\uffff", "t", "t%")
+EXPECTED: Final = (*[ANY_VERSION] * 4, NO_STREAM, STREAM_EXISTS, 1, 2, 3)
+LAST_US: Final = 5
+BEYOND: Final = 20
+
+# Half of the ids are new for certain, or hardly any unit would be taken.
+ids = st.one_of(st.uuids(), st.integers(0, 30).map(lambda n: UUID(int=n))).map(str)
+metadata = st.one_of(
+    st.none(),
+    st.builds(
+        Metadata,
+        st.sampled_from((None, *CORRELATIONS)),
+        custom=st.dictionaries(st.text("aé'\"\\", min_size=1, max_size=2), st.text("aé'\"\\\n", max_size=2)),
+    ),
+)
+events = st.builds(
+    an_event,
+    st.sampled_from(TYPES),
+    st.sampled_from(TEXTS),
+    id=ids,
+    correlation_id=st.none(),
+    metadata=metadata,
+)
+moments = st.one_of(st.none(), st.integers(0, LAST_US + 1))
+some_types = st.one_of(st.none(), st.lists(st.sampled_from(TYPES), max_size=3).map(tuple))
+pages = st.builds(
+    Page,
+    st.integers(1, 6),
+    st.one_of(st.none(), st.integers(0, BEYOND), st.just(MAX_VERSION)),
+    st.one_of(st.just(1), st.integers(1, BEYOND)),
+    st.one_of(st.just(MAX_VERSION), st.integers(1, BEYOND)),
+    st.booleans(),
+)
+name_pages = st.builds(
+    NamePage,
+    st.integers(1, 4),
+    st.one_of(st.none(), st.sampled_from(STREAMS + CATEGORIES + TYPES)),
+    st.sampled_from(PREFIXES),
+)
+filters = st.builds(
+    Filter,
+    st.one_of(st.none(), st.lists(st.sampled_from(CATEGORIES), max_size=3).map(tuple)),
+    some_types,
+    st.one_of(st.none(), st.sampled_from(CORRELATIONS)),
+    moments,
+    moments,
+)
+
+
+@st.composite
+def units(draw: st.DrawFn) -> Append:
+    """A unit as the core lets it pass: no id twice, and no write without events."""
+    left = draw(st.lists(events, min_size=1, max_size=5, unique_by=attrgetter("id")))
+    writes = []
+    while left:
+        taken = draw(st.integers(1, len(left)))
+        writes.append(Write(draw(st.sampled_from(STREAMS)), left[:taken], draw(st.sampled_from(EXPECTED))))
+        left = left[taken:]
+    # With a clock of its own each, the two adapters would differ.
+    return Append(writes, draw(st.integers(0, LAST_US)))
+
+
+class History(RuleBasedStateMachine):
+    """The same calls to an adapter on a new store, and to the model."""
+
+    def __init__(self, open: Callable[[], Adapter], reopen: Callable[[], Adapter] | None) -> None:
+        super().__init__()
+        self._reopen = reopen
+        self.model = MemoryAdapter()
+        self.adapter = open()
+        self.adapter.initialize()
+
+    @rule(call=st.lists(units(), min_size=1, max_size=3))
+    def append(self, call: list[Append]) -> None:
+        assert list(map(_told, self.adapter.append(call))) == list(map(_told, self.model.append(call)))
+
+    @rule(page=pages, where=filters)
+    def read_all(self, page: Page, where: Filter) -> None:
+        assert _values(self.adapter.read_all(page, where)) == _values(self.model.read_all(page, where))
+
+    @rule(
+        stream_id=st.sampled_from(STREAMS), page=pages, types=some_types, since_us=moments, until_us=moments
+    )
+    def read_stream(
+        self,
+        stream_id: str,
+        page: Page,
+        types: tuple[str, ...] | None,
+        since_us: int | None,
+        until_us: int | None,
+    ) -> None:
+        where = Filter(types=types, since_us=since_us, until_us=until_us)
+        found, expected = (each.read_stream(stream_id, page, where) for each in (self.adapter, self.model))
+        assert _values(found) == _values(expected)
+
+    @rule(wanted=st.lists(ids, max_size=4, unique=True))
+    def get(self, wanted: list[str]) -> None:
+        found, expected = (each.get(wanted) for each in (self.adapter, self.model))
+        assert sorted(_values(found)) == sorted(_values(expected))
+
+    @rule(page=name_pages, category=st.one_of(st.none(), st.sampled_from(CATEGORIES)))
+    def list_names(self, page: NamePage, category: str | None) -> None:
+        assert self.adapter.streams(page, category) == self.model.streams(page, category)
+        assert self.adapter.types(page, category) == self.model.types(page, category)
+        assert self.adapter.categories(page) == self.model.categories(page)
+
+    @rule(stream_id=st.sampled_from(STREAMS))
+    def stream(self, stream_id: str) -> None:
+        assert self.adapter.stream(stream_id) == self.model.stream(stream_id)
+
+    @rule(since_us=moments, until_us=moments)
+    def span(self, since_us: int | None, until_us: int | None) -> None:
+        assert self.adapter.span(since_us, until_us) == self.model.span(since_us, until_us)
+
+    @rule(beyond=st.integers(0, BEYOND))
+    def head(self, beyond: int) -> None:
+        assert self.adapter.head(beyond, 0) == self.model.head(beyond, 0)
+
+    @rule()
+    def initialize(self) -> None:
+        self.adapter.initialize()
+
+    @precondition(lambda self: self._reopen is not None)
+    @rule()
+    def reopen(self) -> None:
+        assert self._reopen is not None
+        self.adapter.close()
+        self.adapter = self._reopen()
+
+    def teardown(self) -> None:
+        found, expected = everything(self.adapter), everything(self.model)
+        self.adapter.close()
+        assert _values(found.events) == _values(expected.events)
+        assert found[1:] == expected[1:]
+
+
+class ModelContract(Harness):
+    """What an adapter answers in any history is what the reference adapter answers."""
+
+    histories: ClassVar[settings] = settings(
+        max_examples=20,
+        stateful_step_count=15,
+        deadline=None,
+        print_blob=True,
+        # A new store for each history takes its time, and that is no fault of the strategies.
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+
+    def test_a_random_history_is_answered_as_by_the_reference(self, tmp_path: Path) -> None:
+        places = count(1)
+
+        def history() -> History:
+            place = tmp_path / f"history-{next(places)}"
+            place.mkdir()
+            reopen = (lambda: self.reopen(place)) if DURABLE in self.capabilities else None
+            return History(lambda: self.open(place), reopen)
+
+        run_state_machine_as_test(history, settings=self.histories)
+
+
+def _told(outcome: Outcome) -> object:
+    """An outcome without what adapters are free in: the order of held ids, and which sequences they use."""
+    if isinstance(outcome, Held):
+        return sorted(outcome.ids)
+    if isinstance(outcome, Exception):
+        return facts(outcome)
+    return outcome._replace(first_versions=list(outcome.first_versions))
+
+
+def _values(found: Sequence[StoredEvent]) -> list[tuple[object, ...]]:
+    """Events without the spelling of their metadata, in which adapters are free."""
+    return [(*event._replace(metadata_json=""), event.metadata) for event in found]

@@ -1,0 +1,117 @@
+"""Each read of the SQLite adapter uses the index it names, and sorts nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from evstore import EventData, connect
+from evstore.adapters.sqlite import SqliteAdapter, statements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+EVENTS = {
+    "low": 1, "high": 9, "limit": 5, "types": None, "since": None, "until": None,
+    "stream_id": "A-1", "category": "A", "type": "T",
+    "correlation_id": "c", "correlation_hash": 7, "categories": None,
+}  # fmt: skip
+NAMES = {"low": "", "high": b"", "after": None, "limit": 5, "category": "A"}
+
+# Statement: parameters, the index that leads, those that the rest is looked up in.
+PLANS: dict[str, tuple[Any, str, set[str]]] = {
+    "FIND_STREAM": ({"stream_id": "A-1"}, "streams_by_id", {"events_by_stream"}),
+    "FIND_CATEGORY": ({"name": "A"}, "categories_by_name", {"streams_by_number", "events_by_category"}),
+    "FIND_TYPE": ({"name": "T"}, "types_by_name", set()),
+    "HOLDS_ID": ((b"",), "events_by_id", set()),
+    "GET_EVENT": ((b"",), "events_by_id", set()),
+    "READ_STREAM_FORWARD": (EVENTS, "events_by_stream", {"streams_by_id"}),
+    "READ_STREAM_BACKWARD": (EVENTS, "events_by_stream", {"streams_by_id"}),
+    "READ_LOG_FORWARD": (EVENTS, "INTEGER PRIMARY KEY", set()),
+    "READ_LOG_BACKWARD": (EVENTS, "INTEGER PRIMARY KEY", set()),
+    "READ_CATEGORY_FORWARD": (EVENTS, "events_by_category", {"categories_by_name"}),
+    "READ_CATEGORY_BACKWARD": (EVENTS, "events_by_category", {"categories_by_name"}),
+    "READ_TYPE_FORWARD": (EVENTS, "events_by_type", {"types_by_name"}),
+    "READ_TYPE_BACKWARD": (EVENTS, "events_by_type", {"types_by_name"}),
+    "READ_CORRELATION_FORWARD": (EVENTS, "events_by_correlation", set()),
+    "READ_CORRELATION_BACKWARD": (EVENTS, "events_by_correlation", set()),
+    "LIST_STREAMS": (NAMES, "streams_by_id", {"events_by_stream"}),
+    "LIST_STREAMS_OF_CATEGORY": (NAMES, "streams_by_category", {"categories_by_name", "events_by_stream"}),
+    "LIST_CATEGORIES": (NAMES, "categories_by_name", {"streams_by_number", "events_by_category"}),
+    "LIST_TYPES": (NAMES, "types_by_name", {"events_by_type"}),
+    "LIST_TYPES_OF_CATEGORY": (NAMES, "events_by_category", {"categories_by_name"}),
+    "SPAN": ({"since": 1, "last": 2}, "events_by_timestamp", set()),
+}
+# Counting a category's types reads its events once and sorts their few names.
+SORTS = {"LIST_TYPES_OF_CATEGORY"}
+# One row, or the ends of tables: there is nothing to choose.
+WITHOUT_PLAN = {"ADMITS", "LAST_KEYS", "HEAD"}
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Iterator[SqliteAdapter]:
+    with connect(f"sqlite:{tmp_path}/events.db") as store:
+        store.initialize()
+        store.append("A-1", [EventData("T", {})])
+        assert isinstance(store._adapter, SqliteAdapter)
+        yield store._adapter
+
+
+def _plan(adapter: SqliteAdapter, statement: str, given: Any) -> list[str]:
+    with adapter._reading() as connection:
+        return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", given)]
+
+
+def test_every_statement_that_reads_has_its_plan_here() -> None:
+    reads = {
+        name for name, text in vars(statements).items() if name.isupper() and text.strip().startswith("SELECT")
+    }
+    assert reads == {*PLANS, *WITHOUT_PLAN}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_a_read_is_led_by_its_index(adapter: SqliteAdapter, name: str) -> None:
+    given, leading, others = PLANS[name]
+    plan = _plan(adapter, getattr(statements, name), given)
+    searches = [line for line in plan if line.startswith(("SEARCH", "SCAN")) and "json_each" not in line]
+    assert leading in searches[0], plan
+    for index in others:
+        assert any(index in line for line in searches), plan
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_a_read_scans_no_table_and_sorts_nothing(adapter: SqliteAdapter, name: str) -> None:
+    given, _, _ = PLANS[name]
+    for line in _plan(adapter, getattr(statements, name), given):
+        assert not line.startswith("SCAN") or "json_each" in line, line
+        assert "TEMP B-TREE" not in line or name in SORTS, line
+
+
+@pytest.mark.parametrize("name", [n for n in PLANS if n.startswith("READ_")])
+def test_filters_do_not_change_the_index(adapter: SqliteAdapter, name: str) -> None:
+    given, leading, _ = PLANS[name]
+    filtered = {**given, "types": '["T","U"]', "since": 5, "until": 9, "categories": '["A"]'}
+    searches = [
+        line
+        for line in _plan(adapter, getattr(statements, name), filtered)
+        if line.startswith(("SEARCH", "SCAN")) and "json_each" not in line
+    ]
+    assert leading in searches[0]
+
+
+def test_head_and_last_keys_read_the_ends_of_tables(adapter: SqliteAdapter) -> None:
+    for statement in (statements.HEAD, statements.LAST_KEYS):
+        for line in _plan(adapter, statement, {}):
+            assert line.startswith(("SEARCH", "SCAN CONSTANT ROW", "SCALAR SUBQUERY")), line
+
+
+def test_statements_are_whole() -> None:
+    """No statement is put together: what stands in the file is what runs."""
+    import ast
+    from pathlib import Path
+
+    source = ast.parse(Path(statements.__file__).read_text())
+    for node in ast.walk(source):
+        assert not isinstance(node, ast.JoinedStr | ast.BinOp), ast.dump(node)
