@@ -3,14 +3,16 @@
     EvstoreError
     ├── NotFoundError                StreamNotFoundError · EventNotFoundError · ConsumerNotFoundError
     ├── ConflictError                ConcurrencyError · EventIdConflictError
-    ├── InvalidInputError            InvalidStreamIdError · InvalidVersionError · InvalidPayloadError · NoEventsError
+    ├── InvalidInputError            InvalidStreamIdError · InvalidVersionError · InvalidPayloadError ·
+    │                                NoEventsError
     ├── SchemaError                  NotInitializedError · NotAStoreError · SchemaTooOldError · SchemaTooNewError
     ├── UnavailableError             StoreBusyError · AppendOutcomeUnknownError
     ├── DeniedError
     ├── StorageFullError
     ├── ConsumerHeldError
     ├── IntegrityError               CorruptStoreError · LogDivergedError
-    └── AdapterError                 InvalidUrlError · UnknownAdapterError · MissingDependencyError · StoreClosedError
+    └── AdapterError                 InvalidUrlError · UnknownAdapterError · MissingDependencyError ·
+                                     StoreClosedError
 
 An error carries its facts as attributes and builds its sentence from them; a driver's exception stays
 behind it as `__cause__`. `code` names the kind of failure in one stable word, `retryable` says whether the

@@ -129,7 +129,7 @@ class EventData:
     ) -> EventData:
         """An event whose data is this JSON text, kept exactly as it is."""
         event = cls.__new__(cls)
-        event._set(type, text, metadata, id, checked)
+        event._set(type, text, metadata, id, checked)  # noqa: SLF001 - its own
         return event
 
     def _set(

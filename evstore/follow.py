@@ -23,9 +23,7 @@ WAIT_SECONDS: Final = 1.0
 PAGE: Final = 200
 
 
-def follow_log(
-    adapter: Adapter, where: Filter, after: int, timeout: float | None = None
-) -> Iterator[StoredEvent]:
+def follow_log(adapter: Adapter, where: Filter, after: int, timeout: float | None = None) -> Iterator[StoredEvent]:
     """Events of the log after a global position. Ends when the store is closed or `timeout` seconds are quiet."""
     for head in _heads(adapter, after, timeout):
         cursor: int | None = after

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 from itertools import islice
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from evstore.adapters.base import Append, Held, NamePage, Page, Receipt
+from evstore.adapters.base import Append, Held, Page, Receipt
 from evstore.errors import (
     EventIdConflictError,
     EventNotFoundError,
@@ -17,10 +16,19 @@ from evstore.errors import (
     StoreClosedError,
     StreamNotFoundError,
 )
-from evstore.events import EventData, Filter, Metadata, StoredEvent, Write, timestamp_us
+from evstore.events import EventData, Filter, Metadata, StoredEvent, Write
+from evstore.pages import (
+    BY_POSITION,
+    BY_VERSION,
+    MOST_IN_PAGE,
+    check_limit,
+    events_of,
+    filter_of,
+    names_of,
+    range_of,
+)
 from evstore.streams import (
     ANY_VERSION,
-    MAX_VERSION,
     check_expected_version,
     check_ids,
     check_name,
@@ -29,7 +37,7 @@ from evstore.streams import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
     from types import TracebackType
     from typing import Self
@@ -37,16 +45,6 @@ if TYPE_CHECKING:
 
     from evstore.adapters.base import Adapter
     from evstore.events import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
-
-FIRST_PAGE: Final = 64
-MOST_IN_PAGE: Final = 1000
-PAGE_CHARACTERS: Final = 2 * 1024 * 1024
-"""A page holds about so much text at the most."""
-
-_VERSION: Final = attrgetter("version")
-_POSITION: Final = attrgetter("global_position")
-
-N = TypeVar("N", "StreamInfo", "CategoryInfo", "TypeInfo")
 
 
 class Appended(list[StoredEvent]):
@@ -241,9 +239,9 @@ class EventStore:
         `since` is inclusive, `until` exclusive; `limit` counts what comes out, 0 gives nothing.
         """
         check_stream_id(stream_id)
-        where = _filter(types=types, since=since, until=until)
-        page = _page(after, to, backward)
-        return _events(lambda p: self._adapter.read_stream(stream_id, p, where), page, limit, _VERSION)
+        where = filter_of(types=types, since=since, until=until)
+        page = range_of(after, to, backward)
+        return events_of(lambda p: self._adapter.read_stream(stream_id, p, where), page, limit, BY_VERSION)
 
     def replay(
         self,
@@ -262,14 +260,14 @@ class EventStore:
 
         `after` (exclusive) and `to` (inclusive) are global positions; the rest as in `read`.
         """
-        where = _filter(categories, types, correlation_id, since, until)
-        page = _page(after, to, backward)
-        _check_limit(limit)
+        where = filter_of(categories, types, correlation_id, since, until)
+        page = range_of(after, to, backward)
+        check_limit(limit)
 
         def read() -> Iterator[StoredEvent]:
             narrowed = self._narrowed(page, where)
             if narrowed:
-                yield from _events(lambda p: self._adapter.read_all(p, where), narrowed, limit, _POSITION)
+                yield from events_of(lambda p: self._adapter.read_all(p, where), narrowed, limit, BY_POSITION)
 
         return read()
 
@@ -301,15 +299,13 @@ class EventStore:
         from evstore.follow import follow_log, follow_stream  # noqa: PLC0415 - a plain read does not wait
 
         if stream_id is None:
-            where = _filter(categories, types, correlation_id)
-            return follow_log(self._adapter, where, _page(after, None, False).low - 1, timeout)
+            where = filter_of(categories, types, correlation_id)
+            return follow_log(self._adapter, where, range_of(after, None, False).low - 1, timeout)
         if categories is not None or correlation_id is not None:
-            raise InvalidInputError(
-                "a subscription is to one stream, or to the log and its filters, not both"
-            )
+            raise InvalidInputError("a subscription is to one stream, or to the log and its filters, not both")
         check_stream_id(stream_id)
-        low = _page(after, None, False).low
-        return follow_stream(self._adapter, stream_id, _filter(types=types), low - 1, timeout)
+        low = range_of(after, None, False).low
+        return follow_stream(self._adapter, stream_id, filter_of(types=types), low - 1, timeout)
 
     def get(self, event_id: str | UUID) -> StoredEvent:
         """The event with this id, else EventNotFoundError."""
@@ -331,15 +327,15 @@ class EventStore:
 
     def streams(self, category: str | None = None, *, prefix: str = "") -> Iterator[StreamInfo]:
         """Streams by id, in code point order, lazily."""
-        return _names(lambda page: self._adapter.streams(page, category), prefix)
+        return names_of(lambda page: self._adapter.streams(page, category), prefix)
 
     def categories(self, *, prefix: str = "") -> Iterator[CategoryInfo]:
         """Categories by name, in code point order, lazily."""
-        return _names(self._adapter.categories, prefix)
+        return names_of(self._adapter.categories, prefix)
 
     def types(self, category: str | None = None, *, prefix: str = "") -> Iterator[TypeInfo]:
         """Event types by name, in code point order, with counts."""
-        return _names(lambda page: self._adapter.types(page, category), prefix)
+        return names_of(lambda page: self._adapter.types(page, category), prefix)
 
     def info(self) -> StoreInfo:
         """What the store is, where it lies, how much it holds."""
@@ -378,79 +374,3 @@ def _sequence(events: Iterable[EventData]) -> list[EventData]:
     if isinstance(events, EventData):
         raise InvalidInputError("events come in a list, also when there is only one")
     return list(events)
-
-
-def _filter(
-    categories: Iterable[str] | None = None,
-    types: Iterable[str] | None = None,
-    correlation_id: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> Filter:
-    return Filter(
-        _names_wanted(categories),
-        _names_wanted(types),
-        correlation_id,
-        None if since is None else timestamp_us(since),
-        None if until is None else timestamp_us(until),
-    )
-
-
-def _names_wanted(names: Iterable[str] | None) -> tuple[str, ...] | None:
-    if names is None:
-        return None
-    return (names,) if isinstance(names, str) else tuple(names)
-
-
-def _page(after: int, to: int | None, backward: bool) -> Page:
-    # Beyond what a database can count there is nothing, and below 1 neither.
-    low = min(max(after, 0), MAX_VERSION - 1) + 1
-    high = MAX_VERSION if to is None else min(max(to, 0), MAX_VERSION)
-    return Page(limit=0, low=low, high=high, backward=backward)
-
-
-def _check_limit(limit: int | None) -> None:
-    if limit is not None and limit < 0:
-        raise InvalidInputError(f"the limit is {limit}, at least 0 is allowed")
-
-
-def _events(
-    fetch: Callable[[Page], list[StoredEvent]],
-    page: Page,
-    limit: int | None,
-    at: Callable[[StoredEvent], int],
-) -> Iterator[StoredEvent]:
-    _check_limit(limit)
-    return _paged(fetch, page, limit, at)
-
-
-def _paged(
-    fetch: Callable[[Page], list[StoredEvent]],
-    page: Page,
-    limit: int | None,
-    at: Callable[[StoredEvent], int],
-) -> Iterator[StoredEvent]:
-    """Pages grow and shrink with the size of the events, so that long payloads do not fill the memory."""
-    left = limit
-    size = FIRST_PAGE
-    while left is None or left > 0:
-        size = size if left is None else min(size, left)
-        events = fetch(page._replace(limit=size))
-        yield from events
-        if len(events) < size:
-            return
-        if left is not None:
-            left -= size
-        page = page._replace(after=at(events[-1]))
-        mean = sum(len(event.data_json) + len(event.metadata_json) for event in events) // size + 1
-        size = max(1, min(MOST_IN_PAGE, PAGE_CHARACTERS // mean))
-
-
-def _names(fetch: Callable[[NamePage], list[N]], prefix: str) -> Iterator[N]:
-    after = None
-    while True:
-        found = fetch(NamePage(MOST_IN_PAGE, after, prefix))
-        yield from found
-        if len(found) < MOST_IN_PAGE:
-            return
-        after = found[-1][0]

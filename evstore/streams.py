@@ -102,9 +102,7 @@ def normalize_id(event_id: object) -> str:
     return text
 
 
-def check_ids(
-    held_id: str, pairs: Iterable[tuple[Write, EventData, StoredEvent | None]]
-) -> Iterator[StoredEvent]:
+def check_ids(held_id: str, pairs: Iterable[tuple[Write, EventData, StoredEvent | None]]) -> Iterator[StoredEvent]:
     """Yield the events as first stored if the append is a retry, else raise EventIdConflictError.
 
     `held_id` is one of the append's ids that is stored; `pairs` are all its events in order, each with its

@@ -117,9 +117,7 @@ def metadata_from_json(text: str | bytes) -> Metadata:
         found = _metadata.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         _explain_metadata(text, error)
-    return Metadata(
-        found.correlation_id, found.causation_id, found.user_id, found.tenant_id, custom=found.custom
-    )
+    return Metadata(found.correlation_id, found.causation_id, found.user_id, found.tenant_id, custom=found.custom)
 
 
 def stored_from_json(line: str | bytes) -> StoredEvent:

@@ -49,9 +49,7 @@ class Command:
         kept = {k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH"}}
         return {**kept, "PYTHONWARNINGS": "error", **more}
 
-    def __call__(
-        self, *words: str, stdin: bytes | None = None, env: dict[str, str] | None = None
-    ) -> Ended:
+    def __call__(self, *words: str, stdin: bytes | None = None, env: dict[str, str] | None = None) -> Ended:
         done = subprocess.run(
             self.argv(*words),
             cwd=self.folder,

@@ -39,7 +39,7 @@ def open_adapter(url: str, **options: Any) -> Adapter:
 def _factory(scheme: str) -> Callable[..., Any]:
     target = BUILT_IN.get(scheme)
     if target is None:
-        from importlib.metadata import entry_points  # noqa: PLC0415 - slow, and only for others' adapters
+        from importlib.metadata import entry_points
 
         others = {each.name: each for each in entry_points(group=ENTRY_POINTS)}
         if scheme not in others:

@@ -67,9 +67,7 @@ class MemoryAdapter:
                 assert event.id is not None
                 meta = event.metadata.to_json()
                 added.append(
-                    StoredEvent(
-                        event.id, stream_id, event.type, event.data_json, meta, version, position, now
-                    )
+                    StoredEvent(event.id, stream_id, event.type, event.data_json, meta, version, position, now)
                 )
             versions[stream_id] = version
         first = len(self._log) + 1
@@ -115,9 +113,7 @@ class MemoryAdapter:
             for name in _name_page(streams, page):
                 events = [e for e in self._log if e.category == name]
                 positions = (events[0].global_position, events[-1].global_position)
-                found.append(
-                    CategoryInfo(name, streams[name], len(events), *positions, events[-1].timestamp_us)
-                )
+                found.append(CategoryInfo(name, streams[name], len(events), *positions, events[-1].timestamp_us))
             return found
 
     def types(self, page: NamePage, category: str | None) -> list[TypeInfo]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -52,7 +52,8 @@ def append(
         typer.Option("--id", metavar="UUID", show_default=False, help="The event's id, to try again safely."),
     ] = None,
     correlation_id: Annotated[
-        str | None, typer.Option("--correlation-id", metavar="TEXT", show_default=False, help="What belongs together.")
+        str | None,
+        typer.Option("--correlation-id", metavar="TEXT", show_default=False, help="What belongs together."),
     ] = None,
     causation_id: Annotated[
         str | None, typer.Option("--causation-id", metavar="TEXT", show_default=False, help="What caused it.")
@@ -65,9 +66,7 @@ def append(
     ] = None,
     meta: Annotated[
         list[str] | None,
-        typer.Option(
-            "-m", "--meta", metavar="KEY=VALUE", show_default=False, help='Into "custom"; repeatable.'
-        ),
+        typer.Option("-m", "--meta", metavar="KEY=VALUE", show_default=False, help='Into "custom"; repeatable.'),
     ] = None,
     metadata: Annotated[
         str | None,
@@ -114,7 +113,7 @@ def append(
         (outcome,) = store.submit([unit])
     if isinstance(outcome, Exception):
         raise outcome
-    _print_receipt(unit, outcome, many=many)
+    (_print_receipt_of_many if many else _print_receipt)(unit, _told(outcome))
 
 
 def _check_together(
@@ -147,42 +146,70 @@ def _check_together(
         raise UsageError("- may stand once")
 
 
-def _print_receipt(unit: Append, outcome: Receipt | Duplicate, *, many: bool) -> None:
+class _Told(NamedTuple):
+    """What a receipt tells, of an append or of its retry."""
+
+    size: int
+    first_version: int
+    first_position: int
+    position: int
+    duplicate: bool
+
+
+def _told(outcome: Receipt | Duplicate) -> _Told:
     from evstore.adapters.base import Receipt  # noqa: PLC0415
 
-    stored = isinstance(outcome, Receipt)
-    if stored:
-        first, last = outcome.first_position, outcome.first_position + outcome.size - 1
-    else:
-        first, last = outcome.first.global_position, outcome.last.global_position
-    if many:
-        streams = len({write.stream_id for write in unit.writes})
-        if render.on_terminal():
-            done = f"appended {_events(outcome.size)} to" if stored else f"{_events(outcome.size)} already stored in"
-            render.write(f"{done} {streams} stream{'s' * (streams != 1)}, position {first} to {last}\n")
-            return
-        members = {"streams": streams, "count": outcome.size, "firstGlobalPosition": first, "globalPosition": last}
-        render.object_line({**members, "duplicate": not stored})
-        return
+    if isinstance(outcome, Receipt):
+        first = outcome.first_position
+        return _Told(outcome.size, outcome.first_versions[0], first, first + outcome.size - 1, duplicate=False)
+    first_event, last = outcome.first, outcome.last
+    return _Told(
+        outcome.size,
+        first_event.version,
+        first_event.global_position,
+        last.global_position,
+        duplicate=True,
+    )
+
+
+def _print_receipt(unit: Append, told: _Told) -> None:
     (write,) = unit.writes
-    version = outcome.first_versions[0] if stored else outcome.first.version
+    version = told.first_version + told.size - 1
     if render.on_terminal():
-        done = f"appended {_events(outcome.size)}, now" if stored else f"{_events(outcome.size)} already stored,"
-        at = version + outcome.size - 1
-        render.write(f"{render.visible(write.stream_id)}: {done} at version {at} (position {last})\n")
-        if stored and first == 1:
+        done = f"{_events(told.size)} already stored," if told.duplicate else f"appended {_events(told.size)}, now"
+        at = f"at version {version} (position {told.position})"
+        render.write(f"{render.visible(write.stream_id)}: {done} {at}\n")
+        if told.first_position == 1 and not told.duplicate:
             render.note(f"evstore read {write.stream_id}", "next")
         return
     members = {
         "streamId": write.stream_id,
-        "count": outcome.size,
-        "firstVersion": version,
-        "version": version + outcome.size - 1,
-        "globalPosition": last,
+        "count": told.size,
+        "firstVersion": told.first_version,
+        "version": version,
+        "globalPosition": told.position,
     }
-    if outcome.size <= MOST_IDS_IN_RECEIPT:
+    if told.size <= MOST_IDS_IN_RECEIPT:
         members["ids"] = [event.id for event in write.events]
-    render.object_line({**members, "duplicate": not stored})
+    render.object_line({**members, "duplicate": told.duplicate})
+
+
+def _print_receipt_of_many(unit: Append, told: _Told) -> None:
+    streams = len({write.stream_id for write in unit.writes})
+    if render.on_terminal():
+        done = f"{_events(told.size)} already stored in" if told.duplicate else f"appended {_events(told.size)} to"
+        where = "1 stream" if streams == 1 else f"{streams} streams"
+        render.write(f"{done} {where}, position {told.first_position} to {told.position}\n")
+        return
+    render.object_line(
+        {
+            "streams": streams,
+            "count": told.size,
+            "firstGlobalPosition": told.first_position,
+            "globalPosition": told.position,
+            "duplicate": told.duplicate,
+        }
+    )
 
 
 def _events(count: int) -> str:

@@ -63,6 +63,8 @@ def hint_for(error: EvstoreError, db: str | None) -> str | None:
         return "evstore categories"
     if isinstance(error, errors.StoreBusyError):
         return "try again"
+    if isinstance(error, errors.InvalidPayloadError) and error.place == "--data":
+        return """the shell eats quotes; put JSON in single ones: -d '{"total": 99.9}'"""
     return None
 
 

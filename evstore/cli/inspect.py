@@ -24,7 +24,7 @@ def categories(
     \b
     Examples:
       evstore categories
-      evstore categories --names | while read -r c; do evstore replay "$c" | wc -l; done
+      evstore categories --names | while read -r c; do evstore replay "$c"; done
     """
     with opened(context, db) as store:
         found = store.categories(prefix=prefix)

@@ -8,12 +8,24 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from evstore.cli.exits import UsageError
 from evstore.cli.render import note
-from evstore.errors import DeniedError, InvalidInputError, InvalidPayloadError, InvalidVersionError, NoEventsError
+from evstore.errors import (
+    DeniedError,
+    InvalidInputError,
+    InvalidPayloadError,
+    InvalidVersionError,
+    NoEventsError,
+)
 from evstore.events import EventData, Metadata, Write
 from evstore.jsontext import check_json, keep_json, raw_value
 from evstore.streams import ANY_VERSION, check_stream_id
 from evstore.values import read_values
-from evstore.wire import EXPECTED_WORDS, check_metadata, envelope_from_json, expected_version, metadata_from_json
+from evstore.wire import (
+    EXPECTED_WORDS,
+    check_metadata,
+    envelope_from_json,
+    expected_version,
+    metadata_from_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,7 +38,7 @@ def expected(said: str | None) -> int:
     if said is None:
         return ANY_VERSION
     try:
-        version = expected_version(int(said) if said.lstrip("-").isdecimal() else said)
+        version = expected_version(int(said) if said.isascii() and said.lstrip("-").isdigit() else said)
     except (InvalidVersionError, ValueError):
         raise UsageError(f'--expect takes any, no-stream, exists or a version from 1, not "{said}"') from None
     if said not in EXPECTED_WORDS and version <= 0:
@@ -35,7 +47,9 @@ def expected(said: str | None) -> int:
     return version
 
 
-def metadata_of(ids: Sequence[str | None], pairs: Sequence[str], text: str | None) -> Metadata:
+def metadata_of(
+    ids: tuple[str | None, str | None, str | None, str | None], pairs: Sequence[str], text: str | None
+) -> Metadata:
     """Metadata for all events: flags before `--metadata`."""
     custom = {}
     for pair in pairs:
@@ -43,7 +57,7 @@ def metadata_of(ids: Sequence[str | None], pairs: Sequence[str], text: str | Non
         if not equals or not key:
             raise UsageError(f'--meta takes KEY=VALUE, not "{pair}"')
         custom[key] = value
-    said = Metadata(*ids, custom=custom)  # type: ignore[misc]  # four of them
+    said = Metadata(*ids, custom)
     check_metadata(said)
     if text is None:
         return said

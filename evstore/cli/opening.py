@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -23,11 +24,12 @@ def opened(context: typer.Context, db: str | None) -> Iterator[EventStore]:
     """The store that `--db` names, before or behind the command; closed afterwards."""
     from evstore.store import connect  # noqa: PLC0415
 
-    url = db or context.obj or DEFAULT_DB
+    # Not Typer's envvar: it would let the environment win over a --db before the command.
+    url = db or context.obj or os.environ.get("EVSTORE_DB") or DEFAULT_DB
     options: dict[str, Any] = {}
     if find_spec("pysqlite3") and not url.startswith("memory:"):
         # This process is the command's own, so that no other SQLite can have the file open in it.
-        import pysqlite3  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415
+        import pysqlite3  # type: ignore[import-not-found, import-untyped, unused-ignore]  # noqa: PLC0415
 
         options["sqlite"] = pysqlite3
     if url == "memory:":

@@ -15,20 +15,16 @@ Db = Annotated[
     typer.Option(
         "--db",
         metavar="URL",
-        envvar="EVSTORE_DB",
         show_default=False,
-        help=f"The store: sqlite:///rel.db, sqlite:////abs.db, a path, or memory:  [default: {DEFAULT_DB}]",
+        help="The store: sqlite:///rel.db, sqlite:////abs.db, a path, or memory:  "
+        f"[env: EVSTORE_DB; default: {DEFAULT_DB}]",
     ),
 ]
-From = Annotated[
-    int | None, typer.Option("--from", metavar="N", show_default=False, help="Begin with this one.")
-]
+From = Annotated[int | None, typer.Option("--from", metavar="N", show_default=False, help="Begin with this one.")]
 After = Annotated[
     int | None, typer.Option("--after", metavar="N", show_default=False, help="Begin behind this one.")
 ]
-To = Annotated[
-    int | None, typer.Option("--to", metavar="N", show_default=False, help="End with this one.")
-]
+To = Annotated[int | None, typer.Option("--to", metavar="N", show_default=False, help="End with this one.")]
 Limit = Annotated[
     str | None,
     typer.Option(

@@ -68,9 +68,7 @@ def read(
 
 def replay(
     context: typer.Context,
-    category: Annotated[
-        list[str] | None, typer.Argument(metavar="CATEGORY...", show_default=False)
-    ] = None,
+    category: Annotated[list[str] | None, typer.Argument(metavar="CATEGORY...", show_default=False)] = None,
     all_: Annotated[bool, typer.Option("--all", help="The whole log.")] = False,
     from_: From = None,
     after: After = None,
@@ -131,9 +129,7 @@ def _show(
     if not render.on_terminal():
         if span.follow:
             return render.event_lines(islice(live(span.after), span.limit), live=True)
-        return render.event_lines(
-            events(after=span.after, to=span.to, limit=span.limit, backward=span.backward)
-        )
+        return render.event_lines(events(after=span.after, to=span.to, limit=span.limit, backward=span.backward))
     if span.follow:
         return _follow_on_terminal(span, events, live, by_stream=by_stream)
     if span.asked:

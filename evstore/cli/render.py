@@ -31,6 +31,7 @@ def visible(text: str) -> str:
 
 def note(text: str, kind: str = "note") -> None:
     """A line for the person at the terminal; scripts may drop it."""
+    flush()  # where both streams are one terminal, it stands in its place
     print(visible(f"{kind}: {text}"), file=sys.stderr)  # noqa: T201
 
 
@@ -57,7 +58,8 @@ def event_lines(events: Iterable[StoredEvent], *, live: bool = False) -> int:
     """Print events as NDJSON and say how many; each at once if they are `live`."""
     count = 0
     lines: list[str] = []
-    for count, event in enumerate(events, 1):
+    for event in events:
+        count += 1
         lines.append(event.to_json())
         if live or len(lines) == _LINES_AT_ONCE:
             write("\n".join(lines) + "\n")
@@ -92,9 +94,9 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, header: bool =
     stand under those before."""
     from io import StringIO  # noqa: PLC0415
 
-    from rich.console import Console  # noqa: PLC0415 - Rich is for terminals alone
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
     buffer = StringIO()
@@ -114,7 +116,8 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, header: bool =
     for row in rows:
         drawn.add_row(*(Text(visible(cell)) for cell in row))
     console.print(drawn)
-    write(buffer.getvalue())
+    # Rich fills the last column up, which a narrower window would wrap later.
+    write("".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines()))
 
 
 _NUMBERS: Final = ("version", "position", "streams", "events", "first", "last")

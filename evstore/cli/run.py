@@ -63,9 +63,7 @@ def _internal(error: Exception) -> int:
         sys.stderr.write(trace)
         where = "above"
     else:
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="evstore-traceback-", suffix=".txt", delete=False
-        ) as file:
+        with tempfile.NamedTemporaryFile("w", prefix="evstore-traceback-", suffix=".txt", delete=False) as file:
             file.write(trace)
         where = f"in {file.name}"
     return _fail("internal", f"a bug in evstore: {type(error).__name__}: {error}; the traceback is {where}")
@@ -80,7 +78,10 @@ def _debug() -> None:
 
 def _silence_stdout() -> None:
     """What Python would still write at exit would fail again, with a message of its own."""
-    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    if sys.stdout is not None and sys.stdout is sys.__stdout__:
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, 1)
+        os.close(devnull)
 
 
 def _db_of(argv: Sequence[str]) -> str | None:

@@ -14,7 +14,6 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from evstore.adapters.base import Append, NamePage, Outcome, Page
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.errors import translated
 from evstore.adapters.sqlite.lock import SideLock
@@ -27,13 +26,13 @@ from evstore.errors import (
     StoreBusyError,
     StoreClosedError,
 )
-from evstore.events import Filter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import ModuleType
 
-    from evstore.events import CategoryInfo, StoredEvent, StoreInfo, StreamInfo, TypeInfo
+    from evstore.adapters.base import Append, NamePage, Outcome, Page
+    from evstore.events import CategoryInfo, Filter, StoredEvent, StoreInfo, StreamInfo, TypeInfo
 
 SCHEMA: Final = 1
 """The number of the schema that this evstore makes, reads and writes."""
@@ -82,7 +81,7 @@ class SqliteAdapter:
     def _fill(self, path: str) -> None:
         from pkgutil import get_data  # noqa: PLC0415
 
-        from sqlite_utils import Database  # noqa: PLC0415 - slow to load, and only needed here
+        from sqlite_utils import Database
 
         schema = get_data(__name__, "schema.sql")
         assert schema is not None
@@ -140,9 +139,7 @@ class SqliteAdapter:
             found = connection.execute(sql.ADMITS).fetchone() or (0, 0)
             if found[0] > SCHEMA or (mode == "rw" and found[1] > SCHEMA):
                 what = "readers" if found[0] > SCHEMA else "writers"
-                raise SchemaTooNewError(
-                    self._path, f"it admits {what} of schema {max(found)}, this is {SCHEMA}"
-                )
+                raise SchemaTooNewError(self._path, f"it admits {what} of schema {max(found)}, this is {SCHEMA}")
         except BaseException:
             connection.close()
             raise
@@ -155,9 +152,7 @@ class SqliteAdapter:
         if sys.platform == "darwin":  # there fsync alone does not reach the disk
             connection.execute("PRAGMA fullfsync = ON")
             connection.execute("PRAGMA checkpoint_fullfsync = ON")
-        if connection.execute("PRAGMA journal_mode").fetchone() != (
-            "wal",
-        ):  # killed between its making and this
+        if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):  # killed between its making and this
             connection.execute("PRAGMA journal_mode = WAL")
         return connection
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from evstore.adapters.base import NamePage
 from evstore.adapters.sqlite import statements as sql
 from evstore.events import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+    from evstore.adapters.base import NamePage
 
 _ABOVE_ALL_TEXT: Final = b""
 """In SQLite's order every blob stands above every text."""

@@ -29,9 +29,7 @@ def path_of(url: str) -> str:
     elif rest.startswith("///"):
         path = rest[3:]
     else:
-        raise InvalidUrlError(
-            f'"{url}" names a host; a SQLite path follows three slashes, or four if absolute'
-        )
+        raise InvalidUrlError(f'"{url}" names a host; a SQLite path follows three slashes, or four if absolute')
     if not path:
         raise InvalidUrlError(f'"{url}" has no path')
     if "\0" in path:

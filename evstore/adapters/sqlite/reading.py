@@ -60,9 +60,7 @@ def _read_categories(
 
 
 def get(connection: Any, ids: Sequence[str]) -> list[StoredEvent]:
-    return [
-        found for each in ids for found in map(_event, connection.execute(sql.GET_EVENT, (id_to_blob(each),)))
-    ]
+    return [found for each in ids for found in map(_event, connection.execute(sql.GET_EVENT, (id_to_blob(each),)))]
 
 
 def span(connection: Any, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:

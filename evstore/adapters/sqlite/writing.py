@@ -114,8 +114,8 @@ class Ledger:
         found = self._connection.execute(sql.FIND_STREAM, (stream_id,)).fetchone()
         if found is None:
             return None
-        stream = _Stream(*found, self._category(category_of(stream_id)))
-        self._streams[stream_id] = stream
+        key, version = found
+        stream = self._streams[stream_id] = _Stream(key, version, self._category(category_of(stream_id)))
         return stream
 
     def _add_stream(self, stream_id: str) -> _Stream:

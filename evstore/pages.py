@@ -1,0 +1,109 @@
+"""Adapters speak in bounded pages, callers in ranges, limits and iterators: the way from one to the other."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from evstore.adapters.base import NamePage, Page
+from evstore.errors import InvalidInputError
+from evstore.events import CategoryInfo, Filter, StreamInfo, TypeInfo, timestamp_us
+from evstore.streams import MAX_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+    from evstore.events import StoredEvent
+
+FIRST_PAGE: Final = 64
+MOST_IN_PAGE: Final = 1000
+PAGE_CHARACTERS: Final = 2 * 1024 * 1024
+"""A page holds about so much text at the most."""
+
+BY_VERSION: Final = attrgetter("version")
+BY_POSITION: Final = attrgetter("global_position")
+
+N = TypeVar("N", StreamInfo, CategoryInfo, TypeInfo)
+
+
+def filter_of(
+    categories: Iterable[str] | None = None,
+    types: Iterable[str] | None = None,
+    correlation_id: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Filter:
+    """The filter that a caller's words mean; one name alone is taken for a list of one."""
+    return Filter(
+        _names_wanted(categories),
+        _names_wanted(types),
+        correlation_id,
+        None if since is None else timestamp_us(since),
+        None if until is None else timestamp_us(until),
+    )
+
+
+def _names_wanted(names: Iterable[str] | None) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def range_of(after: int, to: int | None, backward: bool) -> Page:
+    """The closed range behind `after` up to `to`."""
+    # Beyond what a database can count there is nothing, and below 1 neither.
+    low = min(max(after, 0), MAX_VERSION - 1) + 1
+    high = MAX_VERSION if to is None else min(max(to, 0), MAX_VERSION)
+    return Page(limit=0, low=low, high=high, backward=backward)
+
+
+def check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 0:
+        raise InvalidInputError(f"the limit is {limit}, at least 0 is allowed")
+
+
+def events_of(
+    fetch: Callable[[Page], list[StoredEvent]],
+    page: Page,
+    limit: int | None,
+    at: Callable[[StoredEvent], int],
+) -> Iterator[StoredEvent]:
+    """The events of a range, page after page. `at`: what of an event the next page goes on behind.
+
+    Pages grow and shrink with the size of the events, so that long payloads do not fill the memory.
+    """
+    check_limit(limit)
+    return _paged(fetch, page, limit, at)
+
+
+def _paged(
+    fetch: Callable[[Page], list[StoredEvent]],
+    page: Page,
+    limit: int | None,
+    at: Callable[[StoredEvent], int],
+) -> Iterator[StoredEvent]:
+    left = limit
+    size = FIRST_PAGE
+    while left is None or left > 0:
+        size = size if left is None else min(size, left)
+        found = fetch(page._replace(limit=size))
+        yield from found
+        if len(found) < size:
+            return
+        if left is not None:
+            left -= size
+        page = page._replace(after=at(found[-1]))
+        mean = sum(len(event.data_json) + len(event.metadata_json) for event in found) // size + 1
+        size = max(1, min(MOST_IN_PAGE, PAGE_CHARACTERS // mean))
+
+
+def names_of(fetch: Callable[[NamePage], list[N]], prefix: str) -> Iterator[N]:
+    """A list by name, page after page."""
+    after = None
+    while True:
+        found = fetch(NamePage(MOST_IN_PAGE, after, prefix))
+        yield from found
+        if len(found) < MOST_IN_PAGE:
+            return
+        after = found[-1][0]

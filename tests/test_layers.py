@@ -1,0 +1,108 @@
+"""The picture in the README is a fact: who may import whom, and how large a piece may be."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import evstore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(evstore.__file__).parent
+MODULES = sorted(
+    path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".") for path in ROOT.rglob("*.py")
+)
+
+CORE = {"errors", "streams", "events", "jsontext", "wire", "values", "pages", "store", "follow"}
+# A module (or a package, with a dot behind) and what of evstore it may import, anywhere in it.
+MAY_IMPORT = {
+    "errors": set(),
+    "streams": {"errors", "events", "jsontext"},
+    "jsontext": {"errors"},
+    "events": {"errors", "streams", "jsontext", "wire"},
+    "wire": {"errors", "events", "jsontext", "streams"},
+    "values": {"errors"},
+    "pages": {"errors", "events", "streams", "adapters.base"},
+    "follow": {"errors", "events", "adapters.base"},
+    "store": {*CORE, "adapters.base", "adapters"},
+    "adapters": {"errors", "adapters.base"},
+    "adapters.base": {"errors", "events"},
+    "adapters.memory": {"errors", "events", "streams", "adapters.base"},
+    "adapters.sqlite.": {"errors", "events", "streams", "adapters.base", "adapters.sqlite."},
+    "testing.": {*CORE, "", "adapters.base", "adapters.memory", "testing."},
+    "cli.": {*CORE, "", "adapters.base", "cli."},
+    "": {"errors", "events", "streams", "store"},
+    "__main__": {"cli"},
+}
+
+
+def _rule(module: str) -> set[str]:
+    for name, allowed in MAY_IMPORT.items():
+        if module == name or (name.endswith(".") and f"{module}.".startswith(name)):
+            return allowed
+    raise AssertionError(f"{module} has no rule")
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "evstore":
+            base = (node.module or "").removeprefix("evstore").removeprefix(".")
+            for alias in node.names:
+                inner = f"{base}.{alias.name}".removeprefix(".")
+                yield inner if inner in MODULES or f"{inner}.__init__" in MODULES else base
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] == "evstore":
+                    yield alias.name.removeprefix("evstore").removeprefix(".")
+
+
+def _name(module: str) -> str:
+    return module.removesuffix("__init__").removesuffix(".")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
+    allowed = _rule(_name(module))
+    for imported in _imports(ROOT / f"{module.replace('.', '/')}.py"):
+        assert any(
+            imported == each or (each.endswith(".") and f"{imported}.".startswith(each)) for each in allowed
+        ), f"{module} imports {imported or 'evstore'}"
+
+
+# The façade with its docstrings, and the reads of a database, each spelled out in both directions.
+LONG = {"store": 385, "adapters.sqlite.statements": 360}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_stays_small(module: str) -> None:
+    lines = len((ROOT / f"{module.replace('.', '/')}.py").read_text().splitlines())
+    assert lines <= LONG.get(module, 330)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_function_stays_small(module: str) -> None:
+    tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[-1].end_lineno - node.body[0].lineno + 1
+            assert body <= 50, f"{node.name} has {body} lines"
+
+
+def test_only_the_testing_package_imports_pytest() -> None:
+    for module in MODULES:
+        source = (ROOT / f"{module.replace('.', '/')}.py").read_text()
+        if not module.startswith("testing"):
+            assert "import pytest" not in source, module
+
+
+def test_the_database_file_is_opened_by_sqlite_alone() -> None:
+    """Closing it any other way drops the locks of everybody in the process who has it open."""
+    for path in (ROOT / "adapters" / "sqlite").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id != "open", path

@@ -1,0 +1,93 @@
+"""Start-up is the speed of `evstore append`: no command loads what it does not use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Command
+
+# What costs more than the work of a command. Whatever else a command loads, it is none of these.
+HEAVY = {
+    "rich", "psycopg", "sqlite_utils", "asyncio", "importlib.metadata", "pydantic", "logging", "pytest",
+    "hypothesis", "difflib", "tempfile", "traceback", "email", "http", "ssl", "multiprocessing", "unittest",
+}  # fmt: skip
+TYPER_LOADS = {"traceback", "difflib"}
+
+SCRIPT = """
+import sys
+sys.argv[1:] = {words!r}
+from evstore.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+finally:
+    print(*sorted(sys.modules), file=sys.stderr)
+"""
+
+
+def loaded(command: Command, *words: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(words=list(words))],
+        cwd=command.folder,
+        env=command.env(),
+        input=b'{"type":"T","data":1}',
+        capture_output=True,
+        check=True,
+    )
+    return set(done.stderr.decode().split())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("append", "A-1", "-t", "T", "-d", "1"),
+        ("append", "A-1", "-"),
+        ("read", "A-1"),
+        ("replay", "--all"),
+        ("replay", "A", "-f", "-n", "1"),
+        ("categories",),
+    ],
+)
+def test_a_command_on_sqlite_loads_nothing_heavy(store: Command, words: tuple[str, ...]) -> None:
+    store.ok("append", "A-1", "-t", "T", "-d", "1")
+    assert loaded(store, *words) & (HEAVY - TYPER_LOADS) == set()
+
+
+def test_reading_does_not_load_what_only_an_append_needs(store: Command) -> None:
+    store.ok("append", "A-1", "-t", "T", "-d", "1")
+    assert not {"msgspec", "uuid_utils", "evstore.wire", "evstore.cli.intake"} & loaded(store, "read", "A-1")
+
+
+def test_an_append_does_not_load_what_only_reading_needs(store: Command) -> None:
+    modules = loaded(store, "append", "A-1", "-t", "T", "-d", "1")
+    assert not {"evstore.adapters.sqlite.reading", "evstore.adapters.sqlite.lists", "evstore.follow"} & modules
+
+
+def test_init_loads_sqlite_utils_and_the_first_commands_do_not(evstore: Command) -> None:
+    assert "sqlite_utils" in loaded(evstore, "init")
+
+
+def test_the_version_needs_nothing(evstore: Command) -> None:
+    modules = loaded(evstore, "--version")
+    assert not {"typer", "sqlite3", "msgspec"} & modules
+
+
+def test_importing_the_library_loads_no_adapter_and_no_command_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, evstore; print(*sys.modules)"],
+        capture_output=True,
+        check=True,
+    )
+    modules = set(done.stdout.decode().split())
+    assert not {each for each in modules if each.startswith(("evstore.cli", "evstore.testing", "typer"))}
+    assert {each for each in modules if each.startswith("evstore.adapters")} == {
+        "evstore.adapters",
+        "evstore.adapters.base",
+    }
+    assert not (HEAVY | {"msgspec", "sqlite3"}) & modules
