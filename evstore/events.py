@@ -59,7 +59,10 @@ class Metadata:
         return Metadata, (*(getattr(self, name) for name in _IDS.values()), dict(self.custom))
 
     def __repr__(self) -> str:
-        return f"Metadata({self.to_json()})"
+        members = {name: getattr(self, name) for name in _IDS.values()}
+        if self.custom:
+            members["custom"] = dict(self.custom)
+        return f"Metadata({', '.join(f'{name}={value!r}' for name, value in members.items() if value)})"
 
     def over(self, default: Metadata) -> Metadata:
         """This metadata, its gaps filled from `default`, field by field and `custom` key by key."""

@@ -50,10 +50,10 @@ def _names_wanted(names: Iterable[str] | None) -> tuple[str, ...] | None:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def range_of(after: int, to: int | None, backward: bool) -> Page:
+def range_of(after: int | None, to: int | None, backward: bool) -> Page:
     """The closed range behind `after` up to `to`."""
     # Beyond what a database can count there is nothing, and below 1 neither.
-    low = min(max(after, 0), MAX_VERSION - 1) + 1
+    low = min(max(after or 0, 0), MAX_VERSION - 1) + 1
     high = MAX_VERSION if to is None else min(max(to, 0), MAX_VERSION)
     return Page(limit=0, low=low, high=high, backward=backward)
 

@@ -43,14 +43,17 @@ Living
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from evstore.errors import EvstoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Protocol
 
     from evstore.events import CategoryInfo, Filter, StoredEvent, StoreInfo, StreamInfo, TypeInfo, Write
+else:
+    Protocol = object  # a Protocol is made for type checkers, and making one takes longer than an insert
 
 
 class Append(NamedTuple):

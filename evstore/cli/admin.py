@@ -1,7 +1,5 @@
 """Commands that make and keep a store."""
 
-from __future__ import annotations
-
 import typer
 
 from evstore.cli import render

@@ -1,6 +1,8 @@
-"""The Typer application."""
+"""The Typer application.
 
-from __future__ import annotations
+The modules of the commands do without `from __future__ import annotations`: Typer would have to compile each
+annotation anew whenever the command starts.
+"""
 
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`append`: events in, a receipt out."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -156,7 +154,7 @@ class _Told(NamedTuple):
     duplicate: bool
 
 
-def _told(outcome: Receipt | Duplicate) -> _Told:
+def _told(outcome: "Receipt | Duplicate") -> _Told:
     from evstore.adapters.base import Receipt  # noqa: PLC0415
 
     if isinstance(outcome, Receipt):
@@ -172,7 +170,7 @@ def _told(outcome: Receipt | Duplicate) -> _Told:
     )
 
 
-def _print_receipt(unit: Append, told: _Told) -> None:
+def _print_receipt(unit: "Append", told: _Told) -> None:
     (write,) = unit.writes
     version = told.first_version + told.size - 1
     if render.on_terminal():
@@ -194,7 +192,7 @@ def _print_receipt(unit: Append, told: _Told) -> None:
     render.object_line({**members, "duplicate": told.duplicate})
 
 
-def _print_receipt_of_many(unit: Append, told: _Told) -> None:
+def _print_receipt_of_many(unit: "Append", told: _Told) -> None:
     streams = len({write.stream_id for write in unit.writes})
     if render.on_terminal():
         done = f"{_events(told.size)} already stored in" if told.duplicate else f"appended {_events(told.size)} to"

@@ -1,7 +1,5 @@
 """Commands that look at what a store holds."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """`read` and `replay`: one stream by version, the log by global position."""
 
-from __future__ import annotations
-
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -55,10 +53,10 @@ def read(
     span = _range(from_, after, to, limit, reverse, follow)
     with opened(context, db) as store:
 
-        def events(**bounds: Any) -> Iterator[StoredEvent]:
+        def events(**bounds: Any) -> "Iterator[StoredEvent]":
             return store.read(stream, types=type, **bounds)
 
-        def live(after: int) -> Iterator[StoredEvent]:
+        def live(after: int) -> "Iterator[StoredEvent]":
             return store.subscribe(stream_id=stream, types=type, after=after)
 
         shown = _show(span, events, live, by_stream=True)
@@ -99,10 +97,10 @@ def replay(
     wanted = None if all_ else category
     with opened(context, db) as store:
 
-        def events(**bounds: Any) -> Iterator[StoredEvent]:
+        def events(**bounds: Any) -> "Iterator[StoredEvent]":
             return store.replay(wanted, types=type, **bounds)
 
-        def live(after: int) -> Iterator[StoredEvent]:
+        def live(after: int) -> "Iterator[StoredEvent]":
             return store.subscribe(wanted, types=type, after=after)
 
         _show(span, events, live, by_stream=False)
@@ -120,8 +118,8 @@ def _range(
 
 def _show(
     span: _Range,
-    events: Callable[..., Iterator[StoredEvent]],
-    live: Callable[[int], Iterator[StoredEvent]],
+    events: "Callable[..., Iterator[StoredEvent]]",
+    live: "Callable[[int], Iterator[StoredEvent]]",
     *,
     by_stream: bool,
 ) -> int:
@@ -148,8 +146,8 @@ def _show(
 
 def _follow_on_terminal(
     span: _Range,
-    events: Callable[..., Iterator[StoredEvent]],
-    live: Callable[[int], Iterator[StoredEvent]],
+    events: "Callable[..., Iterator[StoredEvent]]",
+    live: "Callable[[int], Iterator[StoredEvent]]",
     *,
     by_stream: bool,
 ) -> int:
