@@ -13,19 +13,20 @@ Writing
         n racing writers that expect the same version exactly one wins.
     W4  ANY_VERSION never raises ConcurrencyError, also for two first writers of a stream.
     W5  Ids are looked at before versions. If the store holds any id of a unit, nothing of it is written, and
-        the answer is Held with the ids it holds; the core decides what that means.
+        the answer is Held with the ids it holds, each once; the core decides what that means. What an earlier
+        unit of the same call stored is held.
     W6  A refused unit leaves no trace: no event, stream, category, type or position.
     W7  What a receipt says equals what a later read returns.
 
 Reading
     R1  `after` is the paging cursor, exclusive in the direction of travel, None at that direction's start;
         `low` and `high` are inclusive bounds whatever the direction.
-    R2  A page is a list and has exactly `limit` members unless there are no more. No transaction, cursor or
-        lock survives the call.
+    R2  A page is a list and has exactly `limit` members unless there are no more; 0 gives none. No
+        transaction, cursor or lock survives the call.
     R3  No skip: once a read of the log has shown position p, nothing at or below p appears later; and what a
         read has shown survives a crash.
     R4  A missing stream or category is an empty page.
-    R5  A filter means what `Filter.matches` says.
+    R5  A filter means what `Filter.matches` says; an empty tuple matches nothing.
     R6  Text in is text out, byte for byte; metadata is equal; the timestamp is UTC in microseconds, taken
         when the unit is stored and the same for all its events, unless the unit brings its own.
     L1  Lists are ordered by code point, paged by name, and cost by what they return; `prefix` compares
@@ -35,7 +36,8 @@ Living
     E1  `initialize` is idempotent, also when n processes call it at once; at a place that holds something
         else it raises and changes nothing.
     E2  Before `initialize` every call raises NotInitializedError and makes nothing (memory is born
-        initialized). After `close` every call raises StoreClosedError; closing twice is fine.
+        initialized). After `close` every call raises StoreClosedError, also one that waits; closing twice is
+        fine.
     E3  One adapter may be shared by threads, and one store by the adapters of several processes if it claims
         `multi_process`.
     E4  Only EvstoreErrors come out, the driver's exception behind them; `retryable` is right.

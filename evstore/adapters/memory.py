@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
+from contextlib import contextmanager
 from threading import Condition
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from evstore.events import CategoryInfo, Filter, StoredEvent, StoreInfo, StreamI
 from evstore.streams import category_of, check_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 def connect(url: str) -> MemoryAdapter:
@@ -37,11 +38,11 @@ class MemoryAdapter:
         self._pid = os.getpid()
 
     def initialize(self) -> None:
-        self._check_open()
+        with self._opened():
+            return
 
     def append(self, units: Sequence[Append]) -> list[Outcome]:
-        with self._changed:
-            self._check_open()
+        with self._opened():
             outcomes = [self._append(unit) for unit in units]
             self._changed.notify_all()
             return outcomes
@@ -78,36 +79,30 @@ class MemoryAdapter:
         return Receipt(first, len(added), firsts, now)
 
     def read_stream(self, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
-        with self._changed:
-            self._check_open()
+        with self._opened():
             found = [(e.version, e) for e in self._streams.get(stream_id, ()) if where.matches(e)]
             return _page(found, page)
 
     def read_all(self, page: Page, where: Filter) -> list[StoredEvent]:
-        with self._changed:
-            self._check_open()
+        with self._opened():
             return _page([(e.global_position, e) for e in self._log if where.matches(e)], page)
 
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
-        with self._changed:
-            self._check_open()
+        with self._opened():
             return [self._ids[each] for each in ids if each in self._ids]
 
     def stream(self, stream_id: str) -> StreamInfo | None:
-        with self._changed:
-            self._check_open()
+        with self._opened():
             events = self._streams.get(stream_id)
             return _stream_info(stream_id, events) if events else None
 
     def streams(self, page: NamePage, category: str | None) -> list[StreamInfo]:
-        with self._changed:
-            self._check_open()
+        with self._opened():
             ids = [i for i in self._streams if category is None or category_of(i) == category]
             return [_stream_info(each, self._streams[each]) for each in _name_page(ids, page)]
 
     def categories(self, page: NamePage) -> list[CategoryInfo]:
-        with self._changed:
-            self._check_open()
+        with self._opened():
             streams = Counter(map(category_of, self._streams))
             found = []
             for name in _name_page(streams, page):
@@ -117,8 +112,7 @@ class MemoryAdapter:
             return found
 
     def types(self, page: NamePage, category: str | None) -> list[TypeInfo]:
-        with self._changed:
-            self._check_open()
+        with self._opened():
             events = [e for e in self._log if category is None or e.category == category]
             found = []
             for name in _name_page({e.type for e in events}, page):
@@ -131,15 +125,13 @@ class MemoryAdapter:
         return (found[0].global_position, found[-1].global_position) if found else None
 
     def head(self, beyond: int, timeout: float) -> int:
-        with self._changed:
-            self._check_open()
+        with self._opened():
             self._changed.wait_for(lambda: self._closed or len(self._log) > beyond, timeout)
             self._check_open()
             return len(self._log)
 
     def info(self) -> StoreInfo:
-        with self._changed:
-            self._check_open()
+        with self._opened():
             size = sum(len(e.data_json) + len(e.metadata_json) for e in self._log)
             categories = {e.category for e in self._log}
             return StoreInfo(
@@ -150,12 +142,19 @@ class MemoryAdapter:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        self._log, self._ids, self._streams = [], {}, {}
+
+    @contextmanager
+    def _opened(self) -> Iterator[None]:
+        if self._pid != os.getpid():  # before the lock: another thread may have held it when this process began
+            raise StoreClosedError("the store belongs to the process that this one was forked from")
+        with self._changed:
+            self._check_open()
+            yield
 
     def _check_open(self) -> None:
         if self._closed:
             raise StoreClosedError
-        if self._pid != os.getpid():
-            raise StoreClosedError("the store belongs to the process that this one was forked from")
 
 
 def _page(found: Sequence[tuple[int, StoredEvent]], page: Page) -> list[StoredEvent]:

@@ -3,23 +3,12 @@
 Needs pytest; `evstore.testing.machine`, which tries random histories, needs Hypothesis too.
 """
 
+from pkgutil import iter_modules
+
 import pytest
 
-_MODULES = (
-    "asking",
-    "exactness",
-    "filtering",
-    "judging",
-    "listing",
-    "living",
-    "machine",
-    "racing",
-    "reading",
-    "truth",
-    "writing",
-)
 # Before they are imported, so that a failing assert shows its values also in an installed package.
-pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _MODULES))
+pytest.register_assert_rewrite(*(module.name for module in iter_modules(__path__, f"{__name__}.")))
 
 from evstore.testing.builders import a_stream_id, a_write, an_append, an_event, an_id  # noqa: E402 - as above
 from evstore.testing.contract import AdapterContract, ReadClauses, WriteClauses  # noqa: E402 - as above

@@ -14,6 +14,7 @@ An adapter's whole test file:
             return connect(f"mine:{tmp_path}/events")
 
 A test's name begins with its clause and says the rule, so that a failing name is a sentence of the contract.
+What only a crash can show (of W1 and R3) is not asked here; an author kills processes in tests of his own.
 """
 
 from __future__ import annotations

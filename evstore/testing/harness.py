@@ -55,8 +55,9 @@ class Harness:
         raise NotImplementedError("a contract class says how to open its adapter")
 
     def reopen(self, tmp_path: Path) -> Adapter:
-        """Another adapter on the same place, whatever is there by now; called if anything is claimed."""
-        raise NotImplementedError("a contract class that claims a capability says how to reopen its adapter")
+        """Another adapter on the same place, whatever is there by now. What is born initialized, and claims
+        nothing else, needs none."""
+        raise NotImplementedError("a contract class says how to open another adapter on the same place")
 
     def occupy(self, tmp_path: Path) -> Callable[[], object]:
         """Put something that is no event store at the place; what comes back tells what lies there now."""

@@ -48,9 +48,7 @@ class VersionClauses(Harness):
         assert list(accepted(adapter, unit).first_versions) == [1, 3, 4, 5, 7, 8]
 
     @pytest.mark.parametrize("expected", [NO_STREAM, 1, 2, 4])
-    def test_W3_a_refusal_tells_the_version_where_its_write_stands(
-        self, adapter: Adapter, expected: int
-    ) -> None:
+    def test_W3_a_refusal_tells_the_version_where_its_write_stands(self, adapter: Adapter, expected: int) -> None:
         accepted(adapter, an_append("Order-1"))
         unit = Append([a_write("Order-1", 2, 1), a_write("Stock-1"), a_write("Order-1", 1, expected)])
         assert facts(answer(adapter, unit)) == facts(ConcurrencyError("Order-1", expected, N))

@@ -3,14 +3,24 @@
 
 from __future__ import annotations
 
-from functools import partial
+from threading import Semaphore
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from evstore.adapters.base import NamePage, Page, Receipt
 from evstore.errors import EvstoreError, NotInitializedError, SchemaError, StoreClosedError
-from evstore.testing.asking import ANYTHING, accepted, answer, everything, history, ids_of, log, together
+from evstore.testing.asking import (
+    ANYTHING,
+    WHOLE,
+    accepted,
+    answer,
+    everything,
+    history,
+    ids_of,
+    log,
+    together,
+)
 from evstore.testing.builders import a_stream_id, a_write, an_append, an_id
 from evstore.testing.harness import BORN_INITIALIZED, DURABLE, MULTI_PROCESS, OCCUPIABLE, Harness
 from evstore.testing.refusals import REFUSALS
@@ -95,9 +105,7 @@ class OpenAndCloseClauses(Harness):
     """E2: before the beginning and after the end."""
 
     @each_call
-    def test_E2_before_initialize_every_call_says_that_there_is_no_store(
-        self, fresh: Adapter, call: str
-    ) -> None:
+    def test_E2_before_initialize_every_call_says_that_there_is_no_store(self, fresh: Adapter, call: str) -> None:
         self.needs_no(BORN_INITIALIZED)
         for _ in range(2):
             with pytest.raises(NotInitializedError):
@@ -148,13 +156,16 @@ class OpenAndCloseClauses(Harness):
     def test_E2_close_ends_a_wait_under_way(self, adapter: Adapter) -> None:
         def wait() -> str:
             try:
-                while True:
-                    adapter.head(0, self.patience)
+                return f"head {adapter.head(0, self.patience)}"
             except StoreClosedError:
                 return "closed"
 
-        ended, _ = together([wait, adapter.close], self.patience / 2)
-        assert ended == "closed"
+        def close() -> str:
+            adapter.head(0, 0.05)  # so long that the other is surely waiting
+            adapter.close()
+            return "closed"
+
+        assert together([wait, close], self.patience / 2) == ["closed", "closed"]
 
     def test_E2_closing_one_adapter_leaves_the_others_open(
         self, adapter: Adapter, another: Callable[[], Adapter]
@@ -201,16 +212,24 @@ class SharingClauses(Harness):
         assert positions == list(range(1, 4 * 8 + 1))
 
     def test_E3_a_thread_that_waits_does_not_hold_up_the_others(self, adapter: Adapter) -> None:
-        def work() -> int:
-            for _ in range(4):
-                accepted(adapter, an_append())
-                log(adapter)
-            return accepted(adapter, an_append()).first_position
+        rounds, waiting = range(1, 9), Semaphore(0)
 
-        # The waiting ends only when all the work is done.
-        wait = partial(adapter.head, 9, self.patience)
-        jobs: list[Callable[[], int]] = [wait, wait, work, work]
-        assert together(jobs, self.patience)[:2] == [10, 10]
+        def wait() -> list[int]:
+            heads = [0]
+            for _ in rounds:
+                waiting.release()
+                heads.append(adapter.head(heads[-1], self.patience))
+            return heads[1:]
+
+        def work() -> list[int]:
+            heads = []
+            for _ in rounds:
+                waiting.acquire(timeout=self.patience)
+                heads.append(len(log(adapter)) + 1)
+                accepted(adapter, an_append())
+            return heads
+
+        assert together([wait, work], self.patience) == [list(rounds), list(rounds)]
 
     def test_E3_adapters_share_a_store(self, adapter: Adapter, another: Callable[[], Adapter]) -> None:
         self.needs(MULTI_PROCESS)
@@ -242,12 +261,13 @@ class ErrorClauses(Harness):
     def test_E4_closing_under_work_raises_only_that_it_is_closed(self, adapter: Adapter) -> None:
         def work() -> str:
             try:
-                while True:
+                for _ in range(500):
                     accepted(adapter, an_append("Order-1"))
                     adapter.read_all(Page(5), ANYTHING)
-                    adapter.head(10**6, 0)
+                    adapter.head(WHOLE.limit, 0)
             except StoreClosedError:
                 return "closed"
+            return "open"
 
         def close() -> str:
             adapter.head(2, self.patience / 2)

@@ -32,23 +32,18 @@ ROUNDS: Final = 8
 
 
 class Racing(Harness):
-    @pytest.fixture(autouse=True)
-    def hurry(self) -> Iterator[None]:
-        """Let threads change places so often that a missing lock shows."""
-        before = sys.getswitchinterval()
-        sys.setswitchinterval(1e-5)
-        yield
-        sys.setswitchinterval(before)
-
     @pytest.fixture(params=["one adapter", "several adapters"])
     def racers(
         self, request: pytest.FixtureRequest, adapter: Adapter, another: Callable[[], Adapter]
-    ) -> list[Adapter]:
+    ) -> Iterator[list[Adapter]]:
         """An adapter for each thread: all the same one, or each its own."""
-        if request.param == "one adapter":
-            return [adapter] * RACERS
-        self.needs(MULTI_PROCESS)
-        return [another() for _ in range(RACERS)]
+        if request.param == "several adapters":
+            self.needs(MULTI_PROCESS)
+        shared = request.param == "one adapter"
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(1e-5)  # threads take turns so often that a missing lock shows
+        yield [adapter if shared else another() for _ in range(RACERS)]
+        sys.setswitchinterval(before)
 
     def race(self, racers: Sequence[Adapter], units: Sequence[Append]) -> list[Outcome]:
         """Each racer appends its unit, all at once."""
@@ -198,9 +193,7 @@ class HeadClauses(Racing):
         assert monotonic() - start < self.patience / 2
 
     @pytest.mark.parametrize("beyond", [2, 3, 99])
-    def test_R3_head_answers_when_the_time_has_passed_and_not_before(
-        self, adapter: Adapter, beyond: int
-    ) -> None:
+    def test_R3_head_answers_when_the_time_has_passed_and_not_before(self, adapter: Adapter, beyond: int) -> None:
         last, timeout = 2, 0.1
         accepted(adapter, an_append(events=last))
         start = monotonic()

@@ -64,9 +64,7 @@ class PageClauses(Harness):
 
     @both_ways
     @each_read
-    def test_R1_no_cursor_is_the_start_of_the_direction(
-        self, adapter: Adapter, kind: str, backward: bool
-    ) -> None:
+    def test_R1_no_cursor_is_the_start_of_the_direction(self, adapter: Adapter, kind: str, backward: bool) -> None:
         fill(adapter)
         events = READS[kind](adapter, Page(EVENTS), ANYTHING)
         (first,) = READS[kind](adapter, Page(1, backward=backward), ANYTHING)
@@ -81,9 +79,7 @@ class PageClauses(Harness):
 
     @both_ways
     @each_read
-    def test_R1_bounds_are_inclusive_in_both_directions(
-        self, adapter: Adapter, kind: str, backward: bool
-    ) -> None:
+    def test_R1_bounds_are_inclusive_in_both_directions(self, adapter: Adapter, kind: str, backward: bool) -> None:
         fill(adapter)
         page = Page(EVENTS, low=2, high=4, backward=backward)
         found = [COUNTED_BY[kind](event) for event in READS[kind](adapter, page, ANYTHING)]
@@ -125,9 +121,7 @@ class PageClauses(Harness):
 
     @both_ways
     @each_read
-    def test_R2_pages_in_a_row_show_each_event_once(
-        self, adapter: Adapter, kind: str, backward: bool
-    ) -> None:
+    def test_R2_pages_in_a_row_show_each_event_once(self, adapter: Adapter, kind: str, backward: bool) -> None:
         fill(adapter)
         where = Filter(types=TYPES[:2])
 

@@ -54,9 +54,7 @@ class UnitClauses(Harness):
         assert [event.stream_id for event in log(adapter)] == ["Order-1"]
 
     @each_refusal
-    def test_W1_a_refused_unit_leaves_the_others_of_its_call_alone(
-        self, adapter: Adapter, refusal: str
-    ) -> None:
+    def test_W1_a_refused_unit_leaves_the_others_of_its_call_alone(self, adapter: Adapter, refusal: str) -> None:
         stored = a_write()
         accepted(adapter, Append([stored]))
         before, after = an_append(events=2), an_append(events=2)

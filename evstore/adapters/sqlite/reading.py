@@ -83,7 +83,9 @@ def _range(page: Page) -> dict[str, Any]:
     if page.after is not None and page.backward:
         high = min(high, page.after - 1)
     elif page.after is not None:
-        low = max(low, page.after + 1)
+        if page.after >= _LAST:  # nothing is behind it, and SQLite could not count there
+            high = 0
+        low = max(low, min(page.after, _LAST - 1) + 1)
     return {"low": low, "high": high, "limit": page.limit}
 
 

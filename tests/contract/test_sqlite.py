@@ -1,0 +1,19 @@
+"""The SQLite adapter keeps the contract."""
+
+from evstore.adapters.sqlite import connect
+from evstore.testing import DURABLE, MULTI_PROCESS, OCCUPIABLE, AdapterContract
+from evstore.testing.machine import ModelContract
+
+
+class TestSqlite(AdapterContract, ModelContract):
+    capabilities = frozenset({DURABLE, MULTI_PROCESS, OCCUPIABLE})
+
+    def open(self, tmp_path):
+        return connect(f"sqlite:{tmp_path}/events.db")
+
+    def reopen(self, tmp_path):
+        return connect(f"sqlite:{tmp_path}/events.db")
+
+    def occupy(self, tmp_path):
+        (tmp_path / "events.db").write_text("Letters, not events.\n" * 100)
+        return lambda: {path.name: path.read_bytes() for path in tmp_path.iterdir()}

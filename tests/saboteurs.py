@@ -1,0 +1,553 @@
+"""Adapters broken on purpose: the reference adapter with one planted bug each, mostly those of real stores.
+
+Each names the clause that it breaks. Run as a test module, this one asks each saboteur the contract's tests
+of that clause, and the reference adapter all of them; `test_saboteurs` demands that all saboteurs fail.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import unicodedata
+from contextlib import suppress
+from itertools import count
+from threading import Barrier, BrokenBarrierError, get_ident
+from typing import ClassVar
+
+from evstore.adapters.base import Held, Page, Receipt
+from evstore.adapters.memory import MemoryAdapter
+from evstore.errors import EventIdConflictError, EvstoreError, StreamNotFoundError
+from evstore.events import EventData, Filter
+from evstore.streams import ANY_VERSION, NO_STREAM, STREAM_EXISTS, check_version
+from evstore.testing import BORN_INITIALIZED, AdapterContract
+from evstore.testing.asking import ALL_NAMES, ANYTHING, WHOLE, expected_page, ids_of
+
+
+class Saboteur(MemoryAdapter):
+    clause: ClassVar[str]
+    """The clause whose tests have to find the bug."""
+
+    def _version(self, stream_id):
+        return len(self._streams.get(stream_id, ()))
+
+    def _standing(self, unit):
+        """Each write, and the version of its stream where it stands."""
+        versions = {}
+        for write in unit.writes:
+            version = versions.get(write.stream_id, self._version(write.stream_id))
+            yield write, version
+            versions[write.stream_id] = version + len(write.events)
+
+    def _expecting(self, unit, change):
+        """The unit with other expectations: `change` gets each write and the version where it stands."""
+        pairs = self._standing(unit)
+        writes = [write._replace(expected_version=change(write, version)) for write, version in pairs]
+        return unit._replace(writes=writes)
+
+    def _refusal(self, unit):
+        for write, version in self._standing(unit):
+            try:
+                check_version(write.stream_id, write.expected_version, version)
+            except EvstoreError as refused:
+                return refused
+        return None
+
+    def _rewrite(self, receipt, change):
+        """Change a unit's events after they were stored; `change` gets each and its number in the unit."""
+        start = receipt.first_position - 1
+        for number, event in enumerate(self._log[start : start + receipt.size]):
+            changed = change(event, number)
+            self._log[start + number] = self._ids[event.id] = changed
+            self._streams[event.stream_id][event.version - 1] = changed
+
+
+# --- Writing ------------------------------------------------------------------------------------------
+
+
+class KeepsTheWritesBeforeARefusedOne(Saboteur):
+    clause = "W1"
+
+    def _append(self, unit):
+        receipts = []
+        for write in unit.writes:
+            outcome = super()._append(unit._replace(writes=[write]))
+            if not isinstance(outcome, Receipt):
+                return outcome
+            receipts.append(outcome)
+        size = sum(receipt.size for receipt in receipts)
+        return receipts[0]._replace(size=size, first_versions=[r.first_versions[0] for r in receipts])
+
+
+class LosesTheUnitsAfterARefusedOne(Saboteur):
+    clause = "W1"
+
+    def append(self, units):
+        outcomes = []
+        for unit in units:
+            refused = outcomes and not isinstance(outcomes[-1], Receipt)
+            outcomes += outcomes[-1:] if refused else super().append([unit])
+        return outcomes
+
+
+class SortsTheWritesOfAUnit(Saboteur):
+    clause = "W2"
+
+    def _append(self, unit):
+        return super()._append(unit._replace(writes=sorted(unit.writes, key=lambda write: write.stream_id)))
+
+
+class IgnoresNoStream(Saboteur):
+    clause = "W3"
+
+    def _append(self, unit):
+        return super()._append(self._expecting(unit, self._relaxed))
+
+    def _relaxed(self, write, actual):
+        return ANY_VERSION if write.expected_version == NO_STREAM else write.expected_version
+
+
+class IgnoresStreamExists(IgnoresNoStream):
+    clause = "W3"
+
+    def _relaxed(self, write, actual):
+        return ANY_VERSION if write.expected_version == STREAM_EXISTS else write.expected_version
+
+
+class TakesAVersionBelowTheActualOne(IgnoresNoStream):
+    clause = "W3"
+
+    def _relaxed(self, write, actual):
+        return ANY_VERSION if 0 < write.expected_version < actual else write.expected_version
+
+
+class _LooksBeforeItLocks(Saboteur):
+    """What it saw before the lock may be out of date under it; to be sure, it waits for another writer."""
+
+    def __init__(self):
+        super().__init__()
+        self._others = Barrier(2)
+
+    def _meet(self):
+        with suppress(BrokenBarrierError):
+            self._others.wait(0.02)
+        if self._others.broken:
+            self._others.reset()
+
+
+class ChecksVersionsBeforeItLocks(_LooksBeforeItLocks):
+    clause = "W3"
+
+    def append(self, units):
+        return [self._append_unlocked(unit) for unit in units]
+
+    def _append_unlocked(self, unit):
+        refused = self._refusal(unit)
+        self._meet()
+        return refused or super().append([self._expecting(unit, lambda *_: ANY_VERSION)])[0]
+
+
+class LosesTheRaceForANewStream(_LooksBeforeItLocks):
+    clause = "W4"
+
+    def append(self, units):
+        seen = [self._expecting(unit, self._as_seen) for unit in units]
+        self._meet()
+        return super().append(seen)
+
+    def _as_seen(self, write, actual):
+        first = actual == 0 and write.expected_version == ANY_VERSION
+        return NO_STREAM if first else write.expected_version
+
+
+class JudgesVersionsBeforeIds(Saboteur):
+    clause = "W5"
+
+    def _append(self, unit):
+        return self._refusal(unit) or super()._append(unit)
+
+
+class CallsAUnitHeldInPartAConflict(Saboteur):
+    clause = "W5"
+
+    def _append(self, unit):
+        outcome = super()._append(unit)
+        if isinstance(outcome, Held) and len(outcome.ids) < len(ids_of(unit)):
+            return EventIdConflictError(outcome.ids[0], "is stored already")
+        return outcome
+
+
+class OverlooksTheIdsOfItsOwnCall(Saboteur):
+    clause = "W5"
+
+    def append(self, units):
+        with self._changed:
+            before = dict(self._ids)
+            outcomes = []
+            for unit in units:
+                self._ids, stored = dict(before), self._ids
+                outcomes += super().append([unit])
+                self._ids = {**stored, **self._ids}
+            return outcomes
+
+
+class LosesThePositionsOfRefusedUnits(Saboteur):
+    clause = "W6"
+
+    def __init__(self):
+        super().__init__()
+        self._lost = 0
+
+    def _append(self, unit):
+        outcome = super()._append(unit)
+        if not isinstance(outcome, Receipt):
+            self._lost += len(ids_of(unit))
+            return outcome
+        lost = self._lost
+        self._rewrite(outcome, lambda e, _: e._replace(global_position=e.global_position + lost))
+        return outcome._replace(first_position=outcome.first_position + lost)
+
+
+class TellsVersionsAsBeforeTheUnit(Saboteur):
+    clause = "W7"
+
+    def _append(self, unit):
+        firsts = [self._version(write.stream_id) + 1 for write in unit.writes]
+        outcome = super()._append(unit)
+        return outcome._replace(first_versions=firsts) if isinstance(outcome, Receipt) else outcome
+
+
+# --- Reading ------------------------------------------------------------------------------------------
+
+
+class IncludesTheCursor(Saboteur):
+    clause = "R1"
+
+    def read_all(self, page, where):
+        if page.after is not None:
+            page = page._replace(after=page.after + (1 if page.backward else -1))
+        return super().read_all(page, where)
+
+
+class IgnoresBoundsBackward(Saboteur):
+    clause = "R1"
+
+    def read_stream(self, stream_id, page, where):
+        if page.backward:
+            page = Page(page.limit, page.after, backward=True)
+        return super().read_stream(stream_id, page, where)
+
+
+class ReturnsPagesOneShort(Saboteur):
+    clause = "R2"
+
+    def read_all(self, page, where):
+        return super().read_all(page._replace(limit=max(1, page.limit - 1)), where)
+
+
+class LimitsBeforeItFilters(Saboteur):
+    clause = "R2"
+
+    def read_all(self, page, where):
+        return [event for event in super().read_all(page, ANYTHING) if where.matches(event)]
+
+
+class ShowsLatePositionsFirst(Saboteur):
+    """Every other append is slow to commit, and later ones do not wait for it."""
+
+    clause = "R3"
+
+    def __init__(self):
+        super().__init__()
+        self._numbers = count()
+        self._uncommitted = set()
+
+    def append(self, units):
+        with self._changed:
+            outcomes = super().append(units)
+            mine = {e.id for unit in units for e in self.get(ids_of(unit))}
+            self._uncommitted |= mine
+        if next(self._numbers) % 2:
+            time.sleep(0.005)
+        self._uncommitted -= mine
+        return outcomes
+
+    def read_all(self, page, where):
+        with self._changed:
+            found = super().read_all(WHOLE, where)
+        committed = [event for event in found if event.id not in self._uncommitted]
+        return expected_page(committed, page, where, lambda event: event.global_position)
+
+
+class SleepsThroughAppends(Saboteur):
+    clause = "R3"
+
+    def head(self, beyond, timeout):
+        found = super().head(beyond, 0)
+        if found <= beyond:
+            time.sleep(timeout)
+        return super().head(beyond, 0)
+
+
+class MissesMissingStreams(Saboteur):
+    clause = "R4"
+
+    def read_stream(self, stream_id, page, where):
+        if stream_id not in self._streams:
+            raise StreamNotFoundError(stream_id)
+        return super().read_stream(stream_id, page, where)
+
+
+class _Reads(Saboteur):
+    """Reads the log by another meaning of the filter."""
+
+    Meaning: ClassVar[type[Filter]]
+
+    def read_all(self, page, where):
+        return super().read_all(page, self.Meaning(*where))
+
+
+class TakesCategoriesForPrefixes(_Reads):
+    clause = "R5"
+
+    class Meaning(Filter):
+        def matches(self, event):
+            rest = Filter(*self)._replace(categories=None).matches(event)
+            return rest and (self.categories is None or event.stream_id.startswith(self.categories))
+
+
+class IgnoresTheCaseOfCategories(_Reads):
+    clause = "R5"
+
+    class Meaning(Filter):
+        def matches(self, event):
+            rest = Filter(*self)._replace(categories=None).matches(event)
+            wanted = None if self.categories is None else {name.lower() for name in self.categories}
+            return rest and (wanted is None or event.category.lower() in wanted)
+
+
+class TrimsCorrelationIds(_Reads):
+    clause = "R5"
+
+    class Meaning(Filter):
+        def matches(self, event):
+            rest = Filter(*self)._replace(correlation_id=None).matches(event)
+            found, wanted = event.metadata.correlation_id, self.correlation_id
+            return rest and (wanted is None or (found or "").strip() == wanted)
+
+
+class IncludesUntil(_Reads):
+    clause = "R5"
+
+    class Meaning(Filter):
+        def matches(self, event):
+            until_us = None if self.until_us is None else self.until_us + 1
+            return Filter(*self)._replace(until_us=until_us).matches(event)
+
+
+class SpansOneTooFew(Saboteur):
+    clause = "R5"
+
+    def span(self, since_us, until_us):
+        found = super().span(since_us, until_us)
+        return found and (found[0], max(found[0], found[1] - 1))
+
+
+class SpansByTime(Saboteur):
+    """Takes the first and last by time for the first and last by position."""
+
+    clause = "R5"
+
+    def span(self, since_us, until_us):
+        found = super().read_all(WHOLE, Filter(since_us=since_us, until_us=until_us))
+        found.sort(key=lambda event: event.timestamp_us)
+        return (found[0].global_position, found[-1].global_position) if found else None
+
+
+class PrintsDataAgain(Saboteur):
+    clause = "R6"
+
+    def _append(self, unit):
+        writes = [w._replace(events=[self._printed(e) for e in w.events]) for w in unit.writes]
+        return super()._append(unit._replace(writes=writes))
+
+    def _printed(self, event):
+        text = json.dumps(json.loads(event.data_json), ensure_ascii=False)
+        return EventData.from_json(event.type, text, event.metadata, event.id)
+
+
+class TakesTheTimeOfEachEvent(Saboteur):
+    clause = "R6"
+
+    def _append(self, unit):
+        outcome = super()._append(unit)
+        if isinstance(outcome, Receipt) and unit.timestamp_us is None:
+            self._rewrite(outcome, lambda e, number: e._replace(timestamp_us=e.timestamp_us + number // 100))
+        return outcome
+
+
+class TakesZeroForNoTime(Saboteur):
+    clause = "R6"
+
+    def _append(self, unit):
+        return super()._append(unit._replace(timestamp_us=unit.timestamp_us or None))
+
+
+class ComposesNames(Saboteur):
+    clause = "R6"
+
+    def _append(self, unit):
+        composed = [w._replace(stream_id=unicodedata.normalize("NFC", w.stream_id)) for w in unit.writes]
+        return super()._append(unit._replace(writes=composed))
+
+    def read_stream(self, stream_id, page, where):
+        return super().read_stream(unicodedata.normalize("NFC", stream_id), page, where)
+
+
+class _Lists(Saboteur):
+    """Lists streams in another order."""
+
+    def streams(self, page, category):
+        after = None if page.after is None else self._key(page.after)
+        found = super().streams(ALL_NAMES._replace(prefix=page.prefix), category)
+        found.sort(key=lambda info: self._key(info.stream_id))
+        return [info for info in found if after is None or self._key(info.stream_id) > after][: page.limit]
+
+
+class ListsWithoutRegardToCase(_Lists):
+    clause = "L1"
+
+    def _key(self, name):
+        return name.casefold()
+
+
+class ListsInTheOrderOfUtf16(_Lists):
+    clause = "L1"
+
+    def _key(self, name):
+        return name.encode("utf-16-be")
+
+
+class TakesPrefixesForPatterns(Saboteur):
+    clause = "L1"
+
+    def types(self, page, category):
+        pattern = re.compile(re.escape(page.prefix).replace("%", ".*").replace("_", "."))
+        found = super().types(ALL_NAMES._replace(after=page.after), category)
+        return [info for info in found if pattern.match(info.type)][: page.limit]
+
+
+class DatesStreamsByTheirTimes(Saboteur):
+    """An imported event may be older than the one before it."""
+
+    clause = "L1"
+
+    def streams(self, page, category):
+        return [self._dated(info) for info in super().streams(page, category)]
+
+    def _dated(self, info):
+        times = [event.timestamp_us for event in self._streams[info.stream_id]]
+        return info._replace(created_us=min(times), updated_us=max(times))
+
+
+# --- Living ------------------------------------------------------------------------------------------
+
+
+class InitializesAnew(Saboteur):
+    clause = "E1"
+
+    def initialize(self):
+        self._check_open()
+        self._log, self._ids, self._streams = [], {}, {}
+
+
+class ReadsAfterItIsClosed(Saboteur):
+    clause = "E2"
+
+    def read_all(self, page, where):
+        self._closed, closed = False, self._closed
+        try:
+            return super().read_all(page, where)
+        finally:
+            self._closed = closed
+
+
+class ForgetsThoseWhoWait(Saboteur):
+    clause = "E2"
+
+    def close(self):
+        self._closed = True
+
+
+class BelongsToTheThreadThatMadeIt(Saboteur):
+    clause = "E3"
+
+    def __init__(self):
+        super().__init__()
+        self._owner = get_ident()
+
+    def _check_open(self):
+        super()._check_open()
+        if get_ident() != self._owner:
+            raise EvstoreError("objects created in a thread can only be used in that same thread")
+
+
+class HoldsItsLockWhileItWaits(Saboteur):
+    clause = "E3"
+
+    def head(self, beyond, timeout):
+        end = time.monotonic() + timeout
+        with self._changed:
+            while len(self._log) <= beyond and time.monotonic() < end:
+                time.sleep(0.001)
+            return super().head(beyond, 0)
+
+
+class LeaksTheErrorsOfItsDriver(Saboteur):
+    clause = "E4"
+
+    def _check_open(self):
+        if self._closed:
+            raise RuntimeError("cannot operate on a closed database")
+
+
+class RaisesRefusals(Saboteur):
+    clause = "E4"
+
+    def append(self, units):
+        outcomes = super().append(units)
+        for outcome in outcomes:
+            if isinstance(outcome, EvstoreError):
+                raise outcome
+        return outcomes
+
+
+def _leaves(of):
+    below = [leaf for each in of.__subclasses__() for leaf in _leaves(each)]
+    return below + [of] * ("clause" in vars(of))
+
+
+SABOTEURS = sorted(_leaves(Saboteur), key=lambda each: each.__name__)
+
+
+class TestNothingPlanted(AdapterContract):
+    capabilities = frozenset({BORN_INITIALIZED})
+
+    def open(self, tmp_path):
+        return Saboteur()
+
+
+def _contract_of(saboteur):
+    """The contract's tests of one clause, asked of one saboteur."""
+    tests = [name for name in dir(AdapterContract) if name.startswith("test_")]
+    others = {name: None for name in tests if not name.startswith(f"test_{saboteur.clause}_")}
+    own = {
+        "__module__": __name__,
+        "capabilities": frozenset({BORN_INITIALIZED}),
+        "patience": 0.5,  # what is broken keeps a test waiting
+        "open": lambda self, tmp_path: saboteur(),
+    }
+    return type(f"Test{saboteur.__name__}", (AdapterContract,), {**others, **own})
+
+
+globals().update({f"Test{each.__name__}": _contract_of(each) for each in SABOTEURS})
