@@ -60,9 +60,8 @@ class Metadata:
 
     def __repr__(self) -> str:
         members = {name: getattr(self, name) for name in _IDS.values()}
-        if self.custom:
-            members["custom"] = dict(self.custom)
-        return f"Metadata({', '.join(f'{name}={value!r}' for name, value in members.items() if value)})"
+        members["custom"] = dict(self.custom) if isinstance(self.custom, Mapping) else self.custom
+        return f"Metadata({_short(', '.join(f'{name}={value!r}' for name, value in members.items() if value))})"
 
     def over(self, default: Metadata) -> Metadata:
         """This metadata, its gaps filled from `default`, field by field and `custom` key by key."""
@@ -153,7 +152,7 @@ class EventData:
         return parse_json(self.data_json)
 
     def __repr__(self) -> str:
-        return f"EventData({self.type} {_short(self.data_json)})"
+        return f"EventData({self.type} {_short(str(self.data_json))})"
 
 
 class StoredEvent(NamedTuple):

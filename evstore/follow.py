@@ -7,6 +7,7 @@ one; whatever was committed meanwhile is simply part of the next read.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from evstore.adapters.base import Page
@@ -24,27 +25,29 @@ PAGE: Final = 200
 
 
 def follow_log(adapter: Adapter, where: Filter, after: int, timeout: float | None = None) -> Iterator[StoredEvent]:
-    """Events of the log after a global position. Ends when the store is closed or `timeout` seconds are quiet."""
-    for head in _heads(adapter, after, timeout):
-        cursor: int | None = after
-        while cursor is not None:
-            events = adapter.read_all(Page(PAGE, cursor, high=head), where)
-            yield from events
-            cursor = events[-1].global_position if len(events) == PAGE else None
-        after = max(after, head)
+    """Events of the log after a global position, until the store is closed or `timeout` seconds are quiet."""
+    with suppress(StoreClosedError):
+        for head in _heads(adapter, after, timeout):
+            cursor: int | None = after
+            while cursor is not None:
+                events = adapter.read_all(Page(PAGE, cursor, high=head), where)
+                yield from events
+                cursor = events[-1].global_position if len(events) == PAGE else None
+            after = max(after, head)
 
 
 def follow_stream(
     adapter: Adapter, stream_id: str, where: Filter, after: int, timeout: float | None = None
 ) -> Iterator[StoredEvent]:
     """Events of a stream, which may not exist yet, after a version."""
-    for _ in _heads(adapter, -1, timeout):
-        full = True
-        while full:
-            events = adapter.read_stream(stream_id, Page(PAGE, after), where)
-            yield from events
-            after = events[-1].version if events else after
-            full = len(events) == PAGE
+    with suppress(StoreClosedError):
+        for _ in _heads(adapter, -1, timeout):
+            full = True
+            while full:
+                events = adapter.read_stream(stream_id, Page(PAGE, after), where)
+                yield from events
+                after = events[-1].version if events else after
+                full = len(events) == PAGE
 
 
 def _heads(adapter: Adapter, seen: int, timeout: float | None) -> Iterator[int]:
@@ -52,10 +55,7 @@ def _heads(adapter: Adapter, seen: int, timeout: float | None) -> Iterator[int]:
     quiet_since = time.monotonic()
     while True:
         left = WAIT_SECONDS if timeout is None else quiet_since + timeout - time.monotonic()
-        try:
-            head = adapter.head(seen, max(0.0, min(WAIT_SECONDS, left)))
-        except StoreClosedError:
-            return
+        head = adapter.head(seen, max(0.0, min(WAIT_SECONDS, left)))
         if head > seen:
             yield head
             seen = head

@@ -112,7 +112,7 @@ class EventStore:
         returns the events as first stored, flagged `duplicate`, whatever version the stream has by now.
         Raises InvalidInputError, ConcurrencyError, StreamNotFoundError (STREAM_EXISTS), EventIdConflictError.
         """
-        return self.append_many([Write(stream_id, _sequence(events), expected_version)], metadata)
+        return self.append_many([Write(stream_id, events, expected_version)], metadata)  # type: ignore[arg-type]
 
     def append_many(
         self,
@@ -146,9 +146,11 @@ class EventStore:
         for write in writes:
             stream_id, events, expected = Write(*write)
             check_stream_id(stream_id)
-            if not events:
-                raise NoEventsError(f'no events to append to stream "{stream_id}"')
+            if isinstance(events, EventData):
+                raise InvalidInputError("events come in a list, also when there is only one")
             complete = [self.check(event, metadata) for event in events]
+            if not complete:
+                raise NoEventsError(f'no events to append to stream "{stream_id}"')
             check_expected_version(expected)
             for event in complete:
                 assert event.id is not None
@@ -179,9 +181,11 @@ class EventStore:
         if not data_is_kept:
             text = check_json(text, self._max_data_bytes or MAX_DATA_BYTES)
         own = event.metadata
-        if metadata is not None and isinstance(own, Metadata) and isinstance(metadata, Metadata):
-            own = own.over(metadata)
         check_metadata(own)
+        if metadata is not None:
+            check_metadata(metadata)
+            own = own.over(metadata)
+            check_metadata(own)  # together they may be too large
         event_id = new_id() if event.id is None else normalize_id(event.id)
         return EventData.from_json(event.type, text, own, event_id, checked=True)
 
@@ -298,6 +302,7 @@ class EventStore:
         """
         from evstore.follow import follow_log, follow_stream  # noqa: PLC0415 - a plain read does not wait
 
+        self._adapter.head(-1, 0)  # a store that is closed already is an error here, later it is the end
         if stream_id is None:
             where = filter_of(categories, types, correlation_id)
             return follow_log(self._adapter, where, range_of(after, None, False).low - 1, timeout)
@@ -368,9 +373,3 @@ def _stored(unit: Append, receipt: Receipt) -> Iterator[StoredEvent]:
                 receipt.timestamp_us,
             )
             position += 1
-
-
-def _sequence(events: Iterable[EventData]) -> list[EventData]:
-    if isinstance(events, EventData):
-        raise InvalidInputError("events come in a list, also when there is only one")
-    return list(events)

@@ -20,8 +20,8 @@ _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
 _BETWEEN_OBJECTS = re.compile(rb"}[ \t\r]*{")
 # Everything that matters for finding the end of an array or an object; strings are passed over whole.
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}"]', re.DOTALL)
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}"]', re.DOTALL)
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _SCALAR_END = re.compile(rb"[ \t\r\n,\[\]{}\"]")
 
 

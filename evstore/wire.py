@@ -5,6 +5,7 @@ Writing it is `to_json` of the values themselves. Payloads are sliced out of the
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
@@ -22,8 +23,15 @@ from evstore.events import (
     StoredEvent,
     timestamp_us,
 )
-from evstore.jsontext import MAX_DATA_BYTES, describe, keep_json
-from evstore.streams import ANY_VERSION, NO_STREAM, STREAM_EXISTS, check_expected_version
+from evstore.jsontext import MAX_DATA_BYTES, decode, describe, keep_json
+from evstore.streams import (
+    ANY_VERSION,
+    MAX_VERSION,
+    NO_STREAM,
+    STREAM_EXISTS,
+    check_expected_version,
+    normalize_id,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +54,7 @@ class _Envelope(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     metadata: Raw | UnsetType = UNSET
     id: str | UnsetType = UNSET
     stream_id: str | UnsetType = UNSET
-    expected_version: int | str | UnsetType = UNSET
+    expected_version: Raw | UnsetType = UNSET
     # What only the store sets: taken, so that what was read can be appended, and ignored.
     version: Raw | UnsetType = UNSET
     global_position: Raw | UnsetType = UNSET
@@ -77,6 +85,8 @@ _metadata = msgspec.json.Decoder(_Metadata)
 _stored = msgspec.json.Decoder(_Stored)
 _members = msgspec.json.Decoder(dict[str, Raw])
 
+_WHOLE_NUMBER = re.compile(rb"-?[0-9]{1,30}")
+_word = msgspec.json.Decoder(str)
 _STRINGS: Final = ("type", "id", "streamId")
 _APPENDABLE: Final = ("type", "data", "metadata", "id", "streamId", "expectedVersion")
 _KNOWN: Final = (*_APPENDABLE, "version", "globalPosition", "timestamp")
@@ -85,7 +95,7 @@ _KNOWN: Final = (*_APPENDABLE, "version", "globalPosition", "timestamp")
 def envelope_from_json(value: bytes, max_data_bytes: int = MAX_DATA_BYTES) -> Envelope:
     """Read `{"type","data","metadata"?,"id"?,"streamId"?,"expectedVersion"?}`, else InvalidInputError."""
     try:
-        found = _envelopes.decode(value)
+        found = decode(_envelopes, value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         _explain_envelope(value, error)
     metadata = None if found.metadata is UNSET else metadata_from_json(bytes(found.metadata))
@@ -97,14 +107,25 @@ def envelope_from_json(value: bytes, max_data_bytes: int = MAX_DATA_BYTES) -> En
             None if found.id is UNSET else found.id,
         ),
         None if found.stream_id is UNSET else found.stream_id,
-        None if found.expected_version is UNSET else expected_version(found.expected_version),
+        None if found.expected_version is UNSET else _expected(bytes(found.expected_version)),
     )
 
 
-def expected_version(said: int | str) -> int:
+def _expected(said: bytes) -> int:
+    if _WHOLE_NUMBER.fullmatch(said):
+        return expected_version(int(said))
+    try:
+        return expected_version(_word.decode(said))
+    except msgspec.DecodeError:
+        raise InvalidVersionError(said[:40].decode(errors="replace")) from None
+    except UnicodeDecodeError:
+        raise InvalidInputError('"expectedVersion" is not UTF-8') from None
+
+
+def expected_version(said: object) -> int:
     """An expected version said as a number or a word, else InvalidVersionError."""
     version = EXPECTED_WORDS.get(said) if isinstance(said, str) else said
-    if version is None:
+    if type(version) is not int:
         raise InvalidVersionError(said)
     check_expected_version(version)
     return version
@@ -114,7 +135,7 @@ def expected_version(said: int | str) -> int:
 def metadata_from_json(text: str | bytes) -> Metadata:
     """Read the wire form of metadata, else InvalidPayloadError."""
     try:
-        found = _metadata.decode(text)
+        found = decode(_metadata, text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         _explain_metadata(text, error)
     return Metadata(found.correlation_id, found.causation_id, found.user_id, found.tenant_id, custom=found.custom)
@@ -123,13 +144,13 @@ def metadata_from_json(text: str | bytes) -> Metadata:
 def stored_from_json(line: str | bytes) -> StoredEvent:
     """Read a line that evstore printed, else InvalidInputError."""
     try:
-        found = _stored.decode(line)
+        found = decode(_stored, line)
         moment = datetime.fromisoformat(found.timestamp)
-        data, metadata = bytes(found.data).decode(), bytes(found.metadata).decode()
+        data, metadata = keep_json(bytes(found.data), MAX_VERSION), keep_json(bytes(found.metadata), MAX_VERSION)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise InvalidPayloadError(f"not a stored event: {describe(error)}") from error
     return StoredEvent(
-        found.id,
+        normalize_id(found.id),
         found.stream_id,
         found.type,
         data,
@@ -204,14 +225,12 @@ def _explain_envelope(value: bytes, error: Exception) -> NoReturn:
     for key in _STRINGS:
         if key in members and not bytes(members[key]).startswith(b'"'):
             raise InvalidInputError(f'"{key}" is not a string')
-    if "expectedVersion" in members and not isinstance(
-        said := msgspec.json.decode(members["expectedVersion"]), int | str
-    ):
-        raise InvalidVersionError(said)
     raise InvalidInputError(f"not an event: {describe(error)}")
 
 
 def _explain_metadata(text: str | bytes, error: Exception) -> NoReturn:
+    if isinstance(error, UnicodeDecodeError):
+        raise InvalidPayloadError("metadata is not UTF-8")
     members = _members_of("metadata", text, error)
     for key in members:
         if key not in METADATA_KEYS:

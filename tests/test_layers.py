@@ -22,6 +22,7 @@ CORE = {"errors", "streams", "events", "jsontext", "wire", "values", "pages", "s
 # A module (or a package, with a dot behind) and what of evstore it may import, anywhere in it.
 MAY_IMPORT = {
     "errors": set(),
+    "urls": set(),
     "streams": {"errors", "events", "jsontext"},
     "jsontext": {"errors"},
     "events": {"errors", "streams", "jsontext", "wire"},
@@ -32,8 +33,8 @@ MAY_IMPORT = {
     "store": {*CORE, "adapters.base", "adapters"},
     "adapters": {"errors", "adapters.base"},
     "adapters.base": {"errors", "events"},
-    "adapters.memory": {"errors", "events", "streams", "adapters.base"},
-    "adapters.sqlite.": {"errors", "events", "streams", "adapters.base", "adapters.sqlite."},
+    "adapters.memory": {"errors", "events", "streams", "urls", "adapters.base"},
+    "adapters.sqlite.": {"errors", "events", "streams", "urls", "adapters.base", "adapters.sqlite."},
     "testing.": {*CORE, "", "adapters.base", "adapters.memory", "testing."},
     "cli.": {*CORE, "", "adapters.base", "cli."},
     "": {"errors", "events", "streams", "store"},

@@ -29,11 +29,13 @@ def open_adapter(url: str, **options: Any) -> Adapter:
     """
     if not url:
         raise InvalidUrlError("the database URL is empty")
-    found = _SCHEME.match(url)
-    scheme = found[1].lower() if found else "sqlite"
     if url.startswith(":memory:"):
         raise InvalidUrlError('say "memory:" for a store in memory')
-    return _factory(scheme)(url if found else f"sqlite:{url}", **options)  # type: ignore[no-any-return]
+    found = _SCHEME.match(url)
+    scheme, rest = (found[1].lower(), url[found.end() :]) if found else ("sqlite", url)
+    built_in = f"{scheme}:{rest}"  # in their one spelling; others get what was said
+    adapter: Adapter = _factory(scheme)(built_in if scheme in BUILT_IN else url, **options)
+    return adapter
 
 
 def _factory(scheme: str) -> Callable[..., Any]:
@@ -41,16 +43,20 @@ def _factory(scheme: str) -> Callable[..., Any]:
     if target is None:
         from importlib.metadata import entry_points
 
-        others = {each.name: each for each in entry_points(group=ENTRY_POINTS)}
+        others = {each.name: each.value for each in entry_points(group=ENTRY_POINTS)}
         if scheme not in others:
             raise UnknownAdapterError(scheme, sorted({*BUILT_IN, *others}))
-        target = others[scheme].value
+        target = others[scheme]
     from importlib import import_module  # noqa: PLC0415
 
-    module, _, name = target.partition(":")
+    module, _, path = target.partition(":")
     try:
-        return getattr(import_module(module), name)  # type: ignore[no-any-return]
-    except ImportError as error:
+        found: Any = import_module(module)
+        for name in path.split("."):
+            found = getattr(found, name)
+    except (ImportError, AttributeError) as error:
         raise MissingDependencyError(
-            f'the adapter of "{scheme}:" cannot be loaded: {error}; install the package it needs'
+            f'the adapter of "{scheme}:" cannot be loaded from {target}: {error}; install the package it needs'
         ) from error
+    factory: Callable[..., Any] = found
+    return factory

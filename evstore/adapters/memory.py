@@ -17,14 +17,16 @@ from evstore.adapters.base import Append, Held, NamePage, Outcome, Page, Receipt
 from evstore.errors import EvstoreError, InvalidUrlError, StoreClosedError
 from evstore.events import CategoryInfo, Filter, StoredEvent, StoreInfo, StreamInfo, TypeInfo
 from evstore.streams import category_of, check_version
+from evstore.urls import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 
-def connect(url: str) -> MemoryAdapter:
+def connect(url: str, *, timeout: float = 30.0) -> MemoryAdapter:  # noqa: ARG001 - nothing here waits
+    """The store of `memory:`. `timeout` is taken as by every adapter."""
     if url != "memory:":
-        raise InvalidUrlError(f'"{url}" is not a store in memory: say "memory:"')
+        raise InvalidUrlError(f'"{redacted(url)}" is not a store in memory: say "memory:"')
     return MemoryAdapter()
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from evstore.errors import DeniedError, InvalidUrlError, NotAStoreError, NotInitializedError
+from evstore.urls import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,9 @@ def path_of(url: str) -> str:
     elif rest.startswith("///"):
         path = rest[3:]
     else:
-        raise InvalidUrlError(f'"{url}" names a host; a SQLite path follows three slashes, or four if absolute')
+        raise InvalidUrlError(
+            f'"{redacted(url)}" names a host; a SQLite path follows three slashes, or four if absolute'
+        )
     if not path:
         raise InvalidUrlError(f'"{url}" has no path')
     if "\0" in path:
