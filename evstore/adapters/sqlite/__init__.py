@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.errors import translated
 from evstore.adapters.sqlite.lock import SideLock
-from evstore.adapters.sqlite.place import check_is_store, is_empty, make, path_of, uri_of
+from evstore.adapters.sqlite.place import check_is_store, is_empty, lock_of, make, path_of, uri_of
 from evstore.adapters.sqlite.writing import Ledger
 from evstore.errors import (
     InvalidUrlError,
@@ -59,7 +59,7 @@ class SqliteAdapter:
         self._sqlite = sqlite
         self._path = path
         self._timeout = timeout
-        self._lock = SideLock(f"{path}-lock", path, timeout)
+        self._lock = SideLock(lock_of(path), path, timeout)
         self._writer: Any = None
         self._readers: list[Any] = []  # idle ones; a connection serves one call at a time
         self._closed = False

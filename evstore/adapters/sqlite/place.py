@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from evstore.errors import DeniedError, InvalidUrlError, NotAStoreError, NotInitializedError
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 APPLICATION_ID: Final = 0x45565354
 """EVST, in the header of every store."""
+SQLITE_CORRUPT: Final = 11
+SQLITE_NOTADB: Final = 26
 
 
 def path_of(url: str) -> str:
@@ -59,26 +61,47 @@ def uri_of(path: str, mode: str) -> str:
 def check_is_store(sqlite: ModuleType, path: str) -> None:
     """Raise unless the file is a store, without changing it or anything beside it.
 
-    Opened immutable, SQLite takes no lock and makes no file, so that another program's database stays as it
-    is, its log unmerged. What only the log holds is not seen that way, but the mark of a store is in the file
-    before it has a log. The file is never read around SQLite: closing it would drop the locks of whoever has
-    it open in this process.
+    The file is never read around SQLite: closing it would drop the locks of whoever has it open in this process.
     """
     if is_empty(path):
         raise NotInitializedError(path)
-    connection: Any = None
     try:
-        connection = sqlite.connect(uri_of(path, "ro&immutable=1"), uri=True)
-        found = connection.execute("PRAGMA application_id").fetchone()
+        found = _application_id(sqlite, path)
     except sqlite.DatabaseError as error:
         if not os.access(path, os.R_OK):
             raise DeniedError(f"cannot read {path}: permission denied") from error
-        raise NotAStoreError(path, "it is not a SQLite database") from error
-    finally:
-        if connection is not None:
-            connection.close()
-    if found != (APPLICATION_ID,):
+        if (getattr(error, "sqlite_errorcode", 0) & 0xFF) == SQLITE_NOTADB:
+            raise NotAStoreError(path, "it is not a SQLite database") from error
+        raise
+    if found != APPLICATION_ID:
         raise NotAStoreError(path, "it is another program's database")
+
+
+def _application_id(sqlite: ModuleType, path: str) -> int:
+    """Where no writer of evstore has ever been, the file is opened as immutable: SQLite then takes no lock and
+    makes no file, so that another program's database stays as it is, its log unmerged. A store that is in use
+    cannot be read that way, because a checkpoint may be writing the very page."""
+    if not os.path.exists(lock_of(path)):  # noqa: PTH110 - pathlib loads more
+        try:
+            return _ask(sqlite, uri_of(path, "ro&immutable=1"))
+        except sqlite.DatabaseError as error:
+            if (getattr(error, "sqlite_errorcode", 0) & 0xFF) != SQLITE_CORRUPT:
+                raise
+    return _ask(sqlite, uri_of(path, "ro"))
+
+
+def _ask(sqlite: ModuleType, uri: str) -> int:
+    connection = sqlite.connect(uri, uri=True)
+    try:
+        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    finally:
+        connection.close()
+    return int(application_id)
+
+
+def lock_of(path: str) -> str:
+    """The file beside the store on which its writers queue."""
+    return f"{path}-lock"
 
 
 def is_empty(path: str) -> bool:
