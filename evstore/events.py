@@ -6,7 +6,7 @@ storage model). Payloads are JSON text end to end and are parsed only when an ap
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from json.encoder import encode_basestring
@@ -17,7 +17,18 @@ from evstore.errors import InvalidPayloadError
 from evstore.streams import ANY_VERSION, category_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Protocol, TypeVar
     from uuid import UUID
+
+    T_co = TypeVar("T_co", covariant=True)
+
+    class Many(Protocol[T_co]):
+        """What can be counted and iterated as often as needed, and no more: a list, or what lies in a file."""
+
+        def __len__(self) -> int: ...
+        def __iter__(self) -> Iterator[T_co]: ...
+
 
 MAX_METADATA_BYTES: Final = 64 * 1024
 MAX_METADATA_ID_BYTES: Final = 512
@@ -211,7 +222,7 @@ class Write(NamedTuple):
     """Events for one stream, and what is expected of it; one part of an atomic append."""
 
     stream_id: str
-    events: Sequence[EventData]
+    events: Many[EventData]
     expected_version: int = ANY_VERSION
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from math import inf
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from evstore.adapters.base import Page
 from evstore.errors import StoreClosedError
@@ -24,10 +25,22 @@ WAIT_SECONDS: Final = 1.0
 PAGE: Final = 200
 
 
-def follow_log(adapter: Adapter, where: Filter, after: int, timeout: float | None = None) -> Iterator[StoredEvent]:
-    """Events of the log after a global position, until the store is closed or `timeout` seconds are quiet."""
+class Patience(NamedTuple):
+    """How long to wait: `quiet` seconds without an event, and not beyond the monotonic time `deadline`."""
+
+    quiet: float | None = None
+    deadline: float | None = None
+
+    def left(self, quiet_since: float) -> float:
+        now = time.monotonic()
+        quiet = inf if self.quiet is None else quiet_since + self.quiet - now
+        return min(quiet, inf if self.deadline is None else self.deadline - now)
+
+
+def follow_log(adapter: Adapter, where: Filter, after: int, patience: Patience) -> Iterator[StoredEvent]:
+    """Events of the log after a global position, until the store is closed or patience ends."""
     with suppress(StoreClosedError):
-        for head in _heads(adapter, after, timeout):
+        for head in _heads(adapter, after, patience):
             cursor: int | None = after
             while cursor is not None:
                 events = adapter.read_all(Page(PAGE, cursor, high=head), where)
@@ -37,11 +50,11 @@ def follow_log(adapter: Adapter, where: Filter, after: int, timeout: float | Non
 
 
 def follow_stream(
-    adapter: Adapter, stream_id: str, where: Filter, after: int, timeout: float | None = None
+    adapter: Adapter, stream_id: str, where: Filter, after: int, patience: Patience
 ) -> Iterator[StoredEvent]:
     """Events of a stream, which may not exist yet, after a version."""
     with suppress(StoreClosedError):
-        for _ in _heads(adapter, -1, timeout):
+        for _ in _heads(adapter, -1, patience):
             full = True
             while full:
                 events = adapter.read_stream(stream_id, Page(PAGE, after), where)
@@ -50,15 +63,15 @@ def follow_stream(
                 full = len(events) == PAGE
 
 
-def _heads(adapter: Adapter, seen: int, timeout: float | None) -> Iterator[int]:
+def _heads(adapter: Adapter, seen: int, patience: Patience) -> Iterator[int]:
     """Yield each head beyond those seen."""
     quiet_since = time.monotonic()
     while True:
-        left = WAIT_SECONDS if timeout is None else quiet_since + timeout - time.monotonic()
+        left = patience.left(quiet_since)
         head = adapter.head(seen, max(0.0, min(WAIT_SECONDS, left)))
         if head > seen:
             yield head
             seen = head
             quiet_since = time.monotonic()
-        elif timeout is not None and time.monotonic() - quiet_since >= timeout:
+        elif patience.left(quiet_since) <= 0:
             return

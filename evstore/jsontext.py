@@ -23,6 +23,8 @@ MAX_DATA_BYTES: Final = 16 * 1024 * 1024
 T = TypeVar("T")
 
 _decoder = msgspec.json.Decoder(msgspec.Raw)
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_array = msgspec.json.Decoder(list[msgspec.Raw])
 _LINE_BREAKS = re.compile(r"[\r\n]+")
 # Unrolled: an alternative for each character would keep a hundred bytes of state for it.
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
@@ -89,6 +91,21 @@ def parse_json(text: str) -> Any:
     import json  # noqa: PLC0415 - only an application that looks into the data needs it
 
     return json.loads(text)
+
+
+def member(text: str, key: str) -> str | None:
+    """The text of an object's member (the last one of that name) or of an array's (by index from 0)."""
+    try:
+        if text.startswith("{"):
+            found = decode(_object, text).get(key)
+        elif text.startswith("[") and key.isascii() and key.isdigit():
+            values = decode(_array, text)
+            found = values[int(key)] if int(key) < len(values) else None
+        else:
+            found = None
+    except msgspec.DecodeError:  # what is stored was judged before; somebody else wrote this
+        return None
+    return None if found is None else bytes(found).decode()
 
 
 def describe(error: Exception) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
 from evstore.adapters.base import Append, Held, Page, Receipt
 from evstore.errors import (
-    EventIdConflictError,
     EventNotFoundError,
     EvstoreError,
     InvalidInputError,
@@ -27,12 +26,14 @@ from evstore.pages import (
     names_of,
     range_of,
 )
+from evstore.retries import Duplicate, first_stored, in_turn, judged, looked_up, split
 from evstore.streams import (
     ANY_VERSION,
     check_expected_version,
-    check_ids,
     check_name,
     check_stream_id,
+    check_version,
+    key_id,
     normalize_id,
 )
 
@@ -51,14 +52,6 @@ class Appended(list[StoredEvent]):
     """The stored events of an append. `duplicate`: they had been stored before, and nothing was added."""
 
     duplicate: bool = False
-
-
-class Duplicate(NamedTuple):
-    """The outcome of a retried append: its events as first stored."""
-
-    first: StoredEvent
-    last: StoredEvent
-    size: int
 
 
 def connect(url: str, *, max_data_bytes: int | None = None, **options: Any) -> EventStore:
@@ -105,30 +98,35 @@ class EventStore:
         events: Iterable[EventData],
         expected_version: int = ANY_VERSION,
         metadata: Metadata | None = None,
+        *,
+        key: str | None = None,
     ) -> Appended:
         """Store all the events or none, durably, and return them as stored.
 
         `metadata` fills the gaps of each event's own. Appending again with the same ids changes nothing and
-        returns the events as first stored, flagged `duplicate`, whatever version the stream has by now.
+        returns the events as first stored, flagged `duplicate`, whatever version the stream has by now. A `key`
+        makes the ids of events that have none, always the same for the same stream, key and place in the append.
         Raises InvalidInputError, ConcurrencyError, StreamNotFoundError (STREAM_EXISTS), EventIdConflictError.
         """
-        return self.append_many([Write(stream_id, events, expected_version)], metadata)  # type: ignore[arg-type]
+        return self.append_many([Write(stream_id, events, expected_version)], metadata, key=key)  # type: ignore[arg-type]
 
     def append_many(
         self,
         writes: Iterable[Write | tuple[str, Sequence[EventData], int]],
         metadata: Metadata | None = None,
+        *,
+        key: str | None = None,
     ) -> Appended:
         """Store the events of several streams, all or none, contiguous and in the order given.
 
         A stream may come more than once; each expected version is judged where it stands.
         """
-        unit = self.unit(writes, metadata)
+        unit = self.unit(writes, metadata, key=key)
         (outcome,) = self._adapter.append([unit])
         if isinstance(outcome, EvstoreError):
             raise outcome
         if isinstance(outcome, Held):
-            stored = Appended(self._first_stored(unit, outcome))
+            stored = Appended(first_stored(self._adapter, unit, outcome))
             stored.duplicate = True
             return stored
         return Appended(_stored(unit, outcome))
@@ -137,18 +135,24 @@ class EventStore:
         self,
         writes: Iterable[Write | tuple[str, Sequence[EventData], int]],
         metadata: Metadata | None = None,
+        *,
+        key: str | None = None,
     ) -> Append:
         """Check and complete an append without making it. Raises InvalidInputError."""
         if self._closed:
             raise StoreClosedError
         checked: list[Write] = []
         ids: set[str] = set()
+        ordinals = count(1)
         for write in writes:
             stream_id, events, expected = Write(*write)
             check_stream_id(stream_id)
             if isinstance(events, EventData):
                 raise InvalidInputError("events come in a list, also when there is only one")
-            complete = [self.check(event, metadata) for event in events]
+            complete = [
+                self.check(event, metadata, id=None if key is None else key_id(stream_id, key, next(ordinals)))
+                for event in events
+            ]
             if not complete:
                 raise NoEventsError(f'no events to append to stream "{stream_id}"')
             check_expected_version(expected)
@@ -163,11 +167,17 @@ class EventStore:
         return Append(checked)
 
     def check(
-        self, event: EventData, metadata: Metadata | None = None, *, data_is_kept: bool = False
+        self,
+        event: EventData,
+        metadata: Metadata | None = None,
+        *,
+        id: str | None = None,
+        data_is_kept: bool = False,
     ) -> EventData:
         """The event as it can be stored: its id made if absent, its metadata filled up. Or InvalidInputError.
 
-        `data_is_kept`: its data came out of `jsontext.keep_json`, so that it need not be judged again.
+        `id` is for an event that brings none. `data_is_kept`: its data came out of `jsontext.keep_json`, so that
+        it need not be judged again.
         """
         if not isinstance(event, EventData):
             raise InvalidInputError(f"an event is an EventData, not {type(event).__name__}")
@@ -186,7 +196,7 @@ class EventStore:
             check_metadata(metadata)
             own = own.over(metadata)
             check_metadata(own)  # together they may be too large
-        event_id = new_id() if event.id is None else normalize_id(event.id)
+        event_id = (id or new_id()) if event.id is None else normalize_id(event.id)
         return EventData.from_json(event.type, text, own, event_id, checked=True)
 
     def submit(self, units: Sequence[Append]) -> list[Receipt | Duplicate | EvstoreError]:
@@ -194,34 +204,40 @@ class EventStore:
 
         For those who append much: what comes back is ranges, not events.
         """
-        outcomes: list[Receipt | Duplicate | EvstoreError] = []
-        for unit, outcome in zip(units, self._adapter.append(units), strict=True):
-            outcomes.append(self._summary(unit, outcome) if isinstance(outcome, Held) else outcome)
-        return outcomes
+        outcomes = self._adapter.append(units)
+        return [judged(self._adapter, unit, each) for unit, each in zip(units, outcomes, strict=True)]
 
-    def _summary(self, unit: Append, held: Held) -> Duplicate | EvstoreError:
-        first = last = None
-        size = 0
-        try:
-            for last in self._first_stored(unit, held):
-                first = first or last
-                size += 1
-        except EventIdConflictError as error:
-            return error
-        assert first is not None
-        assert last is not None
-        return Duplicate(first, last, size)
+    def submit_in_turn(self, units: Sequence[Append]) -> Iterator[Receipt | Duplicate]:
+        """Append units of one event each, as if one after the other, though they share commits.
 
-    def _first_stored(self, unit: Append, held: Held) -> Iterator[StoredEvent]:
-        """The unit's events as first stored, else EventIdConflictError; looked up in pages."""
-        events = ((write, event) for write in unit.writes for event in write.events)
+        Yields what is durable. The first that is refused is raised, and none behind it was made.
+        """
+        return in_turn(self._adapter, units)
 
-        def pairs() -> Iterator[tuple[Write, EventData, StoredEvent | None]]:
-            while some := list(islice(events, MOST_IN_PAGE)):
-                found = {each.id: each for each in self._adapter.get([event.id or "" for _, event in some])}
-                yield from ((write, event, found.get(event.id or "")) for write, event in some)
+    def split_stored(self, writes: Iterable[Write]) -> Iterator[tuple[Write, StoredEvent | None]]:
+        """Each write of one event, with the event as first stored if it is stored and the same."""
+        return split(self._adapter, writes)
 
-        return check_ids(held.ids[0], pairs())
+    def stored_of(self, unit: Append, outcome: Receipt | Duplicate) -> Iterator[StoredEvent]:
+        """The events of a unit as they are stored, after `submit`."""
+        if isinstance(outcome, Receipt):
+            return _stored(unit, outcome)
+        return first_stored(self._adapter, unit, Held([outcome.first.id]))
+
+    def judge(self, unit: Append) -> None:
+        """Raise what appending the unit would raise now; nothing is written."""
+        held = next((found for _, _, found in looked_up(self._adapter, unit.writes) if found), None)
+        if held is not None:
+            for _ in first_stored(self._adapter, unit, Held([held.id])):
+                continue
+            return
+        versions: dict[str, int] = {}
+        for stream_id, events, expected in unit.writes:
+            if stream_id not in versions:
+                info = self._adapter.stream(stream_id)
+                versions[stream_id] = info.version if info else 0
+            check_version(stream_id, expected, versions[stream_id])
+            versions[stream_id] += len(events)
 
     # --- reading ---
 
@@ -294,23 +310,29 @@ class EventStore:
         after: int | None = 0,
         types: Iterable[str] | None = None,
         correlation_id: str | None = None,
+        since: datetime | None = None,
         timeout: float | None = None,
+        deadline: float | None = None,
     ) -> Iterator[StoredEvent]:
         """History after a position (a version, with `stream_id`), then live events, without gap or duplicate.
 
-        Ends when the store is closed, or after `timeout` seconds without an event.
+        Ends when the store is closed, after `timeout` seconds without an event, or when `time.monotonic()`
+        has reached `deadline`.
         """
-        from evstore.follow import follow_log, follow_stream  # noqa: PLC0415 - a plain read does not wait
+        from evstore.follow import Patience, follow_log, follow_stream  # noqa: PLC0415 - a plain read does not wait
 
         self._adapter.head(-1, 0)  # a store that is closed already is an error here, later it is the end
         if stream_id is None:
-            where = filter_of(categories, types, correlation_id)
-            return follow_log(self._adapter, where, range_of(after, None, False).low - 1, timeout)
+            where = filter_of(categories, types, correlation_id, since)
+            return follow_log(
+                self._adapter, where, range_of(after, None, False).low - 1, Patience(timeout, deadline)
+            )
         if categories is not None or correlation_id is not None:
             raise InvalidInputError("a subscription is to one stream, or to the log and its filters, not both")
         check_stream_id(stream_id)
         low = range_of(after, None, False).low
-        return follow_stream(self._adapter, stream_id, filter_of(types=types), low - 1, timeout)
+        where = filter_of(types=types, since=since)
+        return follow_stream(self._adapter, stream_id, where, low - 1, Patience(timeout, deadline))
 
     def get(self, event_id: str | UUID) -> StoredEvent:
         """The event with this id, else EventNotFoundError."""
@@ -319,6 +341,16 @@ class EventStore:
         if not found:
             raise EventNotFoundError(wanted)
         return found[0]
+
+    def get_many(self, ids: Iterable[str | UUID]) -> dict[str, StoredEvent]:
+        """The events that have these ids, by id; those that are not there are left out."""
+        wanted = [normalize_id(each) for each in ids]
+        pages = (wanted[at : at + MOST_IN_PAGE] for at in range(0, len(wanted), MOST_IN_PAGE))
+        return {event.id: event for page in pages for event in self._adapter.get(page)}
+
+    def head(self) -> int:
+        """The global position of the last event, 0 if there is none."""
+        return self._adapter.head(-1, 0)
 
     # --- lists and facts ---
 

@@ -32,6 +32,8 @@ MAX_VERSION: Final = 2**63 - 1
 """Versions and positions are signed 64-bit integers in every database."""
 
 _REFUSED_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_KEY_NAMESPACE: Final = "f2a7c1de-5d5b-5c1e-9b0a-2f4f1d8b6f3e"
+"""Of ids made from keys; it must never change."""
 _UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -100,6 +102,19 @@ def normalize_id(event_id: object) -> str:
         shown = text if len(text) <= 50 else text[:50] + "…"  # noqa: PLR2004
         raise InvalidInputError(f'"{shown}" is not an event id: 36 characters, as in a UUID')
     return text
+
+
+def key_id(stream_id: str, key: str, ordinal: int) -> str:
+    """The id that a caller's key makes for the event at this place (from 1) of an append: a UUIDv5."""
+    from uuid import UUID, uuid5  # noqa: PLC0415 - most ids are not made of keys
+
+    if not isinstance(key, str) or not key:
+        raise InvalidInputError("the key is empty")
+    try:
+        # Length first, so that no stream and key together look like another pair.
+        return str(uuid5(UUID(_KEY_NAMESPACE), f"{len(stream_id)}:{stream_id}:{key}:{ordinal}"))
+    except UnicodeEncodeError:
+        raise InvalidInputError("the key holds a lone surrogate") from None
 
 
 def check_ids(held_id: str, pairs: Iterable[tuple[Write, EventData, StoredEvent | None]]) -> Iterator[StoredEvent]:

@@ -7,7 +7,7 @@ without a flag. This module finds where values begin and end; whether a value is
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from evstore.errors import InvalidInputError
 
@@ -31,39 +31,58 @@ def read_values(lines: Iterable[bytes], name: str, read: Callable[[bytes], T]) -
     `lines` are a file's lines with their breaks, `name` stands in messages. An InvalidInputError of `read`
     is raised again with its place before it: `events.ndjson:3: missing "type"`.
     """
-    scanner = _Scanner()
-    for number, line in enumerate(lines, 1):
-        text = line.removeprefix(_BOM) if number == 1 else line
-        if scanner.idle and _looks_whole(stripped := text.strip(_SPACE)):
-            try:
-                value = read(stripped)
-            except InvalidInputError as error:
-                # Odd layouts can look whole; the fault is real if the scanner, too, takes this for one value.
-                scanner.feed(text, number)
-                if scanner.found == [(number, stripped)]:
-                    error.place = f"{name}:{number}"
-                    raise
+    values = Values(name, read)
+    yield from values.feed(lines)
+    yield from values.end()
+
+
+class Values(Generic[T]):
+    """The same for input that comes in pieces."""
+
+    def __init__(self, name: str, read: Callable[[bytes], T]) -> None:
+        self._name = name
+        self._read = read
+        self._number = 0
+        self._scanner = _Scanner()
+
+    def feed(self, lines: Iterable[bytes]) -> Iterator[tuple[int, T]]:
+        """The values that are whole after these lines."""
+        scanner = self._scanner
+        for line in lines:
+            self._number += 1
+            text = line.removeprefix(_BOM) if self._number == 1 else line
+            if scanner.idle and _looks_whole(stripped := text.strip(_SPACE)):
+                try:
+                    value = self._read(stripped)
+                except InvalidInputError as error:
+                    # Odd layouts can look whole; the fault is real if the scanner takes this for one value, too.
+                    scanner.feed(text, self._number)
+                    if scanner.found == [(self._number, stripped)]:
+                        error.place = f"{self._name}:{self._number}"
+                        raise
+                else:
+                    yield self._number, value
+                    continue
             else:
-                yield number, value
-                continue
-        else:
-            scanner.feed(text, number)
-        yield from _read_found(scanner, name, read)
-    scanner.end()
-    yield from _read_found(scanner, name, read)
+                scanner.feed(text, self._number)
+            yield from self._found()
 
+    def end(self) -> Iterator[tuple[int, T]]:
+        """What the end of the input completes, or leaves incomplete."""
+        self._scanner.end()
+        yield from self._found()
 
-def _read_found(scanner: _Scanner, name: str, read: Callable[[bytes], T]) -> Iterator[tuple[int, T]]:
-    found, scanner.found = scanner.found, []
-    for number, text in found:
-        try:
-            if text is None:
-                raise InvalidInputError("not valid JSON: an array's values stand between single commas")
-            value = read(text)
-        except InvalidInputError as error:
-            error.place = f"{name}:{number}"
-            raise
-        yield number, value
+    def _found(self) -> Iterator[tuple[int, T]]:
+        found, self._scanner.found = self._scanner.found, []
+        for number, text in found:
+            try:
+                if text is None:
+                    raise InvalidInputError("not valid JSON: an array's values stand between single commas")
+                value = self._read(text)
+            except InvalidInputError as error:
+                error.place = f"{self._name}:{number}"
+                raise
+            yield number, value
 
 
 def _looks_whole(text: bytes) -> bool:

@@ -82,12 +82,21 @@ class KeepsTheWritesBeforeARefusedOne(Saboteur):
 class LosesTheUnitsAfterARefusedOne(Saboteur):
     clause = "W1"
 
-    def append(self, units):
+    def append(self, units, *, until_refused=False):
         outcomes = []
         for unit in units:
             refused = outcomes and not isinstance(outcomes[-1], Receipt)
             outcomes += outcomes[-1:] if refused else super().append([unit])
         return outcomes
+
+
+class GoesOnBehindARefusedOne(Saboteur):
+    clause = "W1"
+
+    def append(self, units, *, until_refused=False):
+        outcomes = super().append(units)
+        refused = [at for at, outcome in enumerate(outcomes, 1) if not isinstance(outcome, Receipt)]
+        return outcomes[: refused[0]] if until_refused and refused else outcomes
 
 
 class SortsTheWritesOfAUnit(Saboteur):
@@ -138,7 +147,7 @@ class _LooksBeforeItLocks(Saboteur):
 class ChecksVersionsBeforeItLocks(_LooksBeforeItLocks):
     clause = "W3"
 
-    def append(self, units):
+    def append(self, units, *, until_refused=False):
         return [self._append_unlocked(unit) for unit in units]
 
     def _append_unlocked(self, unit):
@@ -150,10 +159,10 @@ class ChecksVersionsBeforeItLocks(_LooksBeforeItLocks):
 class LosesTheRaceForANewStream(_LooksBeforeItLocks):
     clause = "W4"
 
-    def append(self, units):
+    def append(self, units, *, until_refused=False):
         seen = [self._expecting(unit, self._as_seen) for unit in units]
         self._meet()
-        return super().append(seen)
+        return super().append(seen, until_refused=until_refused)
 
     def _as_seen(self, write, actual):
         first = actual == 0 and write.expected_version == ANY_VERSION
@@ -180,7 +189,7 @@ class CallsAUnitHeldInPartAConflict(Saboteur):
 class OverlooksTheIdsOfItsOwnCall(Saboteur):
     clause = "W5"
 
-    def append(self, units):
+    def append(self, units, *, until_refused=False):
         with self._changed:
             before = dict(self._ids)
             outcomes = []
@@ -262,9 +271,9 @@ class ShowsLatePositionsFirst(Saboteur):
         self._numbers = count()
         self._uncommitted = set()
 
-    def append(self, units):
+    def append(self, units, *, until_refused=False):
         with self._changed:
-            outcomes = super().append(units)
+            outcomes = super().append(units, until_refused=until_refused)
             mine = {e.id for unit in units for e in self.get(ids_of(unit))}
             self._uncommitted |= mine
         if next(self._numbers) % 2:
@@ -514,8 +523,8 @@ class LeaksTheErrorsOfItsDriver(Saboteur):
 class RaisesRefusals(Saboteur):
     clause = "E4"
 
-    def append(self, units):
-        outcomes = super().append(units)
+    def append(self, units, *, until_refused=False):
+        outcomes = super().append(units, until_refused=until_refused)
         for outcome in outcomes:
             if isinstance(outcome, EvstoreError):
                 raise outcome

@@ -5,7 +5,8 @@ lower case, JSON checked and on one line, metadata merged, limits given. It spea
 makes iterators of them. The clauses, each a test in `evstore.testing`:
 
 Writing
-    W1  A unit is all or nothing over all its writes. The units of one call succeed and fail alone, in order.
+    W1  A unit is all or nothing over all its writes. The units of one call succeed and fail alone, in order;
+        with `until_refused` the first that is not accepted ends the call, and those behind it are not judged.
         On return the accepted ones are durable (if the adapter claims it) and visible to every later read.
     W2  Versions of a stream are 1, 2, 3…; so are global positions, and the numbers of events and of streams
         within a category. No gap, no reuse. Within a unit all follow list order, and nothing interleaves.
@@ -53,15 +54,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Protocol
 
-    from evstore.events import CategoryInfo, Filter, StoredEvent, StoreInfo, StreamInfo, TypeInfo, Write
+    from evstore.events import CategoryInfo, Filter, Many, StoredEvent, StoreInfo, StreamInfo, TypeInfo, Write
 else:
     Protocol = object  # a Protocol is made for type checkers, and making one takes longer than an insert
 
 
 class Append(NamedTuple):
-    """One atomic unit. `writes` may be iterated more than once."""
+    """One atomic unit. Its writes, and the events of each, may be iterated more than once, but not indexed."""
 
-    writes: Sequence[Write]
+    writes: Many[Write]
     timestamp_us: int | None = None
     """When the events were first stored, if that was elsewhere."""
 
@@ -107,9 +108,9 @@ class Adapter(Protocol):
     def initialize(self) -> None:
         """Make the store if it is not there yet."""
 
-    def append(self, units: Sequence[Append]) -> list[Outcome]:
-        """Judge the units in order, each as if alone, commit once, and answer each. Fails as a whole only if
-        the storage does."""
+    def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
+        """Judge the units in order, each as if alone, commit once, and answer each that was judged. Fails as a
+        whole only if the storage does."""
 
     def read_stream(self, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
         """Events of one stream by version. `where` asks for types and times only."""

@@ -43,9 +43,13 @@ class MemoryAdapter:
         with self._opened():
             return
 
-    def append(self, units: Sequence[Append]) -> list[Outcome]:
+    def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
         with self._opened():
-            outcomes = [self._append(unit) for unit in units]
+            outcomes: list[Outcome] = []
+            for unit in units:
+                outcomes.append(self._append(unit))
+                if until_refused and not isinstance(outcomes[-1], Receipt):
+                    break
             self._changed.notify_all()
             return outcomes
 

@@ -1,8 +1,4 @@
-"""The Typer application.
-
-The modules of the commands do without `from __future__ import annotations`: Typer would have to compile each
-annotation anew whenever the command starts.
-"""
+"""The Typer application."""
 
 from typing import Annotated
 
@@ -10,7 +6,7 @@ import typer
 
 from evstore.cli import admin, append, inspect, read
 from evstore.cli.exits import HELP
-from evstore.cli.options import Db
+from evstore.cli.options import ON_TOP, add, with_globals
 
 app = typer.Typer(
     name="evstore",
@@ -22,10 +18,8 @@ app = typer.Typer(
 )
 
 
-@app.callback(invoke_without_command=True, epilog=HELP)
 def evstore(
     context: typer.Context,
-    db: Db = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Keep events: append-only streams of JSON, in a SQLite file.
@@ -44,8 +38,17 @@ def evstore(
     elif context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
         raise typer.Exit(2)
-    context.obj = db
 
 
-for function in (admin.init, append.append, read.read, inspect.categories, read.replay):
-    app.command(function.__name__, epilog=HELP)(function)
+app.callback(invoke_without_command=True, epilog=HELP)(with_globals(evstore, ON_TOP))
+
+for function in (
+    admin.init,
+    append.append,
+    read.read,
+    read.replay,
+    inspect.categories,
+    inspect.streams,
+    inspect.get,
+):
+    add(app, function)

@@ -1,19 +1,21 @@
 """`append`: events in, a receipt out."""
 
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from collections.abc import Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from evstore.cli import render
 from evstore.cli.exits import UsageError
 from evstore.cli.opening import opened, stdin_is_terminal
-from evstore.cli.options import Db
 
 if TYPE_CHECKING:
-    from evstore.adapters.base import Append, Receipt
-    from evstore.store import Duplicate
+    from evstore.cli.appending import Appending
 
-MOST_IDS_IN_RECEIPT = 100
+
+def _option(*names: str, metavar: str, help: str) -> Any:
+    return typer.Option(*names, metavar=metavar, show_default=False, help=help)
 
 
 def append(
@@ -25,52 +27,53 @@ def append(
         list[str] | None,
         typer.Argument(metavar="[FILE...|-]", show_default=False, help="JSON values; - is stdin."),
     ] = None,
-    type: Annotated[
-        str | None, typer.Option("-t", "--type", metavar="TYPE", show_default=False, help="The event type.")
-    ] = None,
+    type: Annotated[str | None, _option("-t", "--type", metavar="TYPE", help="The event type.")] = None,
     data: Annotated[
-        str | None,
-        typer.Option("-d", "--data", metavar="JSON", show_default=False, help="The data of one event."),
+        str | None, _option("-d", "--data", metavar="JSON", help="The data of one event; @FILE or @- read it.")
     ] = None,
     many: Annotated[
         bool, typer.Option("--many", help='The input says the streams: every value has a "streamId".')
     ] = False,
     expect: Annotated[
         str | None,
-        typer.Option(
+        _option(
             "-e",
             "--expect",
             metavar="any|no-stream|exists|N",
-            show_default=False,
             help="Append only if the stream is at version N, is missing, or exists.  [default: any]",
         ),
     ] = None,
-    id: Annotated[
+    id: Annotated[str | None, _option("--id", metavar="UUID", help="The event's id, to try again safely.")] = None,
+    key: Annotated[
         str | None,
-        typer.Option("--id", metavar="UUID", show_default=False, help="The event's id, to try again safely."),
+        _option("--key", metavar="TEXT", help="Make the ids from stream, TEXT and place, to run again safely."),
     ] = None,
+    each: Annotated[
+        bool,
+        typer.Option("--each", help="Each event is an append of its own, receipted when it is durable."),
+    ] = False,
+    batch: Annotated[int | None, _option("--batch", metavar="N", help="Commit every N events.")] = None,
+    skip_stored: Annotated[
+        bool,
+        typer.Option("--skip-stored", help="Events that are stored already, and the same, are passed over."),
+    ] = False,
+    copy: Annotated[
+        bool, typer.Option("--copy", help='Append anew what was read: "streamId" and "id" are ignored.')
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print what would be stored, write nothing.")
+    ] = False,
+    echo: Annotated[bool, typer.Option("--echo", help="Print the stored events instead of a receipt.")] = False,
     correlation_id: Annotated[
-        str | None,
-        typer.Option("--correlation-id", metavar="TEXT", show_default=False, help="What belongs together."),
+        str | None, _option("--correlation-id", metavar="TEXT", help="What belongs together.")
     ] = None,
-    causation_id: Annotated[
-        str | None, typer.Option("--causation-id", metavar="TEXT", show_default=False, help="What caused it.")
-    ] = None,
-    user_id: Annotated[
-        str | None, typer.Option("--user-id", metavar="TEXT", show_default=False, help="Who did it.")
-    ] = None,
-    tenant_id: Annotated[
-        str | None, typer.Option("--tenant-id", metavar="TEXT", show_default=False, help="For whom.")
-    ] = None,
+    causation_id: Annotated[str | None, _option("--causation-id", metavar="TEXT", help="What caused it.")] = None,
+    user_id: Annotated[str | None, _option("--user-id", metavar="TEXT", help="Who did it.")] = None,
+    tenant_id: Annotated[str | None, _option("--tenant-id", metavar="TEXT", help="For whom.")] = None,
     meta: Annotated[
-        list[str] | None,
-        typer.Option("-m", "--meta", metavar="KEY=VALUE", show_default=False, help='Into "custom"; repeatable.'),
+        list[str] | None, _option("-m", "--meta", metavar="KEY=VALUE", help='Into "custom"; repeatable.')
     ] = None,
-    metadata: Annotated[
-        str | None,
-        typer.Option("--metadata", metavar="JSON", show_default=False, help="Metadata as one object."),
-    ] = None,
-    db: Db = None,
+    metadata: Annotated[str | None, _option("--metadata", metavar="JSON", help="Metadata as one object.")] = None,
 ) -> None:
     """Append events to a stream: all of them, durably, or none.
 
@@ -82,133 +85,72 @@ def append(
       zcat events.ndjson.gz | evstore append --many -
 
     FILE and - hold JSON values in any layout. With --type each value is an event's
-    data, else {"type", "data", "metadata"?, "id"?}.
+    data, else {"type", "data", "metadata"?, "id"?}. EVSTORE_CORRELATION_ID,
+    EVSTORE_CAUSATION_ID, EVSTORE_USER_ID and EVSTORE_TENANT_ID are defaults.
     """
     import gc  # noqa: PLC0415
 
     from evstore.cli import intake  # noqa: PLC0415
+    from evstore.cli.appending import Appending  # noqa: PLC0415
 
-    gc.disable()  # the events live to the end, so that looking for garbage among them takes a fifth of the time
+    gc.disable()  # the events live to the end; looking for garbage among them takes a fifth of the time
     if many and stream is not None:
         files, stream = [stream, *(files or ())], None
     files = files or []
-    _check_together(context, stream, files, type, data, many, expect, id)
+    _check_together(context, locals())
     wanted = intake.expected(expect)
-    if data is None and files == ["-"] and stdin_is_terminal():
-        render.note("reading events from the terminal; Ctrl-D ends them")
     ids = (correlation_id, causation_id, user_id, tenant_id)
     default = intake.metadata_of(ids, meta or [], metadata)
-    with opened(context, db) as store:
-        if many:
-            unit = store.unit(intake.writes_of(store, files, default))
+    if files == ["-"] and stdin_is_terminal():
+        render.note("reading events from the terminal; Ctrl-D ends them")
+    with opened() as store:
+        source = intake.Intake(store, default, stream=stream, type=type, id=id, key=key, copy=copy)
+        job = Appending(store, stream, wanted, one_id=id is not None, skip_stored=skip_stored, echo=echo)
+        events: Iterator[intake.Checked] = iter(source.inline(data)) if data is not None else source.values(files)
+        if each:
+            groups = iter([list(events)]) if data is not None else source.ready(files)
+            job.each(chain.from_iterable(intake.batches(group, batch or 1000) for group in groups), files)
+        elif batch is not None:
+            job.batches(intake.batches(events, batch), files)
         else:
-            assert stream is not None
-            if data is not None:
-                events = [intake.inline(store, type or "", data, id, default)]
-            else:
-                events = intake.events_of(store, stream, files, type, id, default)
-            unit = store.unit([(stream, events, wanted)])
-        (outcome,) = store.submit([unit])
-    if isinstance(outcome, Exception):
-        raise outcome
-    (_print_receipt_of_many if many else _print_receipt)(unit, _told(outcome))
+            _whole(job, events, files, dry_run=dry_run)
 
 
-def _check_together(
-    context: typer.Context,
-    stream: str | None,
-    files: list[str],
-    type: str | None,
-    data: str | None,
-    many: bool,
-    expect: str | None,
-    id: str | None,
-) -> None:
-    if many:
-        for flag, given in (("--type", type), ("--data", data), ("--expect", expect), ("--id", id)):
-            if given is not None:
-                hint = 'say "expectedVersion" in the envelopes' if flag == "--expect" else None
-                raise UsageError(f"--many and {flag} exclude each other", hint)
-    elif stream is None:
-        raise UsageError("say a STREAM", "evstore append --help")
-    if data is not None and type is None:
-        raise UsageError("--data needs --type")
-    if data is not None and files:
-        raise UsageError("--data and FILE exclude each other")
-    if data is None and not files:
-        if stdin_is_terminal():
-            typer.echo(context.get_help(), err=True)
-            raise typer.Exit(2)
-        raise UsageError("no events: say --data JSON, a FILE, or - for stdin", "evstore append --help")
-    if files.count("-") > 1:
-        raise UsageError("- may stand once")
+def _whole(job: "Appending", events: Iterator[Any], files: list[str], *, dry_run: bool) -> None:
+    spool = job.spool(events, files)
+    if dry_run:
+        job.dry_run(spool)
+    else:
+        job.whole(spool)
 
 
-class _Told(NamedTuple):
-    """What a receipt tells, of an append or of its retry."""
-
-    size: int
-    first_version: int
-    first_position: int
-    position: int
-    duplicate: bool
+# What may not stand with what.
+_EXCLUDE: tuple[tuple[str, str], ...] = (
+    ("many", "type"), ("many", "data"), ("many", "expect"), ("many", "id"),
+    ("dry_run", "each"), ("dry_run", "batch"), ("key", "id"), ("copy", "type"), ("data", "files"),
+)  # fmt: skip
 
 
-def _told(outcome: "Receipt | Duplicate") -> _Told:
-    from evstore.adapters.base import Receipt  # noqa: PLC0415
-
-    if isinstance(outcome, Receipt):
-        first = outcome.first_position
-        return _Told(outcome.size, outcome.first_versions[0], first, first + outcome.size - 1, duplicate=False)
-    first_event, last = outcome.first, outcome.last
-    return _Told(
-        outcome.size,
-        first_event.version,
-        first_event.global_position,
-        last.global_position,
-        duplicate=True,
+def _check_together(context: typer.Context, flags: dict[str, Any]) -> None:
+    """The flags that exclude or need each other."""
+    for one, other in _EXCLUDE:
+        if flags[one] not in (None, False) and flags[other] not in (None, False, []):
+            shown = "FILE" if other == "files" else f"--{other}"
+            message = f"--{one} and {shown} exclude each other".replace("_", "-")
+            raise UsageError(message, 'say "expectedVersion" in the envelopes' if other == "expect" else None)
+    data, files = flags["data"], flags["files"]
+    if data is None and not files and stdin_is_terminal():
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)
+    batch = flags["batch"]
+    faults = (
+        (not flags["many"] and flags["stream"] is None, "say a STREAM"),
+        (data is not None and flags["type"] is None, "--data needs --type"),
+        (data is None and not files, "no events: say --data JSON, a FILE, or - for stdin"),
+        (files.count("-") > 1, "- may stand once"),
+        (batch is not None and batch < 1, f"--batch takes a number from 1, not {batch}"),
+        (flags["key"] == "", "--key takes a TEXT that is not empty"),
     )
-
-
-def _print_receipt(unit: "Append", told: _Told) -> None:
-    (write,) = unit.writes
-    version = told.first_version + told.size - 1
-    if render.on_terminal():
-        done = f"{_events(told.size)} already stored," if told.duplicate else f"appended {_events(told.size)}, now"
-        at = f"at version {version} (position {told.position})"
-        render.write(f"{render.visible(write.stream_id)}: {done} {at}\n")
-        if told.first_position == 1 and not told.duplicate:
-            render.note(f"evstore read {write.stream_id}", "next")
-        return
-    members = {
-        "streamId": write.stream_id,
-        "count": told.size,
-        "firstVersion": told.first_version,
-        "version": version,
-        "globalPosition": told.position,
-    }
-    if told.size <= MOST_IDS_IN_RECEIPT:
-        members["ids"] = [event.id for event in write.events]
-    render.object_line({**members, "duplicate": told.duplicate})
-
-
-def _print_receipt_of_many(unit: "Append", told: _Told) -> None:
-    streams = len({write.stream_id for write in unit.writes})
-    if render.on_terminal():
-        done = f"{_events(told.size)} already stored in" if told.duplicate else f"appended {_events(told.size)} to"
-        where = "1 stream" if streams == 1 else f"{streams} streams"
-        render.write(f"{done} {where}, position {told.first_position} to {told.position}\n")
-        return
-    render.object_line(
-        {
-            "streams": streams,
-            "count": told.size,
-            "firstGlobalPosition": told.first_position,
-            "globalPosition": told.position,
-            "duplicate": told.duplicate,
-        }
-    )
-
-
-def _events(count: int) -> str:
-    return "1 event" if count == 1 else f"{count} events"
+    for wrong, message in faults:
+        if wrong:
+            raise UsageError(message, "evstore append --help")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from evstore.errors import EvstoreError
 
 CODES: Final = {
@@ -26,7 +28,7 @@ CODES: Final = {
 
 HELP: Final = (
     "Exit codes: 0 done, 2 usage, 3 not found, 4 conflict, 5 bad input, 6 no usable store there, "
-    "7 unavailable (try again), 10 damaged, 70 a bug, 74 input/output, 77 denied."
+    "7 unavailable (try again), 10 damaged, 70 a bug, 74 input/output, 77 denied, 124 timed out."
 )
 
 
@@ -42,33 +44,52 @@ class OutputError(Exception):
     """Standard output could not be written."""
 
 
-def hint_for(error: EvstoreError, db: str | None) -> str | None:
-    """What to do next, where there is something to do. `db`: the `--db` that was given, if any."""
-    from evstore import errors  # noqa: PLC0415
-
-    if isinstance(error, errors.NotInitializedError):
-        return f"evstore init --db {db}" if db else "evstore init"
-    if isinstance(error, errors.SchemaTooOldError):
-        return "evstore migrate"
-    if isinstance(error, errors.SchemaTooNewError):
-        return "install a newer evstore"
-    if isinstance(error, errors.ConcurrencyError):
-        if error.actual == 0:
-            return f"evstore append {_word(error.stream_id)} --expect no-stream starts it"
-        after = f" --after {error.expected}" if 0 < error.expected < error.actual else ""
-        return f"evstore read {_word(error.stream_id)}{after}"
-    if isinstance(error, errors.EventIdConflictError):
-        return "an id belongs to one event for ever; leave it out to append a new one"
-    if isinstance(error, errors.StreamNotFoundError):
-        return "evstore categories"
-    if isinstance(error, errors.StoreBusyError):
-        return "try again"
-    if isinstance(error, errors.InvalidPayloadError) and error.place == "--data":
-        return """the shell eats quotes; put JSON in single ones: -d '{"total": 99.9}'"""
-    return None
+class TimedOut(Exception):  # noqa: N818 - what happened, not what is wrong
+    """`--within` passed without enough events."""
 
 
 def _word(text: str) -> str:
     from shlex import quote  # noqa: PLC0415
 
     return quote(text)
+
+
+def hint_for(error: EvstoreError) -> str | None:
+    """What to do next, where there is something to do."""
+    notes: list[str] = getattr(error, "__notes__", [])
+    if notes:  # said where more was known
+        return notes[0]
+    hint = _HINTS.get(type(error).__name__)
+    return hint(error) if callable(hint) else hint
+
+
+def _init(_: Any) -> str:
+    from evstore.cli import settings  # noqa: PLC0415
+    from evstore.urls import redacted  # noqa: PLC0415
+
+    said = settings.current.db_said
+    return "evstore init" if said is None else f"evstore init --db {_word(redacted(said))}"
+
+
+def _conflict(error: Any) -> str:
+    if error.actual == 0:
+        return f"evstore append {_word(error.stream_id)} --expect no-stream starts it"
+    after = f" --after {error.expected}" if 0 < error.expected < error.actual else ""
+    return f"evstore read {_word(error.stream_id)}{after}"
+
+
+def _quotes(error: Any) -> str | None:
+    inline = error.place == "--data"
+    return """the shell eats quotes; put JSON in single ones: -d '{"total": 99.9}'""" if inline else None
+
+
+_HINTS: Final[dict[str, Callable[[Any], str | None] | str]] = {
+    "NotInitializedError": _init,
+    "SchemaTooOldError": "evstore migrate",
+    "SchemaTooNewError": "install a newer evstore",
+    "ConcurrencyError": _conflict,
+    "EventIdConflictError": "an id belongs to one event for ever; leave it out to append a new one",
+    "StreamNotFoundError": "evstore streams",
+    "StoreBusyError": "try again",
+    "InvalidPayloadError": _quotes,
+}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from itertools import count, islice
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from evstore.cli.exits import UsageError
 from evstore.cli.render import note
@@ -17,20 +19,24 @@ from evstore.errors import (
 )
 from evstore.events import EventData, Metadata, Write
 from evstore.jsontext import check_json, keep_json, raw_value
-from evstore.streams import ANY_VERSION, check_stream_id
-from evstore.values import read_values
-from evstore.wire import (
-    EXPECTED_WORDS,
-    check_metadata,
-    envelope_from_json,
-    expected_version,
-    metadata_from_json,
-)
+from evstore.streams import ANY_VERSION, check_stream_id, key_id
+from evstore.values import Values
+from evstore.wire import EXPECTED_WORDS, check_metadata, envelope_from_json, expected_version, metadata_from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from evstore.store import EventStore
+
+_READ_BYTES: Final = 1 << 16
+_IDS: Final = ("CORRELATION_ID", "CAUSATION_ID", "USER_ID", "TENANT_ID")
+
+
+class Checked(NamedTuple):
+    """One event on its way, and whether its id was given and not made."""
+
+    write: Write
+    given_id: bool
 
 
 def expected(said: str | None) -> int:
@@ -50,7 +56,7 @@ def expected(said: str | None) -> int:
 def metadata_of(
     ids: tuple[str | None, str | None, str | None, str | None], pairs: Sequence[str], text: str | None
 ) -> Metadata:
-    """Metadata for all events: flags before `--metadata`."""
+    """Metadata for all events: flags before `--metadata` before the environment."""
     custom = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
@@ -59,82 +65,155 @@ def metadata_of(
         custom[key] = value
     said = Metadata(*ids, custom)
     check_metadata(said)
-    if text is None:
-        return said
-    try:
-        whole = metadata_from_json(_utf8(text))
-    except InvalidInputError as error:
-        error.place = "--metadata"
-        raise
-    return said.over(whole)
+    if text is not None:
+        try:
+            said = said.over(metadata_from_json(_utf8(text)))
+        except InvalidInputError as error:
+            error.place = "--metadata"
+            raise
+    correlation, causation, user, tenant = (os.environ.get(f"EVSTORE_{name}") for name in _IDS)
+    around = Metadata(correlation, causation, user, tenant)
+    check_metadata(around)
+    return said.over(around)
 
 
-def inline(store: EventStore, type_name: str, text: str, event_id: str | None, default: Metadata) -> EventData:
-    """The one event of `--data`."""
-    try:
-        event = EventData.from_json(type_name, check_json(text), id=event_id)
-    except InvalidPayloadError as error:
-        error.place = "--data"
-        raise
-    return store.check(event, default, data_is_kept=True)
+class Intake:
+    """What the flags of `append` say of its input."""
 
+    def __init__(
+        self,
+        store: EventStore,
+        default: Metadata,
+        *,
+        stream: str | None,
+        type: str | None,
+        id: str | None,
+        key: str | None,
+        copy: bool,
+    ) -> None:
+        if stream is not None:
+            check_stream_id(stream)
+        self._store = store
+        self._default = default
+        self._stream = stream
+        self._type = type
+        self._id = id
+        self._key = key
+        self._copy = copy
+        self._ordinals = count(1)
 
-def events_of(
-    store: EventStore,
-    stream_id: str,
-    files: Iterable[str],
-    type_name: str | None,
-    event_id: str | None,
-    default: Metadata,
-) -> list[EventData]:
-    """The events of one stream: payloads if there is a type, else envelopes."""
-    check_stream_id(stream_id)
+    def inline(self, said: str) -> list[Checked]:
+        """The one event of `--data`, which may be read from `@FILE` or `@-`."""
+        name, text = "--data", said
+        if said.startswith("@"):
+            name = said[1:]
+            with _input(name) as file:
+                raw = file.read().removeprefix(b"\xef\xbb\xbf")
+            text = raw.decode("utf-8", "surrogateescape")
+        try:
+            return [self._payload(check_json(text))]
+        except InvalidPayloadError as error:
+            error.place = name
+            raise
 
-    def payload(value: bytes) -> EventData:
-        assert type_name is not None
-        event = EventData.from_json(type_name, keep_json(raw_value(value)), id=event_id)
-        return store.check(event, default, data_is_kept=True)
+    def values(self, files: Iterable[str]) -> Iterator[Checked]:
+        """The events of the files, in order."""
+        for name in files:
+            values = Values(name, self._read)
+            with _input(name) as lines:
+                for _, checked in values.feed(lines):
+                    yield checked
+            for _, checked in values.end():
+                yield checked
 
-    def envelope(value: bytes) -> EventData:
+    def ready(self, files: Iterable[str]) -> Iterator[list[Checked]]:
+        """The events of the files in groups: what is there without waiting. A fault comes behind what precedes."""
+        for name in files:
+            values = Values(name, self._read)
+            with _input(name) as file:
+                for lines in _ready_lines(file):
+                    yield from _before_fault(checked for _, checked in values.feed(lines))
+            yield from _before_fault(checked for _, checked in values.end())
+
+    def _read(self, value: bytes) -> Checked:
+        if self._type is not None:
+            return self._payload(keep_json(raw_value(value)))
         found = envelope_from_json(value)
-        if found.stream_id is not None and found.stream_id != stream_id:
-            raise InvalidInputError(
-                f'"streamId" is "{found.stream_id}", not "{stream_id}"; --many appends to several streams'
-            )
-        if found.expected_version is not None:
-            raise InvalidInputError('unknown key "expectedVersion"; it goes with --many, here say --expect')
-        return store.check(found.event, default, data_is_kept=True)
-
-    events = list(_values(files, envelope if type_name is None else payload))
-    if not events:
-        raise NoEventsError(f"no events in {', '.join(files)}")
-    if event_id is not None and len(events) > 1:
-        raise UsageError(f"--id names one event, the input has {len(events)}")
-    return events
-
-
-def writes_of(store: EventStore, files: Iterable[str], default: Metadata) -> list[Write]:
-    """The writes of `--many`, one for each envelope."""
-
-    def write(value: bytes) -> Write:
-        found = envelope_from_json(value)
-        if found.stream_id is None:
-            raise InvalidInputError('missing "streamId"')
-        check_stream_id(found.stream_id)
+        stream_id, event = found.stream_id, found.event
+        if self._copy:
+            event = EventData.from_json(event.type, event.data_json, event.metadata)
+        if self._stream is None:
+            if stream_id is None:
+                raise InvalidInputError('missing "streamId"')
+            check_stream_id(stream_id)
+        else:
+            if stream_id not in (None, self._stream) and not self._copy:
+                raise InvalidInputError(
+                    f'"streamId" is "{stream_id}", not "{self._stream}"; --many appends to several streams, '
+                    "--copy takes events of another"
+                )
+            if found.expected_version is not None:
+                raise InvalidInputError('unknown key "expectedVersion"; it goes with --many, here say --expect')
+            stream_id = self._stream
         wanted = ANY_VERSION if found.expected_version is None else found.expected_version
-        return Write(found.stream_id, [store.check(found.event, default, data_is_kept=True)], wanted)
+        return self._checked(stream_id, event, wanted)
 
-    writes = list(_values(files, write))
-    if not writes:
-        raise NoEventsError(f"no events in {', '.join(files)}")
-    return writes
+    def _payload(self, text: str) -> Checked:
+        assert self._stream is not None
+        assert self._type is not None
+        return self._checked(self._stream, EventData.from_json(self._type, text, id=self._id), ANY_VERSION)
+
+    def _checked(self, stream_id: str, event: EventData, wanted: int) -> Checked:
+        made = None if self._key is None else key_id(stream_id, self._key, next(self._ordinals))
+        complete = self._store.check(event, self._default, id=made, data_is_kept=True)
+        return Checked(Write(stream_id, (complete,), wanted), event.id is not None)
 
 
-def _values(files: Iterable[str], read: Callable[[bytes], Any]) -> Iterator[Any]:
-    for name in files:
-        with _input(name) as lines:
-            for _, value in read_values(lines, name, read):
-                yield value
+def batches(events: Iterable[Checked], most: int) -> Iterator[list[Checked]]:
+    """Groups of `most` events; the last one may be smaller, also the one before a fault."""
+    source = iter(events)
+    while True:
+        group: list[Checked] = []
+        for found in _before_fault(islice(source, most)):
+            group = found
+            yield found
+        if len(group) < most:
+            return
+
+
+def no_events(files: Sequence[str]) -> NoEventsError:
+    return NoEventsError(f"no events in {', '.join(files)}")
+
+
+def _before_fault(events: Iterable[Checked]) -> Iterator[list[Checked]]:
+    """All the events as one group, or those before a fault and then the fault."""
+    group: list[Checked] = []
+    fault: InvalidInputError | None = None
+    source = iter(events)
+    while fault is None:
+        try:
+            group.append(next(source))
+        except StopIteration:
+            break
+        except InvalidInputError as error:
+            fault = error
+    if group:
+        yield group
+    if fault is not None:
+        raise fault
+
+
+def _ready_lines(file: BinaryIO) -> Iterator[list[bytes]]:
+    """Whole lines as they come: all that one read gives, and at the end what has no line break."""
+    pieces: list[bytes] = []
+    while chunk := file.read1(_READ_BYTES):  # type: ignore[attr-defined]
+        if b"\n" not in chunk:
+            pieces.append(chunk)
+            continue
+        *lines, rest = b"".join([*pieces, chunk]).split(b"\n")
+        pieces = [rest]
+        yield [line + b"\n" for line in lines]
+    yield [b"".join(pieces)]
 
 
 @contextmanager
@@ -148,8 +227,8 @@ def _input(name: str) -> Iterator[BinaryIO]:
         file = open(name, "rb")  # noqa: PTH123, SIM115 - pathlib loads more
     except PermissionError as error:
         raise DeniedError(f"cannot read {name}: permission denied") from error
-    except OSError as error:
-        raise UsageError(f"cannot read {name}: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read {name}: {getattr(error, 'strerror', error)}") from error
     with file:
         yield file
 

@@ -8,34 +8,49 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from evstore.cli.options import DEFAULT_DB
+from evstore.cli import settings
+from evstore.cli.exits import UsageError
 from evstore.cli.render import note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import typer
-
     from evstore import EventStore
 
 
 @contextmanager
-def opened(context: typer.Context, db: str | None) -> Iterator[EventStore]:
-    """The store that `--db` names, before or behind the command; closed afterwards."""
+def opened() -> Iterator[EventStore]:
+    """The store that `--db` names; closed afterwards."""
     from evstore.store import connect  # noqa: PLC0415
 
-    # Not Typer's envvar: it would let the environment win over a --db before the command.
-    url = db or context.obj or os.environ.get("EVSTORE_DB") or DEFAULT_DB
+    url = _url(settings.current.db)
     options: dict[str, Any] = {}
-    if find_spec("pysqlite3") and not url.startswith("memory:"):
+    if settings.current.timeout is not None:
+        options["timeout"] = settings.current.timeout
+    if not url.startswith(("memory:", "postgres")) and find_spec("pysqlite3"):
         # This process is the command's own, so that no other SQLite can have the file open in it.
         import pysqlite3  # type: ignore[import-not-found, import-untyped, unused-ignore]  # noqa: PLC0415
 
         options["sqlite"] = pysqlite3
     if url == "memory:":
         note("memory: forgets everything when this command ends")
+    if settings.current.verbose:
+        from evstore.urls import redacted  # noqa: PLC0415
+
+        note(f"the store is {redacted(url)}, from {os.getcwd()}")  # noqa: PTH109
     with connect(url, **options) as store:
         yield store
+
+
+def _url(said: str) -> str:
+    """`env:NAME` stands for what that variable holds, so that a password is in no list of processes."""
+    if not said.startswith("env:"):
+        return said
+    name = said.removeprefix("env:")
+    found = os.environ.get(name)
+    if not found:
+        raise UsageError(f'--db says "{said}", but the variable {name or "without a name"} is not set')
+    return found
 
 
 def stdin_is_terminal() -> bool:

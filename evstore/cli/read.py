@@ -1,45 +1,71 @@
 """`read` and `replay`: one stream by version, the log by global position."""
 
+import time
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from evstore.cli import render
-from evstore.cli.exits import UsageError
+from evstore.cli import events, render, settings, times
+from evstore.cli.exits import TimedOut, UsageError
 from evstore.cli.opening import opened
-from evstore.cli.options import After, Db, Follow, From, Limit, Reverse, To, Types, after_of, limit_of, to_of
+from evstore.cli.options import (
+    After,
+    Fields,
+    Follow,
+    From,
+    Last,
+    Limit,
+    MissingOk,
+    Reverse,
+    Since,
+    To,
+    Types,
+    Until,
+    Utc,
+    Within,
+    after_of,
+    limit_of,
+    not_negative,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from evstore.events import StoredEvent
+    from evstore import EventStore, StoredEvent
 
 LAST_ON_TERMINAL = 100
 LAST_BEFORE_FOLLOW = 10
 
 
-class _Range(NamedTuple):
-    after: int
-    to: int | None
+class _Wanted(NamedTuple):
+    """What `read` and `replay` have in common."""
+
+    bounds: dict[str, Any]
+    filters: dict[str, Any]
     limit: int | None
-    asked: bool
-    """Whether the person said how many; else a terminal shows the last ones."""
+    last: int | None
     backward: bool
     follow: bool
+    within: float | None
+    columns: list[str] | None
 
 
 def read(
-    context: typer.Context,
     stream: Annotated[str, typer.Argument(metavar="STREAM", show_default=False)],
     from_: From = None,
     after: After = None,
     to: To = None,
     limit: Limit = None,
+    last: Last = None,
     reverse: Reverse = False,
     type: Types = None,
+    since: Since = None,
+    until: Until = None,
     follow: Follow = False,
-    db: Db = None,
+    within: Within = None,
+    missing_ok: MissingOk = False,
+    fields: Fields = None,
+    utc: Utc = False,
 ) -> None:
     """Print one stream, by version.
 
@@ -47,35 +73,44 @@ def read(
     Examples:
       evstore read Order-1
       evstore read Order-1 --from 3 --to 5 | jq .data
-      evstore read Order-1 --reverse -n 1
+      evstore read Order-1 --last 1
       evstore read Order-1 --follow
     """
-    span = _range(from_, after, to, limit, reverse, follow)
-    with opened(context, db) as store:
+    wanted = _wanted(locals())
+    with opened() as store:
 
-        def events(**bounds: Any) -> "Iterator[StoredEvent]":
-            return store.read(stream, types=type, **bounds)
+        def ranged(**more: Any) -> "Iterator[StoredEvent]":
+            return store.read(stream, **wanted.filters, **more)
 
-        def live(after: int) -> "Iterator[StoredEvent]":
-            return store.subscribe(stream_id=stream, types=type, after=after)
+        def live(after: int, deadline: float | None) -> "Iterator[StoredEvent]":
+            asked = {key: value for key, value in wanted.filters.items() if key != "until"}
+            return store.subscribe(stream_id=stream, after=after, deadline=deadline, **asked)
 
-        shown = _show(span, events, live, by_stream=True)
-        if not shown and not follow:
-            store.stream_info(stream)  # StreamNotFoundError, where there is no such stream
+        shown = _show(wanted, ranged, live, lambda: _version(store, stream), by_stream=True)
+        if not shown and not follow and not missing_ok:
+            _check_there(store, stream)
 
 
 def replay(
-    context: typer.Context,
     category: Annotated[list[str] | None, typer.Argument(metavar="CATEGORY...", show_default=False)] = None,
     all_: Annotated[bool, typer.Option("--all", help="The whole log.")] = False,
     from_: From = None,
     after: After = None,
     to: To = None,
     limit: Limit = None,
+    last: Last = None,
     reverse: Reverse = False,
     type: Types = None,
+    correlation_id: Annotated[
+        str | None,
+        typer.Option("--correlation-id", metavar="TEXT", show_default=False, help="Only what belongs together."),
+    ] = None,
+    since: Since = None,
+    until: Until = None,
     follow: Follow = False,
-    db: Db = None,
+    within: Within = None,
+    fields: Fields = None,
+    utc: Utc = False,
 ) -> None:
     """Print the log of categories, or all of it, by global position.
 
@@ -83,8 +118,8 @@ def replay(
     Examples:
       evstore replay Order | jq .data.total
       evstore replay Order Customer -t OrderPlaced
-      evstore replay --all --after 1000 -n 50
-      evstore replay --all --follow
+      evstore replay --all --since 2h --fields globalPosition,type -F tsv
+      evstore replay --all --last 0 -f -n 1 --within 30s
     """
     if all_ and category:
         raise UsageError("CATEGORY and --all exclude each other")
@@ -93,74 +128,124 @@ def replay(
     for name in category or ():
         if "-" in name:
             render.note(f'no category has a "-" in it; did you mean "evstore read {name}"?')
-    span = _range(from_, after, to, limit, reverse, follow)
-    wanted = None if all_ else category
-    with opened(context, db) as store:
+    wanted = _wanted(locals())
+    names = None if all_ else category
+    with opened() as store:
 
-        def events(**bounds: Any) -> "Iterator[StoredEvent]":
-            return store.replay(wanted, types=type, **bounds)
+        def ranged(**more: Any) -> "Iterator[StoredEvent]":
+            return store.replay(names, correlation_id=correlation_id, **wanted.filters, **more)
 
-        def live(after: int) -> "Iterator[StoredEvent]":
-            return store.subscribe(wanted, types=type, after=after)
+        def live(after: int, deadline: float | None) -> "Iterator[StoredEvent]":
+            asked = {key: value for key, value in wanted.filters.items() if key != "until"}
+            return store.subscribe(names, correlation_id=correlation_id, after=after, deadline=deadline, **asked)
 
-        _show(span, events, live, by_stream=False)
+        _show(wanted, ranged, live, store.head, by_stream=False)
 
 
-def _range(
-    from_: int | None, after: int | None, to: int | None, limit: str | None, reverse: bool, follow: bool
-) -> _Range:
-    for flag, given in (("--reverse", reverse), ("--to", to is not None)):
+def _wanted(flags: dict[str, Any]) -> _Wanted:
+    """What the flags of a command say together, else UsageError."""
+    follow, reverse, limit = flags["follow"], flags["reverse"], limit_of(flags["limit"])
+    last = not_negative("--last", flags["last"])
+    for flag, given in (("--reverse", reverse), ("--to", flags["to"] is not None), ("--until", flags["until"])):
         if follow and given:
             raise UsageError(f"--follow and {flag} exclude each other")
-    asked = limit is not None or from_ is not None or after is not None or to is not None
-    return _Range(after_of(from_, after), to_of(to), limit_of(limit), asked, reverse, follow)
+    if follow and settings.current.format == "json":
+        raise UsageError("--follow and --format json exclude each other: an array has an end")
+    if last is not None and reverse:
+        raise UsageError("--last and --reverse exclude each other; say --reverse --limit N")
+    if flags["within"] is not None and (not follow or limit is None):
+        raise UsageError("--within goes with --follow and --limit N")
+    bounds = {"after": after_of(flags["from_"], flags["after"]), "to": not_negative("--to", flags["to"])}
+    if settings.as_table() and settings.on_terminal() and last is None and flags["limit"] is None:
+        ranged = any(flags[name] is not None for name in ("from_", "after", "to"))
+        last = None if ranged else LAST_BEFORE_FOLLOW if follow else -LAST_ON_TERMINAL
+    settings.current.utc = flags["utc"]
+    return _Wanted(
+        bounds,
+        {
+            "types": flags["type"],
+            "since": times.moment("--since", flags["since"]) if flags["since"] else None,
+            "until": times.moment("--until", flags["until"]) if flags["until"] else None,
+        },
+        limit,
+        last,
+        reverse,
+        follow,
+        None if flags["within"] is None else times.duration("--within", flags["within"]),
+        events.fields_of(flags["fields"]),
+    )
 
 
 def _show(
-    span: _Range,
-    events: "Callable[..., Iterator[StoredEvent]]",
-    live: "Callable[[int], Iterator[StoredEvent]]",
+    wanted: _Wanted,
+    ranged: "Callable[..., Iterator[StoredEvent]]",
+    live: "Callable[[int, float | None], Iterator[StoredEvent]]",
+    head: Callable[[], int],
     *,
     by_stream: bool,
 ) -> int:
-    """Print the range and say how many events came."""
-    if not render.on_terminal():
-        if span.follow:
-            return render.event_lines(islice(live(span.after), span.limit), live=True)
-        return render.event_lines(events(after=span.after, to=span.to, limit=span.limit, backward=span.backward))
-    if span.follow:
-        return _follow_on_terminal(span, events, live, by_stream=by_stream)
-    if span.asked:
-        found = list(events(after=span.after, to=span.to, limit=span.limit, backward=span.backward))
-    else:
-        found = list(events(limit=LAST_ON_TERMINAL + 1, backward=True))
-        if len(found) > LAST_ON_TERMINAL:
-            found.pop()
-            render.note(f"these are the last {LAST_ON_TERMINAL}; --limit all shows everything")
-        if not span.backward:
-            found.reverse()
-    if found:
-        render.event_table(found, by_stream=by_stream)
-    return len(found)
+    """Print what is wanted and say how many events came."""
+    if wanted.follow:
+        return _follow(wanted, ranged, live, head, by_stream=by_stream)
+    if wanted.last is None:
+        found = ranged(**wanted.bounds, limit=wanted.limit, backward=wanted.backward)
+        return events.show(found, wanted.columns, by_stream=by_stream)
+    if wanted.last >= 0:
+        newest = list(ranged(**wanted.bounds, limit=wanted.last, backward=True))[::-1]
+        return events.show(islice(newest, wanted.limit), wanted.columns, by_stream=by_stream)
+    # A terminal's own limit: one more is asked for, to know whether there is more.
+    most = -wanted.last
+    newest = list(ranged(**wanted.bounds, limit=most + 1, backward=True))
+    if len(newest) > most:
+        newest.pop()
+        render.note(f"these are the last {most}; --limit all shows everything")
+    return events.show(newest if wanted.backward else newest[::-1], wanted.columns, by_stream=by_stream)
 
 
-def _follow_on_terminal(
-    span: _Range,
-    events: "Callable[..., Iterator[StoredEvent]]",
-    live: "Callable[[int], Iterator[StoredEvent]]",
+def _follow(
+    wanted: _Wanted,
+    ranged: "Callable[..., Iterator[StoredEvent]]",
+    live: "Callable[[int, float | None], Iterator[StoredEvent]]",
+    head: Callable[[], int],
     *,
     by_stream: bool,
 ) -> int:
-    after, shown = span.after, 0
-    if not span.asked:
-        history = list(events(limit=LAST_BEFORE_FOLLOW, backward=True))[::-1]
-        render.event_table(history, by_stream=by_stream)
-        render.flush()
-        if history:
-            after = history[-1].version if by_stream else history[-1].global_position
-        shown = len(history)
-    for event in islice(live(after), span.limit):
-        render.event_table([event], by_stream=by_stream, header=shown == 0)
-        render.flush()
-        shown += 1
+    deadline = None if wanted.within is None else time.monotonic() + wanted.within
+    after, shown = wanted.bounds["after"], 0
+    if wanted.last is not None:
+        # Up to a head that is fixed first, so that what comes meanwhile is live and not history.
+        end = head()
+        newest = ranged(after=after, to=end, limit=wanted.last, backward=True) if wanted.last else iter(())
+        history = islice(list(newest)[::-1], wanted.limit)
+        shown = events.show(history, wanted.columns, by_stream=by_stream, live=True)
+        after = max(after, end)
+    left = None if wanted.limit is None else wanted.limit - shown
+    coming = islice(live(after, deadline), left) if left != 0 else iter(())
+    shown += events.show(coming, wanted.columns, by_stream=by_stream, live=True, header=shown == 0)
+    if wanted.within is not None and wanted.limit is not None and shown < wanted.limit:
+        raise TimedOut(f"{shown} of {wanted.limit} events came in time")
     return shown
+
+
+def _version(store: "EventStore", stream: str) -> int:
+    from evstore.errors import StreamNotFoundError  # noqa: PLC0415
+
+    try:
+        return store.stream_info(stream).version
+    except StreamNotFoundError:
+        return 0
+
+
+def _check_there(store: "EventStore", stream: str) -> None:
+    """StreamNotFoundError where there is no such stream, with the name that was probably meant."""
+    from evstore.errors import StreamNotFoundError  # noqa: PLC0415
+
+    try:
+        store.stream_info(stream)
+    except StreamNotFoundError as error:
+        from evstore.cli.suggest import stream_like  # noqa: PLC0415
+
+        meant = stream_like(store, stream)
+        if meant is not None:
+            error.add_note(f"did you mean {render.to_json(meant)}?")
+        raise

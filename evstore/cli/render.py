@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from evstore.cli import settings
 from evstore.cli.exits import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from evstore.events import StoredEvent
+    from collections.abc import Iterable, Mapping, Sequence
 
 # C0, DEL, C1 and the bidirectional controls: what could move, colour or reorder a terminal.
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_LINES_AT_ONCE: Final = 256
-
-
-def on_terminal() -> bool:
-    """Whether a person reads stdout."""
-    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def visible(text: str) -> str:
-    """The text with every character that could drive a terminal shown as an escape."""
+    """The text with every character that could drive a terminal shown as an escape, as in a JSON string."""
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def note(text: str, kind: str = "note") -> None:
     """A line for the person at the terminal; scripts may drop it."""
+    if settings.current.quiet and kind != "hint":
+        return
     flush()  # where both streams are one terminal, it stands in its place
-    print(visible(f"{kind}: {text}"), file=sys.stderr)  # noqa: T201
+    if settings.current.errors == "json":
+        said(to_json({"note": text}))
+    else:
+        said(f"{kind}: {text}")
+
+
+def said(line: str) -> None:
+    """One line on stderr."""
+    if sys.stderr is not None:
+        print(visible(line), file=sys.stderr)  # noqa: T201
 
 
 def write(text: str) -> None:
@@ -45,6 +48,11 @@ def write(text: str) -> None:
         raise OutputError(f"cannot write to stdout: {error}") from error
 
 
+def line(text: str) -> None:
+    """A line of data. On a terminal, whatever could drive it is escaped; in a pipe the bytes stay."""
+    write((visible(text) if settings.on_terminal() else text) + "\n")
+
+
 def flush() -> None:
     if sys.stdout is None:
         return
@@ -54,61 +62,88 @@ def flush() -> None:
         raise OutputError(f"cannot write to stdout: {error}") from error
 
 
-def event_lines(events: Iterable[StoredEvent], *, live: bool = False) -> int:
-    """Print events as NDJSON and say how many; each at once if they are `live`."""
-    count = 0
-    lines: list[str] = []
-    for event in events:
-        count += 1
-        lines.append(event.to_json())
-        if live or len(lines) == _LINES_AT_ONCE:
-            write("\n".join(lines) + "\n")
-            lines.clear()
-            if live:
-                flush()
-    if lines:
-        write("\n".join(lines) + "\n")
-    return count
-
-
-def object_line(members: dict[str, Any]) -> None:
+def to_json(value: Any) -> str:
     import json  # noqa: PLC0415
 
-    write(json.dumps(members, ensure_ascii=False, separators=(",", ":")) + "\n")
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def event_table(events: Sequence[StoredEvent], *, by_stream: bool, header: bool = True) -> None:
-    """Print events for a person: `by_stream` with versions, else with positions and streams."""
-    rows = []
-    for event in events:
-        at = event.version if by_stream else event.global_position
-        moment = event.timestamp.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        names = [event.type] if by_stream else [event.stream_id, event.type]
-        rows.append([str(at), moment, *names, event.data_json])
-    names = ["type"] if by_stream else ["stream", "type"]
-    table(["version" if by_stream else "position", "time", *names, "data"], rows, header=header)
+def one(members: Mapping[str, Any]) -> None:
+    """A command's one object: as a line, or its values side by side."""
+    if settings.current.format == "tsv":
+        line("\t".join(cell(value) for value in members.values()))
+    else:
+        line(to_json(members))
+
+
+def cell(value: Any) -> str:
+    """A value in a TSV: text with its separators escaped, anything else as JSON."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return to_json(value)
+    return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def many(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], fields: Sequence[str] | None = None) -> None:
+    """A list of objects in the form asked for; a terminal's table shows `columns`."""
+    picked = ({each: row.get(each) for each in fields} for row in rows) if fields else rows
+    if settings.as_table():
+        heads = [*(fields or columns)]
+        cells = [[_shown(row.get(head)) for head in heads] for row in picked]
+        if cells:
+            table(heads, cells)
+    elif settings.current.format == "json":
+        array(to_json(row) for row in picked)
+    elif settings.current.format == "tsv":
+        for row in picked:
+            line("\t".join(cell(value) for value in row.values()))
+    else:
+        for row in picked:
+            line(to_json(row))
+
+
+def names(found: Iterable[str]) -> None:
+    """Names alone, one a line."""
+    if settings.current.format == "json":
+        array(map(to_json, found))
+    else:
+        for name in found:
+            line(name)
+
+
+def array(values: Iterable[str]) -> None:
+    """One JSON array, a value a line, written as the values come."""
+    before = "["
+    for value in values:
+        write(before + (visible(value) if settings.on_terminal() else value))
+        before = ",\n"
+    write("[]\n" if before == "[" else "]\n")
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else to_json(value)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, header: bool = True) -> None:
-    """A table as wide as the terminal. Widths are fixed by the columns' kinds, so that rows that come later
-    stand under those before."""
+    """A table as wide as the terminal. Some widths are fixed, so that rows that come later stand under those
+    before."""
     from io import StringIO  # noqa: PLC0415
 
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+    colour = settings.in_colour()
     buffer = StringIO()
-    console = Console(file=buffer, force_terminal=not plain, color_system=None if plain else "standard")
+    console = Console(file=buffer, force_terminal=colour, color_system="standard" if colour else None)
     drawn = Table(box=None, show_header=header, pad_edge=False, header_style="bold", expand="data" in heads)
     for head in heads:
-        width = _width(head, console.width)
         drawn.add_column(
-            head,
+            Text(visible(head)),
             justify="right" if head in _NUMBERS else "left",
             style=_STYLES.get(head, ""),
-            width=width,
+            width=_width(head, console.width) if "data" in heads else None,
             ratio=1 if head == "data" else None,
             no_wrap=True,
             overflow="ellipsis",
@@ -117,10 +152,12 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, header: bool =
         drawn.add_row(*(Text(visible(cell)) for cell in row))
     console.print(drawn)
     # Rich fills the last column up, which a narrower window would wrap later.
-    write("".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines()))
+    write("".join(f"{each.rstrip()}\n" for each in buffer.getvalue().splitlines()))
 
 
-_NUMBERS: Final = ("version", "position", "streams", "events", "first", "last")
+_NUMBERS: Final = {
+    "version", "position", "globalPosition", "streams", "events", "firstPosition", "lastPosition",
+}  # fmt: skip
 _STYLES: Final = {"version": "cyan", "position": "cyan", "time": "dim", "type": "green", "category": "cyan"}
 
 

@@ -3,59 +3,92 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from evstore.cli.exits import CODES, OutputError, UsageError, hint_for
-from evstore.cli.render import flush, note, visible
+from evstore.cli import settings
+from evstore.cli.exits import CODES, OutputError, TimedOut, UsageError, hint_for
+from evstore.cli.render import flush, note, said, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 def run(argv: Sequence[str]) -> int:
     """The exit code. Nothing is raised, whatever happens."""
-    from evstore.cli.app import app  # noqa: PLC0415 - errors of loading are caught below, too
-
+    started = time.monotonic()
+    settings.begin(argv)
     try:
+        from evstore.cli.app import app  # noqa: PLC0415 - errors of loading are caught below, too
+
         code = typer.main.get_command(app).main(list(argv), prog_name="evstore", standalone_mode=False)
         flush()
-    except typer.TyperException as error:
-        return _usage(error)
-    except UsageError as error:
-        return _fail("usage", str(error), error.hint)
-    except OutputError as error:
-        _silence_stdout()
-        return _fail("io", str(error))
     except Exception as error:  # noqa: BLE001 - the last line of defence
-        from evstore.errors import EvstoreError  # noqa: PLC0415
-
-        if isinstance(error, EvstoreError):
-            _debug()
-            return _fail(error.code, str(error), hint_for(error, _db_of(argv)))
-        return _internal(error)
+        code = _failed(error)
+    if settings.current.verbose:
+        note(f"took {(time.monotonic() - started) * 1000:.0f} ms")
     return code if isinstance(code, int) else 0
 
 
-def _fail(code: str, message: str, hint: str | None = None) -> int:
+def _failed(error: Exception) -> int:
+    from evstore.errors import EvstoreError  # noqa: PLC0415
+
+    if isinstance(error, typer.TyperException):
+        return _usage(error)
+    if isinstance(error, UsageError):
+        return _fail("usage", error, str(error), error.hint)
+    if isinstance(error, TimedOut):
+        return _fail("timed_out", error, str(error))
+    if isinstance(error, OutputError):
+        _silence_stdout()
+        return _fail("io", error, str(error))
+    if isinstance(error, EvstoreError):
+        if os.environ.get("EVSTORE_DEBUG") == "1":
+            import traceback  # noqa: PLC0415
+
+            traceback.print_exc()
+        return _fail(error.code, error, str(error), hint_for(error), vars(error))
+    return _internal(error)
+
+
+def _fail(
+    code: str, error: Exception, message: str, hint: str | None = None, facts: Mapping[str, Any] | None = None
+) -> int:
     one_line = " ".join(message.split("\n"))
-    print(visible(f"evstore: {one_line}"), file=sys.stderr)  # noqa: T201
-    if hint:
-        note(hint, "hint")
+    if settings.current.errors != "json":
+        said(f"evstore: {one_line}")
+        if hint:
+            note(hint, "hint")
+        return CODES[code]
+    told = {
+        "code": code,
+        "class": type(error).__name__,
+        "exitCode": CODES[code],
+        "message": one_line,
+        **({"hint": hint} if hint else {}),
+        "retryable": getattr(error, "retryable", False),
+    }
+    more = {_camel(name): value for name, value in (facts or {}).items() if value is not None}
+    said(to_json({"error": {**more, **told}} if more.keys() & told.keys() else {"error": {**told, **more}}))
     return CODES[code]
+
+
+def _camel(name: str) -> str:
+    return re.sub("_([a-z])", lambda found: found[1].upper(), name)
 
 
 def _usage(error: Any) -> int:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "evstore"
     message = error.format_message().removesuffix(".")
-    return _fail("usage", message[:1].lower() + message[1:], f"{path} --help")
+    return _fail("usage", UsageError(""), message[:1].lower() + message[1:], f"{path} --help")
 
 
 def _internal(error: Exception) -> int:
-    import tempfile  # noqa: PLC0415
     import traceback  # noqa: PLC0415
 
     trace = traceback.format_exc()
@@ -63,17 +96,14 @@ def _internal(error: Exception) -> int:
         sys.stderr.write(trace)
         where = "above"
     else:
-        with tempfile.NamedTemporaryFile("w", prefix="evstore-traceback-", suffix=".txt", delete=False) as file:
+        import tempfile  # noqa: PLC0415
+
+        file = tempfile.NamedTemporaryFile("w", prefix="evstore-traceback-", suffix=".txt", delete=False)  # noqa: SIM115
+        with file:
             file.write(trace)
         where = f"in {file.name}"
-    return _fail("internal", f"a bug in evstore: {type(error).__name__}: {error}; the traceback is {where}")
-
-
-def _debug() -> None:
-    if os.environ.get("EVSTORE_DEBUG") == "1":
-        import traceback  # noqa: PLC0415
-
-        traceback.print_exc()
+    message = f"a bug in evstore: {type(error).__name__}: {error}; the traceback is {where}"
+    return _fail("internal", error, message)
 
 
 def _silence_stdout() -> None:
@@ -82,13 +112,3 @@ def _silence_stdout() -> None:
         devnull = os.open(os.devnull, os.O_WRONLY)
         os.dup2(devnull, 1)
         os.close(devnull)
-
-
-def _db_of(argv: Sequence[str]) -> str | None:
-    """The `--db` of the command line, for hints; what the environment says needs no repeating."""
-    for at, word in enumerate(argv):
-        if word == "--db" and at + 1 < len(argv):
-            return argv[at + 1]
-        if word.startswith("--db="):
-            return word.removeprefix("--db=")
-    return None

@@ -10,7 +10,7 @@ from evstore.events import EventData, Metadata, Write
 from evstore.streams import ANY_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from evstore.events import Many
 
 # SQLite binds at most 32,766 parameters to a statement.
 MORE_THAN_A_STATEMENT_BINDS: Final = 33_000
@@ -37,9 +37,7 @@ def an_event(
     return EventData.from_json(type, data_json, metadata or Metadata(correlation_id), id or an_id())
 
 
-def a_write(
-    stream_id: str | None = None, events: int | Sequence[EventData] = 1, expected: int = ANY_VERSION
-) -> Write:
+def a_write(stream_id: str | None = None, events: int | Many[EventData] = 1, expected: int = ANY_VERSION) -> Write:
     """Events, or that many of them, for this stream or a new one."""
     made = [an_event() for _ in range(events)] if isinstance(events, int) else events
     return Write(stream_id or a_stream_id(), made, expected)
@@ -47,7 +45,7 @@ def a_write(
 
 def an_append(
     stream_id: str | None = None,
-    events: int | Sequence[EventData] = 1,
+    events: int | Many[EventData] = 1,
     expected: int = ANY_VERSION,
     *,
     timestamp_us: int | None = None,

@@ -29,10 +29,10 @@ from evstore.testing.refusals import REFUSALS, TRACE_CATEGORY, TRACE_STREAM, TRA
 from evstore.testing.truth import REFUSED_ROWS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from evstore.adapters.base import Adapter
-    from evstore.events import Write
+    from evstore.events import Many, Write
 
 each_refusal = pytest.mark.parametrize("refusal", REFUSALS)
 
@@ -61,6 +61,22 @@ class UnitClauses(Harness):
         outcomes = adapter.append([before, REFUSALS[refusal](stored), after])
         assert [isinstance(outcome, Receipt) for outcome in outcomes] == [True, False, True]
         assert [event.id for event in log(adapter)][1:] == [*ids_of(before), *ids_of(after)]
+
+    @each_refusal
+    def test_W1_until_refused_ends_the_call_at_the_first_unit_that_is_not_accepted(
+        self, adapter: Adapter, refusal: str
+    ) -> None:
+        stored = a_write()
+        accepted(adapter, Append([stored]))
+        before, after = an_append(events=2), an_append(events=2)
+        outcomes = adapter.append([before, REFUSALS[refusal](stored), after], until_refused=True)
+        assert [isinstance(outcome, Receipt) for outcome in outcomes] == [True, False]
+        assert [event.id for event in log(adapter)][1:] == ids_of(before)
+
+    def test_W1_until_refused_changes_nothing_where_all_are_accepted(self, adapter: Adapter) -> None:
+        units = [an_append(events=n) for n in (1, 2)]
+        outcomes = adapter.append(units, until_refused=True)
+        assert [isinstance(outcome, Receipt) and outcome.size for outcome in outcomes] == [1, 2]
 
     def test_W1_units_of_one_call_are_judged_in_order(self, adapter: Adapter) -> None:
         first, too_late = an_append("Order-1", 1, NO_STREAM), an_append("Order-1", 1, NO_STREAM)
@@ -206,7 +222,7 @@ class ReceiptClauses(Harness):
             assert _as_read(adapter, outcome) == _as_told(unit.writes, outcome)
 
 
-def _as_told(writes: Sequence[Write], receipt: Receipt) -> list[tuple[int, str, int, str | None, int]]:
+def _as_told(writes: Many[Write], receipt: Receipt) -> list[tuple[int, str, int, str | None, int]]:
     """Position, stream, version, id and time of each event, by the receipt alone."""
     positions = count(receipt.first_position)
     return [

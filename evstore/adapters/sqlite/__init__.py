@@ -14,6 +14,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from evstore.adapters.base import Receipt
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.errors import translated
 from evstore.adapters.sqlite.lock import SideLock
@@ -174,7 +175,7 @@ class SqliteAdapter:
 
     # --- writing ---
 
-    def append(self, units: Sequence[Append]) -> list[Outcome]:
+    def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
         self._check_open()
         with translated(self._sqlite, self._path, self._timeout):
             if self._writer is None:
@@ -183,15 +184,19 @@ class SqliteAdapter:
                 self._check_open()
                 if self._writer is None:
                     self._writer = self._open_writer()
-                return self._append(self._writer, units)
+                return self._append(self._writer, units, until_refused)
 
-    def _append(self, connection: Any, units: Sequence[Append]) -> list[Outcome]:
+    def _append(self, connection: Any, units: Sequence[Append], until_refused: bool) -> list[Outcome]:
         # IMMEDIATE, because a transaction that reads first and then wants to write fails at once when
         # somebody wrote in between, without waiting.
         connection.execute("BEGIN IMMEDIATE")
         try:
             ledger = Ledger(self._sqlite, connection, self._path)
-            outcomes = [ledger.append(unit) for unit in units]
+            outcomes: list[Outcome] = []
+            for unit in units:
+                outcomes.append(ledger.append(unit))
+                if until_refused and not isinstance(outcomes[-1], Receipt):
+                    break
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:  # a full disk has rolled back already

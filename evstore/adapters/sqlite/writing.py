@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.base import Append, Held, Outcome, Receipt
 from evstore.adapters.sqlite import statements as sql
@@ -14,6 +14,10 @@ from evstore.streams import category_of, check_version
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
+
+
+MOST_KNOWN: Final = 20_000
+"""Streams whose key and version one transaction keeps in memory."""
 
 
 class _Category:
@@ -85,6 +89,9 @@ class Ledger:
         """Yield the rows of the unit's events, judging each write as its turn comes. A generator, so that a
         unit of any size passes through in little memory."""
         for stream_id, events, expected in unit.writes:
+            if len(self._streams) > MOST_KNOWN:  # what was inserted so far can be read again
+                self._streams.clear()
+                self._categories.clear()
             stream = self._streams.get(stream_id) or self._find_stream(stream_id)
             check_version(stream_id, expected, stream.version if stream else 0)
             if stream is None:

@@ -1,0 +1,261 @@
+"""The ways to append: as one, in batches, each event for itself. What is receipted is durable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from evstore.adapters.base import Append, Receipt
+from evstore.cli import events, render, settings
+from evstore.cli.exits import UsageError
+from evstore.cli.intake import no_events
+from evstore.errors import EvstoreError
+from evstore.events import Write, quote
+from evstore.retries import Duplicate
+from evstore.spool import Spool
+from evstore.streams import ANY_VERSION, NO_STREAM, STREAM_EXISTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from evstore.cli.intake import Checked
+    from evstore.events import StoredEvent
+    from evstore.store import EventStore
+
+MOST_IDS_IN_RECEIPT: Final = 100
+
+
+class _Told(NamedTuple):
+    """What a receipt tells, of an append or of its retry."""
+
+    size: int
+    first_version: int
+    version: int
+    first_position: int
+    position: int
+    duplicate: bool
+
+
+class Appending:
+    def __init__(
+        self,
+        store: EventStore,
+        stream: str | None,
+        wanted: int,
+        *,
+        one_id: bool,
+        skip_stored: bool,
+        echo: bool,
+    ) -> None:
+        self._store = store
+        self._stream = stream
+        self._wanted = wanted
+        self._one_id = one_id
+        self._skip_stored = skip_stored
+        self._echo = echo
+        self._done = 0
+
+    # --- as one ---
+
+    def spool(self, found: Iterable[Checked], files: list[str]) -> Spool:
+        """All the events, checked together: ids do not come twice, and there is at least one event."""
+        spool = Spool()
+        for write, given_id in found:
+            if self._one_id and len(spool):
+                raise UsageError("--id names one event, the input has more")
+            spool.add(write, given_id=given_id)
+        if not len(spool):
+            raise no_events(files)
+        return spool
+
+    def whole(self, spool: Spool) -> int:
+        """Append all of it or nothing; the last version, of one stream."""
+        if self._skip_stored:
+            return self._rest(spool)
+        unit = self._unit(spool)
+        (outcome,) = self._store.submit([unit])
+        if isinstance(outcome, EvstoreError):
+            raise outcome
+        told = _told(outcome)
+        self._tell(spool, told, lambda: self._store.stored_of(unit, outcome))
+        return told.version
+
+    def _unit(self, spool: Spool) -> Append:
+        if self._stream is None:
+            return Append(spool)
+        return Append([Write(self._stream, spool.events(), self._wanted)])
+
+    def _rest(self, spool: Spool) -> int:
+        """Append what is not stored yet; what is, is receipted first."""
+        known, rest = Spool(), Spool()
+        first = last = None
+        for write, stored in self._store.split_stored(spool):
+            (rest if stored is None else known).add(write, given_id=False)
+            if stored is not None:
+                first, last = first or stored, stored
+        if first is not None and last is not None:
+            found = Duplicate(first, last, len(known))
+            ids = [event.id or "" for write in known for event in write.events]
+            self._tell(known, _told(found), lambda: iter(self._store.get_many(ids).values()))
+        if not len(rest):
+            return last.version if last else 0
+        self._skip_stored = False
+        try:
+            return self.whole(rest)
+        finally:
+            self._skip_stored = True
+
+    def dry_run(self, spool: Spool) -> None:
+        """Judge as an append would, and print what it would store."""
+        self._store.judge(self._unit(spool))
+        if settings.as_table():
+            rows = [(w.stream_id, e.type, e.data_json) for w in spool for e in w.events]
+            render.table(["stream", "type", "data"], rows)
+            return
+        for stream_id, (event,), _ in spool:
+            render.line(
+                f'{{"id":"{event.id}","streamId":{quote(stream_id)},"type":{quote(event.type)},'
+                f'"data":{event.data_json},"metadata":{event.metadata.to_json()}}}'
+            )
+
+    # --- in groups ---
+
+    def batches(self, groups: Iterable[list[Checked]], files: list[str]) -> None:
+        """An append for each group; a fault leaves those before it."""
+
+        def commit(group: list[Checked]) -> None:
+            self._after(self.whole(self.spool(group, files)))
+            self._done += len(group)
+
+        self._in_groups(groups, files, commit)
+
+    def each(self, groups: Iterable[list[Checked]], files: list[str]) -> None:
+        """An append for each event; those of a group share a commit."""
+        self._in_groups(groups, files, self._each)
+
+    def _in_groups(
+        self, groups: Iterable[list[Checked]], files: list[str], commit: Callable[[list[Checked]], None]
+    ) -> None:
+        some = False
+        try:
+            for group in groups:
+                some = True
+                commit(group)
+                render.flush()
+        except EvstoreError as error:
+            render.flush()
+            if self._done:
+                error.add_note(f"the {self._done} events before it are stored")
+            raise
+        if not some:
+            raise no_events(files)
+
+    def _each(self, group: list[Checked]) -> None:
+        if self._one_id and self._done + len(group) > 1:
+            raise UsageError("--id names one event, the input has more")
+        units = []
+        for write, _ in group:
+            own = write if self._stream is None else write._replace(expected_version=self._wanted)
+            units.append(Append([own]))
+            self._after(self._wanted + 1 if self._wanted >= NO_STREAM else self._wanted)
+        results = self._store.submit_in_turn(units)
+        for unit, outcome in zip(units, results, strict=False):
+            told = _told(outcome)
+            self._done += 1
+            if self._echo:
+                events.show(self._store.stored_of(unit, outcome), by_stream=self._stream is not None)
+            elif not settings.current.quiet:
+                ((stream_id, (event,), _),) = unit.writes
+                _one(stream_id, told, event.id or "")
+
+    def _after(self, version: int) -> None:
+        """What the next append of this pipe expects, if the first expected something."""
+        if self._wanted == STREAM_EXISTS:
+            self._wanted = ANY_VERSION
+        elif self._wanted != ANY_VERSION:
+            self._wanted = version
+
+    # --- receipts ---
+
+    def _tell(self, spool: Spool, told: _Told, stored: Callable[[], Iterator[StoredEvent]]) -> None:
+        if self._echo:
+            events.show(stored(), by_stream=self._stream is not None)
+        elif settings.current.quiet:
+            return
+        elif self._stream is None:
+            _of_many(len({write.stream_id for write in spool}), told)
+        else:
+            ids = None
+            if told.size <= MOST_IDS_IN_RECEIPT:
+                ids = [event.id for write in spool for event in write.events]
+            _of_stream(self._stream, told, ids)
+
+
+def _told(outcome: Receipt | Duplicate) -> _Told:
+    if isinstance(outcome, Receipt):
+        first, size, version = outcome.first_position, outcome.size, outcome.first_versions[0]
+        return _Told(size, version, version + size - 1, first, first + size - 1, duplicate=False)
+    begin, end = outcome.first, outcome.last
+    return _Told(
+        outcome.size,
+        begin.version,
+        end.version,
+        begin.global_position,
+        end.global_position,
+        duplicate=True,
+    )
+
+
+def _of_stream(stream_id: str, told: _Told, ids: list[str | None] | None) -> None:
+    if settings.as_table():
+        done = f"{_events(told.size)} already stored," if told.duplicate else f"appended {_events(told.size)}, now"
+        render.line(f"{stream_id}: {done} at version {told.version} (position {told.position})")
+        if told.first_position == 1 and not told.duplicate:
+            render.note(f"evstore read {stream_id}", "next")
+        return
+    members: dict[str, Any] = {
+        "streamId": stream_id,
+        "count": told.size,
+        "firstVersion": told.first_version,
+        "version": told.version,
+        "globalPosition": told.position,
+    }
+    if ids is not None:
+        members["ids"] = ids
+    render.one({**members, "duplicate": told.duplicate})
+
+
+def _of_many(streams: int, told: _Told) -> None:
+    if settings.as_table():
+        done = f"{_events(told.size)} already stored in" if told.duplicate else f"appended {_events(told.size)} to"
+        where = "1 stream" if streams == 1 else f"{streams} streams"
+        render.line(f"{done} {where}, position {told.first_position} to {told.position}")
+        return
+    render.one(
+        {
+            "streams": streams,
+            "count": told.size,
+            "firstGlobalPosition": told.first_position,
+            "globalPosition": told.position,
+            "duplicate": told.duplicate,
+        }
+    )
+
+
+def _one(stream_id: str, told: _Told, event_id: str) -> None:
+    if settings.as_table():
+        done = "already stored" if told.duplicate else "appended"
+        render.line(f"{stream_id}: {done}, version {told.version} (position {told.position})")
+        return
+    render.one(
+        {
+            "streamId": stream_id,
+            "version": told.version,
+            "globalPosition": told.position,
+            "id": event_id,
+            "duplicate": told.duplicate,
+        }
+    )
+
+
+def _events(count: int) -> str:
+    return "1 event" if count == 1 else f"{count} events"

@@ -1,0 +1,155 @@
+"""Events on their way out, in every form. Stored JSON is spliced in as text, never parsed and printed anew."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from evstore.cli import render, settings
+from evstore.events import format_timestamp, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from evstore.events import StoredEvent
+
+_LINES_AT_ONCE: Final = 256
+_ROWS_AT_ONCE: Final = 1000
+
+# What `--fields` can name, beside paths into data and metadata: the text of the value.
+_MEMBERS: Final[dict[str, Callable[[StoredEvent], str]]] = {
+    "id": lambda event: quote(event.id),
+    "streamId": lambda event: quote(event.stream_id),
+    "type": lambda event: quote(event.type),
+    "data": lambda event: event.data_json,
+    "metadata": lambda event: event.metadata_json,
+    "version": lambda event: str(event.version),
+    "globalPosition": lambda event: str(event.global_position),
+    "timestamp": lambda event: quote(format_timestamp(event.timestamp_us)),
+    "category": lambda event: quote(event.category),
+}
+_ALL: Final = tuple(name for name in _MEMBERS if name != "category")
+
+
+def fields_of(said: str | None) -> list[str] | None:
+    """The columns that `--fields` names, else UsageError."""
+    from evstore.cli.exits import UsageError  # noqa: PLC0415
+
+    if said is None:
+        return None
+    names = [each.strip() for each in said.split(",")]
+    for name in names:
+        top = name.partition(".")[0]
+        if top not in _MEMBERS or ("." in name and top not in ("data", "metadata")):
+            raise UsageError(f'--fields knows no "{name}"; it takes {", ".join(_MEMBERS)}, data.… and metadata.…')
+    return names
+
+
+def show(
+    events: Iterable[StoredEvent],
+    fields: Sequence[str] | None = None,
+    *,
+    by_stream: bool = False,
+    live: bool = False,
+    header: bool = True,
+) -> int:
+    """Print events in the form asked for and say how many; each at once if they are `live`."""
+    if settings.as_table():
+        return _table(events, fields, by_stream=by_stream, live=live, header=header)
+    counted = _Counted(events)
+    if settings.current.format == "json":
+        render.array(_json(event, fields) for event in counted)
+    elif settings.current.format == "tsv":
+        _lines((_tsv(event, fields or _ALL) for event in counted), live=live)
+    else:
+        _lines((_json(event, fields) for event in counted), live=live)
+    return counted.count
+
+
+class _Counted:
+    def __init__(self, events: Iterable[StoredEvent]) -> None:
+        self._events = events
+        self.count = 0
+
+    def __iter__(self) -> Iterator[StoredEvent]:
+        for event in self._events:
+            self.count += 1
+            yield event
+
+
+def _lines(lines: Iterable[str], *, live: bool) -> None:
+    if live:
+        for each in lines:
+            render.line(each)
+            render.flush()
+        return
+    source = iter(lines)
+    while some := list(islice(source, _LINES_AT_ONCE)):
+        text = "\n".join(map(render.visible, some) if settings.on_terminal() else some)
+        render.write(text + "\n")
+
+
+def _json(event: StoredEvent, fields: Sequence[str] | None) -> str:
+    if fields is None:
+        return event.to_json()
+    return "{" + ",".join(f"{quote(name)}:{value_of(event, name) or 'null'}" for name in fields) + "}"
+
+
+def _tsv(event: StoredEvent, fields: Sequence[str]) -> str:
+    return "\t".join(render.cell(_plain(value_of(event, name))) for name in fields)
+
+
+def _plain(text: str | None) -> str:
+    """The text of a value as a person or awk wants it: a string without its quotes, anything else as it is."""
+    if text is None:
+        return ""
+    if text.startswith('"'):
+        from evstore.jsontext import parse_json  # noqa: PLC0415
+
+        return str(parse_json(text))
+    return text
+
+
+def value_of(event: StoredEvent, name: str) -> str | None:
+    """The JSON text that stands at a field, or None where there is nothing."""
+    top, _, path = name.partition(".")
+    text = _MEMBERS[top](event)
+    if not path:
+        return text
+    from evstore.jsontext import member  # noqa: PLC0415 - only paths look into a payload
+
+    found: str | None = text
+    for key in path.split("."):
+        found = None if found is None else member(found, key)
+    return found
+
+
+def _table(
+    events: Iterable[StoredEvent],
+    fields: Sequence[str] | None,
+    *,
+    by_stream: bool,
+    live: bool,
+    header: bool,
+) -> int:
+    names = ["type"] if by_stream else ["stream", "type"]
+    heads = [*(fields or ["version" if by_stream else "position", "time", *names, "data"])]
+    count = 0
+    source = iter(events)
+    while some := list(islice(source, 1 if live else _ROWS_AT_ONCE)):
+        if fields:
+            rows = [[_plain(value_of(event, name)) for name in fields] for event in some]
+        else:
+            rows = [_row(event, by_stream=by_stream) for event in some]
+        render.table(heads, rows, header=header and count == 0)
+        if live:
+            render.flush()
+        count += len(some)
+    return count
+
+
+def _row(event: StoredEvent, *, by_stream: bool) -> list[str]:
+    at = event.version if by_stream else event.global_position
+    moment = event.timestamp if settings.current.utc else event.timestamp.astimezone()
+    names = [event.type] if by_stream else [event.stream_id, event.type]
+    return [str(at), moment.strftime("%Y-%m-%d %H:%M:%S"), *names, event.data_json]

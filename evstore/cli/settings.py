@@ -1,0 +1,85 @@
+"""What the global options say, for this one run of the command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TextIO
+
+from evstore.cli.exits import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+DEFAULT_DB: Final = "sqlite:///evstore.db"
+FORMATS: Final = ("auto", "table", "ndjson", "json", "tsv")
+ERRORS: Final = ("text", "json")
+COLOURS: Final = ("auto", "always", "never")
+
+
+@dataclass
+class Settings:
+    db: str = DEFAULT_DB
+    db_said: str | None = None
+    """The `--db` of the command line, for hints; what the environment says needs no repeating."""
+    format: str = "auto"
+    errors: str = "text"
+    color: str = "auto"
+    quiet: bool = False
+    verbose: bool = False
+    timeout: float | None = None
+    utc: bool = False
+
+    def take(self, said: Mapping[str, object]) -> None:
+        """What an option says wins over what was said before the command, and that over the environment."""
+        for name, value in said.items():
+            if value is not None:
+                setattr(self, name, value)
+        for name, allowed in (("format", FORMATS), ("errors", ERRORS), ("color", COLOURS)):
+            if getattr(self, name) not in allowed:
+                wrong, setattr_to = getattr(self, name), allowed[0]
+                setattr(self, name, setattr_to)
+                raise UsageError(f'--{name} takes {", ".join(allowed)}, not "{wrong}"')
+        if said.get("db") is not None:
+            self.db_said = str(said["db"])
+
+
+current = Settings()
+
+
+def begin(argv: Sequence[str]) -> None:
+    """Start from the environment. How errors are to be told must be known before the flags are understood."""
+    global current  # noqa: PLW0603 - one process runs one command
+    current = Settings()
+    env = os.environ
+    current.db = env.get("EVSTORE_DB") or DEFAULT_DB
+    current.format = env.get("EVSTORE_FORMAT") or "auto"
+    current.errors = env.get("EVSTORE_ERRORS") or "text"
+    for word, following in zip(argv, [*argv[1:], ""], strict=False):
+        if word == "--errors":
+            current.errors = following
+        elif word.startswith("--errors="):
+            current.errors = word.removeprefix("--errors=")
+
+
+def on_terminal(stream: TextIO | None = None) -> bool:
+    """Whether a person reads the stream (stdout)."""
+    found = sys.stdout if stream is None else stream
+    return found is not None and found.isatty()
+
+
+def as_table() -> bool:
+    """Whether output is for a person's eyes."""
+    return current.format == "table" or (current.format == "auto" and on_terminal())
+
+
+def in_colour() -> bool:
+    """Whether colours may go to stdout; without them not one escape byte goes."""
+    if current.color != "auto":
+        return current.color == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return on_terminal() and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,99 @@
+"""What becomes of an append some of whose ids are stored already. Judged on the stored events, in pages."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from evstore.adapters.base import Held, Receipt
+from evstore.errors import EventIdConflictError, EvstoreError
+from evstore.pages import MOST_IN_PAGE
+from evstore.streams import check_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from evstore.adapters.base import Adapter, Append, Outcome
+    from evstore.events import EventData, StoredEvent, Write
+
+
+class Duplicate(NamedTuple):
+    """The outcome of a retried append: its events as first stored."""
+
+    first: StoredEvent
+    last: StoredEvent
+    size: int
+
+
+def looked_up(adapter: Adapter, writes: Iterable[Write]) -> Iterator[tuple[Write, EventData, StoredEvent | None]]:
+    """Each event of the writes, with the stored event of the same id."""
+    events = ((write, event) for write in writes for event in write.events)
+    while some := list(islice(events, MOST_IN_PAGE)):
+        found = {each.id: each for each in adapter.get([event.id or "" for _, event in some])}
+        yield from ((write, event, found.get(event.id or "")) for write, event in some)
+
+
+def first_stored(adapter: Adapter, unit: Append, held: Held) -> Iterator[StoredEvent]:
+    """The unit's events as first stored, else EventIdConflictError."""
+    return check_ids(held.ids[0], looked_up(adapter, unit.writes))
+
+
+def judged(adapter: Adapter, unit: Append, outcome: Outcome) -> Receipt | Duplicate | EvstoreError:
+    """What an adapter's answer means."""
+    if not isinstance(outcome, Held):
+        return outcome
+    first = last = None
+    size = 0
+    try:
+        for last in first_stored(adapter, unit, outcome):
+            first = first or last
+            size += 1
+    except EventIdConflictError as error:
+        return error
+    assert first is not None
+    assert last is not None
+    return Duplicate(first, last, size)
+
+
+def in_turn(adapter: Adapter, units: Sequence[Append]) -> Iterator[Receipt | Duplicate]:
+    """Append units one after the other, each as if alone, though they share commits; what is yielded is durable.
+
+    The first that is refused is raised, and none behind it was made. Where one was stored before, the next
+    probably were, too: those are looked up together instead of being tried one by one.
+    """
+    at = 0
+    while at < len(units):
+        duplicate = False
+        outcomes = adapter.append(units[at:], until_refused=True)
+        for unit, outcome in zip(units[at:], outcomes, strict=False):
+            result = judged(adapter, unit, outcome)
+            if isinstance(result, EvstoreError):
+                raise result
+            duplicate = isinstance(result, Duplicate)
+            at += 1
+            yield result
+        if duplicate:
+            for known in _known(adapter, units[at:]):
+                at += 1
+                yield known
+
+
+def _known(adapter: Adapter, units: Sequence[Append]) -> Iterator[Duplicate]:
+    """The leading units of one event that are stored already."""
+    for write, event, found in looked_up(adapter, (write for unit in units for write in unit.writes)):
+        if found is None:
+            return
+        (stored,) = check_ids(found.id, [(write, event, found)])
+        yield Duplicate(stored, stored, 1)
+
+
+def split(adapter: Adapter, writes: Iterable[Write]) -> Iterator[tuple[Write, StoredEvent | None]]:
+    """Each write of one event, with the event as first stored if it is stored and the same.
+
+    Raises EventIdConflictError where an id holds something else.
+    """
+    for write, event, found in looked_up(adapter, writes):
+        if found is not None:
+            for _ in check_ids(found.id, [(write, event, found)]):
+                continue
+        yield write, found
