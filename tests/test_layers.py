@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "store": {*CORE, "retries", "adapters.base", "adapters"},
     "adapters": {"errors", "adapters.base"},
     "adapters.base": {"errors", "events"},
-    "adapters.memory": {"errors", "events", "streams", "urls", "adapters.base"},
+    "adapters.memory": {"errors", "events", "streams", "urls", "values", "adapters.base"},
     "adapters.sqlite.": {"errors", "events", "streams", "urls", "adapters.base", "adapters.sqlite."},
     "testing.": {*CORE, "", "adapters.base", "adapters.memory", "testing."},
     "cli.": {*CORE, "", "urls", "retries", "spool", "adapters.base", "cli.", "adapters.sqlite."},

@@ -1,37 +1,47 @@
 """The contract of `adapters.base` in plain Python: the reference, and the model for random tests.
 
-Everything is forgotten when the adapter is closed or the process ends. Not for speed: reads filter the whole
-log, so that nothing here can disagree with `Filter.matches`.
+Everything is forgotten when the adapter is closed or the process ends. Not for speed: reads ask
+`Filter.matches` of one event after the other, so that nothing here can disagree with it.
+
+`memory:FILE.ndjson` begins with the events of a file that evstore printed, as they were stored. What was picked
+out of a log has gaps; such a store can only be read.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from contextlib import contextmanager
+from itertools import islice
+from operator import attrgetter
 from threading import Condition
 from typing import TYPE_CHECKING
 
 from evstore.adapters.base import Append, Held, NamePage, Outcome, Page, Receipt
-from evstore.errors import EvstoreError, InvalidUrlError, StoreClosedError
+from evstore.errors import DeniedError, EvstoreError, InvalidInputError, InvalidUrlError, StoreClosedError
 from evstore.events import CategoryInfo, Filter, StoredEvent, StoreInfo, StreamInfo, TypeInfo
 from evstore.streams import category_of, check_version
 from evstore.urls import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 
 def connect(url: str, *, timeout: float = 30.0) -> MemoryAdapter:  # noqa: ARG001 - nothing here waits
-    """The store of `memory:`. `timeout` is taken as by every adapter."""
-    if url != "memory:":
-        raise InvalidUrlError(f'"{redacted(url)}" is not a store in memory: say "memory:"')
-    return MemoryAdapter()
+    """The store of `memory:` or `memory:FILE.ndjson`. `timeout` is taken as by every adapter."""
+    path = url.removeprefix("memory:")
+    if path.startswith("//"):
+        raise InvalidUrlError(f'"{redacted(url)}" is not a store in memory: say "memory:" or "memory:FILE.ndjson"')
+    return MemoryAdapter(path)
 
 
 class MemoryAdapter:
-    def __init__(self) -> None:
+    def __init__(self, path: str = "") -> None:
+        self._path = path
+        self._to_load = path  # read by the first call, as every adapter opens with the first call
+        self._has_gaps = False
         self._log: list[StoredEvent] = []
         self._ids: dict[str, StoredEvent] = {}
         self._streams: dict[str, list[StoredEvent]] = {}
@@ -54,6 +64,8 @@ class MemoryAdapter:
             return outcomes
 
     def _append(self, unit: Append) -> Outcome:
+        if self._has_gaps:
+            raise DeniedError(f"{self._path} has gaps, as what is picked out of a log has; it can only be read")
         held = [e.id for write in unit.writes for e in write.events if e.id in self._ids]
         if held:
             return Held(held)
@@ -86,12 +98,11 @@ class MemoryAdapter:
 
     def read_stream(self, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
         with self._opened():
-            found = [(e.version, e) for e in self._streams.get(stream_id, ()) if where.matches(e)]
-            return _page(found, page)
+            return _page(self._streams.get(stream_id, []), attrgetter("version"), page, where)
 
     def read_all(self, page: Page, where: Filter) -> list[StoredEvent]:
         with self._opened():
-            return _page([(e.global_position, e) for e in self._log if where.matches(e)], page)
+            return _page(self._log, attrgetter("global_position"), page, where)
 
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         with self._opened():
@@ -132,17 +143,20 @@ class MemoryAdapter:
 
     def head(self, beyond: int, timeout: float) -> int:
         with self._opened():
-            self._changed.wait_for(lambda: self._closed or len(self._log) > beyond, timeout)
+            self._changed.wait_for(lambda: self._closed or self._head() > beyond, timeout)
             self._check_open()
-            return len(self._log)
+            return self._head()
+
+    def _head(self) -> int:
+        return self._log[-1].global_position if self._log else 0
 
     def info(self) -> StoreInfo:
         with self._opened():
             size = sum(len(e.data_json) + len(e.metadata_json) for e in self._log)
             categories = {e.category for e in self._log}
-            return StoreInfo(
-                "memory", "", "memory:", 1, len(self._streams), len(categories), len(self._log), size, {}, ()
-            )
+            place = f"memory:{self._path}"
+            streams = len(self._streams)
+            return StoreInfo("memory", "", place, 1, streams, len(categories), self._head(), size, {}, ())
 
     def close(self) -> None:
         with self._changed:
@@ -156,20 +170,45 @@ class MemoryAdapter:
             raise StoreClosedError("the store belongs to the process that this one was forked from")
         with self._changed:
             self._check_open()
+            if self._to_load:
+                path, self._to_load = self._to_load, ""
+                self._load(path)
             yield
+
+    def _load(self, path: str) -> None:
+        from evstore.values import read_values  # noqa: PLC0415 - a store that begins empty reads nothing
+
+        try:
+            with open(path, "rb") as lines:  # noqa: PTH123
+                found = [event for _, event in read_values(lines, path, StoredEvent.from_json)]
+        except OSError as error:
+            raise InvalidUrlError(f"cannot read {path}: {error.strerror}") from error
+        for event in sorted(found, key=attrgetter("global_position")):
+            stream = self._streams.setdefault(event.stream_id, [])
+            same_place = self._log and self._log[-1].global_position == event.global_position
+            if event.id in self._ids or same_place or (stream and stream[-1].version >= event.version):
+                raise InvalidInputError(f"{path} holds event {event.id}, or its place, twice")
+            self._has_gaps |= event.global_position != len(self._log) + 1 or event.version != len(stream) + 1
+            self._log.append(event)
+            stream.append(event)
+            self._ids[event.id] = event
 
     def _check_open(self) -> None:
         if self._closed:
             raise StoreClosedError
 
 
-def _page(found: Sequence[tuple[int, StoredEvent]], page: Page) -> list[StoredEvent]:
-    inside = [(at, event) for at, event in found if page.low <= at <= page.high]
-    if page.backward:
-        inside = [(at, event) for at, event in reversed(inside) if page.after is None or at < page.after]
+def _page(
+    events: Sequence[StoredEvent], at: Callable[[StoredEvent], int], page: Page, where: Filter
+) -> list[StoredEvent]:
+    low, high = page.low, page.high
+    if page.after is not None and page.backward:
+        high = min(high, page.after - 1)
     elif page.after is not None:
-        inside = [(at, event) for at, event in inside if at > page.after]
-    return [event for _, event in inside[: page.limit]]
+        low = max(low, page.after + 1)
+    inside = range(bisect_left(events, low, key=at), bisect_right(events, high, key=at))
+    in_order = reversed(inside) if page.backward else inside
+    return list(islice((events[i] for i in in_order if where.matches(events[i])), page.limit))
 
 
 def _name_page(names: Iterable[str], page: NamePage) -> list[str]:

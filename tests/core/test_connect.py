@@ -116,7 +116,7 @@ def test_no_url_is_refused(url):
     [
         (":memory:", 'say "memory:"'),
         (":memory:?x", 'say "memory:"'),
-        ("memory:x", 'say "memory:"'),
+        ("memory://x", 'say "memory:"'),
         ("memory://", 'say "memory:"'),
         ("sqlite:", "has no path"),
         ("sqlite://", "names a host"),
