@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MAX_METADATA_BYTES: Final = 64 * 1024
 MAX_METADATA_ID_BYTES: Final = 512
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _IDS: Final = {
     "correlationId": "correlation_id",
     "causationId": "causation_id",
@@ -197,7 +197,7 @@ class StoredEvent(NamedTuple):
     @property
     def timestamp(self) -> datetime:
         """When the event was first stored, in UTC."""
-        return _EPOCH + timedelta(microseconds=self.timestamp_us)
+        return EPOCH + timedelta(microseconds=self.timestamp_us)
 
     def to_json(self) -> str:
         """One line of the wire form, without its line break; the payload's text is spliced in as it is."""
@@ -295,7 +295,7 @@ class Filter(NamedTuple):
 
 def format_timestamp(timestamp_us: int) -> str:
     """UTC, always six decimals, so that timestamps sort as text."""
-    moment = _EPOCH + timedelta(microseconds=timestamp_us)
+    moment = EPOCH + timedelta(microseconds=timestamp_us)
     return moment.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
@@ -303,7 +303,7 @@ def timestamp_us(moment: datetime) -> int:
     """Microseconds since 1970 in UTC; a moment without a zone is refused."""
     if moment.tzinfo is None:
         raise InvalidPayloadError(f"the time {moment.isoformat()} has no time zone")
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def _short(text: str) -> str:

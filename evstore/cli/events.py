@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from evstore.cli import render, settings
-from evstore.events import format_timestamp, quote
+from evstore.events import EPOCH, format_timestamp, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -150,6 +151,13 @@ def _table(
 
 def _row(event: StoredEvent, *, by_stream: bool) -> list[str]:
     at = event.version if by_stream else event.global_position
-    moment = event.timestamp if settings.current.utc else event.timestamp.astimezone()
     names = [event.type] if by_stream else [event.stream_id, event.type]
-    return [str(at), moment.strftime("%Y-%m-%d %H:%M:%S"), *names, event.data_json]
+    return [str(at), moment(event.timestamp_us), *names, event.data_json]
+
+
+def moment(timestamp_us: int) -> str:
+    """A time as the output wants it: for a person local and to the second, else as it is stored."""
+    if not settings.as_table():
+        return format_timestamp(timestamp_us)
+    found = EPOCH + timedelta(microseconds=timestamp_us)
+    return (found if settings.current.utc else found.astimezone()).strftime("%Y-%m-%d %H:%M:%S")

@@ -83,6 +83,13 @@ def _quotes(error: Any) -> str | None:
     return """the shell eats quotes; put JSON in single ones: -d '{"total": 99.9}'""" if inline else None
 
 
+def _scheme(error: Any) -> str | None:
+    from evstore.wire import nearest  # noqa: PLC0415
+
+    meant = nearest(error.scheme, error.known)
+    return f'did you mean "{meant}:"?' if meant else None
+
+
 _HINTS: Final[dict[str, Callable[[Any], str | None] | str]] = {
     "NotInitializedError": _init,
     "SchemaTooOldError": "evstore migrate",
@@ -91,5 +98,6 @@ _HINTS: Final[dict[str, Callable[[Any], str | None] | str]] = {
     "EventIdConflictError": "an id belongs to one event for ever; leave it out to append a new one",
     "StreamNotFoundError": "evstore streams",
     "StoreBusyError": "try again",
+    "UnknownAdapterError": _scheme,
     "InvalidPayloadError": _quotes,
 }

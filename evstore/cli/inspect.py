@@ -19,8 +19,6 @@ def categories(names: Names = False, prefix: Prefix = None) -> None:
       evstore categories
       evstore categories --names | while read -r c; do evstore replay "$c"; done
     """
-    from evstore.events import format_timestamp  # noqa: PLC0415
-
     with opened() as store:
         found = store.categories(prefix=prefix or "")
         if names:
@@ -33,11 +31,11 @@ def categories(names: Names = False, prefix: Prefix = None) -> None:
                 "events": info.events,
                 "firstPosition": info.first_position,
                 "lastPosition": info.last_position,
-                "lastTimestamp": format_timestamp(info.last_us),
+                "lastTimestamp": events.moment(info.last_us),
             }
             for info in found
         )
-        render.many(rows, ("category", "streams", "events", "firstPosition", "lastPosition"))
+        render.many(rows, ("category", "streams", "events", "firstPosition", "lastPosition", "lastTimestamp"))
 
 
 def streams(
@@ -53,8 +51,6 @@ def streams(
       evstore streams Order
       evstore streams --prefix Order-2026- --names
     """
-    from evstore.events import format_timestamp  # noqa: PLC0415
-
     most = limit_of(limit)
     with opened() as store:
         found = islice(store.streams(category, prefix=prefix or ""), most)
@@ -67,8 +63,8 @@ def streams(
                 "category": info.category,
                 "version": info.version,
                 "events": info.events,
-                "createdAt": format_timestamp(info.created_us),
-                "updatedAt": format_timestamp(info.updated_us),
+                "createdAt": events.moment(info.created_us),
+                "updatedAt": events.moment(info.updated_us),
                 "lastType": info.last_type,
             }
             for info in found

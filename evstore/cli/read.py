@@ -92,7 +92,10 @@ def read(
 
 
 def replay(
-    category: Annotated[list[str] | None, typer.Argument(metavar="CATEGORY...", show_default=False)] = None,
+    category: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="CATEGORY...", show_default=False, help="What stands before the first hyphen."),
+    ] = None,
     all_: Annotated[bool, typer.Option("--all", help="The whole log.")] = False,
     from_: From = None,
     after: After = None,
