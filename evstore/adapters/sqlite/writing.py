@@ -118,7 +118,7 @@ class Ledger:
                 )
 
     def _find_stream(self, stream_id: str) -> _Stream | None:
-        found = self._connection.execute(sql.FIND_STREAM, (stream_id,)).fetchone()
+        found = self._connection.execute(sql.FIND_STREAM, {"stream_id": stream_id}).fetchone()
         if found is None:
             return None
         key, version = found
@@ -138,7 +138,7 @@ class Ledger:
         known = self._categories.get(name)
         if known:
             return known
-        found = self._connection.execute(sql.FIND_CATEGORY, (name,)).fetchone()
+        found = self._connection.execute(sql.FIND_CATEGORY, {"name": name}).fetchone()
         if found is None:
             self._last_category += 1
             self._connection.execute(sql.ADD_CATEGORY, (self._last_category, name))
@@ -147,7 +147,7 @@ class Ledger:
         return category
 
     def _type(self, name: str) -> int:
-        found = self._connection.execute(sql.FIND_TYPE, (name,)).fetchone()
+        found = self._connection.execute(sql.FIND_TYPE, {"name": name}).fetchone()
         if found:
             self._types[name] = found[0]
         else:
