@@ -288,7 +288,11 @@ class MissingDependencyError(AdapterError):
 
 
 class StoreClosedError(AdapterError):
-    """The store was closed, or was opened by the process that this one was forked from."""
+    """The store was closed, or was opened by the process that this one was forked from (`forked`)."""
+
+    def __init__(self, reason: str = "", *, forked: bool = False) -> None:
+        super().__init__(reason)
+        self.forked = forked
 
     def __str__(self) -> str:
-        return self.args[0] if self.args else "the store is closed"
+        return self.args[0] or "the store is closed"

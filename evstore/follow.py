@@ -7,7 +7,7 @@ one; whatever was committed meanwhile is simply part of the next read.
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import contextmanager
 from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -37,9 +37,19 @@ class Patience(NamedTuple):
         return min(quiet, inf if self.deadline is None else self.deadline - now)
 
 
+@contextmanager
+def _until_closed() -> Iterator[None]:
+    """Closing the store is the end of a subscription; going on with it in a forked child is an error."""
+    try:
+        yield
+    except StoreClosedError as error:
+        if error.forked:
+            raise
+
+
 def follow_log(adapter: Adapter, where: Filter, after: int, patience: Patience) -> Iterator[StoredEvent]:
     """Events of the log after a global position, until the store is closed or patience ends."""
-    with suppress(StoreClosedError):
+    with _until_closed():
         for head in _heads(adapter, after, patience):
             cursor: int | None = after
             while cursor is not None:
@@ -53,7 +63,7 @@ def follow_stream(
     adapter: Adapter, stream_id: str, where: Filter, after: int, patience: Patience
 ) -> Iterator[StoredEvent]:
     """Events of a stream, which may not exist yet, after a version."""
-    with suppress(StoreClosedError):
+    with _until_closed():
         for _ in _heads(adapter, -1, patience):
             full = True
             while full:
@@ -73,5 +83,7 @@ def _heads(adapter: Adapter, seen: int, patience: Patience) -> Iterator[int]:
             yield head
             seen = head
             quiet_since = time.monotonic()
+            if patience.deadline is not None and quiet_since >= patience.deadline:
+                return  # also where there is always something new
         elif patience.left(quiet_since) <= 0:
             return

@@ -36,18 +36,29 @@ def filter_of(
 ) -> Filter:
     """The filter that a caller's words mean; one name alone is taken for a list of one."""
     return Filter(
-        _names_wanted(categories),
-        _names_wanted(types),
-        correlation_id,
+        _names_wanted("a category", categories),
+        _names_wanted("an event type", types),
+        None if correlation_id is None else searchable("the correlation id", correlation_id),
         None if since is None else timestamp_us(since),
         None if until is None else timestamp_us(until),
     )
 
 
-def _names_wanted(names: Iterable[str] | None) -> tuple[str, ...] | None:
+def _names_wanted(what: str, names: Iterable[str] | None) -> tuple[str, ...] | None:
     if names is None:
         return None
-    return (names,) if isinstance(names, str) else tuple(names)
+    return tuple(searchable(what, name) for name in ((names,) if isinstance(names, str) else names))
+
+
+def searchable(what: str, text: str) -> str:
+    """The text, if a database can be asked for it at all."""
+    if not isinstance(text, str):
+        raise InvalidInputError(f"{what} is a string, not {type(text).__name__}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInputError(f"{what} holds a lone surrogate at character {error.start + 1}") from None
+    return text
 
 
 def range_of(after: int | None, to: int | None, backward: bool) -> Page:
@@ -95,11 +106,16 @@ def _paged(
             left -= size
         page = page._replace(after=at(found[-1]))
         mean = sum(len(event.data_json) + len(event.metadata_json) for event in found) // size + 1
-        size = max(1, min(MOST_IN_PAGE, PAGE_CHARACTERS // mean))
+        size = max(1, min(MOST_IN_PAGE, 4 * size, PAGE_CHARACTERS // mean))
 
 
 def names_of(fetch: Callable[[NamePage], list[N]], prefix: str) -> Iterator[N]:
     """A list by name, page after page."""
+    searchable("the prefix", prefix)
+    return _named(fetch, prefix)
+
+
+def _named(fetch: Callable[[NamePage], list[N]], prefix: str) -> Iterator[N]:
     after = None
     while True:
         found = fetch(NamePage(MOST_IN_PAGE, after, prefix))

@@ -25,6 +25,7 @@ from evstore.pages import (
     filter_of,
     names_of,
     range_of,
+    searchable,
 )
 from evstore.retries import Duplicate, first_stored, in_turn, judged, looked_up, split
 from evstore.streams import (
@@ -364,6 +365,8 @@ class EventStore:
 
     def streams(self, category: str | None = None, *, prefix: str = "") -> Iterator[StreamInfo]:
         """Streams by id, in code point order, lazily."""
+        if category is not None:
+            searchable("the category", category)
         return names_of(lambda page: self._adapter.streams(page, category), prefix)
 
     def categories(self, *, prefix: str = "") -> Iterator[CategoryInfo]:
@@ -372,6 +375,8 @@ class EventStore:
 
     def types(self, category: str | None = None, *, prefix: str = "") -> Iterator[TypeInfo]:
         """Event types by name, in code point order, with counts."""
+        if category is not None:
+            searchable("the category", category)
         return names_of(lambda page: self._adapter.types(page, category), prefix)
 
     def info(self) -> StoreInfo:

@@ -167,12 +167,12 @@ class MemoryAdapter:
     @contextmanager
     def _opened(self) -> Iterator[None]:
         if self._pid != os.getpid():  # before the lock: another thread may have held it when this process began
-            raise StoreClosedError("the store belongs to the process that this one was forked from")
+            raise StoreClosedError("the store belongs to the process that this one was forked from", forked=True)
         with self._changed:
             self._check_open()
             if self._to_load:
-                path, self._to_load = self._to_load, ""
-                self._load(path)
+                self._load(self._to_load)
+                self._to_load = ""
             yield
 
     def _load(self, path: str) -> None:
@@ -183,6 +183,7 @@ class MemoryAdapter:
                 found = [event for _, event in read_values(lines, path, StoredEvent.from_json)]
         except OSError as error:
             raise InvalidUrlError(f"cannot read {path}: {error.strerror}") from error
+        self._log, self._ids, self._streams = [], {}, {}  # whatever an attempt that was refused left
         for event in sorted(found, key=attrgetter("global_position")):
             stream = self._streams.setdefault(event.stream_id, [])
             same_place = self._log and self._log[-1].global_position == event.global_position

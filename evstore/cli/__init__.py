@@ -14,6 +14,11 @@ def main() -> None:
 
         print(f"evstore {__version__}")  # noqa: T201
         return
+    if sys.argv[1:2] == ["--complete"]:  # a person waits for it at every TAB
+        from evstore.cli.candidates import complete  # noqa: PLC0415
+
+        complete(sys.argv[2:])
+        return
     from evstore.cli.run import run  # noqa: PLC0415
 
     sys.exit(run(sys.argv[1:]))

@@ -1,6 +1,11 @@
 """Commands that make and keep a store."""
 
+from typing import Annotated
+
+import typer
+
 from evstore.cli import render, settings
+from evstore.cli.exits import UsageError
 from evstore.cli.opening import opened
 
 
@@ -35,3 +40,23 @@ def init() -> None:
             "warnings": list(info.warnings),
         }
     )
+
+
+def completion(
+    shell: Annotated[str, typer.Argument(metavar="bash|zsh|fish", show_default=False, help="Your shell.")],
+) -> None:
+    """Print the completion script of a shell.
+
+    No file of yours is changed.
+
+    \b
+    Examples:
+      evstore completion bash > ~/.local/share/bash-completion/completions/evstore
+      evstore completion zsh > "${fpath[1]}/_evstore"
+      evstore completion fish > ~/.config/fish/completions/evstore.fish
+    """
+    from evstore.cli.completion import SHELLS, script  # noqa: PLC0415
+
+    if shell not in SHELLS:
+        raise UsageError(f'completion knows {", ".join(SHELLS)}, not "{shell}"')
+    render.write(script(shell))

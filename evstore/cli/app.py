@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from evstore.cli import admin, append, inspect, read
-from evstore.cli.exits import HELP
+from evstore.cli import admin, append, inspect, read, settings
+from evstore.cli.exits import HELP, UsageError
 from evstore.cli.options import ON_TOP, add, with_globals
 
 app = typer.Typer(
@@ -35,6 +35,8 @@ def evstore(
         from evstore import __version__  # noqa: PLC0415
 
         typer.echo(f"evstore {__version__}")
+    elif context.invoked_subcommand is None and settings.current.errors == "json":
+        raise UsageError("say a command", "evstore --help")
     elif context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
         raise typer.Exit(2)
@@ -50,5 +52,6 @@ for function in (
     inspect.categories,
     inspect.streams,
     inspect.get,
+    admin.completion,
 ):
     add(app, function)

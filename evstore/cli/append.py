@@ -1,5 +1,6 @@
 """`append`: events in, a receipt out."""
 
+import sys
 from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
@@ -98,6 +99,7 @@ def append(
         files, stream = [stream, *(files or ())], None
     files = files or []
     _check_together(context, locals())
+    intake.check_files(files)
     wanted = intake.expected(expect)
     ids = (correlation_id, causation_id, user_id, tenant_id)
     default = intake.metadata_of(ids, meta or [], metadata)
@@ -107,11 +109,16 @@ def append(
         source = intake.Intake(store, default, stream=stream, type=type, id=id, key=key, copy=copy)
         job = Appending(store, stream, wanted, one_id=id is not None, skip_stored=skip_stored, echo=echo)
         events: Iterator[intake.Checked] = iter(source.inline(data)) if data is not None else source.values(files)
+        one = data is not None or id is not None  # then nothing is stored before the input's end is seen
         if each:
-            groups = iter([list(events)]) if data is not None else source.ready(files)
-            job.each(chain.from_iterable(intake.batches(group, batch or 1000) for group in groups), files)
+            groups = iter([[*job.spool_of_one(events, files)]]) if one else source.ready(files)
+            job.each(
+                chain.from_iterable(intake.batches(group, min(batch or 1000, sys.maxsize)) for group in groups),
+                files,
+            )
         elif batch is not None:
-            job.batches(intake.batches(events, batch), files)
+            found = iter(job.spool_of_one(events, files)) if one else events
+            job.batches(intake.batches(found, min(batch, sys.maxsize)), files)
         else:
             _whole(job, events, files, dry_run=dry_run)
 

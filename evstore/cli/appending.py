@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from evstore.adapters.base import Append, Receipt
 from evstore.cli import events, render, settings
 from evstore.cli.exits import UsageError
-from evstore.cli.intake import no_events
+from evstore.cli.intake import Checked, no_events
 from evstore.errors import EvstoreError
 from evstore.events import Write, quote
 from evstore.retries import Duplicate
@@ -17,7 +17,6 @@ from evstore.streams import ANY_VERSION, NO_STREAM, STREAM_EXISTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from evstore.cli.intake import Checked
     from evstore.events import StoredEvent
     from evstore.store import EventStore
 
@@ -53,6 +52,10 @@ class Appending:
         self._skip_stored = skip_stored
         self._echo = echo
         self._done = 0
+        # Several receipts are one array where JSON is asked for.
+        self._grouped = skip_stored
+        self._alone = True
+        self._array = render.Array() if settings.current.format == "json" else None
 
     # --- as one ---
 
@@ -67,10 +70,17 @@ class Appending:
             raise no_events(files)
         return spool
 
+    def spool_of_one(self, found: Iterable[Checked], files: list[str]) -> list[Checked]:
+        """The one event, checked to be the only one."""
+        return [Checked(write, given_id=True) for write in self.spool(found, files)]
+
     def whole(self, spool: Spool) -> int:
         """Append all of it or nothing; the last version, of one stream."""
         if self._skip_stored:
-            return self._rest(spool)
+            version = self._rest(spool)
+            if self._array is not None and self._alone and not settings.current.quiet:
+                self._array.close()
+            return version
         unit = self._unit(spool)
         (outcome,) = self._store.submit([unit])
         if isinstance(outcome, EvstoreError):
@@ -92,6 +102,8 @@ class Appending:
             (rest if stored is None else known).add(write, given_id=False)
             if stored is not None:
                 first, last = first or stored, stored
+        if last is not None:
+            self._after(last.version)  # what the load expected was found when it began
         if first is not None and last is not None:
             found = Duplicate(first, last, len(known))
             ids = [event.id or "" for write in known for event in write.events]
@@ -106,16 +118,30 @@ class Appending:
 
     def dry_run(self, spool: Spool) -> None:
         """Judge as an append would, and print what it would store."""
-        self._store.judge(self._unit(spool))
+        if self._skip_stored:
+            rest = Spool()
+            for write, stored in self._store.split_stored(spool):
+                if stored is None:
+                    rest.add(write, given_id=False)
+                else:
+                    self._after(stored.version)
+            spool = rest
+        if len(spool):
+            self._store.judge(self._unit(spool))
         if settings.as_table():
             rows = [(w.stream_id, e.type, e.data_json) for w in spool for e in w.events]
             render.table(["stream", "type", "data"], rows)
             return
-        for stream_id, (event,), _ in spool:
-            render.line(
-                f'{{"id":"{event.id}","streamId":{quote(stream_id)},"type":{quote(event.type)},'
-                f'"data":{event.data_json},"metadata":{event.metadata.to_json()}}}'
-            )
+        lines = (
+            f'{{"id":"{event.id}","streamId":{quote(stream_id)},"type":{quote(event.type)},'
+            f'"data":{event.data_json},"metadata":{event.metadata.to_json()}}}'
+            for stream_id, (event,), _ in spool
+        )
+        if self._array is not None:
+            render.array(lines)
+        else:
+            for line in lines:
+                render.line(line)
 
     # --- in groups ---
 
@@ -136,6 +162,7 @@ class Appending:
         self, groups: Iterable[list[Checked]], files: list[str], commit: Callable[[list[Checked]], None]
     ) -> None:
         some = False
+        self._grouped, self._alone = True, False
         try:
             for group in groups:
                 some = True
@@ -148,24 +175,40 @@ class Appending:
             raise
         if not some:
             raise no_events(files)
+        if self._array is not None and not settings.current.quiet:
+            self._array.close()
 
     def _each(self, group: list[Checked]) -> None:
-        if self._one_id and self._done + len(group) > 1:
-            raise UsageError("--id names one event, the input has more")
-        units = []
+        while group:
+            group = group[self._some_of(group) :]
+
+    def _some_of(self, group: list[Checked]) -> int:
+        """Append the events of a group as long as their versions are those foreseen, and say how many.
+
+        A duplicate takes no new version: what comes behind it expects another than was foreseen. None of that
+        was tried, because a unit that is not accepted ends the call.
+        """
+        units, foreseen = [], self._wanted
         for write, _ in group:
-            own = write if self._stream is None else write._replace(expected_version=self._wanted)
+            own = write if self._stream is None else write._replace(expected_version=foreseen)
             units.append(Append([own]))
-            self._after(self._wanted + 1 if self._wanted >= NO_STREAM else self._wanted)
-        results = self._store.submit_in_turn(units)
-        for unit, outcome in zip(units, results, strict=False):
+            foreseen = foreseen + 1 if foreseen >= NO_STREAM else ANY_VERSION
+        for at, (unit, outcome) in enumerate(zip(units, self._store.submit_in_turn(units), strict=True), 1):
             told = _told(outcome)
             self._done += 1
-            if self._echo:
-                events.show(self._store.stored_of(unit, outcome), by_stream=self._stream is not None)
-            elif not settings.current.quiet:
-                ((stream_id, (event,), _),) = unit.writes
-                _one(stream_id, told, event.id or "")
+            self._tell_one(unit, outcome, told)
+            expected = self._wanted
+            self._after(told.version)
+            if expected >= NO_STREAM and self._wanted != expected + 1:
+                return at
+        return len(group)
+
+    def _tell_one(self, unit: Append, outcome: Receipt | Duplicate, told: _Told) -> None:
+        if self._echo:
+            self._show(self._store.stored_of(unit, outcome))
+        elif not settings.current.quiet:
+            ((stream_id, (event,), _),) = unit.writes
+            self._print(*_one(stream_id, told, event.id or ""))
 
     def _after(self, version: int) -> None:
         """What the next append of this pipe expects, if the first expected something."""
@@ -178,16 +221,33 @@ class Appending:
 
     def _tell(self, spool: Spool, told: _Told, stored: Callable[[], Iterator[StoredEvent]]) -> None:
         if self._echo:
-            events.show(stored(), by_stream=self._stream is not None)
+            self._show(stored())
         elif settings.current.quiet:
             return
         elif self._stream is None:
-            _of_many(len({write.stream_id for write in spool}), told)
+            self._print(*_of_many(len({write.stream_id for write in spool}), told))
         else:
             ids = None
             if told.size <= MOST_IDS_IN_RECEIPT:
                 ids = [event.id for write in spool for event in write.events]
-            _of_stream(self._stream, told, ids)
+            self._print(*_of_stream(self._stream, told, ids))
+
+    def _show(self, found: Iterator[StoredEvent]) -> None:
+        if self._array is not None and self._grouped:
+            for event in found:
+                self._array.add(event.to_json())
+        else:
+            events.show(found, by_stream=self._stream is not None)
+
+    def _print(self, sentence: str, members: dict[str, Any]) -> None:
+        if settings.as_table():
+            render.line(sentence)
+            if members.get("globalPosition") == 1 and not members["duplicate"]:
+                render.note(f"evstore read {members.get('streamId', 'STREAM')}", "next")
+        elif self._array is not None and self._grouped:
+            self._array.add(render.to_json(members))
+        else:
+            render.one(members)
 
 
 def _told(outcome: Receipt | Duplicate) -> _Told:
@@ -205,56 +265,44 @@ def _told(outcome: Receipt | Duplicate) -> _Told:
     )
 
 
-def _of_stream(stream_id: str, told: _Told, ids: list[str | None] | None) -> None:
-    if settings.as_table():
-        done = f"{_events(told.size)} already stored," if told.duplicate else f"appended {_events(told.size)}, now"
-        render.line(f"{stream_id}: {done} at version {told.version} (position {told.position})")
-        if told.first_position == 1 and not told.duplicate:
-            render.note(f"evstore read {stream_id}", "next")
-        return
+def _of_stream(stream_id: str, told: _Told, ids: list[str | None] | None) -> tuple[str, dict[str, Any]]:
+    """A receipt, as a sentence and as an object."""
+    done = f"{_events(told.size)} already stored," if told.duplicate else f"appended {_events(told.size)}, now"
     members: dict[str, Any] = {
         "streamId": stream_id,
         "count": told.size,
         "firstVersion": told.first_version,
         "version": told.version,
         "globalPosition": told.position,
+        **({} if ids is None else {"ids": ids}),
+        "duplicate": told.duplicate,
     }
-    if ids is not None:
-        members["ids"] = ids
-    render.one({**members, "duplicate": told.duplicate})
+    return f"{stream_id}: {done} at version {told.version} (position {told.position})", members
 
 
-def _of_many(streams: int, told: _Told) -> None:
-    if settings.as_table():
-        done = f"{_events(told.size)} already stored in" if told.duplicate else f"appended {_events(told.size)} to"
-        where = "1 stream" if streams == 1 else f"{streams} streams"
-        render.line(f"{done} {where}, position {told.first_position} to {told.position}")
-        return
-    render.one(
-        {
-            "streams": streams,
-            "count": told.size,
-            "firstGlobalPosition": told.first_position,
-            "globalPosition": told.position,
-            "duplicate": told.duplicate,
-        }
-    )
+def _of_many(streams: int, told: _Told) -> tuple[str, dict[str, Any]]:
+    done = f"{_events(told.size)} already stored in" if told.duplicate else f"appended {_events(told.size)} to"
+    where = "1 stream" if streams == 1 else f"{streams} streams"
+    members = {
+        "streams": streams,
+        "count": told.size,
+        "firstGlobalPosition": told.first_position,
+        "globalPosition": told.position,
+        "duplicate": told.duplicate,
+    }
+    return f"{done} {where}, position {told.first_position} to {told.position}", members
 
 
-def _one(stream_id: str, told: _Told, event_id: str) -> None:
-    if settings.as_table():
-        done = "already stored" if told.duplicate else "appended"
-        render.line(f"{stream_id}: {done}, version {told.version} (position {told.position})")
-        return
-    render.one(
-        {
-            "streamId": stream_id,
-            "version": told.version,
-            "globalPosition": told.position,
-            "id": event_id,
-            "duplicate": told.duplicate,
-        }
-    )
+def _one(stream_id: str, told: _Told, event_id: str) -> tuple[str, dict[str, Any]]:
+    done = "already stored" if told.duplicate else "appended"
+    members = {
+        "streamId": stream_id,
+        "version": told.version,
+        "globalPosition": told.position,
+        "id": event_id,
+        "duplicate": told.duplicate,
+    }
+    return f"{stream_id}: {done}, version {told.version} (position {told.position})", members
 
 
 def _events(count: int) -> str:

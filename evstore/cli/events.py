@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -35,11 +36,17 @@ _ALL: Final = tuple(name for name in _MEMBERS if name != "category")
 def fields_of(said: str | None) -> list[str] | None:
     """The columns that `--fields` names, else UsageError."""
     from evstore.cli.exits import UsageError  # noqa: PLC0415
+    from evstore.errors import InvalidInputError  # noqa: PLC0415
+    from evstore.pages import searchable  # noqa: PLC0415
 
     if said is None:
         return None
     names = [each.strip() for each in said.split(",")]
     for name in names:
+        try:
+            searchable("a field", name)
+        except InvalidInputError as error:
+            raise UsageError(f"--fields: {error}") from None
         top = name.partition(".")[0]
         if top not in _MEMBERS or ("." in name and top not in ("data", "metadata")):
             raise UsageError(f'--fields knows no "{name}"; it takes {", ".join(_MEMBERS)}, data.… and metadata.…')
@@ -86,7 +93,7 @@ def _lines(lines: Iterable[str], *, live: bool) -> None:
         return
     source = iter(lines)
     while some := list(islice(source, _LINES_AT_ONCE)):
-        text = "\n".join(map(render.visible, some) if settings.on_terminal() else some)
+        text = "\n".join(map(render.terminal, some) if settings.on_terminal() else some)
         render.write(text + "\n")
 
 
@@ -160,4 +167,7 @@ def moment(timestamp_us: int) -> str:
     if not settings.as_table():
         return format_timestamp(timestamp_us)
     found = EPOCH + timedelta(microseconds=timestamp_us)
-    return (found if settings.current.utc else found.astimezone()).strftime("%Y-%m-%d %H:%M:%S")
+    if not settings.current.utc:
+        with suppress(OverflowError, ValueError, OSError):  # the ends of time have no local one
+            found = found.astimezone()
+    return found.strftime("%Y-%m-%d %H:%M:%S")

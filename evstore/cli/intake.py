@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from contextlib import contextmanager
 from itertools import count, islice
@@ -161,9 +162,11 @@ class Intake:
     def _payload(self, text: str) -> Checked:
         assert self._stream is not None
         assert self._type is not None
-        return self._checked(self._stream, EventData.from_json(self._type, text, id=self._id), ANY_VERSION)
+        return self._checked(self._stream, EventData.from_json(self._type, text), ANY_VERSION)
 
     def _checked(self, stream_id: str, event: EventData, wanted: int) -> Checked:
+        if event.id is None and self._id is not None:
+            event = EventData.from_json(event.type, event.data_json, event.metadata, self._id)
         made = None if self._key is None else key_id(stream_id, self._key, next(self._ordinals))
         complete = self._store.check(event, self._default, id=made, data_is_kept=True)
         return Checked(Write(stream_id, (complete,), wanted), event.id is not None)
@@ -179,6 +182,21 @@ def batches(events: Iterable[Checked], most: int) -> Iterator[list[Checked]]:
             yield found
         if len(group) < most:
             return
+
+
+def check_files(files: Iterable[str]) -> None:
+    """Find a missing file before anything of the others is stored, without opening what may be a pipe."""
+    for name in files:
+        if name == "-":
+            continue
+        try:
+            found = os.stat(name)  # noqa: PTH116 - pathlib loads more
+        except (OSError, ValueError) as error:
+            raise UsageError(f"cannot read {name}: {getattr(error, 'strerror', error)}") from error
+        if stat.S_ISDIR(found.st_mode):
+            raise UsageError(f"cannot read {name}: Is a directory")
+        if not os.access(name, os.R_OK):
+            raise DeniedError(f"cannot read {name}: permission denied")
 
 
 def no_events(files: Sequence[str]) -> NoEventsError:

@@ -35,11 +35,21 @@ def opened() -> Iterator[EventStore]:
     if url == "memory:":
         note("memory: forgets everything when this command ends")
     if settings.current.verbose:
-        from evstore.urls import redacted  # noqa: PLC0415
-
-        note(f"the store is {redacted(url)}, from {os.getcwd()}")  # noqa: PTH109
+        note(f"the store is {_place(url)}")
     with connect(url, **options) as store:
         yield store
+
+
+def _place(url: str) -> str:
+    """Where the store is: the absolute path of a file, or the URL without its password."""
+    from evstore.urls import redacted  # noqa: PLC0415
+
+    scheme, colon, _ = url.partition(":")
+    if colon and scheme.lower() != "sqlite":
+        return redacted(url)
+    from evstore.adapters.sqlite.place import path_of  # noqa: PLC0415
+
+    return os.path.realpath(path_of(url if colon else f"sqlite:{url}"))
 
 
 def _url(said: str) -> str:

@@ -5,6 +5,7 @@ annotation anew whenever the command starts.
 """
 
 import inspect
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any, Final
@@ -70,6 +71,8 @@ def _globals(hidden: bool) -> dict[str, Any]:
     }
 
 
+_DIGITS: Final = 18  # more than any store holds
+
 ON_TOP: Final = _globals(hidden=False)
 ON_COMMANDS: Final = _globals(hidden=True)
 
@@ -82,7 +85,7 @@ def with_globals(function: Callable[..., None], declared: dict[str, Any]) -> Cal
         said = {name: given.pop(name) for name in declared}
         if said["timeout"] is not None:
             said["timeout"] = times.duration("--timeout", said["timeout"])
-        settings.current.take({name: value or None for name, value in said.items()})
+        settings.current.take({name: None if value is False else value for name, value in said.items()})
         function(*args, **given)
 
     more = [
@@ -142,7 +145,7 @@ def limit_of(said: str | None) -> int | None:
         return None
     if not (said.isascii() and said.isdigit()):
         raise UsageError(f'--limit takes a number or "all", not "{said}"')
-    return int(said)
+    return int(said) if len(said) <= _DIGITS else sys.maxsize
 
 
 def after_of(from_: int | None, after: int | None) -> int:

@@ -1,8 +1,9 @@
 """`read` and `replay`: one stream by version, the log by global position."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -86,9 +87,11 @@ def read(
             asked = {key: value for key, value in wanted.filters.items() if key != "until"}
             return store.subscribe(stream_id=stream, after=after, deadline=deadline, **asked)
 
-        shown = _show(wanted, ranged, live, lambda: _version(store, stream), by_stream=True)
-        if not shown and not follow and not missing_ok:
-            _check_there(store, stream)
+        def missing() -> None:
+            if not missing_ok:
+                _check_there(store, stream)
+
+        _show(wanted, ranged, live, lambda: _version(store, stream), missing, by_stream=True)
 
 
 def replay(
@@ -142,14 +145,19 @@ def replay(
             asked = {key: value for key, value in wanted.filters.items() if key != "until"}
             return store.subscribe(names, correlation_id=correlation_id, after=after, deadline=deadline, **asked)
 
-        _show(wanted, ranged, live, store.head, by_stream=False)
+        _show(wanted, ranged, live, store.head, lambda: None, by_stream=False)
 
 
 def _wanted(flags: dict[str, Any]) -> _Wanted:
     """What the flags of a command say together, else UsageError."""
     follow, reverse, limit = flags["follow"], flags["reverse"], limit_of(flags["limit"])
     last = not_negative("--last", flags["last"])
-    for flag, given in (("--reverse", reverse), ("--to", flags["to"] is not None), ("--until", flags["until"])):
+    last = None if last is None else min(last, sys.maxsize)
+    for flag, given in (
+        ("--reverse", reverse),
+        ("--to", flags["to"] is not None),
+        ("--until", flags["until"] is not None),
+    ):
         if follow and given:
             raise UsageError(f"--follow and {flag} exclude each other")
     if follow and settings.current.format == "json":
@@ -167,8 +175,8 @@ def _wanted(flags: dict[str, Any]) -> _Wanted:
         bounds,
         {
             "types": flags["type"],
-            "since": times.moment("--since", flags["since"]) if flags["since"] else None,
-            "until": times.moment("--until", flags["until"]) if flags["until"] else None,
+            "since": None if flags["since"] is None else times.moment("--since", flags["since"]),
+            "until": None if flags["until"] is None else times.moment("--until", flags["until"]),
         },
         limit,
         last,
@@ -184,25 +192,37 @@ def _show(
     ranged: "Callable[..., Iterator[StoredEvent]]",
     live: "Callable[[int, float | None], Iterator[StoredEvent]]",
     head: Callable[[], int],
+    missing: Callable[[], None],
     *,
     by_stream: bool,
-) -> int:
-    """Print what is wanted and say how many events came."""
+) -> None:
+    """Print what is wanted; `missing` is asked before anything is printed where there is nothing to print."""
     if wanted.follow:
-        return _follow(wanted, ranged, live, head, by_stream=by_stream)
+        _follow(wanted, ranged, live, head, by_stream=by_stream)
+        return
     if wanted.last is None:
         found = ranged(**wanted.bounds, limit=wanted.limit, backward=wanted.backward)
-        return events.show(found, wanted.columns, by_stream=by_stream)
+        events.show(_or(found, missing), wanted.columns, by_stream=by_stream)
+        return
     if wanted.last >= 0:
-        newest = list(ranged(**wanted.bounds, limit=wanted.last, backward=True))[::-1]
-        return events.show(islice(newest, wanted.limit), wanted.columns, by_stream=by_stream)
+        found = reversed(list(ranged(**wanted.bounds, limit=wanted.last, backward=True)))
+        events.show(_or(islice(found, wanted.limit), missing), wanted.columns, by_stream=by_stream)
+        return
     # A terminal's own limit: one more is asked for, to know whether there is more.
     most = -wanted.last
     newest = list(ranged(**wanted.bounds, limit=most + 1, backward=True))
     if len(newest) > most:
         newest.pop()
         render.note(f"these are the last {most}; --limit all shows everything")
-    return events.show(newest if wanted.backward else newest[::-1], wanted.columns, by_stream=by_stream)
+    found = iter(newest if wanted.backward else newest[::-1])
+    events.show(_or(found, missing), wanted.columns, by_stream=by_stream)
+
+
+def _or(found: "Iterator[StoredEvent]", missing: Callable[[], None]) -> "Iterator[StoredEvent]":
+    for first in found:
+        return chain([first], found)
+    missing()
+    return iter(())
 
 
 def _follow(
@@ -212,7 +232,7 @@ def _follow(
     head: Callable[[], int],
     *,
     by_stream: bool,
-) -> int:
+) -> None:
     deadline = None if wanted.within is None else time.monotonic() + wanted.within
     after, shown = wanted.bounds["after"], 0
     if wanted.last is not None:
@@ -227,7 +247,6 @@ def _follow(
     shown += events.show(coming, wanted.columns, by_stream=by_stream, live=True, header=shown == 0)
     if wanted.within is not None and wanted.limit is not None and shown < wanted.limit:
         raise TimedOut(f"{shown} of {wanted.limit} events came in time")
-    return shown
 
 
 def _version(store: "EventStore", stream: str) -> int:

@@ -43,14 +43,19 @@ def write(text: str) -> None:
     if sys.stdout is None:
         raise OutputError("cannot write to stdout: it is closed")
     try:
-        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))  # a path may be any bytes
     except (OSError, ValueError) as error:
         raise OutputError(f"cannot write to stdout: {error}") from error
 
 
 def line(text: str) -> None:
     """A line of data. On a terminal, whatever could drive it is escaped; in a pipe the bytes stay."""
-    write((visible(text) if settings.on_terminal() else text) + "\n")
+    write((terminal(text) if settings.on_terminal() else text) + "\n")
+
+
+def terminal(text: str) -> str:
+    """A line as a terminal may get it; the tabs of a TSV do no harm there."""
+    return "\t".join(map(visible, text.split("\t")))
 
 
 def flush() -> None:
@@ -112,13 +117,26 @@ def names(found: Iterable[str]) -> None:
             line(name)
 
 
+class Array:
+    """One JSON array whose values come one after the other, from several places."""
+
+    def __init__(self) -> None:
+        self._before = "["
+
+    def add(self, value: str) -> None:
+        write(self._before + (visible(value) if settings.on_terminal() else value))
+        self._before = ",\n"
+
+    def close(self) -> None:
+        write("[]\n" if self._before == "[" else "]\n")
+
+
 def array(values: Iterable[str]) -> None:
     """One JSON array, a value a line, written as the values come."""
-    before = "["
+    found = Array()
     for value in values:
-        write(before + (visible(value) if settings.on_terminal() else value))
-        before = ",\n"
-    write("[]\n" if before == "[" else "]\n")
+        found.add(value)
+    found.close()
 
 
 def _shown(value: Any) -> str:
@@ -136,7 +154,9 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, header: bool =
 
     colour = settings.in_colour()
     buffer = StringIO()
-    console = Console(file=buffer, force_terminal=colour, color_system="standard" if colour else None)
+    # What the environment says of colours was heard already.
+    system = "standard" if colour else None
+    console = Console(file=buffer, force_terminal=colour, no_color=not colour, color_system=system)  # type: ignore[arg-type]
     drawn = Table(box=None, show_header=header, pad_edge=False, header_style="bold", expand="data" in heads)
     for head in heads:
         drawn.add_column(

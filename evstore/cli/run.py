@@ -72,7 +72,7 @@ def _fail(
         **({"hint": hint} if hint else {}),
         "retryable": getattr(error, "retryable", False),
     }
-    more = {_camel(name): value for name, value in (facts or {}).items() if value is not None}
+    more = {_camel(name): value for name, value in (facts or {}).items() if value is not None and name[0] != "_"}
     said(to_json({"error": {**more, **told}} if more.keys() & told.keys() else {"error": {**told, **more}}))
     return CODES[code]
 

@@ -11,6 +11,9 @@ from evstore.cli.exits import UsageError
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:[0-9]{2})?"
+)
 
 
 def duration(flag: str, said: str) -> float:
@@ -28,7 +31,9 @@ def moment(flag: str, said: str) -> datetime:
             return datetime.now(UTC) - timedelta(seconds=duration(flag, said))
         if _DATE.fullmatch(said):
             return datetime.fromisoformat(said).replace(tzinfo=UTC)
-        found = datetime.fromisoformat(said)
+        if not _TIME.fullmatch(said.upper()):
+            raise ValueError(said)
+        found = datetime.fromisoformat(said.upper())
     except (ValueError, OverflowError):
         raise UsageError(
             f"{flag} takes a time as 2026-11-23T14:30:00Z, a date as 2026-11-23, or an age as 2h or 7d, "

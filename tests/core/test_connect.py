@@ -105,6 +105,19 @@ def test_each_store_in_memory_is_its_own():
     assert list(other.replay()) == []
 
 
+@pytest.mark.parametrize("content", [None, "no event\n", "{}\n"], ids=["no file", "no JSON", "no event"])
+def test_a_file_that_a_store_in_memory_cannot_begin_with_is_refused_by_every_call(here, content):
+    """An empty store would be another one."""
+    if content is not None:
+        (here / "export.ndjson").write_text(content)
+    store = connect("memory:export.ndjson")
+    for _ in range(2):
+        with pytest.raises(EvstoreError, match=r"export\.ndjson"):
+            list(store.replay())
+    with pytest.raises(EvstoreError, match=r"export\.ndjson"):
+        store.append("Order-1", [EventData("Placed", {})])
+
+
 @pytest.mark.parametrize("url", ["", None])
 def test_no_url_is_refused(url):
     with pytest.raises(InvalidUrlError, match="the database URL is empty"):

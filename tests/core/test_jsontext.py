@@ -194,3 +194,15 @@ def test_line_breaks_between_tokens_go_with_their_indentation_and_all_else_stays
 )
 def test_what_was_spread_over_lines_is_kept_as_one(given_text, kept):
     assert check_json(given_text) == kept
+
+
+@pytest.mark.parametrize("text", ["", "[1", '{"a"', '{"a":', '"a', "tr", '{"a":1'])
+def test_a_text_that_was_cut_off_is_said_to_end_too_early(text):
+    with pytest.raises(InvalidPayloadError, match=r"^data is not valid JSON: it ends too early$"):
+        check_json(text)
+
+
+@pytest.mark.parametrize("value", [None, b"{}", 5, {}], ids=repr)
+def test_what_is_no_text_is_refused_and_named(value):
+    with pytest.raises(InvalidPayloadError, match=f"data is JSON text, not {type(value).__name__}"):
+        check_json(value)

@@ -242,3 +242,12 @@ def test_a_forked_child_may_connect_anew(tmp_path):
         assert in_a_child(work) == 2
         assert [event.data for event in store.read("Order-1")] == [1, 2]
         assert store.append("Order-1", [EventData("Placed", 3)])[0].version == 3
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("asked", [{}, {"stream_id": "Order-1"}], ids=str)
+def test_a_subscription_that_was_begun_before_a_fork_raises_in_the_child_and_does_not_just_end(store, asked):
+    store.append("Order-1", [EventData("Placed", {}) for _ in range(3)])
+    subscription = store.subscribe(**asked, timeout=0)
+    assert in_a_child(lambda: outcome_of(lambda _: list(subscription), store)).startswith("StoreClosedError: ")
+    assert len(list(subscription)) == 3

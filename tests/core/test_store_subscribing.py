@@ -2,65 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from queue import Queue
-from threading import Barrier, Event, Thread
-from time import monotonic
+from threading import Barrier, Thread
 
 import pytest
 
-from evstore import EventData, InvalidInputError, Metadata, connect
+from evstore import InvalidInputError, Metadata, connect
 from evstore.follow import PAGE
-
-PATIENCE = 20
-
-
-def events(*numbers, type="Placed"):
-    return [EventData(type, number) for number in numbers]
-
-
-def numbers(found):
-    return [event.data for event in found]
-
-
-class Following:
-    """A subscription that a thread of its own reads."""
-
-    def __init__(self, subscription):
-        self.error = None
-        self._found = Queue()
-        # A daemon, so that a subscription that does not end fails its test and not the whole run.
-        self._thread = Thread(target=self._follow, args=(subscription,), daemon=True)
-        self._thread.start()
-
-    def _follow(self, subscription):
-        try:
-            for event in subscription:
-                self._found.put(event)
-        except Exception as error:  # noqa: BLE001 - the test asks for it
-            self.error = error
-
-    def take(self, many):
-        """The next so many events, as soon as they are there."""
-        return [self._found.get(timeout=PATIENCE) for _ in range(many)]
-
-    def ended(self):
-        """Whether it has ended without an error and without another event."""
-        self._thread.join(PATIENCE)
-        if self.error:
-            raise self.error
-        return not self._thread.is_alive() and self._found.empty()
-
-
-@contextmanager
-def following(store, *asked, **more):
-    found = Following(store.subscribe(*asked, **more))
-    try:
-        yield found
-    finally:
-        store.close()
-    assert found.ended()
-
+from tests.core.following import PATIENCE, events, following, numbers
 
 # --- history, then live ---
 
@@ -190,76 +138,3 @@ def test_a_stream_that_is_not_there_yet_can_be_subscribed_to(store):
 def test_a_stream_and_filters_of_the_log_together_are_refused_at_once(store, filters):
     with pytest.raises(InvalidInputError, match="to one stream, or to the log and its filters"):
         store.subscribe(stream_id="Order-1", **filters)
-
-
-# --- ends ---
-
-
-@pytest.mark.parametrize("asked", [{}, {"stream_id": "Order-1"}, {"categories": ["Order"]}], ids=str)
-@pytest.mark.parametrize("timeout", [0, 0.05])
-def test_a_subscription_ends_after_a_quiet_time_with_its_history_given(store, asked, timeout):
-    store.append("Order-1", events(*range(PAGE + 1)))
-    start = monotonic()
-    assert numbers(store.subscribe(**asked, timeout=timeout)) == list(range(PAGE + 1))
-    assert timeout <= monotonic() - start < PATIENCE
-
-
-def test_the_quiet_time_begins_anew_with_each_event(store):
-    """What the handler of an event takes of it is not the store's silence."""
-    store.append("Order-1", events(0))
-    found = []
-    for event in store.subscribe(timeout=0.05):
-        found.append(event.data)
-        if len(found) < 5:
-            store.append("Order-1", events(len(found)))
-    assert found == [0, 1, 2, 3, 4]
-
-
-@pytest.mark.parametrize(
-    "asked", [{}, {"stream_id": "Order-1"}, {"stream_id": "Missing-1"}, {"categories": ["Missing"]}], ids=str
-)
-def test_a_subscription_that_waits_ends_when_the_store_is_closed(store, monkeypatch, asked):
-    store.append("Order-1", events(1))
-    head, waits = store._adapter.head, Event()
-
-    def spy(beyond, timeout):
-        if beyond >= 1:
-            waits.set()
-        return head(beyond, timeout)
-
-    monkeypatch.setattr(store._adapter, "head", spy)
-    found = Following(store.subscribe(**asked))
-    assert waits.wait(PATIENCE)
-    found.take(0 if "Missing" in str(asked) else 1)
-    store.close()
-    assert found.ended()
-
-
-@pytest.mark.parametrize("asked", [{}, {"stream_id": "Order-1"}], ids=str)
-def test_a_subscription_in_the_middle_of_its_history_ends_when_the_store_is_closed(store, asked):
-    store.append("Order-1", events(*range(3 * PAGE)))
-    found = []
-    for event in store.subscribe(**asked):
-        store.close()
-        found.append(event.data)
-    assert found == list(range(len(found)))
-    assert len(found) < 3 * PAGE
-
-
-def test_a_subscriber_that_stops_reading_leaves_the_store_as_it_is(store):
-    store.append("Order-1", events(1, 2))
-    subscription = store.subscribe()
-    assert next(subscription).data == 1
-    subscription.close()
-    assert numbers(store.append("Order-1", events(3))) == [3]
-    assert numbers(store.subscribe(timeout=0)) == [1, 2, 3]
-
-
-def test_a_slow_subscriber_loses_nothing(store):
-    store.append("Order-1", events(0))
-    found = []
-    for event in store.subscribe(timeout=0):
-        if len(found) < 5:
-            store.append("Order-1", events(*range(PAGE)))
-        found.append(event.global_position)
-    assert found == list(range(1, 5 * PAGE + 2))

@@ -39,6 +39,7 @@ SCHEMA: Final = 1
 """The number of the schema that this evstore makes, reads and writes."""
 OLDEST_SQLITE: Final = (3, 37)  # STRICT tables
 POLL_SECONDS: Final = 0.02
+LONGEST_TIMEOUT: Final = 2_000_000.0  # SQLite counts milliseconds in 31 bits
 
 __all__ = ["SqliteAdapter", "connect"]
 
@@ -52,7 +53,7 @@ def connect(url: str, *, timeout: float = 30.0, sqlite: ModuleType | None = None
         sqlite = sqlite3
     if sqlite.sqlite_version_info < OLDEST_SQLITE:
         raise MissingDependencyError(f"evstore needs SQLite 3.37 or newer, this is {sqlite.sqlite_version}")
-    return SqliteAdapter(sqlite, os.path.realpath(path_of(url)), timeout)
+    return SqliteAdapter(sqlite, os.path.realpath(path_of(url)), min(timeout, LONGEST_TIMEOUT))
 
 
 class SqliteAdapter:
@@ -117,7 +118,7 @@ class SqliteAdapter:
             raise StoreClosedError
         if self._pid != os.getpid():
             raise StoreClosedError(
-                "the store was opened by the process that this one was forked from; connect anew here"
+                "the store was opened by the process that this one was forked from; connect anew here", forked=True
             )
 
     # --- connections ---

@@ -1,0 +1,196 @@
+# Completion of evstore in bash, made by: evstore completion bash
+# Commands and flags stand here; the names of streams, categories and types come from the store.
+
+# Sets words, without their quotes, and word, the one at the cursor. Nothing is expanded but a leading ~/; what the
+# shell would expand becomes a control character, which fits no name and no path.
+_evstore_split() {
+    local text=$1 char='' quote='' begun='' i
+    words=() word=''
+    for ((i = 0; i < ${#text}; i++)); do
+        char=${text:i:1}
+        if [[ $quote == "'" ]]; then
+            [[ $char == "'" ]] && quote='' || word+=$char
+            continue
+        fi
+        case $char in
+            [\'\"])
+                if [[ ! $quote ]]; then quote=$char begun=1
+                elif [[ $char == "$quote" ]]; then quote=''
+                else word+=$char
+                fi
+                ;;
+            \\) ((i++)); word+=${text:i:1} begun=1 ;;
+            [$\`]) word+=$'\1' begun=1 ;;
+            [[:space:]])
+                if [[ $quote ]]; then word+=$char
+                elif [[ $begun ]]; then words+=("$word") word='' begun=''
+                fi
+                ;;
+            '~')
+                [[ $begun ]] && word+='~' || { [[ ${text:i+1:1} == / ]] && word=$HOME || word=$'\1'; }
+                begun=1
+                ;;
+            *) word+=$char begun=1 ;;
+        esac
+    done
+}
+
+# Sets flags, and those of them that take a value, of a command.
+_evstore_flags() {
+    flags='' valued='' letters=''
+    case $1 in
+        '')
+            flags='--version --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --db --format --errors --color --timeout ' letters='F'
+            ;;
+        init)
+            flags='--db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --db --format --errors --color --timeout ' letters='F'
+            ;;
+        append)
+            flags='-t --type -d --data --many -e --expect --id --key --each --batch --skip-stored --copy --dry-run --echo --correlation-id --causation-id --user-id --tenant-id -m --meta --metadata --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --type --data --expect --id --key --batch --correlation-id --causation-id --user-id --tenant-id --meta --metadata --db --format --errors --color --timeout ' letters='tdemF'
+            ;;
+        read)
+            flags='--from --after --to -n --limit --last -r --reverse -t --type --since --until -f --follow --within --missing-ok --fields --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --from --after --to --limit --last --type --since --until --within --fields --db --format --errors --color --timeout ' letters='ntF'
+            ;;
+        replay)
+            flags='--all --from --after --to -n --limit --last -r --reverse -t --type --correlation-id --since --until -f --follow --within --fields --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --from --after --to --limit --last --type --correlation-id --since --until --within --fields --db --format --errors --color --timeout ' letters='ntF'
+            ;;
+        categories)
+            flags='--names --prefix --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --prefix --db --format --errors --color --timeout ' letters='F'
+            ;;
+        streams)
+            flags='--names --prefix -n --limit --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --prefix --limit --db --format --errors --color --timeout ' letters='nF'
+            ;;
+        get)
+            flags='--missing-ok --fields --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --fields --db --format --errors --color --timeout ' letters='F'
+            ;;
+        completion)
+            flags='--db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --db --format --errors --color --timeout ' letters='F'
+            ;;
+    esac
+}
+
+# Sets offers: what may stand behind a flag of a command.
+_evstore_behind() {
+    offers=''
+    case "$1 $2" in
+        *' '--db) offers='files' ;;
+        *' '-F | *' '--format) offers='auto table ndjson json tsv' ;;
+        *' '--errors) offers='text json' ;;
+        *' '--color) offers='auto always never' ;;
+        'append '-t | 'append '--type) offers='types' ;;
+        'append '-d | 'append '--data) offers='at-files' ;;
+        'append '-e | 'append '--expect) offers='any no-stream exists' ;;
+        'read '-n | 'read '--limit) offers='all' ;;
+        'read '-t | 'read '--type) offers='types' ;;
+        'replay '-n | 'replay '--limit) offers='all' ;;
+        'replay '-t | 'replay '--type) offers='types' ;;
+        'streams '-n | 'streams '--limit) offers='all' ;;
+    esac
+}
+
+# Sets offers: what may stand at a place of a command.
+_evstore_at() {
+    offers=''
+    case "$1 $2" in
+        'append '1) offers='streams' ;;
+        'append '*) offers='files' ;;
+        'read '1) offers='streams' ;;
+        'replay '*) offers='categories' ;;
+        'streams '1) offers='categories' ;;
+        'completion '1) offers='bash zsh fish' ;;
+    esac
+}
+
+# Sets command, place, waiting (the flag whose value is next) and ended (by --) from the words before the cursor.
+_evstore_parse() {
+    local each
+    command='' place=1 waiting='' ended=''
+    _evstore_flags ''
+    for each in "${words[@]:1}"; do
+        if [[ $waiting ]]; then
+            waiting=''
+        elif [[ ! $ended && $each == -- ]]; then
+            ended=1
+        elif [[ ! $ended && $each == --* ]]; then
+            [[ $valued == *" $each "* ]] && waiting=$each
+            [[ $each == --many ]] && ((place++)) # the input says the streams
+        elif [[ ! $ended && $each == -?* ]]; then
+            [[ $each =~ ^-[^-$letters]*[$letters]$ ]] && waiting=-${each: -1}
+        elif [[ $command ]]; then
+            ((place++))
+        else
+            command=$each
+            _evstore_flags "$command"
+        fi
+    done
+}
+
+# Sets db to what --db says, wherever on the line.
+_evstore_db() {
+    local words word i
+    _evstore_split "$1 "
+    for ((i = 1; i < ${#words[@]}; i++)); do
+        case ${words[i]} in
+            --db) db=(--db "${words[i+1]-}") ;;
+            --db=*) db=(--db "${words[i]#--db=}") ;;
+        esac
+    done
+}
+
+# Adds to COMPREPLY what of the offers begins with the value, as what readline puts for its own word.
+_evstore_offer() {
+    local value=$1 head=$2 each='' db=()
+    case $offers in
+        files) compopt -o default 2>/dev/null; return ;;
+        at-files)
+            [[ $value == @* ]] || return
+            compopt -o filenames -o nospace 2>/dev/null
+            value=${value#@} head+=@ offers=$(compgen -f -- "${value#@}") ;;
+        streams | categories | types)
+            _evstore_db "$line"
+            offers=$(command evstore --complete "$offers" "$value" ${db[@]+"${db[@]}"} 2>/dev/null </dev/null) ;;
+        *) offers=${offers// /$'\n'} ;;
+    esac
+    while [[ $offers ]]; do # not word by word, which would look for files that match
+        each=${offers%%$'\n'*}
+        offers=${offers#"$each"} offers=${offers#$'\n'}
+        [[ $each == "$value"* ]] || continue
+        [[ $head == *@ && -d $each ]] && each+=/
+        each=$head$each
+        COMPREPLY+=("${each#"$trim"}")
+    done
+}
+
+_evstore() {
+    local line=${COMP_LINE-${COMP_WORDS[*]}}
+    local words word trim own flags valued letters offers command place waiting ended
+    COMPREPLY=()
+    _evstore_split "${line:0:${COMP_POINT-${#line}}}"
+    own=${2-$word} own=${own#[\"\']}
+    trim=${word%"$own"} # readline parts words at = : and @, too
+    _evstore_parse
+    if [[ $waiting ]]; then
+        _evstore_behind "$command" "$waiting"
+        _evstore_offer "$word" ''
+    elif [[ ! $ended && $word == --*=* ]]; then
+        _evstore_behind "$command" "${word%%=*}"
+        _evstore_offer "${word#*=}" "${word%%=*}="
+    else
+        if [[ ! $command ]]; then offers='init append read replay categories streams get completion'
+        else _evstore_at "$command" "$place"
+        fi
+        [[ ! $ended && ($word == -* || ! $offers) ]] && offers=$flags
+        _evstore_offer "$word" ''
+    fi
+}
+
+complete -F _evstore evstore

@@ -1,0 +1,200 @@
+# Completion of evstore in fish, made by: evstore completion fish
+# Commands and flags stand here; the names of streams, categories and types come from the store.
+
+# The long options of a command that take a value, and the letters of the short ones.
+function __evstore_longs
+    switch "$argv[1]"
+        case init
+            printf '%s\n' --db --format --errors --color --timeout
+        case append
+            printf '%s\n' --type --data --expect --id --key --batch --correlation-id --causation-id --user-id --tenant-id --meta --metadata --db --format --errors --color --timeout
+        case read
+            printf '%s\n' --from --after --to --limit --last --type --since --until --within --fields --db --format --errors --color --timeout
+        case replay
+            printf '%s\n' --from --after --to --limit --last --type --correlation-id --since --until --within --fields --db --format --errors --color --timeout
+        case categories
+            printf '%s\n' --prefix --db --format --errors --color --timeout
+        case streams
+            printf '%s\n' --prefix --limit --db --format --errors --color --timeout
+        case get
+            printf '%s\n' --fields --db --format --errors --color --timeout
+        case completion
+            printf '%s\n' --db --format --errors --color --timeout
+        case '*'
+            printf '%s\n' --db --format --errors --color --timeout
+    end
+end
+
+function __evstore_letters
+    switch "$argv[1]"
+        case init
+            printf '%s\n' F
+        case append
+            printf '%s\n' tdemF
+        case read
+            printf '%s\n' ntF
+        case replay
+            printf '%s\n' ntF
+        case categories
+            printf '%s\n' F
+        case streams
+            printf '%s\n' nF
+        case get
+            printf '%s\n' F
+        case completion
+            printf '%s\n' F
+        case '*'
+            echo F
+    end
+end
+
+# Whether the cursor is at COMMAND ("" is before any), and at its PLACE, or with "more" at that one or behind it.
+function __evstore_at
+    set -l command ''
+    set -l place 1
+    set -l waiting 0
+    set -l ended 0
+    set -l longs (__evstore_longs '')
+    set -l letters (__evstore_letters '')
+    set -l words (commandline -opc)
+    for each in $words[2..-1]
+        if test $waiting = 1
+            set waiting 0
+        else if test $ended = 0 -a "x$each" = x--
+            set ended 1
+        else if test $ended = 0; and string match -q -- '-?*' $each
+            if contains -- $each $longs; or string match -qr -- "^-[^-$letters]*[$letters]\$" $each
+                set waiting 1
+            else if test "x$each" = x--many # the input says the streams
+                set place (math $place + 1)
+            end
+        else if test -n "$command"
+            set place (math $place + 1)
+        else
+            set command $each
+            set longs (__evstore_longs $command)
+            set letters (__evstore_letters $command)
+        end
+    end
+    test "x$command" = "x$argv[1]"; or return 1
+    set -q argv[2]; or return 0
+    test $place = $argv[2]; or test "x$argv[3]" = xmore -a $place -gt $argv[2]
+end
+
+function __evstore_value
+    commandline -ct | string replace -r -- '^--[a-z-]+=' ''
+end
+
+function __evstore_names
+    set -l db
+    set -l words (commandline -op)
+    for i in (seq 2 (count $words))
+        switch $words[$i]
+            case --db
+                set -l next (math $i + 1)
+                set db --db "$words[$next]"
+            case '--db=*'
+                set db --db (string replace -- --db= '' $words[$i])
+        end
+    end
+    # What the shell would expand is no path that could be known here.
+    string match -qr -- '[$()]' "$db[2]"; and return
+    set db (string replace -r -- '^~/' "$HOME/" $db)
+    set -l value (__evstore_value)
+    command evstore --complete $argv[1] "$value" $db 2>/dev/null </dev/null
+end
+
+function __evstore_at_files
+    set -l value (__evstore_value)
+    string match -q -- '@*' "$value"; or return
+    string replace -r -- '^' @ (__fish_complete_path (string sub -s 2 -- $value))
+end
+
+complete -c evstore -e
+complete -c evstore -f
+complete -c evstore -l db -r -F -d 'The store: sqlite:///rel.db, sqlite:////abs.db, a path, memory:, memory:FILE.ndjson, env:NAME'
+complete -c evstore -s F -l format -r -f -a 'auto table ndjson json tsv' -d 'auto, table, ndjson, json or tsv'
+complete -c evstore -l errors -r -f -a 'text json' -d 'text or json, on stderr'
+complete -c evstore -l color -r -f -a 'auto always never' -d 'auto, always or never'
+complete -c evstore -s q -l quiet -d 'No notes'
+complete -c evstore -s v -l verbose -d 'Say which store, and how long it took'
+complete -c evstore -l timeout -r -f -d 'Wait so long for a lock (30s) or a connection (5s)'
+complete -c evstore -s h -l help -d 'Show this message and exit'
+complete -c evstore -n '__evstore_at ""' -l version -d 'Print the version'
+complete -c evstore -n '__evstore_at ""' -a init -d 'Make the store, if it is not there yet'
+complete -c evstore -n '__evstore_at ""' -a append -d 'Append events to a stream: all of them, durably, or none'
+complete -c evstore -n '__evstore_at ""' -a read -d 'Print one stream, by version'
+complete -c evstore -n '__evstore_at ""' -a replay -d 'Print the log of categories, or all of it, by global position'
+complete -c evstore -n '__evstore_at ""' -a categories -d 'List the categories with their counts, by name'
+complete -c evstore -n '__evstore_at ""' -a streams -d 'List the streams, of a category or all, by id'
+complete -c evstore -n '__evstore_at ""' -a get -d 'Print events by id, in the order asked'
+complete -c evstore -n '__evstore_at ""' -a completion -d 'Print the completion script of a shell'
+
+
+complete -c evstore -n '__evstore_at append' -s t -l type -r -f -a '(__evstore_names types)' -d 'The event type'
+complete -c evstore -n '__evstore_at append' -s d -l data -r -f -a '(__evstore_at_files)' -d 'The data of one event; @FILE or @- read it'
+complete -c evstore -n '__evstore_at append' -l many -d 'The input says the streams: every value has a "streamId"'
+complete -c evstore -n '__evstore_at append' -s e -l expect -r -f -a 'any no-stream exists' -d 'Append only if the stream is at version N, is missing, or exists'
+complete -c evstore -n '__evstore_at append' -l id -r -f -d 'The event\'s id, to try again safely'
+complete -c evstore -n '__evstore_at append' -l key -r -f -d 'Make the ids from stream, TEXT and place, to run again safely'
+complete -c evstore -n '__evstore_at append' -l each -d 'Each event is an append of its own, receipted when it is durable'
+complete -c evstore -n '__evstore_at append' -l batch -r -f -d 'Commit every N events'
+complete -c evstore -n '__evstore_at append' -l skip-stored -d 'Events that are stored already, and the same, are passed over'
+complete -c evstore -n '__evstore_at append' -l copy -d 'Append anew what was read: "streamId" and "id" are ignored'
+complete -c evstore -n '__evstore_at append' -l dry-run -d 'Check everything, print what would be stored, write nothing'
+complete -c evstore -n '__evstore_at append' -l echo -d 'Print the stored events instead of a receipt'
+complete -c evstore -n '__evstore_at append' -l correlation-id -r -f -d 'What belongs together'
+complete -c evstore -n '__evstore_at append' -l causation-id -r -f -d 'What caused it'
+complete -c evstore -n '__evstore_at append' -l user-id -r -f -d 'Who did it'
+complete -c evstore -n '__evstore_at append' -l tenant-id -r -f -d 'For whom'
+complete -c evstore -n '__evstore_at append' -s m -l meta -r -f -d 'Into "custom"; repeatable'
+complete -c evstore -n '__evstore_at append' -l metadata -r -f -d 'Metadata as one object'
+complete -c evstore -n '__evstore_at append 1' -f -a '(__evstore_names streams)'
+complete -c evstore -n '__evstore_at append 2 more' -F
+
+complete -c evstore -n '__evstore_at read' -l from -r -f -d 'Begin with this one'
+complete -c evstore -n '__evstore_at read' -l after -r -f -d 'Begin behind this one'
+complete -c evstore -n '__evstore_at read' -l to -r -f -d 'End with this one'
+complete -c evstore -n '__evstore_at read' -s n -l limit -r -f -a 'all' -d 'Print at most N events'
+complete -c evstore -n '__evstore_at read' -l last -r -f -d 'The newest N, oldest first'
+complete -c evstore -n '__evstore_at read' -s r -l reverse -d 'Newest first'
+complete -c evstore -n '__evstore_at read' -s t -l type -r -f -a '(__evstore_names types)' -d 'Only this type; repeatable'
+complete -c evstore -n '__evstore_at read' -l since -r -f -d 'Stored then or later: 2026-11-23T14:30:00Z, 2026-11-23, 2h, 7d'
+complete -c evstore -n '__evstore_at read' -l until -r -f -d 'Stored before'
+complete -c evstore -n '__evstore_at read' -s f -l follow -d 'Go on with new events as they come'
+complete -c evstore -n '__evstore_at read' -l within -r -f -d 'With -f -n N: exit 124 if N have not come by then'
+complete -c evstore -n '__evstore_at read' -l missing-ok -d 'What is missing is no failure'
+complete -c evstore -n '__evstore_at read' -l fields -r -f -d 'Only these: id,type,data.orderId,metadata.custom.k,category …'
+complete -c evstore -n '__evstore_at read' -l utc -d 'Times on a terminal in UTC'
+complete -c evstore -n '__evstore_at read 1' -f -a '(__evstore_names streams)'
+
+complete -c evstore -n '__evstore_at replay' -l all -d 'The whole log'
+complete -c evstore -n '__evstore_at replay' -l from -r -f -d 'Begin with this one'
+complete -c evstore -n '__evstore_at replay' -l after -r -f -d 'Begin behind this one'
+complete -c evstore -n '__evstore_at replay' -l to -r -f -d 'End with this one'
+complete -c evstore -n '__evstore_at replay' -s n -l limit -r -f -a 'all' -d 'Print at most N events'
+complete -c evstore -n '__evstore_at replay' -l last -r -f -d 'The newest N, oldest first'
+complete -c evstore -n '__evstore_at replay' -s r -l reverse -d 'Newest first'
+complete -c evstore -n '__evstore_at replay' -s t -l type -r -f -a '(__evstore_names types)' -d 'Only this type; repeatable'
+complete -c evstore -n '__evstore_at replay' -l correlation-id -r -f -d 'Only what belongs together'
+complete -c evstore -n '__evstore_at replay' -l since -r -f -d 'Stored then or later: 2026-11-23T14:30:00Z, 2026-11-23, 2h, 7d'
+complete -c evstore -n '__evstore_at replay' -l until -r -f -d 'Stored before'
+complete -c evstore -n '__evstore_at replay' -s f -l follow -d 'Go on with new events as they come'
+complete -c evstore -n '__evstore_at replay' -l within -r -f -d 'With -f -n N: exit 124 if N have not come by then'
+complete -c evstore -n '__evstore_at replay' -l fields -r -f -d 'Only these: id,type,data.orderId,metadata.custom.k,category …'
+complete -c evstore -n '__evstore_at replay' -l utc -d 'Times on a terminal in UTC'
+complete -c evstore -n '__evstore_at replay 1 more' -f -a '(__evstore_names categories)'
+
+complete -c evstore -n '__evstore_at categories' -l names -d 'Names alone, one a line'
+complete -c evstore -n '__evstore_at categories' -l prefix -r -f -d 'Only names that begin with P'
+
+complete -c evstore -n '__evstore_at streams' -l names -d 'Names alone, one a line'
+complete -c evstore -n '__evstore_at streams' -l prefix -r -f -d 'Only names that begin with P'
+complete -c evstore -n '__evstore_at streams' -s n -l limit -r -f -a 'all' -d 'Print at most N events'
+complete -c evstore -n '__evstore_at streams 1' -f -a '(__evstore_names categories)'
+
+complete -c evstore -n '__evstore_at get' -l missing-ok -d 'What is missing is no failure'
+complete -c evstore -n '__evstore_at get' -l fields -r -f -d 'Only these: id,type,data.orderId,metadata.custom.k,category …'
+complete -c evstore -n '__evstore_at get' -l utc -d 'Times on a terminal in UTC'
+
+complete -c evstore -n '__evstore_at completion 1' -f -a 'bash zsh fish'

@@ -1,0 +1,148 @@
+"""What the command line appends with: units that share commits, are looked up together, or only judged."""
+
+from __future__ import annotations
+
+import pytest
+
+from evstore import (
+    NO_STREAM,
+    STREAM_EXISTS,
+    ConcurrencyError,
+    EventData,
+    EventIdConflictError,
+    EvstoreError,
+    InvalidInputError,
+    StreamNotFoundError,
+    Write,
+)
+from evstore.pages import MOST_IN_PAGE
+from evstore.testing.asking import facts
+
+
+def an_id(number):
+    return f"0198e5c4-7a2b-7c3d-8e4f-{number:012x}"
+
+
+def event(number):
+    return EventData("Placed", number, id=an_id(number))
+
+
+def unit_of(store, number, expected=-1, stream_id="Order-1"):
+    return store.unit([(stream_id, [event(number)], expected)])
+
+
+def numbers(found):
+    return [each.data for each in found]
+
+
+# --- in turn ---
+
+
+def test_units_in_turn_are_all_stored_in_order(store):
+    receipts = list(store.submit_in_turn([unit_of(store, n, expected=n) for n in range(5)]))
+    assert [(each.first_position, each.size) for each in receipts] == [(n, 1) for n in range(1, 6)]
+    assert numbers(store.read("Order-1")) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("bad", range(4))
+def test_the_first_unit_in_turn_that_is_refused_is_raised_and_none_behind_it_is_made(store, bad):
+    units = [unit_of(store, n, expected=77 if n == bad else -1) for n in range(4)]
+    done = []
+    with pytest.raises(ConcurrencyError) as raised:
+        for receipt in store.submit_in_turn(units):
+            done.append(receipt.first_position)
+    assert (raised.value.expected, raised.value.actual) == (77, bad)
+    assert done == list(range(1, bad + 1))
+    assert numbers(store.replay()) == list(range(bad))
+
+
+@pytest.mark.parametrize(
+    "stored", [[], [0], [0, 1, 2], [2], [1, 3], [0, 2, 4], [4], [3, 4], [0, 1, 2, 3, 4]], ids=str
+)
+def test_units_in_turn_pass_over_what_is_stored_already(store, stored):
+    for number in stored:
+        store.append("Order-1", [event(number)])
+    outcomes = list(store.submit_in_turn([unit_of(store, n) for n in range(5)]))
+    found = [list(store.stored_of(unit_of(store, n), outcome)) for n, outcome in enumerate(outcomes)]
+    assert [numbers(each) for each in found] == [[n] for n in range(5)]
+    assert numbers(store.replay()) == [*stored, *(n for n in range(5) if n not in stored)]
+    assert [each for (each,) in found] == [store.get(an_id(n)) for n in range(5)]
+
+
+def test_a_unit_in_turn_whose_id_holds_something_else_is_a_conflict_and_ends_it(store):
+    store.append("Order-2", [event(2)])
+    with pytest.raises(EventIdConflictError, match='is already in stream "Order-2"'):
+        list(store.submit_in_turn([unit_of(store, n) for n in range(4)]))
+    assert numbers(store.read("Order-1")) == [0, 1]
+
+
+def test_no_units_in_turn_are_nothing(store):
+    assert list(store.submit_in_turn([])) == []
+
+
+# --- looked up together ---
+
+
+def test_writes_are_split_into_what_is_stored_and_what_is_not(store):
+    store.append("Order-1", [event(1)])
+    (stored,) = store.append("Order-1", [event(3)])
+    writes = [store.unit([("Order-1", [event(n)], -1)]).writes[0] for n in (3, 2)]
+    assert list(store.split_stored(writes)) == [(writes[0], stored), (writes[1], None)]
+
+
+def test_a_write_whose_id_holds_something_else_is_a_conflict_when_split(store):
+    store.append("Order-1", [event(1)])
+    with pytest.raises(EventIdConflictError):
+        list(store.split_stored([Write("Order-1", [EventData("Placed", 2, id=an_id(1))])]))
+
+
+def test_many_events_are_found_by_their_ids_and_those_that_are_not_there_left_out(store):
+    many = MOST_IN_PAGE + 2
+    stored = store.append("Order-1", [event(n) for n in range(many)])
+    found = store.get_many([an_id(n).upper() for n in range(many + 3)])
+    assert found == {each.id: each for each in stored}
+    assert store.get_many([]) == {}
+    with pytest.raises(InvalidInputError, match="is not an event id"):
+        store.get_many([an_id(1), "1"])
+
+
+# --- judged ---
+
+
+JUDGED = {
+    "fits": ([("Order-1", [7], 2)], None),
+    "any version": ([("Order-1", [7], -1)], None),
+    "a new stream": ([("Order-9", [7], NO_STREAM)], None),
+    "twice": ([("Order-1", [7, 8], 2), ("Order-1", [9], 4)], None),
+    "a new stream twice": ([("Order-9", [7], NO_STREAM), ("Order-9", [8], 1)], None),
+    "a retry": ([("Order-1", [1, 2], NO_STREAM)], None),
+    "another version": ([("Order-1", [7], 1)], ConcurrencyError),
+    "should be new": ([("Order-1", [7], NO_STREAM)], ConcurrencyError),
+    "should be there": ([("Order-9", [7], STREAM_EXISTS)], StreamNotFoundError),
+    "the second is wrong": ([("Order-1", [7, 8], 2), ("Order-1", [9], 3)], ConcurrencyError),
+    "partly stored": ([("Order-1", [2, 7], -1)], EventIdConflictError),
+    "partly stored, and another version": ([("Order-1", [7, 2], 9)], EventIdConflictError),
+    "stored elsewhere": ([("Order-9", [1], -1)], EventIdConflictError),
+}
+
+
+@pytest.mark.parametrize(("writes", "error"), JUDGED.values(), ids=JUDGED)
+def test_a_unit_is_judged_as_appending_it_would_be_and_nothing_is_written(store, writes, error):
+    store.append("Order-1", [event(1), event(2)])
+    before = list(store.replay()), list(store.streams())
+    unit = store.unit([(stream_id, [event(n) for n in each], expected) for stream_id, each, expected in writes])
+    judged = None
+    try:
+        store.judge(unit)
+    except EvstoreError as refused:
+        judged = refused
+    assert type(judged) is (error or type(None))
+    assert (list(store.replay()), list(store.streams())) == before
+    (outcome,) = store.submit([unit])
+    assert facts(outcome if isinstance(outcome, EvstoreError) else None) == facts(judged)
+
+
+def test_the_head_is_the_position_of_the_last_event(store):
+    assert store.head() == 0
+    store.append("Order-1", [event(1), event(2)])
+    assert store.head() == 2
