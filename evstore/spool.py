@@ -76,6 +76,11 @@ class Spool:
             yield Write(stream_id, (event,), expected)
         self._file.seek(0, 2)
 
+    def close(self) -> None:
+        """Free the file."""
+        if self._file is not None:
+            self._file.close()
+
     def events(self) -> Events:
         """The events alone, of a spool whose writes are all to one stream."""
         return Events(self)

@@ -76,6 +76,12 @@ class Appending:
 
     def whole(self, spool: Spool) -> int:
         """Append all of it or nothing; the last version, of one stream."""
+        try:
+            return self._whole(spool)
+        finally:
+            spool.close()
+
+    def _whole(self, spool: Spool) -> int:
         if self._skip_stored:
             version = self._rest(spool)
             if self._array is not None and self._alone and not settings.current.quiet:
@@ -108,6 +114,7 @@ class Appending:
             found = Duplicate(first, last, len(known))
             ids = [event.id or "" for write in known for event in write.events]
             self._tell(known, _told(found), lambda: iter(self._store.get_many(ids).values()))
+        known.close()
         if not len(rest):
             return last.version if last else 0
         self._skip_stored = False
@@ -142,6 +149,7 @@ class Appending:
         else:
             for line in lines:
                 render.line(line)
+        spool.close()
 
     # --- in groups ---
 

@@ -124,7 +124,7 @@ class Array:
         self._before = "["
 
     def add(self, value: str) -> None:
-        write(self._before + (visible(value) if settings.on_terminal() else value))
+        write(self._before + (terminal(value) if settings.on_terminal() else value))
         self._before = ",\n"
 
     def close(self) -> None:
@@ -172,7 +172,8 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, header: bool =
         drawn.add_row(*(Text(visible(cell)) for cell in row))
     console.print(drawn)
     # Rich fills the last column up, which a narrower window would wrap later.
-    write("".join(f"{each.rstrip()}\n" for each in buffer.getvalue().splitlines()))
+    # Not splitlines: data may hold what other programs take for the end of a line.
+    write("".join(f"{each.rstrip()}\n" for each in buffer.getvalue().removesuffix("\n").split("\n")))
 
 
 _NUMBERS: Final = {

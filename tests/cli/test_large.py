@@ -1,0 +1,95 @@
+"""An append and a replay of any size take little memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from evstore import connect
+from tests.conftest import Command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MB = 1024 * 1024
+LINE = '{"streamId":"Order-%d","type":"OrderPlaced","data":{"n":%d,"note":"%s"},"metadata":{"correlationId":"c-%d"}}\n'
+NOTE = "x" * 300
+COUNT = 50_000
+PEAK_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 MB of envelopes for 2000 streams."""
+    path = tmp_path_factory.mktemp("input") / "events.ndjson"
+    with path.open("w") as file:
+        file.writelines(LINE % (n % 2000, n, NOTE, n // 10) for n in range(COUNT))
+    assert path.stat().st_size > 20_000_000
+    return path
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Command:
+    command = Command(tmp_path_factory.mktemp("large"))
+    for name in ("whole", "batches"):
+        with connect(f"sqlite:{command.folder}/{name}.db") as store:
+            store.initialize()
+    return command
+
+
+# A process that forks hands its own size on, so that the tests' own would be measured; this one is small.
+MEASURE = """
+import os, sys
+child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, used = os.wait4(child, 0)
+print(used.ru_maxrss, file=sys.stderr)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def run(command: Command, *words: str, stdin: Path | None = None) -> tuple[bytes, int]:
+    """What the command printed, and the most memory that it ever held, in bytes."""
+    with open(stdin or os.devnull, "rb") as given:
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", MEASURE, *command.argv(*words)],
+            cwd=command.folder,
+            env=command.env(),
+            stdin=given,
+            capture_output=True,
+            check=True,
+        )
+    *noise, peak = done.stderr.splitlines()
+    assert not noise
+    return done.stdout, int(peak) * PEAK_UNIT
+
+
+def test_a_large_append_is_one_and_takes_little_memory(shared: Command, large: Path) -> None:
+    out, peak = run(shared, "append", "--many", "-", "--db", "whole.db", stdin=large)
+    assert json.loads(out) == {
+        "streams": 2000, "count": COUNT, "firstGlobalPosition": 1, "globalPosition": COUNT, "duplicate": False,
+    }  # fmt: skip
+    assert peak < 150 * MB
+
+
+def test_a_large_append_in_batches_takes_little_memory(shared: Command, large: Path) -> None:
+    out, peak = run(shared, "append", "--many", "-", "--batch", "5000", "--db", "batches.db", stdin=large)
+    receipts = [json.loads(line) for line in out.splitlines()]
+    assert [receipt["count"] for receipt in receipts] == [5000] * 10
+    assert receipts[-1]["globalPosition"] == COUNT
+    assert peak < 80 * MB
+
+
+@pytest.mark.parametrize("form", ["ndjson", "json", "tsv"])
+def test_a_large_replay_takes_little_memory(shared: Command, large: Path, form: str) -> None:
+    with connect(f"sqlite:{shared.folder}/whole.db") as store:
+        if store.head() == 0:  # this test alone
+            run(shared, "append", "--many", "-", "--db", "whole.db", stdin=large)
+    out, peak = run(shared, "replay", "--all", "-F", form, "--db", "whole.db")
+    assert out.count(b"\n") == COUNT
+    assert len(out) > 20_000_000
+    assert peak < 80 * MB
