@@ -15,8 +15,8 @@
                                      StoreClosedError
 
 An error carries its facts as attributes and builds its sentence from them; a driver's exception stays
-behind it as `__cause__`. `code` names the kind of failure in one stable word, `retryable` says whether the
-same call may succeed later without anybody changing anything. Errors can be pickled.
+behind it as `__cause__`. `code` names the kind of failure in one stable word, `retryable` says whether trying
+again is worth it without anybody mending anything. Errors can be pickled.
 """
 
 from __future__ import annotations
@@ -80,7 +80,12 @@ class ConflictError(EvstoreError):
 
 
 class ConcurrencyError(ConflictError):
-    """The stream is at `actual` (0: it is missing), not at `expected` (0: it should be missing)."""
+    """The stream is at `actual` (0: it is missing), not at `expected` (0: it should be missing).
+
+    Worth another try once the stream was read again: the same append with the same expectation is not.
+    """
+
+    retryable = True
 
     def __init__(self, stream_id: str, expected: int, actual: int) -> None:
         super().__init__(stream_id, expected, actual)

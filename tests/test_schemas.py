@@ -142,7 +142,7 @@ RIGHT: dict[str, Any] = {
     "each": {"streamId": "A-1", "version": 1, "globalPosition": 1, "id": ID, "duplicate": True},
     "error": {
         "code": "conflict", "class": "ConcurrencyError", "exitCode": 4, "message": "m", "hint": "h",
-        "retryable": False, "streamId": "A-1", "expected": 3, "actual": 7,
+        "retryable": True, "streamId": "A-1", "expected": 3, "actual": 7,
     },
     "info": {
         "backend": "sqlite", "backendVersion": "3.46", "place": "/x.db", "schemaVersion": 1, "streams": 0,

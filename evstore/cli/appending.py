@@ -139,6 +139,11 @@ class Appending:
             rows = [(w.stream_id, e.type, e.data_json) for w in spool for e in w.events]
             render.table(["stream", "type", "data"], rows)
             return
+        if settings.current.format == "tsv":
+            for stream_id, (event,), _ in spool:
+                texts = (event.id or "", stream_id, event.type)
+                render.line("\t".join([*map(render.cell, texts), event.data_json, event.metadata.to_json()]))
+            return
         lines = (
             f'{{"id":"{event.id}","streamId":{quote(stream_id)},"type":{quote(event.type)},'
             f'"data":{event.data_json},"metadata":{event.metadata.to_json()}}}'
@@ -179,7 +184,8 @@ class Appending:
         except EvstoreError as error:
             render.flush()
             if self._done:
-                error.add_note(f"the {self._done} events before it are stored")
+                stored = "event before it is" if self._done == 1 else f"{self._done} events before it are"
+                error.add_note(f"the {stored} stored")
             raise
         if not some:
             raise no_events(files)

@@ -167,9 +167,8 @@ def _wanted(flags: dict[str, Any]) -> _Wanted:
     if flags["within"] is not None and (not follow or limit is None):
         raise UsageError("--within goes with --follow and --limit N")
     bounds = {"after": after_of(flags["from_"], flags["after"]), "to": not_negative("--to", flags["to"])}
-    if settings.as_table() and settings.on_terminal() and last is None and flags["limit"] is None:
-        ranged = any(flags[name] is not None for name in ("from_", "after", "to"))
-        last = None if ranged else LAST_BEFORE_FOLLOW if follow else -LAST_ON_TERMINAL
+    if settings.on_terminal() and last is None and flags["limit"] is None:
+        last = LAST_BEFORE_FOLLOW if follow else -LAST_ON_TERMINAL
     settings.current.utc = flags["utc"]
     return _Wanted(
         bounds,

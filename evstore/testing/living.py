@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from evstore.adapters.base import NamePage, Page, Receipt
-from evstore.errors import EvstoreError, NotInitializedError, SchemaError, StoreClosedError
+from evstore.errors import ConcurrencyError, EvstoreError, NotInitializedError, SchemaError, StoreClosedError
 from evstore.testing.asking import (
     ANYTHING,
     WHOLE,
@@ -249,8 +249,9 @@ class ErrorClauses(Harness):
         accepted(adapter, an_append(stored.stream_id, stored.events))
         outcome = answer(adapter, REFUSALS[refusal](stored))
         assert not isinstance(outcome, Receipt)
-        # Sending the same again cannot help, so that nobody should try.
-        assert not (isinstance(outcome, EvstoreError) and outcome.retryable)
+        # Only after a conflict it helps to read again and to try with what was read.
+        retryable = isinstance(outcome, EvstoreError) and outcome.retryable
+        assert retryable is isinstance(outcome, ConcurrencyError)
 
     def test_E4_a_call_on_a_closed_adapter_need_not_be_tried_again(self, adapter: Adapter) -> None:
         adapter.close()

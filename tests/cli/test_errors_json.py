@@ -50,11 +50,11 @@ CASES = {
     ),
     "a version that is another": Case(
         "conflict", 4, "ConcurrencyError", (*DATA, "-d", "1", "-e", "7"),
-        facts={"streamId": "S-1", "expected": 7, "actual": 1},
+        facts={"streamId": "S-1", "expected": 7, "actual": 1}, retryable=True,
     ),
     "a version of a stream that is missing": Case(
         "conflict", 4, "ConcurrencyError", ("append", "S-9", "-t", "T", "-d", "1", "-e", "7"),
-        facts={"streamId": "S-9", "expected": 7, "actual": 0},
+        facts={"streamId": "S-9", "expected": 7, "actual": 0}, retryable=True,
     ),
     "an id that is another event's": Case(
         "conflict", 4, "EventIdConflictError", (*DATA, "-d", "2", "--id", id_of(1)), facts={"eventId": id_of(1)}

@@ -153,9 +153,14 @@ def test_an_error_has_the_code_of_the_exit_that_it_leads_to(code, cls):
     assert cls.code == code
 
 
-def test_only_what_may_pass_by_itself_is_retryable():
+def test_only_what_may_pass_when_it_is_tried_again_is_retryable():
     retryable = {cls for cls in EVERY if cls.retryable}
-    assert retryable == {errors.UnavailableError, errors.StoreBusyError, errors.AppendOutcomeUnknownError}
+    assert retryable == {
+        errors.ConcurrencyError,
+        errors.UnavailableError,
+        errors.StoreBusyError,
+        errors.AppendOutcomeUnknownError,
+    }
 
 
 TREE = {
