@@ -158,22 +158,43 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, header: bool =
     system = "standard" if colour else None
     console = Console(file=buffer, force_terminal=colour, no_color=not colour, color_system=system)  # type: ignore[arg-type]
     drawn = Table(box=None, show_header=header, pad_edge=False, header_style="bold", expand="data" in heads)
+    cells = [[visible(cell) for cell in row] for row in rows]
+    shared = {} if "data" in heads else _shared_widths(heads, cells, console.width)
     for head in heads:
         drawn.add_column(
             Text(visible(head)),
             justify="right" if head in _NUMBERS else "left",
             style=_STYLES.get(head, ""),
-            width=_width(head, console.width) if "data" in heads else None,
+            width=_width(head, console.width) if "data" in heads else shared[head],
             ratio=1 if head == "data" else None,
             no_wrap=True,
             overflow="ellipsis",
         )
-    for row in rows:
-        drawn.add_row(*(Text(visible(cell)) for cell in row))
+    for row in cells:
+        drawn.add_row(*map(Text, row))
     console.print(drawn)
     # Rich fills the last column up, which a narrower window would wrap later.
     # Not splitlines: data may hold what other programs take for the end of a line.
     write("".join(f"{each.rstrip()}\n" for each in buffer.getvalue().removesuffix("\n").split("\n")))
+
+
+def _shared_widths(heads: Sequence[str], rows: Sequence[Sequence[str]], whole: int) -> dict[str, int]:
+    """Numbers and times as wide as they are; names share what is left, the short ones first, so that a long
+    name never takes the place of a number."""
+    from rich.cells import cell_len
+
+    widths = {
+        head: max(cell_len(head), *(cell_len(row[at]) for row in rows)) if rows else cell_len(head)
+        for at, head in enumerate(heads)
+    }
+    left = whole - 2 * (len(heads) - 1)
+    rigid = [head for head in heads if head in _NUMBERS or head.endswith(("At", "Timestamp", "timestamp"))]
+    left -= sum(widths[head] for head in rigid)
+    names = sorted((head for head in heads if head not in rigid), key=widths.__getitem__)
+    for at, head in enumerate(names):
+        widths[head] = max(4, min(widths[head], left // (len(names) - at)))
+        left -= widths[head]
+    return widths
 
 
 _NUMBERS: Final = {
