@@ -9,20 +9,24 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from math import inf
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from evstore.adapters.base import Page
-from evstore.errors import StoreClosedError
+from evstore.errors import StoreClosedError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from evstore.adapters.base import Adapter
     from evstore.events import Filter, StoredEvent
 
+T = TypeVar("T")
+
 WAIT_SECONDS: Final = 1.0
 """How long one wait lasts, at most, before the loop looks at the clock again."""
 PAGE: Final = 200
+LONGEST_PAUSE: Final = 5.0
+"""Seconds between two tries to reach a store that is away."""
 
 
 class Patience(NamedTuple):
@@ -53,7 +57,9 @@ def follow_log(adapter: Adapter, where: Filter, after: int, patience: Patience) 
         for head in _heads(adapter, after, patience):
             cursor: int | None = after
             while cursor is not None:
-                events = adapter.read_all(Page(PAGE, cursor, high=head), where)
+                events = _reached(patience, adapter.read_all, Page(PAGE, cursor, high=head), where)
+                if events is None:
+                    return
                 yield from events
                 cursor = events[-1].global_position if len(events) == PAGE else None
             after = max(after, head)
@@ -67,7 +73,9 @@ def follow_stream(
         for _ in _heads(adapter, -1, patience):
             full = True
             while full:
-                events = adapter.read_stream(stream_id, Page(PAGE, after), where)
+                events = _reached(patience, adapter.read_stream, stream_id, Page(PAGE, after), where)
+                if events is None:
+                    return
                 yield from events
                 after = events[-1].version if events else after
                 full = len(events) == PAGE
@@ -77,8 +85,10 @@ def _heads(adapter: Adapter, seen: int, patience: Patience) -> Iterator[int]:
     """Yield each head beyond those seen."""
     quiet_since = time.monotonic()
     while True:
-        left = patience.left(quiet_since)
-        head = adapter.head(seen, max(0.0, min(WAIT_SECONDS, left)))
+        left = max(0.0, min(WAIT_SECONDS, patience.left(quiet_since)))
+        head = _reached(patience, adapter.head, seen, left)
+        if head is None:
+            return
         if head > seen:
             yield head
             seen = head
@@ -87,3 +97,18 @@ def _heads(adapter: Adapter, seen: int, patience: Patience) -> Iterator[int]:
                 return  # also where there is always something new
         elif patience.left(quiet_since) <= 0:
             return
+
+
+def _reached(patience: Patience, ask: Callable[..., T], *what: Any) -> T | None:
+    """Ask until the store can be reached, less and less often; None when patience ends before."""
+    away_since = time.monotonic()
+    pause = 0.1
+    while True:
+        try:
+            return ask(*what)
+        except UnavailableError:
+            left = patience.left(away_since)
+            if left <= 0:
+                return None
+            time.sleep(min(pause, left))
+            pause = min(pause * 2, LONGEST_PAUSE)

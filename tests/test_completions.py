@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import Command
 
+pytestmark = pytest.mark.sqlite_only("completion looks into the file of a store, and asks no server on its own")
+
 FOLDER = Path(__file__).parent.parent / "completions"
 FILES = {"bash": FOLDER / "evstore.bash", "zsh": FOLDER / "_evstore", "fish": FOLDER / "evstore.fish"}
 

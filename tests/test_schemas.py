@@ -36,7 +36,7 @@ def check(name: str, value: object) -> None:
 @pytest.fixture
 def store(evstore: Command) -> Command:
     """Three events: with all metadata, with none, with data of another kind."""
-    with connect(f"sqlite:{evstore.folder}/evstore.db") as made:
+    with connect(evstore.url) as made:
         made.initialize()
         made.append("Ö-[/x]\u202e", [EventData("T", {"n": 1}, FULL, ID)])
         made.append("B", [EventData("t" * 255, None), EventData("U", [1])])
@@ -114,15 +114,15 @@ def test_every_line_on_stderr_fits(store: Command, words: tuple[str, ...]) -> No
     assert [line["error"]["exitCode"] for line in lines if "error" in line] == [done.code]
 
 
-def test_the_schema_knows_every_code(store: Command) -> None:
+def test_the_schema_knows_every_code() -> None:
     rows = SCHEMAS["error"]["$defs"]["facts"]["oneOf"]
     known = {row["properties"]["code"]["const"]: row["properties"]["exitCode"]["const"] for row in rows}
     assert known == {code: number for code, number in CODES.items() if code != "findings"}  # which is no error
 
 
-@pytest.mark.parametrize("place", ["evstore.db", "new.db", "memory:"])
-def test_what_init_prints_fits(store: Command, place: str) -> None:
-    info = json.loads(store.ok("init", "--db", place).out)
+@pytest.mark.parametrize("words", [(), ("--db", "new.db"), ("--db", "memory:")], ids=" ".join)
+def test_what_init_prints_fits(store: Command, words: tuple[str, ...]) -> None:
+    info = json.loads(store.ok("init", *words).out)
     check("info", info)
     assert set(SCHEMAS["info"]["properties"]) <= set(info)
 

@@ -16,6 +16,7 @@ HEAVY = {
     "rich", "psycopg", "sqlite_utils", "asyncio", "importlib.metadata", "pydantic", "logging", "pytest",
     "hypothesis", "difflib", "tempfile", "traceback", "email", "http", "ssl", "multiprocessing", "unittest",
 }  # fmt: skip
+SQLITE = pytest.mark.sqlite_only("it is about what the SQLite adapter loads, or no store is asked")
 TYPER_LOADS = {"traceback", "difflib"}
 
 SCRIPT = """
@@ -54,6 +55,7 @@ def loaded(command: Command, *words: str) -> set[str]:
         ("categories",),
     ],
 )
+@SQLITE
 def test_a_command_on_sqlite_loads_nothing_heavy(store: Command, words: tuple[str, ...]) -> None:
     store.ok("append", "A-1", "-t", "T", "-d", "1")
     assert loaded(store, *words) & (HEAVY - TYPER_LOADS) == set()
@@ -64,15 +66,18 @@ def test_reading_does_not_load_what_only_an_append_needs(store: Command) -> None
     assert not {"msgspec", "uuid_utils", "evstore.wire", "evstore.cli.intake"} & loaded(store, "read", "A-1")
 
 
+@SQLITE
 def test_an_append_does_not_load_what_only_reading_needs(store: Command) -> None:
     modules = loaded(store, "append", "A-1", "-t", "T", "-d", "1")
     assert not {"evstore.adapters.sqlite.reading", "evstore.adapters.sqlite.lists", "evstore.follow"} & modules
 
 
+@SQLITE
 def test_init_loads_sqlite_utils_and_the_first_commands_do_not(evstore: Command) -> None:
     assert "sqlite_utils" in loaded(evstore, "init")
 
 
+@SQLITE
 def test_the_version_needs_nothing(evstore: Command) -> None:
     modules = loaded(evstore, "--version")
     assert not {"typer", "sqlite3", "msgspec"} & modules

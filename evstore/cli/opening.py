@@ -27,17 +27,24 @@ def opened() -> Iterator[EventStore]:
     options: dict[str, Any] = {}
     if settings.current.timeout is not None:
         options["timeout"] = settings.current.timeout
-    if not url.startswith(("memory:", "postgres")) and find_spec("pysqlite3"):
+    if _scheme(url).startswith("postgres"):
+        options["pool_size"] = 1  # a command does one thing at a time
+        options["connect_timeout"] = settings.current.timeout
+    elif _scheme(url) in ("", "sqlite") and find_spec("pysqlite3"):
         # This process is the command's own, so that no other SQLite can have the file open in it.
         import pysqlite3  # type: ignore[import-not-found, import-untyped, unused-ignore]  # noqa: PLC0415
 
         options["sqlite"] = pysqlite3
     if url == "memory:":
         note("memory: forgets everything when this command ends")
-    if settings.current.verbose:
-        note(f"the store is {_place(url)}")
-    with connect(url, **options) as store:
+    with connect(url, **options) as store:  # a URL that cannot be read is not shown
+        if settings.current.verbose:
+            note(f"the store is {_place(url)}")
         yield store
+
+
+def _scheme(url: str) -> str:
+    return url.partition(":")[0].lower() if ":" in url else ""
 
 
 def _place(url: str) -> str:

@@ -27,7 +27,7 @@ from evstore import (
     StoreClosedError,
     connect,
 )
-from evstore.adapters.sqlite.lists import _resets_wal_safely, end_of_prefix
+from evstore.adapters.sqlite.lists import _resets_wal_safely
 from evstore.adapters.sqlite.place import path_of, uri_of
 from tests.conftest import files
 
@@ -343,14 +343,3 @@ def test_closing_waits_for_the_threads_that_write(path: Path) -> None:
 )  # fmt: skip
 def test_the_versions_with_the_wal_reset_bug_are_known(version: tuple[int, int, int], safe: bool) -> None:
     assert _resets_wal_safely(version) is safe
-
-
-@pytest.mark.parametrize(
-    ("prefix", "end"),
-    [
-        ("", b""), ("a", "b"), ("Order-%", "Order-&"), ("a\U0010ffff", "b"), ("\U0010ffff", b""),
-        ("x\ud7ff", "x\ue000"), ("é", "ê"),
-    ],
-)  # fmt: skip
-def test_a_prefix_ends_at_the_next_name(prefix: str, end: str | bytes) -> None:
-    assert end_of_prefix(prefix) == end

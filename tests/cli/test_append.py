@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import Command
 
+INPUT = pytest.mark.sqlite_only("the input is understood before a store is asked")
+OWN = pytest.mark.sqlite_only("it names a store of its own")
 ID = "01890000-0000-7000-8000-00000000000A"
 
 
@@ -49,6 +51,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+@INPUT
 def test_envelopes_come_in_any_shape(store: Command, shape: str) -> None:
     receipt = json.loads(store.ok("append", "S-1", "-", stdin=SHAPES[shape].encode()).out)
     assert receipt["version"] == 3
@@ -204,6 +207,7 @@ def test_names_with_quotes_markup_and_emoji_pass_through(store: Command) -> None
 # --- the store's place ---
 
 
+@OWN
 def test_db_may_stand_before_and_behind_the_command_or_in_the_environment(evstore: Command) -> None:
     evstore.ok("--db", "sqlite:///a.db", "init")
     evstore.ok("append", "A-1", "-t", "T", "-d", "1", "--db", "a.db")
@@ -211,17 +215,20 @@ def test_db_may_stand_before_and_behind_the_command_or_in_the_environment(evstor
     assert evstore("--db", "a.db", "read", "A-1", env={"EVSTORE_DB": "sqlite:nowhere.db"}).code == 0
 
 
+@OWN
 def test_the_hint_to_init_names_the_store_that_was_asked_for(evstore: Command) -> None:
     done = evstore("read", "A-1", "--db", "sqlite:///b.db")
     assert done.err.splitlines()[1] == "hint: evstore init --db sqlite:///b.db"
 
 
+@OWN
 def test_three_slashes_where_four_were_meant_are_asked_about(evstore: Command) -> None:
     done = evstore("--db", "sqlite:///tmp/x.db", "init")
     assert done.code == 2
     assert 'did you mean "sqlite:////tmp/x.db"?' in done.err
 
 
+@OWN
 def test_a_store_in_memory_needs_no_init_and_says_that_it_forgets(evstore: Command) -> None:
     done = evstore.ok("--db", "memory:", "append", "A-1", "-t", "T", "-d", "1")
     assert json.loads(done.out)["version"] == 1

@@ -13,13 +13,7 @@ from tests.cli.test_append_modes import DATA, envelopes, id_of, objects, stored
 if TYPE_CHECKING:
     from tests.conftest import Command
 
-
-@pytest.fixture
-def store(evstore: Command) -> Command:
-    """A store made without a process of its own; `init` has its own tests."""
-    with connect(f"sqlite:{evstore.folder}/evstore.db") as made:
-        made.initialize()
-    return evstore
+INPUT = pytest.mark.sqlite_only("the input is understood before a store is asked")
 
 
 # --- anew ---
@@ -125,6 +119,7 @@ def test_a_file_of_data_holds_one_value_and_its_array_is_kept(store: Command, te
 
 
 @pytest.mark.parametrize("text", [b"1 2", b"{", b"", b'"\xff"'])
+@INPUT
 def test_a_fault_in_a_file_of_data_names_the_file(store: Command, text: bytes) -> None:
     (store.folder / "data.json").write_bytes(text)
     done = store(*DATA, "-d", "@data.json")
@@ -132,11 +127,13 @@ def test_a_fault_in_a_file_of_data_names_the_file(store: Command, text: bytes) -
     assert done.err.startswith("evstore: data.json: ")
 
 
+@INPUT
 def test_a_fault_in_data_from_stdin_names_it(store: Command) -> None:
     done = store(*DATA, "-d", "@-", stdin=b"1 2")
     assert (done.code, done.err.startswith("evstore: -: ")) == (5, True)
 
 
+@INPUT
 def test_a_missing_file_of_data_is_a_usage_error(store: Command) -> None:
     done = store(*DATA, "-d", "@nowhere.json")
     assert (done.code, done.err) == (2, "evstore: cannot read nowhere.json: No such file or directory\n")
@@ -167,7 +164,7 @@ def test_metadata_comes_from_the_event_then_flags_then_the_object_then_the_envir
 
 def test_an_empty_variable_is_no_metadata(store: Command) -> None:
     assert store(*DATA, "-d", "1", env={"EVSTORE_USER_ID": ""}).code == 0
-    with connect(f"sqlite:{store.folder}/evstore.db") as opened:
+    with connect(store.url) as opened:
         assert [event.metadata_json for event in opened.read("S-1")] == ["{}"]
 
 
@@ -190,6 +187,7 @@ EXCLUDED = [
 
 
 @pytest.mark.parametrize("words", EXCLUDED, ids=" ".join)
+@INPUT
 def test_it_is_refused_before_the_input_is_read(store: Command, words: tuple[str, ...]) -> None:
     done = store("append", *words, stdin=b"1\n2\n")
     assert (done.code, done.out) == (2, b""), done

@@ -35,16 +35,8 @@ def objects(out: bytes) -> list[dict[str, Any]]:
 
 def stored(command: Command, stream: str = "S-1") -> list[object]:
     """The data of a stream, as the library sees it."""
-    with connect(f"sqlite:{command.folder}/evstore.db") as store:
+    with connect(command.url) as store:
         return [event.data for event in store.read(stream)]
-
-
-@pytest.fixture
-def store(evstore: Command) -> Command:
-    """A store made without a process of its own; `init` has its own tests."""
-    with connect(f"sqlite:{evstore.folder}/evstore.db") as made:
-        made.initialize()
-    return evstore
 
 
 # --- each ---
@@ -75,6 +67,7 @@ def test_a_value_is_complete_at_its_line_break_and_receipted_before_the_next_is_
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="only strace sees the order of system calls")
+@pytest.mark.sqlite_only("it watches what is written to the file of the store")
 def test_nothing_is_receipted_before_it_is_durable(store: Command) -> None:
     trace = store.folder / "trace"
     watched = ["strace", "-y", "-e", "trace=write,pwrite64,fsync,fdatasync", "-o", str(trace)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import subprocess
@@ -12,12 +11,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from evstore import EventData, connect
+from tests.cli.elsewhere import writing
 from tests.cli.test_append_modes import DATA, envelopes, id_of
-from tests.conftest import Command
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.conftest import Command
+
+FILE = pytest.mark.sqlite_only("it is about the file of the store")
+NO_STORE = pytest.mark.sqlite_only("no store is asked")
 FIRST = ["code", "class", "exitCode", "message"]
 
 
@@ -77,13 +80,11 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Command:
-    command = Command(tmp_path_factory.mktemp("errors"))
-    with connect(f"sqlite:{command.folder}/evstore.db") as store:
-        store.initialize()
+def shared(module_store: Command) -> Command:
+    with connect(module_store.url) as store:
         store.append("S-1", [EventData("T", 1, id=id_of(1))])
-    (command.folder / "diary.txt").write_text("Dear diary, today I")
-    return command
+    (module_store.folder / "diary.txt").write_text("Dear diary, today I")
+    return module_store
 
 
 def told(err: str | bytes) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -121,12 +122,14 @@ def test_the_message_and_the_hint_are_those_of_the_text(shared: Command) -> None
     assert shared(*words).err == f"evstore: {error['message']}\nhint: {error['hint']}\n"
 
 
+@NO_STORE
 def test_the_flag_wins_over_the_environment(shared: Command) -> None:
     done = shared("read", "S-9", "--errors", "text", env={"EVSTORE_ERRORS": "json"})
     assert done.err.startswith("evstore: no stream")
 
 
 @pytest.mark.parametrize(("words", "env"), [(("--errors", "xml"), {}), ((), {"EVSTORE_ERRORS": "xml"})])
+@NO_STORE
 def test_a_form_of_errors_that_is_none_is_refused_as_text(
     shared: Command, words: tuple[str, ...], env: dict[str, str]
 ) -> None:
@@ -136,6 +139,7 @@ def test_a_form_of_errors_that_is_none_is_refused_as_text(
 
 
 @pytest.mark.parametrize("flag", ["--db", "--format", "--errors", "--color", "--timeout"])
+@NO_STORE
 def test_an_option_without_a_value_is_not_taken_for_one_that_was_not_given(shared: Command, flag: str) -> None:
     """As where the variable of a script is not set: a store must not be guessed."""
     assert shared("categories", flag, "").code == 2
@@ -160,6 +164,7 @@ def test_notes_stand_before_the_error(shared: Command) -> None:
     assert error["expected"] == 0
 
 
+@NO_STORE
 def test_nothing_to_do_is_an_object_too(shared: Command) -> None:
     done = shared("--errors", "json")
     _, error = told(done.err)
@@ -167,8 +172,7 @@ def test_nothing_to_do_is_an_object_too(shared: Command) -> None:
 
 
 def test_a_store_in_use_can_be_retried(shared: Command) -> None:
-    with open(shared.folder / "evstore.db-lock", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with writing(shared):
         done = shared(*DATA, "-d", "1", "--timeout", "50ms", "--errors", "json")
     _, error = told(done.err)
     assert done.code == error["exitCode"] == 7
@@ -187,6 +191,7 @@ def test_an_output_that_is_full_is_io(shared: Command, words: tuple[str, ...]) -
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")
+@NO_STORE
 def test_a_file_that_may_not_be_read_is_denied(shared: Command) -> None:
     path = shared.folder / "secret.json"
     path.touch(0)
@@ -195,6 +200,7 @@ def test_a_file_that_may_not_be_read_is_denied(shared: Command) -> None:
     assert (done.code, error["code"], error["exitCode"]) == (77, "denied", 77)
 
 
+@FILE
 def test_a_lock_that_leads_elsewhere_is_denied(store: Command) -> None:
     lock = store.folder / "evstore.db-lock"
     lock.unlink(missing_ok=True)
@@ -204,6 +210,7 @@ def test_a_lock_that_leads_elsewhere_is_denied(store: Command) -> None:
     assert (done.code, error["code"], error["exitCode"], error["retryable"]) == (77, "denied", 77, False)
 
 
+@FILE
 def test_a_store_that_is_damaged_is_said_to_be(store: Command) -> None:
     store.ok(*DATA, "-", stdin=b'"%s" ' % (b"x" * 3000) * 40)
     path = store.folder / "evstore.db"
@@ -224,6 +231,7 @@ main()
 """
 
 
+@NO_STORE
 def test_a_bug_is_internal_and_its_message_one_line(shared: Command, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", BREAK, "categories", "--errors", "json"],
@@ -257,6 +265,7 @@ def test_words_that_are_not_utf8_are_the_callers_fault(shared: Command, words: t
     assert error["code"] in {"usage", "bad_input"}, error
 
 
+@FILE
 def test_a_place_whose_name_is_not_utf8_can_hold_a_store(evstore: Command) -> None:
     done = evstore("init", "--db", "caf\udce9.db")
     assert done.code in (0, 2), done

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from evstore import connect
+from tests.cli.elsewhere import writing
 from tests.cli.test_append_modes import DATA, id_of, objects
 from tests.cli.test_terminal import seen
-from tests.conftest import Command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.conftest import Command
+
+PRINTING = pytest.mark.sqlite_only("how an event is printed does not depend on where it was stored")
 LINES = f"""
 {{"streamId":"A-1","type":"T","id":"{id_of(1)}","metadata":{{"userId":"me","custom":{{"k":"v"}}}},
   "data":{{"n":1.10,"deep":{{"list":[true,"x\\ty"]}},"empty":"","nothing":null,"back":"a\\\\b\\nc"}}}}
@@ -25,11 +27,9 @@ LINES = f"""
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Command:
-    command = Command(tmp_path_factory.mktemp("forms"))
-    command.ok("init")
-    command.ok("append", "--many", "-", stdin=LINES.encode())
-    return command
+def shared(module_store: Command) -> Command:
+    module_store.ok("append", "--many", "-", stdin=LINES.encode())
+    return module_store
 
 
 LISTS = {
@@ -81,6 +81,7 @@ def test_nothing_found_is_an_empty_array_or_nothing_at_all(shared: Command, word
     assert shared.ok(*words).out == b""
 
 
+@PRINTING
 def test_the_flag_wins_over_the_environment_and_the_later_flag_over_the_earlier(shared: Command) -> None:
     done = shared("-F", "json", "categories", "-F", "tsv", "--names", env={"EVSTORE_FORMAT": "table"})
     assert done.out == b"A\nB\n"
@@ -109,12 +110,14 @@ def test_fields_stand_in_their_order_in_tsv_and_what_is_missing_is_empty(shared:
     assert second == "\tU\t\t\t\t2"
 
 
+@PRINTING
 def test_fields_are_the_columns_of_a_table(shared: Command) -> None:
     heads, first, _ = shared.ok("read", "A-1", "--fields", "type,data.n", "-F", "table").lines
     assert (heads.split(), first.split()) == (["type", "data.n"], ["T", "1.10"])
 
 
 @pytest.mark.parametrize("fields", ["", "id.x", "type,,id", "data.\udcff"])
+@PRINTING
 def test_fields_that_no_event_has_are_refused(shared: Command, fields: str) -> None:
     done = shared("read", "A-1", "--fields", fields)
     assert (done.code, done.out) == (2, b""), done
@@ -138,7 +141,7 @@ def test_streams_are_told_with_all_their_facts(shared: Command) -> None:
 
 def test_streams_are_picked_by_prefix_and_limit(store: Command) -> None:
     names = ["A-1", "A-2", "A_-1", "AB-1", "a-1"]
-    with connect(f"sqlite:{store.folder}/evstore.db") as opened:
+    with connect(store.url) as opened:
         for name in names:
             opened.append_many([(name, [event()], -1)])
     for words, expected in {
@@ -177,6 +180,7 @@ def test_get_of_what_is_missing_prints_nothing_at_all(shared: Command) -> None:
     assert [each["id"] for each in objects(kept.out)] == [id_of(1)]
 
 
+@PRINTING
 def test_get_of_what_is_no_id_is_bad_input(shared: Command) -> None:
     assert shared("get", "1").code == 5
     assert shared("get").code == 2
@@ -185,6 +189,7 @@ def test_get_of_what_is_no_id_is_bad_input(shared: Command) -> None:
 # --- notes ---
 
 
+@PRINTING
 def test_quiet_drops_notes_and_keeps_errors(shared: Command) -> None:
     assert shared.ok("-q", "replay", "A-1").err == ""
     assert shared.ok("replay", "A-1", "--quiet").err == ""
@@ -195,7 +200,7 @@ def test_verbose_tells_the_resolved_store_and_the_time(shared: Command) -> None:
     done = shared.ok("categories", "-v")
     notes = done.err.splitlines()
     assert all(note.startswith("note: ") for note in notes)
-    assert any(f"{shared.folder}/evstore.db" in note for note in notes)
+    assert any(shared.place in note for note in notes)
     assert any(note.endswith(" ms") for note in notes)
     assert done.out == shared.ok("categories").out
 
@@ -220,6 +225,7 @@ COLOUR = [
 
 
 @pytest.mark.parametrize(("words", "env", "coloured"), COLOUR)
+@PRINTING
 def test_a_table_in_a_pipe_has_colour_only_where_it_is_forced(
     shared: Command, words: tuple[str, ...], env: dict[str, str], coloured: bool
 ) -> None:
@@ -230,17 +236,20 @@ def test_a_table_in_a_pipe_has_colour_only_where_it_is_forced(
 
 
 @pytest.mark.parametrize("form", ["ndjson", "json", "tsv"])
+@PRINTING
 def test_data_is_never_coloured(shared: Command, form: str) -> None:
     plain = shared.ok("read", "A-1", "-F", form).out
     assert shared("read", "A-1", "-F", form, "--color", "always", env={"FORCE_COLOR": "1"}).out == plain
 
 
+@PRINTING
 def test_colour_on_a_terminal_can_be_switched_off(shared: Command) -> None:
     assert "\x1b[" in seen(shared, "read", "A-1")
     assert "\x1b" not in seen(shared, "read", "A-1", "--color", "never")
     assert shared("read", "A-1", "--color", "sometimes").code == 2
 
 
+@PRINTING
 def test_tabs_are_tabs_also_on_a_terminal(shared: Command) -> None:
     assert seen(shared, "streams", "A", "-F", "tsv").split("\t")[:3] == ["A-1", "A", "2"]
     assert "A-1\tT" in seen(shared, "read", "A-1", "-F", "tsv")
@@ -252,8 +261,7 @@ def test_tabs_are_tabs_also_on_a_terminal(shared: Command) -> None:
 @pytest.fixture
 def held(shared: Command) -> Iterator[Command]:
     """Somebody else writes, and does not end."""
-    with open(shared.folder / "evstore.db-lock", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with writing(shared):
         yield shared
 
 
@@ -268,7 +276,7 @@ def test_a_lock_is_waited_for_as_long_as_was_said(held: Command, timeout: str, b
     finally:
         process.kill()
     assert (process.returncode, out) == (7, b"")
-    assert f"{held.folder}/evstore.db" in err.decode()
+    assert held.place in err.decode()
 
 
 def test_reading_waits_for_no_lock(held: Command) -> None:
@@ -276,6 +284,7 @@ def test_reading_waits_for_no_lock(held: Command) -> None:
 
 
 @pytest.mark.parametrize("timeout", ["5", "-1s", "soon", "1w"])
+@PRINTING
 def test_a_timeout_is_a_duration(shared: Command, timeout: str) -> None:
     assert shared("--timeout", timeout, "get", id_of(1)).code == 2
 
@@ -287,7 +296,7 @@ def test_a_timeout_beyond_what_a_clock_can_count_is_no_bug(store: Command, timeo
 
 
 def test_the_url_may_be_in_a_variable_that_is_named(shared: Command) -> None:
-    url = f"sqlite:///{shared.folder}/evstore.db"
+    url = shared.url
     done = shared("--db", "env:SHOP_DB", "categories", "--names", env={"SHOP_DB": url, "EVSTORE_DB": "no.db"})
     assert done.out == b"A\nB\n"
     assert shared("categories", "--names", env={"SHOP_DB": url, "EVSTORE_DB": "env:SHOP_DB"}).out == b"A\nB\n"

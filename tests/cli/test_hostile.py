@@ -11,15 +11,15 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from evstore import EventData, Metadata, connect
+from tests.cli.elsewhere import remove
 from tests.cli.test_terminal import seen
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hypothesis.strategies import SearchStrategy
 
     from tests.conftest import Command
 
+PRINTING = pytest.mark.sqlite_only("how an event is printed does not depend on where it was stored")
 C0 = [chr(code) for code in range(0x20)]
 C1 = [chr(code) for code in range(0x7F, 0xA0)]
 BIDI = [*map(chr, [0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])]
@@ -58,11 +58,10 @@ WORST = [
 ]  # fmt: skip
 
 
-def fill(folder: Path, batch: list[tuple[str, str, str, dict[str, str]]]) -> list[str]:
+def fill(command: Command, batch: list[tuple[str, str, str, dict[str, str]]]) -> list[str]:
     """A new store with these events, and their ids."""
-    for each in folder.iterdir():
-        each.unlink()
-    with connect(f"sqlite:{folder}/evstore.db") as store:
+    remove(command)
+    with connect(command.url) as store:
         store.initialize()
         writes = [(s, [EventData.from_json(t, d, Metadata("c", custom=m))], -1) for s, t, d, m in batch]
         return [event.id for event in store.append_many(writes)]
@@ -103,8 +102,9 @@ def shown(command: Command, form: str, *words: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
+@PRINTING
 def test_no_command_lets_the_worst_drive_the_terminal(evstore: Command, form: str) -> None:
-    first = fill(evstore.folder, WORST)[0]
+    first = fill(evstore, WORST)[0]
     shown(evstore, form, "read", "--", WORST[0][0])
     shown(evstore, form, "replay", "--all")
     shown(evstore, form, "get", first, "--fields", FIELDS)
@@ -114,8 +114,9 @@ def test_no_command_lets_the_worst_drive_the_terminal(evstore: Command, form: st
 
 @SOME
 @given(st.lists(events(), min_size=30, max_size=50))
+@PRINTING
 def test_nothing_that_is_stored_drives_the_terminal(evstore: Command, batch: list[Any]) -> None:
-    fill(evstore.folder, batch)
+    fill(evstore, batch)
     for form in FORMS:
         shown(evstore, form, "replay", "--all", "--limit", "all", "--fields", FIELDS)
         shown(evstore, form, "streams", "--limit", "all")
@@ -125,7 +126,7 @@ def test_nothing_that_is_stored_drives_the_terminal(evstore: Command, batch: lis
 @given(st.lists(events(), min_size=20, max_size=40))
 @example(WORST)
 def test_in_a_pipe_nothing_is_changed(evstore: Command, batch: list[Any]) -> None:
-    fill(evstore.folder, batch)
+    fill(evstore, batch)
     for words in (("replay", "--all"), ("replay", "--all", "-F", "ndjson")):
         lines = evstore.ok(*words).out.decode().split("\n")[:-1]  # only this ends a line
         assert len(lines) == len(batch)
@@ -139,6 +140,7 @@ def test_in_a_pipe_nothing_is_changed(evstore: Command, batch: list[Any]) -> Non
 
 
 @pytest.mark.parametrize("form", ["table", "ndjson", "json"])
+@PRINTING
 def test_appending_shows_nothing_that_could_drive_the_terminal(store: Command, form: str) -> None:
     stream, kind, text, _ = WORST[0]
     said = ("-t", kind, "-d", text.replace("\0", ""), "--", stream)
@@ -166,14 +168,16 @@ MESSAGES = [
 
 
 @pytest.mark.parametrize("words", MESSAGES, ids=ascii)
+@PRINTING
 def test_no_message_lets_what_was_said_drive_the_terminal(evstore: Command, words: tuple[str, ...]) -> None:
-    fill(evstore.folder, WORST)
+    fill(evstore, WORST)
     harmless(seen(evstore, *words), colour=False)
 
 
 @pytest.mark.parametrize("words", MESSAGES[:3], ids=ascii)
+@PRINTING
 def test_a_message_as_json_is_json_on_a_terminal_too(evstore: Command, words: tuple[str, ...]) -> None:
-    fill(evstore.folder, WORST)
+    fill(evstore, WORST)
     screen = harmless(seen(evstore, *words, EVSTORE_ERRORS="json"), colour=False)
     assert all(json.loads(line) for line in screen.splitlines())
 
@@ -186,6 +190,7 @@ def test_white_space_between_tokens_stays_json_on_a_terminal(store: Command) -> 
         assert event["data"] == {"a": [1, "b\tc"]}
 
 
+@PRINTING
 def test_a_row_of_a_table_is_one_line_whatever_breaks_lines_elsewhere(store: Command) -> None:
     text = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg"
     store.ok("append", "S-1", "-", stdin=json.dumps({"type": "T", "data": text}, ensure_ascii=False).encode())

@@ -15,22 +15,33 @@ if TYPE_CHECKING:
     from tests.conftest import Command
 
 
-def test_init_makes_a_store_and_prints_what_it_made(evstore: Command, tmp_path: Path) -> None:
+FILE = pytest.mark.sqlite_only("it is about the file of the store")
+MADE = {
+    "sqlite": ("sqlite", {"journalMode": "wal", "synchronous": "full"}),
+    "postgres": ("postgresql", {"fsync": "on", "fullPageWrites": "on", "synchronousCommit": "on"}),
+}
+
+
+def test_init_makes_a_store_and_prints_what_it_made(evstore: Command, backend: str) -> None:
     info = json.loads(evstore.ok("init").out)
-    assert info["backend"] == "sqlite"
-    assert info["place"] == str(tmp_path / "evstore.db")
-    assert (info["schemaVersion"], info["events"]) == (1, 0)
-    assert info["durability"] == {"journalMode": "wal", "synchronous": "full"}
+    assert (info["backend"], info["durability"]) == MADE[backend]
+    assert info["place"] == evstore.place
+    assert (info["schemaVersion"], info["events"], info["warnings"]) == (1, 0, [])
 
 
-def test_init_again_changes_nothing_and_succeeds(evstore: Command, tmp_path: Path) -> None:
+def test_init_again_changes_nothing_and_succeeds(evstore: Command, backend: str) -> None:
+    def seen() -> tuple[bytes, bytes]:
+        file = b"" if backend == "postgres" else (evstore.folder / "evstore.db").read_bytes()
+        return file, evstore.ok("replay", "--all").out
+
     evstore.ok("init")
     evstore.ok("append", "Order-1", "-t", "Placed", "-d", "{}")
-    before = (tmp_path / "evstore.db").read_bytes()
+    before = seen()
     assert json.loads(evstore.ok("init").out)["events"] == 1
-    assert (tmp_path / "evstore.db").read_bytes() == before
+    assert seen() == before
 
 
+@FILE
 def test_only_the_owner_can_read_what_init_makes(evstore: Command, tmp_path: Path) -> None:
     old = os.umask(0)
     try:
@@ -43,6 +54,7 @@ def test_only_the_owner_can_read_what_init_makes(evstore: Command, tmp_path: Pat
     assert set(modes.values()) == {"0o600"}, modes
 
 
+@FILE
 def test_an_empty_file_becomes_a_store(evstore: Command, tmp_path: Path) -> None:
     (tmp_path / "evstore.db").touch()
     assert json.loads(evstore.ok("init").out)["events"] == 0
@@ -61,6 +73,7 @@ def _text(path: Path) -> None:
 
 @pytest.mark.parametrize("make", [_database, _text])
 @pytest.mark.parametrize("words", [("init",), ("read", "Order-1"), ("append", "A-1", "-t", "T", "-d", "1")])
+@FILE
 def test_what_is_not_a_store_is_refused_and_left_as_it_was(
     evstore: Command, tmp_path: Path, make: object, words: tuple[str, ...]
 ) -> None:
@@ -73,6 +86,7 @@ def test_what_is_not_a_store_is_refused_and_left_as_it_was(
     assert (path.read_bytes(), sorted(tmp_path.iterdir())) == before
 
 
+@FILE
 def test_a_folder_is_refused(evstore: Command, tmp_path: Path) -> None:
     (tmp_path / "evstore.db").mkdir()
     done = evstore("init")
@@ -80,12 +94,14 @@ def test_a_folder_is_refused(evstore: Command, tmp_path: Path) -> None:
     assert "it is a folder" in done.err
 
 
+@FILE
 def test_a_missing_folder_is_named(evstore: Command, tmp_path: Path) -> None:
     done = evstore("init", "--db", "sqlite:nowhere/x.db")
     assert (done.code, done.out) == (2, b"")
     assert str(tmp_path / "nowhere") in done.err
 
 
+@FILE
 def test_what_a_removed_store_left_behind_is_not_taken_for_the_new_ones_log(
     evstore: Command, tmp_path: Path
 ) -> None:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evstore import connect
-from tests.conftest import Command
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.conftest import Command
 
 MB = 1024 * 1024
 LINE = '{"streamId":"Order-%d","type":"OrderPlaced","data":{"n":%d,"note":"%s"},"metadata":{"correlationId":"c-%d"}}\n'
@@ -31,15 +32,6 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file.writelines(LINE % (n % 2000, n, NOTE, n // 10) for n in range(COUNT))
     assert path.stat().st_size > 20_000_000
     return path
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Command:
-    command = Command(tmp_path_factory.mktemp("large"))
-    for name in ("whole", "batches"):
-        with connect(f"sqlite:{command.folder}/{name}.db") as store:
-            store.initialize()
-    return command
 
 
 # A process that forks hands its own size on, so that the tests' own would be measured; this one is small.
@@ -68,16 +60,16 @@ def run(command: Command, *words: str, stdin: Path | None = None) -> tuple[bytes
     return done.stdout, int(peak) * PEAK_UNIT
 
 
-def test_a_large_append_is_one_and_takes_little_memory(shared: Command, large: Path) -> None:
-    out, peak = run(shared, "append", "--many", "-", "--db", "whole.db", stdin=large)
+def test_a_large_append_is_one_and_takes_little_memory(module_store: Command, large: Path) -> None:
+    out, peak = run(module_store, "append", "--many", "-", stdin=large)
     assert json.loads(out) == {
         "streams": 2000, "count": COUNT, "firstGlobalPosition": 1, "globalPosition": COUNT, "duplicate": False,
     }  # fmt: skip
     assert peak < 150 * MB
 
 
-def test_a_large_append_in_batches_takes_little_memory(shared: Command, large: Path) -> None:
-    out, peak = run(shared, "append", "--many", "-", "--batch", "5000", "--db", "batches.db", stdin=large)
+def test_a_large_append_in_batches_takes_little_memory(store: Command, large: Path) -> None:
+    out, peak = run(store, "append", "--many", "-", "--batch", "5000", stdin=large)
     receipts = [json.loads(line) for line in out.splitlines()]
     assert [receipt["count"] for receipt in receipts] == [5000] * 10
     assert receipts[-1]["globalPosition"] == COUNT
@@ -85,11 +77,11 @@ def test_a_large_append_in_batches_takes_little_memory(shared: Command, large: P
 
 
 @pytest.mark.parametrize("form", ["ndjson", "json", "tsv"])
-def test_a_large_replay_takes_little_memory(shared: Command, large: Path, form: str) -> None:
-    with connect(f"sqlite:{shared.folder}/whole.db") as store:
-        if store.head() == 0:  # this test alone
-            run(shared, "append", "--many", "-", "--db", "whole.db", stdin=large)
-    out, peak = run(shared, "replay", "--all", "-F", form, "--db", "whole.db")
+def test_a_large_replay_takes_little_memory(module_store: Command, large: Path, form: str) -> None:
+    with connect(module_store.url) as opened:
+        if opened.head() == 0:  # this test alone
+            run(module_store, "append", "--many", "-", stdin=large)
+    out, peak = run(module_store, "replay", "--all", "-F", form)
     assert out.count(b"\n") == COUNT
     assert len(out) > 20_000_000
     assert peak < 80 * MB

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from tests.conftest import Command
 
 
+NO_STORE = pytest.mark.sqlite_only("no store is asked")
+
+
 def _append(command: Command, stream: str, data: str) -> None:
     command.ok("append", stream, "-t", "T", "-d", data)
 
@@ -108,6 +111,7 @@ def test_an_output_that_is_closed_is_named(store: Command) -> None:
     assert (done.returncode, done.stderr) == (74, b"evstore: cannot write to stdout: it is closed\n")
 
 
+@NO_STORE
 def test_without_arguments_the_help_goes_to_stderr(evstore: Command) -> None:
     done = evstore()
     assert (done.code, done.out) == (2, b"")
@@ -117,6 +121,7 @@ def test_without_arguments_the_help_goes_to_stderr(evstore: Command) -> None:
 
 @pytest.mark.parametrize("command", [(), ("init",), ("append",), ("read",), ("categories",), ("replay",)])
 @pytest.mark.parametrize("flag", ["-h", "--help"])
+@NO_STORE
 def test_help_has_examples_first_and_fits_80_columns(
     evstore: Command, command: tuple[str, ...], flag: str
 ) -> None:
@@ -127,10 +132,12 @@ def test_help_has_examples_first_and_fits_80_columns(
     assert max(map(len, text.splitlines())) <= 80
 
 
+@NO_STORE
 def test_version_is_one_line(evstore: Command) -> None:
     assert evstore.ok("--version").out.decode() == f"evstore {package.__version__}\n"
 
 
+@NO_STORE
 def test_a_bug_is_one_line_and_a_file(store: Command, tmp_path: Path) -> None:
     script = """
 import evstore.store

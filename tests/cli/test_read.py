@@ -7,23 +7,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import Command
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tests.conftest import Command
+
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Command:
+def shared(module_store: Command) -> Command:
     """Positions 1 to 6: A-1 B-1 A-1 A-2 B-1 A-1, types T and U in turn."""
-    command = Command(tmp_path_factory.mktemp("read"))
-    command.ok("init")
     lines = [
         json.dumps({"streamId": stream, "type": "TU"[at % 2], "data": {"n": at + 1}})
         for at, stream in enumerate(["A-1", "B-1", "A-1", "A-2", "B-1", "A-1"])
     ]
-    command.ok("append", "--many", "-", stdin="\n".join(lines).encode())
-    return command
+    module_store.ok("append", "--many", "-", stdin="\n".join(lines).encode())
+    return module_store
 
 
 def numbers(command: Command, *words: str) -> list[int]:

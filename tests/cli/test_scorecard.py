@@ -30,20 +30,16 @@ LATER = {
     "25": "completion has tests of its own",
 }
 APPEND = ("append", "S-1", "-t", "T", "-d")
-
-
-@pytest.fixture
-def store(evstore: Command) -> Command:
-    with connect(f"sqlite:{evstore.folder}/evstore.db") as made:
-        made.initialize()
-    return evstore
+NO_STORE = pytest.mark.sqlite_only("no store is asked")
+OWN = pytest.mark.sqlite_only("it names a store of its own")
 
 
 def fill(command: Command, count: int, stream: str = "S-1") -> None:
-    with connect(f"sqlite:{command.folder}/evstore.db") as store:
+    with connect(command.url) as store:
         store.append(stream, [EventData("T", n) for n in range(1, count + 1)])
 
 
+@OWN
 def test_01_it_writes_without_configuration(evstore: Command) -> None:
     evstore.ok("--db", "a.db", "init")
     assert json.loads(evstore.ok("--db", "a.db", *APPEND, "{}").out)["version"] == 1
@@ -62,6 +58,7 @@ def test_02_it_starts_fast(store: Command) -> None:
     assert min(cpu(store.argv(*APPEND, "{}")) for _ in range(5)) < 20 * bare
 
 
+@NO_STORE
 def test_03_it_tells_how_it_is_used(evstore: Command) -> None:
     assert "Examples:" in evstore().err
     shown = evstore.ok("--help").out.decode()
@@ -176,6 +173,7 @@ def test_17_a_failure_prints_nothing_and_says_why_so_that_scripts_can_read_it(st
         assert done.out == b"", words
 
 
+@NO_STORE
 def test_18_what_is_mistyped_is_suggested(store: Command) -> None:
     for words, meant in ((("apend",), "append"), (("read", "S-1", "--limt", "1"), "--limit")):
         done = store(*words)
@@ -184,6 +182,7 @@ def test_18_what_is_mistyped_is_suggested(store: Command) -> None:
     assert store().code == 2
 
 
+@OWN
 def test_19_a_mistyped_place_is_shown_and_not_made(store: Command) -> None:
     done = store("--db", "evstroe.db", "read", "S-1")
     assert (done.code, done.out) == (6, b"")
@@ -267,6 +266,7 @@ main()
 
 
 @pytest.mark.parametrize("place", ["postgresql://me:s3cret@127.0.0.1:1/db", "env:URL"])
+@OWN
 def test_24_no_password_is_printed_not_even_in_a_crash(store: Command, tmp_path: Path, place: str) -> None:
     env = {"URL": "other://me:s3cret@host/db", "TMPDIR": str(tmp_path)}
     for words in (("init", "-v"), ("categories", "--errors", "json"), (*APPEND, "1", "-v")):

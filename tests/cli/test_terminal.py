@@ -12,6 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.conftest import Command
 
+PRINTING = pytest.mark.sqlite_only("how an event is printed does not depend on where it was stored")
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -48,6 +49,7 @@ def test_a_terminal_shows_a_table_with_the_data(busy: Command) -> None:
 
 
 @pytest.mark.parametrize("columns", [80, 140])
+@PRINTING
 def test_a_table_is_as_wide_as_the_terminal_and_cuts_long_values(store: Command, columns: int) -> None:
     store.ok("append", "A-1", "-t", "T" * 200, "-d", f'"{"x" * 500}"')
     screen = _STYLE.sub("", seen(store, "replay", "--all", columns=columns))
@@ -93,15 +95,17 @@ def test_an_append_answers_in_a_sentence(store: Command) -> None:
 
 def test_init_says_where_the_store_is_and_what_to_try_next(evstore: Command) -> None:
     first, hint = seen(evstore, "init").splitlines()
-    assert first == f"event store at {evstore.folder}/evstore.db, 0 events"
+    assert first == f"event store at {evstore.place}, 0 events"
     assert hint.startswith("next: evstore append ")
 
 
+@PRINTING
 def test_nothing_to_do_at_a_terminal_prints_the_help_at_once(store: Command) -> None:
     assert "Examples:" in seen(store, "append", "Order-1")
 
 
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+@PRINTING
 def test_without_colour_not_one_escape_byte_leaves(busy: Command, env: dict[str, str]) -> None:
     argv = busy.argv("replay", "--all", "-n", "3")
     child = pexpect.spawn(
@@ -113,6 +117,7 @@ def test_without_colour_not_one_escape_byte_leaves(busy: Command, env: dict[str,
     assert '"n":1' in str(child.before)
 
 
+@PRINTING
 def test_data_cannot_drive_the_terminal_nor_be_taken_for_markup(store: Command) -> None:
     store.ok("append", "A-[red]", "-t", "[/x]\u202e", "-d", '"\x7f\u009b2J\u202e[bold]"')
     screen = seen(store, "replay", "--all", columns=140, NO_COLOR="1")
@@ -121,12 +126,14 @@ def test_data_cannot_drive_the_terminal_nor_be_taken_for_markup(store: Command) 
     assert not {"\x7f", "\x9b", "\u202e", "\x1b"} & set(screen)
 
 
+@PRINTING
 def test_messages_cannot_drive_the_terminal(store: Command) -> None:
     screen = seen(store, "read", "A-\u202e1")
     assert "A-\\u202e1" in screen
     assert "\u202e" not in screen
 
 
+@PRINTING
 def test_times_are_local_on_a_terminal(store: Command) -> None:
     store.ok("append", "A-1", "-t", "T", "-d", "1")
     utc = seen(store, "read", "A-1", TZ="UTC0", NO_COLOR="1").splitlines()[1].split()[1:3]

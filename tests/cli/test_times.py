@@ -10,22 +10,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evstore import EventData, connect
-from tests.conftest import Command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tests.conftest import Command
+
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Command:
+def shared(module_store: Command) -> Command:
     """A-1 B-1 A-1 A-1 B-1, each stored later than the one before."""
-    command = Command(tmp_path_factory.mktemp("times"))
-    with connect(f"sqlite:{command.folder}/evstore.db") as store:
-        store.initialize()
+    with connect(module_store.url) as store:
         for n, stream in enumerate(["A-1", "B-1", "A-1", "A-1", "B-1"], 1):
             store.append(stream, [EventData("TU"[n % 2], n)])
             time.sleep(0.002)
-    return command
+    return module_store
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +107,7 @@ def test_the_ends_of_the_calendar_are_times(
     assert numbers(shared, "read", "A-1", flag, moment) == expected
 
 
+NO_STORE = pytest.mark.sqlite_only("no store is asked")
 WRONG = [
     "", "5", "2026-11-23T14:30:00", "2026-02-30", "2026-11-23T25:00:00Z", "20261123", "2026-W48-1", "-2h", "2w",
     "99999999999d", "9" * 400 + "d", "\udcff", "\u0661h",
@@ -115,12 +115,14 @@ WRONG = [
 
 
 @pytest.mark.parametrize("moment", WRONG)
+@NO_STORE
 def test_what_is_no_time_is_a_usage_error(shared: Command, moment: str) -> None:
     done = shared("read", "A-1", "--since", moment)
     assert (done.code, done.out) == (2, b""), done
     assert done.err.startswith("evstore: --since ")
 
 
+@NO_STORE
 def test_what_is_no_time_is_one_at_neither_flag(shared: Command) -> None:
     for words in (("read", "A-1", "--until", "soon"), ("replay", "--all", "--until", "")):
         assert shared(*words).code == 2
@@ -157,7 +159,7 @@ def test_the_last_ones_of_nothing_are_none(shared: Command) -> None:
 
 @pytest.mark.parametrize("source", [("read", "A-1"), ("replay", "--all")])
 def test_follow_goes_on_after_the_last_ones(store: Command, source: tuple[str, ...]) -> None:
-    with connect(f"sqlite:{store.folder}/evstore.db") as opened:
+    with connect(store.url) as opened:
         opened.append("A-1", [EventData("T", n) for n in (1, 2, 3)])
         follower = store.start(*source, "--last", "1", "-f", "-n", "2", "--within", "20s")
         assert follower.stdout is not None
@@ -169,7 +171,7 @@ def test_follow_goes_on_after_the_last_ones(store: Command, source: tuple[str, .
 
 @pytest.mark.parametrize("source", [("read", "A-1"), ("replay", "A")])
 def test_what_comes_next_can_be_waited_for(store: Command, source: tuple[str, ...]) -> None:
-    with connect(f"sqlite:{store.folder}/evstore.db") as opened:
+    with connect(store.url) as opened:
         opened.append("A-1", [EventData("T", "old")])
         follower = store.start(*source, "--last", "0", "-f", "-n", "1", "--within", "5s")
         began = time.monotonic()
@@ -219,11 +221,13 @@ EXCLUDED = [
 
 
 @pytest.mark.parametrize("words", EXCLUDED, ids=lambda words: " ".join(words)[:40])
+@NO_STORE
 def test_these_do_not_go_together(shared: Command, words: tuple[str, ...]) -> None:
     done = shared("replay", "--all", *words)
     assert (done.code, done.out) == (2, b""), done
 
 
+@NO_STORE
 def test_json_by_the_environment_excludes_following_too(shared: Command) -> None:
     assert shared("read", "A-1", "-f", "-n", "1", env={"EVSTORE_FORMAT": "json"}).code == 2
 

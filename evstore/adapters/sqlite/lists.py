@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
+from evstore.adapters.shared import end_of_prefix
 from evstore.adapters.sqlite import statements as sql
 from evstore.events import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
 
@@ -40,20 +41,13 @@ def types(connection: Any, page: NamePage, category: str | None) -> list[TypeInf
 
 def _range(page: NamePage, category: str | None = None) -> dict[str, Any]:
     low = page.prefix if page.after is None else max(page.prefix, page.after)
-    given = {"low": low, "high": end_of_prefix(page.prefix), "after": page.after, "limit": page.limit}
+    given = {
+        "low": low,
+        "high": end_of_prefix(page.prefix) or _ABOVE_ALL_TEXT,
+        "after": page.after,
+        "limit": page.limit,
+    }
     return given if category is None else {**given, "category": category}
-
-
-def end_of_prefix(prefix: str) -> str | bytes:
-    """The first name in code point order that stands after every name with this prefix."""
-    while prefix:
-        last = ord(prefix[-1])
-        prefix = prefix[:-1]
-        if last == 0xD7FF:  # noqa: PLR2004 - surrogates are no characters
-            return prefix + "\ue000"
-        if last < 0x10FFFF:  # noqa: PLR2004 - the last code point has no successor: carry
-            return prefix + chr(last + 1)
-    return _ABOVE_ALL_TEXT
 
 
 def info(sqlite: ModuleType, connection: Any, path: str) -> StoreInfo:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from heapq import merge
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from evstore.adapters.shared import LAST, closed, correlation_hash
 from evstore.adapters.sqlite import statements as sql
-from evstore.adapters.sqlite.writing import correlation_hash, id_from_blob, id_to_blob
+from evstore.adapters.sqlite.writing import id_from_blob, id_to_blob
 from evstore.events import StoredEvent
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from evstore.adapters.base import Page
     from evstore.events import Filter
 
-_FIRST, _LAST = -(2**63), 2**63 - 1
+_FIRST: Final = -(2**63)
 
 
 def read_stream(connection: Any, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
@@ -65,7 +66,7 @@ def get(connection: Any, ids: Sequence[str]) -> list[StoredEvent]:
 
 def span(connection: Any, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
     since = _FIRST if since_us is None else since_us
-    last = _LAST if until_us is None else until_us - 1
+    last = LAST if until_us is None else until_us - 1
     first, end = connection.execute(sql.SPAN, {"since": since, "last": last}).fetchone()
     return None if first is None else (first, end)
 
@@ -79,13 +80,7 @@ def _event(row: tuple[Any, ...]) -> StoredEvent:
 
 
 def _range(page: Page) -> dict[str, Any]:
-    low, high = page.low, page.high
-    if page.after is not None and page.backward:
-        high = min(high, page.after - 1)
-    elif page.after is not None:
-        if page.after >= _LAST:  # nothing is behind it, and SQLite could not count there
-            high = 0
-        low = max(low, min(page.after, _LAST - 1) + 1)
+    low, high = closed(page)
     return {"low": low, "high": high, "limit": page.limit}
 
 

@@ -7,6 +7,7 @@ from array import array
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.base import Append, Held, Outcome, Receipt
+from evstore.adapters.shared import correlation_hash
 from evstore.adapters.sqlite import statements as sql
 from evstore.errors import CorruptStoreError, EvstoreError
 from evstore.streams import category_of, check_version
@@ -164,14 +165,6 @@ def id_to_blob(event_id: str) -> bytes:
 def id_from_blob(blob: bytes) -> str:
     text = blob.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-def correlation_hash(correlation_id: str) -> int:
-    """A signed 64-bit number for the index; two ids may share it."""
-    from hashlib import blake2b  # noqa: PLC0415 - most appends carry no correlation id
-
-    digest = blake2b(correlation_id.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
 
 
 def _ids(unit: Append) -> Iterator[str]:

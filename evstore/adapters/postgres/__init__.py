@@ -1,0 +1,292 @@
+"""The PostgreSQL adapter: a server, shared by many.
+
+What keeps the promises is in `schema.sql`: an append is one call of a procedure there, which judges, inserts and
+commits under one lock, lets the next writer go on, and then waits for the disk. So a reader can see events that
+are not durable yet, and everybody who shows events here waits until they are.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from evstore.adapters.postgres import reading
+from evstore.adapters.postgres import statements as sql
+from evstore.adapters.postgres.connections import OneConnection, PooledConnections
+from evstore.adapters.postgres.errors import NOT_WRITTEN, SCHEMA, UNKNOWN, meaning, translated
+from evstore.adapters.postgres.place import place_of
+from evstore.adapters.postgres.waiting import LONGEST_PAUSE, SHORTEST_PAUSE, Hints
+from evstore.adapters.postgres.writing import PAUSES, Calls
+from evstore.errors import (
+    NotAStoreError,
+    NotInitializedError,
+    SchemaTooNewError,
+    StoreClosedError,
+)
+from evstore.events import CategoryInfo, StoredEvent, StoreInfo, StreamInfo, TypeInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    from psycopg import Connection
+
+    from evstore.adapters.base import Append, NamePage, Outcome, Page
+    from evstore.adapters.postgres.connections import Connections
+    from evstore.adapters.postgres.place import Place
+    from evstore.adapters.postgres.reading import Question
+    from evstore.events import Filter
+
+SCHEMA_NUMBER: Final = 1
+"""The number of the schema that this evstore makes, reads and writes."""
+APPLICATION: Final = "EVST"
+POSITION: Final = 6
+"""Where a row of an event has its global position."""
+FLUSH_PAUSES: Final = (0.0005, 0.001, 0.002, 0.004, 0.008)
+"""Seconds in which a writer should have flushed what it committed; then the reader does it."""
+
+__all__ = ["PostgresAdapter", "connect"]
+
+
+def connect(
+    url: str, *, timeout: float = 30.0, connect_timeout: float | None = None, pool_size: int = 10
+) -> PostgresAdapter:
+    """`timeout`: seconds to wait for other writers. `connect_timeout`: seconds to wait for the server (5, if
+    the URL says nothing). `pool_size`: most connections at a time; with 1 there is no pool, threads take turns."""
+    place = place_of(url, connect_timeout)
+    connections = OneConnection(place) if pool_size == 1 else PooledConnections(place, pool_size)
+    return PostgresAdapter(place, connections, timeout)
+
+
+class PostgresAdapter:
+    def __init__(self, place: Place, connections: Connections, timeout: float) -> None:
+        self._place = place
+        self._connections = connections
+        self._timeout = timeout
+        self._hints = Hints(place, connections)
+        self._calls = Calls(connections, place, timeout, self._again)
+        self._flushed = 0
+        """The highest global position known to be durable."""
+        self._admitted = False
+        self._closed = False
+        self._pid = os.getpid()
+
+    def __repr__(self) -> str:
+        return f"PostgresAdapter({self._place.shown})"
+
+    # --- living ---
+
+    def initialize(self) -> None:
+        self._check_open()
+        self._tried(self._initialize)
+        self._admit()
+
+    def _initialize(self, connection: Connection) -> None:
+        from pkgutil import get_data  # noqa: PLC0415
+
+        if self._is_made(connection):
+            return
+        schema = {"schema": self._place.schema}
+        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED  # what the lock waited for must be seen
+        try:
+            with connection.transaction():
+                connection.execute("SET LOCAL synchronous_commit = on")
+                connection.execute(sql.INITIALIZE_LOCK, schema)
+                there, _, _ = self._occupied(connection)
+                if self._is_made(connection):
+                    return
+                if not there:
+                    connection.execute(sql.in_schema(sql.CREATE_SCHEMA, self._place.schema))
+                text = get_data(__name__, "schema.sql")
+                assert text is not None
+                connection.execute(sql.in_schema(text.decode(), self._place.schema))
+        finally:
+            if not connection.closed:
+                connection.isolation_level = None
+
+    def _is_made(self, connection: Connection) -> bool:
+        """Whether a store is there. Raises if something else is."""
+        there, objects, encoding = self._occupied(connection)
+        if encoding != "UTF8":
+            raise NotAStoreError(self._place.shown, f"the database is encoded in {encoding}; evstore needs UTF8")
+        if not there or not objects:
+            return False
+        found = self._admission(connection)
+        if found is None:
+            raise NotAStoreError(self._place.shown, f'schema "{self._place.schema}" holds something else')
+        return True
+
+    def _occupied(self, connection: Connection) -> tuple[int, int, str]:
+        row = connection.execute(sql.OCCUPIED, {"schema": self._place.schema}).fetchone()
+        assert row is not None
+        return row
+
+    def _admission(self, connection: Connection) -> tuple[int, int, int] | None:
+        """The store's schema number, the oldest reader and the oldest writer it admits; None if it is no store."""
+        try:
+            with _unharmed(connection):
+                rows = connection.execute(sql.in_schema(sql.ADMITS, self._place.schema)).fetchall()
+        except psycopg.Error as error:
+            if meaning(error) != SCHEMA:
+                raise
+            return None
+        return rows[0][1:] if len(rows) == 1 and rows[0][0] == APPLICATION else None
+
+    def _admit(self, *, to_write: bool = False) -> None:
+        """Raise unless this evstore may use the store; asked once."""
+        self._check_open()
+        if not self._admitted:
+            self._oldest = self._tried(self._asked)
+            self._admitted = True
+        _, reader, writer = self._oldest
+        if reader > SCHEMA_NUMBER or (to_write and writer > SCHEMA_NUMBER):
+            what = "readers" if reader > SCHEMA_NUMBER else "writers"
+            raise SchemaTooNewError(
+                self._place.shown, f"it admits {what} of schema {max(reader, writer)}, this is {SCHEMA_NUMBER}"
+            )
+
+    def _asked(self, connection: Connection) -> tuple[int, int, int]:
+        found = self._admission(connection)
+        if found is not None:
+            return found
+        if self._is_made(connection):
+            raise NotAStoreError(self._place.shown, "what made it was no evstore")
+        raise NotInitializedError(self._place.shown)
+
+    def close(self) -> None:
+        if not self._closed and self._pid == os.getpid():  # the connections belong to who opened them
+            self._hints.close()
+            self._connections.close()
+        self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosedError
+        if self._pid != os.getpid():
+            raise StoreClosedError(
+                "the store was opened by the process that this one was forked from; connect anew here", forked=True
+            )
+
+    # --- asking ---
+
+    def _again(self) -> None:
+        """Before what a lost connection broke off is tried again. What was durable on a server may be missing on
+        the one that took its place."""
+        self._check_open()
+        self._flushed = 0
+        self._connections.renew()
+
+    def _tried(self, ask: Callable[[Connection], Any]) -> Any:
+        """Do what may be done twice, again after a lost connection or a conflict, a bounded number of times."""
+        pauses = iter(PAUSES)
+        while True:
+            try:
+                with self._connections.connection() as connection:
+                    return ask(connection)
+            except psycopg.Error as error:
+                self._check_open()
+                failed = translated(error, self._place, self._timeout)
+                if meaning(error) not in (NOT_WRITTEN, UNKNOWN) or error.sqlstate == "57014":
+                    raise failed from error
+                pause = next(pauses, None)
+                if pause is None:
+                    raise failed from error
+            time.sleep(pause)
+            self._again()
+
+    def _rows(self, question: Question, position: int = -1) -> list[tuple[Any, ...]]:
+        """The answer, once all that it rests on is durable: the highest global position that each row tells at
+        `position`, or rests on, stands there."""
+        self._admit()
+        if not reading.is_askable(question):
+            return []
+        statement = sql.in_schema(question.statement, self._place.schema)
+
+        def ask(connection: Connection) -> list[tuple[Any, ...]]:
+            rows = connection.execute(statement, question.given).fetchall()
+            seen = max((row[position] or 0 for row in rows), default=0)
+            if seen > self._flushed:
+                self._wait_for_flush(connection)
+                self._flushed = max(self._flushed, seen)
+            return rows
+
+        found: list[tuple[Any, ...]] = self._tried(ask)
+        return found
+
+    def _wait_for_flush(self, connection: Connection) -> None:
+        written, flushed = connection.execute(sql.WRITTEN).fetchone() or (None, True)
+        for pause in FLUSH_PAUSES:
+            if flushed:
+                return
+            time.sleep(pause)
+            (flushed,) = connection.execute(sql.FLUSHED, {"written": written}).fetchone() or (True,)
+        if not flushed:
+            connection.execute(sql.FLUSH)
+
+    # --- writing ---
+
+    def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
+        self._admit(to_write=True)
+        outcomes = self._calls.append(units, until_refused)
+        self._hints.send()
+        return outcomes
+
+    # --- reading ---
+
+    def read_stream(self, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
+        return self._events(reading.of_stream(stream_id, page, where))
+
+    def read_all(self, page: Page, where: Filter) -> list[StoredEvent]:
+        return self._events(reading.of_log(page, where))
+
+    def get(self, ids: Sequence[str]) -> list[StoredEvent]:
+        return self._events(reading.Question(sql.GET_EVENTS, {"ids": [*ids]}))
+
+    def _events(self, question: Question) -> list[StoredEvent]:
+        return [StoredEvent._make(row) for row in self._rows(question, POSITION)]
+
+    def stream(self, stream_id: str) -> StreamInfo | None:
+        rows = self._rows(reading.Question(sql.FIND_STREAM, {"stream_id": stream_id}))
+        return StreamInfo(*rows[0][:-1]) if rows else None
+
+    def streams(self, page: NamePage, category: str | None) -> list[StreamInfo]:
+        return [StreamInfo(*row[:-1]) for row in self._rows(reading.of_streams(page, category))]
+
+    def categories(self, page: NamePage) -> list[CategoryInfo]:
+        return [CategoryInfo(*row[:-1]) for row in self._rows(reading.of_categories(page))]
+
+    def types(self, page: NamePage, category: str | None) -> list[TypeInfo]:
+        return [TypeInfo(*row[:-1]) for row in self._rows(reading.of_types(page, category)) if row[1]]
+
+    def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
+        ((first, last, _),) = self._rows(reading.of_span(since_us, until_us))
+        return None if first is None else (first, last)
+
+    def head(self, beyond: int, timeout: float) -> int:
+        deadline = time.monotonic() + timeout
+        pause = SHORTEST_PAUSE
+        while True:
+            ((head,),) = self._rows(reading.Question(sql.HEAD, {}))
+            left = deadline - time.monotonic()
+            if head > beyond or left <= 0:
+                return int(head)
+            self._hints.wait(min(pause, left))
+            self._check_open()
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    def info(self) -> StoreInfo:
+        from evstore.adapters.postgres.facts import info  # noqa: PLC0415
+
+        (facts,) = self._rows(reading.Question(sql.INFO, {"schema": self._place.schema}))
+        return info(self._place.shown, facts)
+
+
+def _unharmed(connection: Connection) -> AbstractContextManager[Any]:
+    """What fails in here does not end the transaction around it, if there is one."""
+    alone = connection.info.transaction_status == TransactionStatus.IDLE
+    return nullcontext() if alone else connection.transaction()

@@ -1,0 +1,133 @@
+"""Connections: one for a command, psycopg's pool for an application with threads."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from psycopg.types.string import TextLoader
+
+from evstore.adapters.postgres.errors import not_connected
+from evstore.errors import MissingDependencyError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from typing import Protocol
+
+    from psycopg import Connection
+
+    from evstore.adapters.postgres.place import Place
+
+    class Connections(Protocol):
+        def connection(self) -> AbstractContextManager[Connection]: ...
+        def renew(self) -> None: ...
+        def close(self) -> None: ...
+
+
+OLDEST_SERVER: Final = 130000
+
+# Every statement is its own transaction. Nothing is prepared on the server: behind a pooler the next statement may
+# meet another session, which knows nothing of it.
+OPTIONS: Final[dict[str, Any]] = {"autocommit": True, "prepare_threshold": None}
+
+
+def connect(place: Place) -> Connection:
+    """A connection of its own. Raises what an application can understand."""
+    try:
+        connection = psycopg.connect(**place.conninfo, **OPTIONS)
+    except psycopg.Error as error:
+        raise not_connected(error, place) from error
+    if connection.info.server_version < OLDEST_SERVER:
+        version = connection.info.server_version // 10000
+        connection.close()
+        raise MissingDependencyError(f"evstore needs PostgreSQL 13 or newer, at {place.shown} is {version}")
+    prepared(connection)
+    return connection
+
+
+def prepared(connection: Connection) -> None:
+    """Take JSON and ids as the text they are."""
+    for name in ("json", "uuid"):
+        connection.adapters.register_loader(name, TextLoader)
+
+
+class OneConnection:
+    """For a process that does one thing. Threads take turns."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._lock = Lock()
+        self._connection: Connection | None = None
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        with self._lock:
+            if self._connection is None or self._connection.closed:
+                self._connection = connect(self._place)
+            yield self._connection
+
+    def renew(self) -> None:
+        """Forget what is broken."""
+
+    def close(self) -> None:
+        with self._lock:  # what somebody has begun is done first
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+class PooledConnections:
+    """psycopg's pool. The first connection is made beside it: a pool does not tell why it cannot connect."""
+
+    def __init__(self, place: Place, size: int) -> None:
+        self._place = place
+        self._size = size
+        self._lock = Lock()
+        self._pool: Any = None
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        from psycopg_pool import PoolTimeout  # noqa: PLC0415
+
+        with self._lock:
+            if self._pool is None:
+                self._pool = self._opened()
+            pool = self._pool
+        try:
+            lent = pool.getconn()
+        except PoolTimeout as error:
+            connect(self._place).close()  # tells why, unless all are lent
+            raise UnavailableError(
+                f"the event store at {self._place.shown}: all {self._size} connections are in use"
+            ) from error
+        try:
+            yield lent
+        finally:
+            pool.putconn(lent)
+
+    def _opened(self) -> Any:
+        from psycopg_pool import ConnectionPool  # noqa: PLC0415
+
+        connect(self._place).close()
+        return ConnectionPool(
+            kwargs={**self._place.conninfo, **OPTIONS},
+            min_size=0,
+            max_size=self._size,
+            timeout=float(self._place.conninfo["connect_timeout"]),
+            configure=prepared,
+            open=True,
+        )
+
+    def renew(self) -> None:
+        """After a connection was lost, others probably are, too."""
+        pool = self._pool
+        if pool is not None:
+            pool.check()
+
+    def close(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()

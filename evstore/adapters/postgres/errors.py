@@ -1,0 +1,142 @@
+"""PostgreSQL's failures in evstore's words, told apart by SQLSTATE, never by message.
+
+One exception: why a connection was not made. libpq tells that in words alone, in the server's language, beside
+whether a password was asked for and used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+
+from evstore.adapters.postgres.place import without_secrets
+from evstore.errors import (
+    CorruptStoreError,
+    DeniedError,
+    EvstoreError,
+    NotInitializedError,
+    StorageFullError,
+    StoreBusyError,
+    UnavailableError,
+)
+
+if TYPE_CHECKING:
+    from evstore.adapters.postgres.place import Place
+
+NOT_WRITTEN: Final = "not written"
+"""The server took everything back: the same may be tried again."""
+UNKNOWN: Final = "unknown"
+"""It may have been done or not: the same may be tried again only where that does no harm."""
+BUSY: Final = "busy"
+DENIED: Final = "denied"
+FULL: Final = "full"
+SCHEMA: Final = "schema"
+DAMAGED: Final = "damaged"
+STAGED_IS_GONE: Final = "staged is gone"
+OTHER: Final = "other"
+
+REPLICA: Final = "EV001"
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html; EV… are raised by schema.sql.
+MEANINGS: Final = {
+    "EV001": DENIED,
+    "EV004": STAGED_IS_GONE,
+    "25006": DENIED,  # read_only_sql_transaction
+    "28": DENIED,  # invalid_authorization_specification
+    "28P01": DENIED,  # invalid_password
+    "42501": DENIED,  # insufficient_privilege
+    "40": NOT_WRITTEN,  # transaction_rollback: serialization, deadlock, a conflict with recovery
+    "53300": NOT_WRITTEN,  # too_many_connections
+    "57P03": NOT_WRITTEN,  # cannot_connect_now: starting up or shutting down
+    "55P03": BUSY,  # lock_not_available
+    "08": UNKNOWN,  # connection_exception
+    "57014": UNKNOWN,  # query_canceled: by whom, and before or after the commit?
+    "57P": UNKNOWN,  # admin_shutdown, crash_shutdown, idle_session_timeout
+    "25P03": UNKNOWN,  # idle_in_transaction_session_timeout
+    "25P04": UNKNOWN,  # transaction_timeout
+    "53": FULL,  # insufficient_resources: disk_full, out_of_memory
+    "58": FULL,  # system_error, as io_error
+    "3F000": SCHEMA,  # invalid_schema_name
+    "42P01": SCHEMA,  # undefined_table
+    "42703": SCHEMA,  # undefined_column
+    "42883": SCHEMA,  # undefined_function
+    "XX001": DAMAGED,  # data_corrupted
+    "XX002": DAMAGED,  # index_corrupted
+    "23": DAMAGED,  # integrity_constraint_violation: only another hand than evstore's leads there
+}
+
+
+def meaning(error: Any) -> str:
+    """What a psycopg error means for what was asked; without a SQLSTATE the connection was lost."""
+    state: str | None = error.sqlstate
+    if state is None:
+        lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        return UNKNOWN if lost else OTHER
+    for length in (5, 3, 2):
+        if state[:length] in MEANINGS:
+            return MEANINGS[state[:length]]
+    return OTHER
+
+
+def translated(error: Any, place: Place, timeout: float) -> EvstoreError:
+    said = without_secrets(_said(error), place)
+    at = f"the event store at {place.shown}"
+    match meaning(error):
+        case "busy":
+            found: EvstoreError = StoreBusyError(place.shown, timeout)
+        case "denied":
+            replica = error.sqlstate in (REPLICA, "25006")
+            found = DeniedError(
+                f"{at} cannot append: this server is a read replica, or read-only; append on the primary"
+                if replica
+                else f"{at}: permission denied ({said})"
+            )
+        case "full":
+            found = StorageFullError(
+                f"{at}: the server has no room or its disk fails ({said}); nothing was stored"
+            )
+        case "schema":
+            found = NotInitializedError(place.shown)
+        case "damaged":
+            found = CorruptStoreError(f"{at} is damaged: {said}")
+        case "not written" | "unknown" | "staged is gone":
+            found = UnavailableError(f"{at} did not answer: {said}")
+        case _:
+            found = EvstoreError(f"PostgreSQL failed at {place.shown}: {said}")
+    found.__cause__ = error
+    return found
+
+
+def _said(error: Any) -> str:
+    primary = error.diag.message_primary if error.diag else None
+    return " ".join((primary or str(error) or type(error).__name__).split())
+
+
+_DENIED_WORDS: Final = (
+    "authentication failed",
+    "pg_hba.conf",
+    "permission denied",
+    "no password supplied",
+)
+_RETRIED_WORDS: Final = ("too many", "connection slots", "starting up", "shutting down", "not yet accepting")
+
+
+def not_connected(error: Any, place: Place) -> EvstoreError:
+    """What a failure to connect means."""
+    said = without_secrets(_said(error), place)
+    lost = getattr(error, "pgconn", None)
+    answered = "FATAL" in said or (lost is not None and (lost.needs_password or lost.used_password))
+    at = f"the event store at {place.shown}"
+    found: EvstoreError
+    if any(words in said for words in _RETRIED_WORDS):
+        found = UnavailableError(f"{at} takes no connection now: {said}")
+    elif answered and 'database "' in said and "does not exist" in said:
+        found = NotInitializedError(place.shown, "there is no such database")
+        found.add_note("createdb makes the database, evstore init the store in it")
+    elif answered or any(words in said for words in _DENIED_WORDS):
+        found = DeniedError(f"{at} refused the connection: {said}")
+    else:
+        found = UnavailableError(f"{at} cannot be reached: {said}")
+    found.__cause__ = error
+    return found

@@ -1,0 +1,92 @@
+"""Which statement answers a read, and with what it is asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from evstore.adapters.postgres import statements as sql
+from evstore.adapters.shared import LAST, closed, correlation_hash, end_of_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evstore.adapters.base import NamePage, Page
+    from evstore.events import Filter
+
+FIRST: Final = -(2**63)
+
+
+class Question(NamedTuple):
+    statement: str
+    given: dict[str, Any]
+
+
+def of_stream(stream_id: str, page: Page, where: Filter) -> Question:
+    statement = sql.READ_STREAM_BACKWARD if page.backward else sql.READ_STREAM_FORWARD
+    return Question(statement, {**_range(page), **_residual(where), "stream_id": stream_id})
+
+
+def of_log(page: Page, where: Filter) -> Question:
+    """Choose the statement by the narrowest index; the other filters are residual."""
+    given = {**_range(page), **_residual(where), "categories": _names(where.categories)}
+    if where.correlation_id is not None:
+        given["correlation_id"] = where.correlation_id
+        given["correlation_hash"] = correlation_hash(where.correlation_id)
+        statement = sql.READ_CORRELATION_BACKWARD if page.backward else sql.READ_CORRELATION_FORWARD
+    elif where.categories is not None:
+        statement = sql.READ_CATEGORIES_BACKWARD if page.backward else sql.READ_CATEGORIES_FORWARD
+    elif where.types is not None and len(where.types) == 1:
+        given["type"] = where.types[0]
+        statement = sql.READ_TYPE_BACKWARD if page.backward else sql.READ_TYPE_FORWARD
+    else:
+        statement = sql.READ_LOG_BACKWARD if page.backward else sql.READ_LOG_FORWARD
+    return Question(statement, given)
+
+
+def of_streams(page: NamePage, category: str | None) -> Question:
+    if category is None:
+        return Question(sql.LIST_STREAMS, _name_range(page))
+    return Question(sql.LIST_STREAMS_OF_CATEGORY, {**_name_range(page), "category": category})
+
+
+def of_types(page: NamePage, category: str | None) -> Question:
+    if category is None:
+        return Question(sql.LIST_TYPES, _name_range(page))
+    return Question(sql.LIST_TYPES_OF_CATEGORY, {**_name_range(page), "category": category})
+
+
+def of_categories(page: NamePage) -> Question:
+    return Question(sql.LIST_CATEGORIES, _name_range(page))
+
+
+def of_span(since_us: int | None, until_us: int | None) -> Question:
+    since = FIRST if since_us is None else since_us
+    return Question(sql.SPAN, {"since": since, "last": LAST if until_us is None else until_us - 1})
+
+
+def is_askable(question: Question) -> bool:
+    """Whether the server can be asked. It takes no U+0000 in any text; nothing stored has one, so that the answer
+    to what has one is known."""
+    return not any("\0" in each for each in question.given.values() if isinstance(each, str))
+
+
+def _range(page: Page) -> dict[str, Any]:
+    low, high = closed(page)
+    return {"low": low, "high": high, "limit": page.limit}
+
+
+def _name_range(page: NamePage) -> dict[str, Any]:
+    return {
+        "low": page.prefix,
+        "high": end_of_prefix(page.prefix),
+        "after": page.after,
+        "limit": page.limit,
+    }
+
+
+def _residual(where: Filter) -> dict[str, Any]:
+    return {"types": _names(where.types), "since": where.since_us, "until": where.until_us}
+
+
+def _names(names: Sequence[str] | None) -> list[str] | None:
+    return None if names is None else [name for name in names if "\0" not in name]

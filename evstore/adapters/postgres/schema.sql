@@ -1,0 +1,540 @@
+-- A PostgreSQL event store, schema 1. Rows are only ever inserted: nothing that an append does is an UPDATE.
+-- Keys are integers; a name is stored once. Times are microseconds since 1970-01-01T00:00:00Z.
+--
+-- Every name is written out with its schema, so that no search_path decides what is meant; another schema than
+-- "evstore" is made by putting its name in the place of this one. All of it runs in one transaction.
+
+-- One row: which evstores may use this store. A client compares its own schema number with min_reader and
+-- min_writer only.
+CREATE TABLE evstore.store (
+  id integer PRIMARY KEY CHECK (id = 1),
+  application text NOT NULL,
+  schema_version integer NOT NULL,
+  min_reader integer NOT NULL,
+  min_writer integer NOT NULL
+);
+
+INSERT INTO evstore.store (id, application, schema_version, min_reader, min_writer) VALUES (1, 'EVST', 1, 1, 1);
+
+CREATE TABLE evstore.categories (
+  key integer PRIMARY KEY,
+  name text COLLATE "C" NOT NULL
+);
+
+CREATE UNIQUE INDEX categories_by_name ON evstore.categories (name);
+
+CREATE TABLE evstore.types (
+  key integer PRIMARY KEY,
+  name text COLLATE "C" NOT NULL
+);
+
+CREATE UNIQUE INDEX types_by_name ON evstore.types (name);
+
+CREATE TABLE evstore.streams (
+  key bigint PRIMARY KEY,
+  category_key integer NOT NULL,
+  category_number bigint NOT NULL CHECK (category_number > 0),  -- 1, 2, 3… within the category: the last is the count
+  stream_id text COLLATE "C" NOT NULL
+);
+
+CREATE UNIQUE INDEX streams_by_id ON evstore.streams (stream_id);
+CREATE UNIQUE INDEX streams_by_category ON evstore.streams (category_key, stream_id);
+CREATE UNIQUE INDEX streams_by_number ON evstore.streams (category_key, category_number);
+
+-- Keys are not declared as foreign ones: checking three of them for each event would take longer than its insert,
+-- and only append_unit_v1 writes here.
+CREATE TABLE evstore.events (
+  global_position bigint PRIMARY KEY CHECK (global_position > 0),
+  stream_key bigint NOT NULL,
+  version bigint NOT NULL CHECK (version > 0),
+  category_number bigint NOT NULL CHECK (category_number > 0),  -- 1, 2, 3… within the category: the last is the count
+  timestamp bigint NOT NULL,  -- when the event was first stored, here or where it was imported from
+  correlation_hash bigint,    -- 64 bits of BLAKE2b of metadata's correlationId
+  redacted_at bigint,         -- when the data was replaced by null
+  category_key integer NOT NULL,
+  type_key integer NOT NULL,
+  id uuid NOT NULL,
+  content_hash bytea,
+  chain_hash bytea,
+  metadata json NOT NULL,
+  data json NOT NULL          -- json, not jsonb: it keeps the text
+);
+
+CREATE UNIQUE INDEX events_by_id ON evstore.events (id);
+CREATE UNIQUE INDEX events_by_stream ON evstore.events (stream_key, version);
+CREATE UNIQUE INDEX events_by_category ON evstore.events (category_key, global_position);
+CREATE INDEX events_by_type ON evstore.events (type_key, global_position);
+CREATE INDEX events_by_timestamp ON evstore.events (timestamp, global_position);
+CREATE INDEX events_by_correlation ON evstore.events (correlation_hash, global_position)
+  WHERE correlation_hash IS NOT NULL;
+
+-- Long payloads are compressed while everybody waits for the lock, and lz4 is the faster way to do it. Not every
+-- server has it.
+DO $$
+BEGIN
+  EXECUTE 'ALTER TABLE evstore.events ALTER COLUMN data SET COMPRESSION lz4';
+EXCEPTION WHEN syntax_error OR feature_not_supported OR invalid_parameter_value THEN
+  NULL;
+END $$;
+
+-- Large appends come here by COPY before they are appended. Unlogged: what a crash takes is sent again. Not
+-- temporary: behind a pooler the next statement may run in another session.
+CREATE UNLOGGED TABLE evstore.staged (
+  append_id uuid NOT NULL,
+  chunk integer NOT NULL,         -- 1, 2, 3…: how much is judged and inserted at a time
+  number integer NOT NULL,        -- 1, 2, 3… within the append: the order of its events
+  write integer NOT NULL,         -- 1, 2, 3… within the append
+  stream_id text COLLATE "C" NOT NULL,
+  category text COLLATE "C" NOT NULL,
+  expected_version bigint NOT NULL,
+  id uuid NOT NULL,
+  type text COLLATE "C" NOT NULL,
+  correlation_hash bigint,
+  metadata json NOT NULL,
+  data json NOT NULL,
+  staged_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (append_id, chunk, number)
+);
+
+-- The log refuses accidents.
+CREATE FUNCTION evstore.refuse_change_v1() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  RAISE EXCEPTION USING
+    ERRCODE = 'EV009',
+    MESSAGE = format('evstore: what is stored in %s never changes: no %s', TG_TABLE_NAME, TG_OP);
+END $$;
+
+CREATE TRIGGER events_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON evstore.events
+  FOR EACH STATEMENT EXECUTE FUNCTION evstore.refuse_change_v1();
+CREATE TRIGGER streams_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON evstore.streams
+  FOR EACH STATEMENT EXECUTE FUNCTION evstore.refuse_change_v1();
+CREATE TRIGGER categories_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON evstore.categories
+  FOR EACH STATEMENT EXECUTE FUNCTION evstore.refuse_change_v1();
+CREATE TRIGGER types_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON evstore.types
+  FOR EACH STATEMENT EXECUTE FUNCTION evstore.refuse_change_v1();
+
+-- Judge one unit and insert its events, in the caller's transaction. The lock it takes is held to the end of that
+-- transaction: as a writer can go on only when the one before it is visible, the order of positions is the order
+-- of commits, without gaps, and a reader that has seen a position has seen all before it.
+--
+-- A refusal is an answer and not an exception, found before anything is inserted, so that other units of the same
+-- transaction can still succeed. The answer is one of
+--   {"status": "stored", "position": of the first event, "versions": [of each write's first event], "timestamp"}
+--   {"status": "held", "ids": [those that are stored already]}
+--   {"status": "refused", "write": which, "actual": the version its stream has there}
+-- SECURITY DEFINER, so that a role that may append needs no right to insert; index scans and a generic plan,
+-- because statistics of a young table lead astray and planning takes longer than the insert.
+CREATE FUNCTION evstore.append_unit_v1(
+  stream_ids text[],            -- for each write
+  category_names text[],        -- for each write
+  expected_versions bigint[],   -- for each write: -1 any, 0 none, -2 exists, else the version
+  sizes integer[],              -- for each write: how many events
+  writes integer[],             -- for each event: which write
+  ids uuid[],                   -- for each event, and so are the following
+  type_names text[],
+  correlation_hashes bigint[],
+  metadatas json[],
+  datas json[],
+  stored_at bigint              -- NULL: now
+) RETURNS json
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+  head bigint;
+  held uuid[];
+  type_keys integer[];
+  stream_keys bigint[];
+  first_versions bigint[];
+  category_keys integer[];
+  first_numbers bigint[];
+  starts bigint[];
+  actual bigint;
+  inserted bigint;
+BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'EV002',
+      MESSAGE = 'evstore: an append needs READ COMMITTED, for its later statements must see what the lock waited for';
+  END IF;
+  -- The table's number keeps apart the stores of one database; EVST keeps apart other programs.
+  PERFORM pg_advisory_xact_lock(1163285332, 'evstore.events'::regclass::oid::integer);
+  stored_at := coalesce(stored_at, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);
+  SELECT coalesce(max(events.global_position), 0), ARRAY(SELECT events.id FROM evstore.events WHERE events.id = ANY (ids))
+  INTO head, held
+  FROM evstore.events;
+  IF held <> '{}' THEN
+    RETURN json_build_object('status', 'held', 'ids', held);
+  END IF;
+
+  LOOP
+    type_keys := ARRAY(
+      SELECT types.key
+      FROM unnest(type_names) WITH ORDINALITY AS given (name, n)
+      LEFT JOIN evstore.types ON types.name = given.name
+      ORDER BY given.n
+    );
+    -- Ordered by both columns of an index, because ordered by the second alone the planner may walk the whole log in
+    -- search of the first.
+    IF cardinality(stream_ids) = 1 THEN  -- what is asked most, in a third of the time
+      SELECT
+        ARRAY[streams.key],
+        ARRAY[coalesce(last.version, 0) + 1],
+        ARRAY[streams.category_key],
+        ARRAY[coalesce(last_of_category.category_number, 0) + 1],
+        ARRAY[1]
+      INTO stream_keys, first_versions, category_keys, first_numbers, starts
+      FROM (VALUES (1)) AS one
+      LEFT JOIN evstore.streams ON streams.stream_id = stream_ids[1]
+      LEFT JOIN LATERAL (
+        SELECT events.version FROM evstore.events
+        WHERE events.stream_key = streams.key
+        ORDER BY events.version DESC LIMIT 1
+      ) AS last ON true
+      LEFT JOIN LATERAL (
+        SELECT events.category_key, events.category_number FROM evstore.events
+        WHERE (events.category_key, events.global_position) <= (streams.category_key, 9223372036854775807)
+        ORDER BY events.category_key DESC, events.global_position DESC LIMIT 1
+      ) AS last_of_category ON last_of_category.category_key = streams.category_key;
+    ELSE
+      SELECT
+        array_agg(found.stream_key ORDER BY found.n),
+        array_agg(found.first_version ORDER BY found.n),
+        array_agg(found.category_key ORDER BY found.n),
+        array_agg(found.first_number ORDER BY found.n),
+        array_agg(found.start ORDER BY found.n)
+      INTO stream_keys, first_versions, category_keys, first_numbers, starts
+      FROM (
+        SELECT
+          given.n,
+          streams.key AS stream_key,
+          streams.category_key,
+          coalesce(last.version, 0) + 1
+            + sum(given.size) OVER (PARTITION BY given.stream_id COLLATE "C" ORDER BY given.n) - given.size
+            AS first_version,
+          coalesce(last_of_category.category_number, 0) + 1
+            + sum(given.size) OVER (PARTITION BY streams.category_key ORDER BY given.n) - given.size
+            AS first_number,
+          1 + sum(given.size) OVER (ORDER BY given.n) - given.size AS start
+        FROM unnest(stream_ids, sizes) WITH ORDINALITY AS given (stream_id, size, n)
+        LEFT JOIN evstore.streams ON streams.stream_id = given.stream_id
+        LEFT JOIN LATERAL (
+          SELECT events.version FROM evstore.events
+          WHERE events.stream_key = streams.key
+          ORDER BY events.version DESC LIMIT 1
+        ) AS last ON true
+        LEFT JOIN LATERAL (
+          SELECT events.category_key, events.category_number FROM evstore.events
+          WHERE (events.category_key, events.global_position) <= (streams.category_key, 9223372036854775807)
+          ORDER BY events.category_key DESC, events.global_position DESC LIMIT 1
+        ) AS last_of_category ON last_of_category.category_key = streams.category_key
+      ) AS found;
+    END IF;
+
+    -- The one restatement of evstore.streams.check_version, held equal to it by the contract's truth table.
+    FOR w IN 1 .. cardinality(expected_versions) LOOP
+      actual := first_versions[w] - 1;
+      IF NOT (
+        CASE expected_versions[w] WHEN -1 THEN true WHEN -2 THEN actual > 0 ELSE actual = expected_versions[w] END
+      ) THEN
+        RETURN json_build_object('status', 'refused', 'write', w, 'actual', actual);
+      END IF;
+    END LOOP;
+
+    EXIT WHEN array_position(stream_keys, NULL) IS NULL AND array_position(type_keys, NULL) IS NULL;
+    -- Once names are there, look again: what was found of a stream that was missing is not complete.
+    PERFORM evstore.add_names_v1(stream_ids, category_names, type_names);
+  END LOOP;
+
+  INSERT INTO evstore.events (
+    global_position, stream_key, version, category_number, timestamp, correlation_hash, category_key, type_key,
+    id, metadata, data
+  )
+  SELECT
+    head + given.n,
+    stream_keys[given.write],
+    first_versions[given.write] + given.n - starts[given.write],
+    first_numbers[given.write] + given.n - starts[given.write],
+    stored_at,
+    given.correlation_hash,
+    category_keys[given.write],
+    type_keys[given.n],
+    given.id,
+    given.metadata,
+    given.data
+  FROM unnest(writes, ids, correlation_hashes, metadatas, datas) WITH ORDINALITY
+    AS given (write, id, correlation_hash, metadata, data, n);
+
+  GET DIAGNOSTICS inserted = ROW_COUNT;
+  IF inserted <> cardinality(ids) OR inserted <> starts[cardinality(starts)] + sizes[cardinality(sizes)] - 1 THEN
+    RAISE EXCEPTION USING ERRCODE = 'EV003', MESSAGE = 'evstore: the lists that make an append disagree in length';
+  END IF;
+  RETURN json_build_object(
+    'status', 'stored', 'position', head + 1, 'versions', first_versions, 'timestamp', stored_at
+  );
+END $$;
+
+-- Categories, types and streams that are missing, each under the next free key, in the order they are met.
+CREATE FUNCTION evstore.add_names_v1(stream_ids text[], category_names text[], type_names text[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET jit = off
+AS $$
+BEGIN
+  INSERT INTO evstore.types (key, name)
+  SELECT
+    (SELECT coalesce(max(types.key), 0) FROM evstore.types) + row_number() OVER (ORDER BY missing.first),
+    missing.name
+  FROM (
+    SELECT given.name COLLATE "C" AS name, min(given.n) AS first
+    FROM unnest(type_names) WITH ORDINALITY AS given (name, n)
+    WHERE NOT EXISTS (SELECT FROM evstore.types WHERE types.name = given.name)
+    GROUP BY given.name COLLATE "C"
+  ) AS missing;
+
+  INSERT INTO evstore.categories (key, name)
+  SELECT
+    (SELECT coalesce(max(categories.key), 0) FROM evstore.categories) + row_number() OVER (ORDER BY missing.first),
+    missing.name
+  FROM (
+    SELECT given.name COLLATE "C" AS name, min(given.n) AS first
+    FROM unnest(category_names) WITH ORDINALITY AS given (name, n)
+    WHERE NOT EXISTS (SELECT FROM evstore.categories WHERE categories.name = given.name)
+    GROUP BY given.name COLLATE "C"
+  ) AS missing;
+
+  INSERT INTO evstore.streams (key, category_key, category_number, stream_id)
+  SELECT
+    (SELECT coalesce(max(streams.key), 0) FROM evstore.streams) + row_number() OVER (ORDER BY missing.first),
+    categories.key,
+    coalesce(last.category_number, 0) + row_number() OVER (PARTITION BY categories.key ORDER BY missing.first),
+    missing.stream_id
+  FROM (
+    SELECT given.stream_id COLLATE "C" AS stream_id, given.category COLLATE "C" AS category, min(given.n) AS first
+    FROM unnest(stream_ids, category_names) WITH ORDINALITY AS given (stream_id, category, n)
+    WHERE NOT EXISTS (SELECT FROM evstore.streams WHERE streams.stream_id = given.stream_id)
+    GROUP BY given.stream_id COLLATE "C", given.category COLLATE "C"
+  ) AS missing
+  JOIN evstore.categories ON categories.name = missing.category
+  LEFT JOIN LATERAL (
+    SELECT streams.category_number FROM evstore.streams
+    WHERE streams.category_key = categories.key
+    ORDER BY streams.category_number DESC LIMIT 1
+  ) AS last ON true;
+END $$;
+
+-- The same as append_unit_v1 for a unit that was staged: chunk by chunk, so that the server's memory stays flat.
+CREATE FUNCTION evstore.append_staged_unit_v1(staged_as uuid, size bigint, stored_at bigint) RETURNS json
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+  answer json;
+  held uuid[];
+  first_position bigint;
+  versions bigint[] := '{}';
+  last_write integer := 0;  -- of the chunk before: a write may go on in the next
+  first_write integer;
+  there bigint;
+  chunks integer;
+  stream_ids text[];
+  category_names text[];
+  expected_versions bigint[];
+  sizes integer[];
+  writes integer[];
+  ids uuid[];
+  type_names text[];
+  correlation_hashes bigint[];
+  metadatas json[];
+  datas json[];
+BEGIN
+  PERFORM pg_advisory_xact_lock(1163285332, 'evstore.events'::regclass::oid::integer);
+  stored_at := coalesce(stored_at, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);
+  SELECT
+    count(*),
+    max(staged.chunk),
+    coalesce(array_agg(staged.id) FILTER (WHERE events.id IS NOT NULL), '{}')
+  INTO there, chunks, held
+  FROM evstore.staged
+  LEFT JOIN evstore.events ON events.id = staged.id
+  WHERE staged.append_id = staged_as;
+  IF there <> size THEN
+    RAISE EXCEPTION USING ERRCODE = 'EV004', MESSAGE = 'evstore: what was staged is not there any more';
+  END IF;
+  IF held <> '{}' THEN
+    RETURN json_build_object('status', 'held', 'ids', held);
+  END IF;
+
+  FOR this_chunk IN 1 .. chunks LOOP
+    SELECT
+      array_agg(part.stream_id ORDER BY part.write),
+      array_agg(part.category ORDER BY part.write),
+      array_agg(CASE WHEN part.write = last_write THEN -1 ELSE part.expected_version END ORDER BY part.write),
+      array_agg(part.size ORDER BY part.write),
+      min(part.write)
+    INTO stream_ids, category_names, expected_versions, sizes, first_write
+    FROM (
+      SELECT staged.write, staged.stream_id, staged.category, staged.expected_version, count(*)::integer AS size
+      FROM evstore.staged
+      WHERE staged.append_id = staged_as AND staged.chunk = this_chunk
+      GROUP BY staged.write, staged.stream_id, staged.category, staged.expected_version
+    ) AS part;
+    SELECT
+      array_agg(part.write - first_write + 1),
+      array_agg(part.id),
+      array_agg(part.type),
+      array_agg(part.correlation_hash),
+      array_agg(part.metadata),
+      array_agg(part.data)
+    INTO writes, ids, type_names, correlation_hashes, metadatas, datas
+    FROM (
+      SELECT * FROM evstore.staged
+      WHERE staged.append_id = staged_as AND staged.chunk = this_chunk
+      ORDER BY staged.number
+    ) AS part;
+
+    answer := evstore.append_unit_v1(
+      stream_ids, category_names, expected_versions, sizes, writes, ids, type_names, correlation_hashes, metadatas,
+      datas, stored_at
+    );
+    IF answer ->> 'status' <> 'stored' THEN
+      answer := json_build_object(
+        'status', 'refused', 'write', (answer ->> 'write')::integer + first_write - 1, 'actual', answer -> 'actual'
+      );
+      RAISE EXCEPTION USING ERRCODE = 'EV005';  -- takes back the chunks before
+    END IF;
+    first_position := coalesce(first_position, (answer ->> 'position')::bigint);
+    versions := versions || (
+      SELECT coalesce(array_agg(v.version::bigint ORDER BY v.n), '{}')
+      FROM json_array_elements_text(answer -> 'versions') WITH ORDINALITY AS v (version, n)
+      WHERE v.n > 1 OR first_write <> last_write
+    );
+    last_write := first_write + cardinality(sizes) - 1;
+  END LOOP;
+  RETURN json_build_object(
+    'status', 'stored', 'position', first_position, 'versions', versions, 'timestamp', stored_at
+  );
+EXCEPTION WHEN SQLSTATE 'EV005' THEN
+  RETURN answer;
+END $$;
+
+-- Make durable, with the transaction it is called in, whatever was committed before it: an append's own events, and
+-- those that its answer rests on. The session's own synchronous_commit decides what durable means, but that `off`
+-- means nothing. Where the log is flushed that far there is nothing to do, unless standbys must have it, too.
+CREATE FUNCTION evstore.make_durable_v1() RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  IF current_setting('synchronous_commit') = 'off' THEN
+    SET LOCAL synchronous_commit = on;
+  END IF;
+  IF pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn() OR current_setting('synchronous_standby_names') <> ''
+  THEN
+    PERFORM pg_logical_emit_message(true, 'evstore', '');
+  END IF;
+END $$;
+
+-- An append is one CALL of a procedure, because only a procedure can leave the transaction it was started in (and
+-- its isolation), and can commit twice: first so that the lock is free and the next writer can go on, without
+-- waiting for the disk; then durably. Writers that wait for the disk at the same time share one flush, and whoever
+-- is behind in the log makes durable all that is before it. The client hears nothing before the second commit.
+--
+-- `answer` is a list of what append_unit_v1 said for each unit that was judged.
+CREATE PROCEDURE evstore.append_v1(
+  unit_writes integer[],        -- for each unit: how many writes
+  unit_events integer[],        -- for each unit: how many events
+  unit_times bigint[],          -- for each unit: when its events were stored; NULL: now
+  until_refused boolean,        -- whether the first unit that is not stored ends it
+  wait_ms integer,              -- how long to wait for the lock
+  stream_ids text[],
+  category_names text[],
+  expected_versions bigint[],
+  sizes integer[],
+  writes integer[],             -- counted within its unit
+  ids uuid[],
+  type_names text[],
+  correlation_hashes bigint[],
+  metadatas json[],
+  datas json[],
+  INOUT answer json
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  answers json[] := '{}';
+  w integer := 1;  -- the unit's first write
+  e integer := 1;  -- and first event
+  last_w integer;
+  last_e integer;
+BEGIN
+  IF pg_is_in_recovery() THEN
+    RAISE EXCEPTION USING ERRCODE = 'EV001', MESSAGE = 'evstore: a read replica cannot append';
+  END IF;
+  COMMIT;
+  SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+  SET LOCAL synchronous_commit = off;
+  PERFORM set_config('lock_timeout', wait_ms::text, true);
+  FOR u IN 1 .. cardinality(unit_writes) LOOP
+    last_w := w + unit_writes[u] - 1;
+    last_e := e + unit_events[u] - 1;
+    answers := answers || evstore.append_unit_v1(
+      stream_ids[w:last_w], category_names[w:last_w], expected_versions[w:last_w], sizes[w:last_w],
+      writes[e:last_e], ids[e:last_e], type_names[e:last_e], correlation_hashes[e:last_e], metadatas[e:last_e],
+      datas[e:last_e], unit_times[u]
+    );
+    EXIT WHEN until_refused AND answers[u] ->> 'status' <> 'stored';
+    w := last_w + 1;
+    e := last_e + 1;
+  END LOOP;
+  COMMIT;
+  PERFORM evstore.make_durable_v1();
+  COMMIT;
+  answer := array_to_json(answers);
+END $$;
+
+-- The same for one unit that was staged.
+CREATE PROCEDURE evstore.append_staged_v1(
+  staged_as uuid, size bigint, stored_at bigint, wait_ms integer, INOUT answer json
+)
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  IF pg_is_in_recovery() THEN
+    RAISE EXCEPTION USING ERRCODE = 'EV001', MESSAGE = 'evstore: a read replica cannot append';
+  END IF;
+  COMMIT;
+  SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+  SET LOCAL synchronous_commit = off;
+  PERFORM set_config('lock_timeout', wait_ms::text, true);
+  answer := json_build_array(evstore.append_staged_unit_v1(staged_as, size, stored_at));
+  COMMIT;
+  PERFORM evstore.make_durable_v1();
+  COMMIT;
+END $$;
+
+-- Forget what was staged, and what others staged and left; whoever comes back to that after a day is told that it
+-- is gone, and stages it again.
+CREATE FUNCTION evstore.sweep_staged_v1(staged_as uuid) RETURNS void
+LANGUAGE sql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+  DELETE FROM evstore.staged
+  WHERE staged.append_id = staged_as
+    OR staged.staged_at < now() - interval '1 day';
+$$;
+
+-- Nobody but the owner, who made the store, has any right to it until the owner grants one.
+REVOKE ALL ON ALL TABLES IN SCHEMA evstore FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA evstore FROM PUBLIC;

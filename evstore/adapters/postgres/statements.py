@@ -1,0 +1,467 @@
+"""Every statement of the PostgreSQL adapter, whole: put values for the %(names)s and paste one into psql.
+
+Each is one autocommitted transaction. Rows of events have the columns of StoredEvent, in its order; the last
+column of a list is the highest global position that its row rests on. Ranges are closed ([low, high]); a filter
+that is NULL asks nothing, and the planner, which is told the values, drops them. Names are written out with their
+schema: for another one, `in_schema` puts its name in the place of this.
+
+Where an index has two columns, rows of both are compared and ordered: with the first said to be equal, the planner
+may take the index of the second alone, and walk the whole log in search of a rare category. And a page's limit is
+hidden from it: it then takes the way that starts at once, along the index, and never sorts a whole stream.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+
+@cache
+def in_schema(statement: str, schema: str) -> bytes:
+    """The statement for a store in another schema; `schema` is a plain identifier."""
+    return statement.replace("evstore.", f'"{schema}".').replace("SCHEMA evstore", f'SCHEMA "{schema}"').encode()
+
+
+# --- Opening -------------------------------------------------------------------------------------------------
+
+ADMITS: Final = """
+SELECT application, schema_version, min_reader, min_writer FROM evstore.store
+"""
+
+# What stands where a store would be: no schema, an empty one, or something else.
+OCCUPIED: Final = """
+SELECT
+  (SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s),
+  (SELECT count(*) FROM pg_catalog.pg_class JOIN pg_catalog.pg_namespace AS n ON n.oid = relnamespace
+   WHERE n.nspname = %(schema)s)
+  + (SELECT count(*) FROM pg_catalog.pg_proc JOIN pg_catalog.pg_namespace AS n ON n.oid = pronamespace
+     WHERE n.nspname = %(schema)s),
+  current_setting('server_encoding')
+"""
+
+# Whoever initializes waits here for who was first; the lock ends with the transaction.
+INITIALIZE_LOCK: Final = """
+SELECT pg_advisory_xact_lock(1163285332, hashtext(%(schema)s))
+"""
+
+CREATE_SCHEMA: Final = """
+CREATE SCHEMA evstore
+"""
+
+# --- Appending -----------------------------------------------------------------------------------------------
+
+APPEND: Final = """
+CALL evstore.append_v1(
+  %(unit_writes)s::integer[], %(unit_events)s::integer[], %(unit_times)s::bigint[], %(until_refused)s, %(wait_ms)s,
+  %(stream_ids)s::text[], %(categories)s::text[], %(expected)s::bigint[], %(sizes)s::integer[],
+  %(writes)s::integer[], %(ids)s::uuid[], %(types)s::text[], %(hashes)s::bigint[], %(metadatas)s::json[],
+  %(datas)s::json[], NULL
+)
+"""
+
+STAGE: Final = """
+COPY evstore.staged (
+  append_id, chunk, number, write, stream_id, category, expected_version, id, type, correlation_hash, metadata,
+  data
+) FROM STDIN
+"""
+
+APPEND_STAGED: Final = """
+CALL evstore.append_staged_v1(%(staged_as)s::uuid, %(size)s, %(stored_at)s::bigint, %(wait_ms)s, NULL)
+"""
+
+SWEEP_STAGED: Final = """
+SELECT evstore.sweep_staged_v1(%(staged_as)s::uuid)
+"""
+
+# A transaction of its own, never part of an append: where the queue of notifications is full, its commit fails.
+# Nobody needs to wait for its flush.
+NOTIFY: Final = """
+SELECT set_config('synchronous_commit', 'off', true), pg_notify('evstore', %(payload)s)
+"""
+
+# --- Durability of what was read -----------------------------------------------------------------------------
+
+# Asked after a page was read, so that all commits the page has seen stand before this place in the log. A standby
+# has only what is durable on its primary.
+WRITTEN: Final = """
+SELECT
+  CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_insert_lsn() END::text,
+  CASE WHEN pg_is_in_recovery() THEN true ELSE pg_current_wal_flush_lsn() >= pg_current_wal_insert_lsn() END
+"""
+
+FLUSHED: Final = """
+SELECT pg_current_wal_flush_lsn() >= %(written)s::pg_lsn
+"""
+
+# Nobody flushed so far by himself: a writer died between its commits, or the log stands where no commit is.
+FLUSH: Final = """
+SELECT set_config('synchronous_commit', 'local', true), pg_logical_emit_message(true, 'evstore', '')
+"""
+
+# --- Reading events ------------------------------------------------------------------------------------------
+
+# Index events_by_id.
+GET_EVENTS: Final = """
+SELECT
+  events.id, streams.stream_id, types.name, events.data, events.metadata,
+  events.version, events.global_position, events.timestamp
+FROM evstore.events
+JOIN evstore.streams ON streams.key = events.stream_key
+JOIN evstore.types ON types.key = events.type_key
+WHERE events.id = ANY (%(ids)s::uuid[])
+"""
+
+# Index events_by_stream.
+READ_STREAM_FORWARD: Final = """
+SELECT
+  events.id, %(stream_id)s::text, types.name, events.data, events.metadata,
+  events.version, events.global_position, events.timestamp
+FROM evstore.events
+JOIN evstore.types ON types.key = events.type_key
+WHERE (events.stream_key, events.version)
+    BETWEEN ((SELECT key FROM evstore.streams WHERE stream_id = %(stream_id)s), %(low)s)
+    AND ((SELECT key FROM evstore.streams WHERE stream_id = %(stream_id)s), %(high)s)
+  AND (%(types)s::text[] IS NULL OR types.name = ANY (%(types)s))
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+ORDER BY events.stream_key, events.version
+LIMIT (SELECT %(limit)s::bigint)
+"""
+
+# Index events_by_stream.
+READ_STREAM_BACKWARD: Final = """
+SELECT
+  events.id, %(stream_id)s::text, types.name, events.data, events.metadata,
+  events.version, events.global_position, events.timestamp
+FROM evstore.events
+JOIN evstore.types ON types.key = events.type_key
+WHERE (events.stream_key, events.version)
+    BETWEEN ((SELECT key FROM evstore.streams WHERE stream_id = %(stream_id)s), %(low)s)
+    AND ((SELECT key FROM evstore.streams WHERE stream_id = %(stream_id)s), %(high)s)
+  AND (%(types)s::text[] IS NULL OR types.name = ANY (%(types)s))
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+ORDER BY events.stream_key DESC, events.version DESC
+LIMIT (SELECT %(limit)s::bigint)
+"""
+
+# Index events_pkey.
+READ_LOG_FORWARD: Final = """
+SELECT
+  events.id, streams.stream_id, types.name, events.data, events.metadata,
+  events.version, events.global_position, events.timestamp
+FROM evstore.events
+JOIN evstore.streams ON streams.key = events.stream_key
+JOIN evstore.types ON types.key = events.type_key
+WHERE events.global_position BETWEEN %(low)s AND %(high)s
+  AND (%(types)s::text[] IS NULL OR types.name = ANY (%(types)s))
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+ORDER BY events.global_position
+LIMIT (SELECT %(limit)s::bigint)
+"""
+
+# Index events_pkey.
+READ_LOG_BACKWARD: Final = """
+SELECT
+  events.id, streams.stream_id, types.name, events.data, events.metadata,
+  events.version, events.global_position, events.timestamp
+FROM evstore.events
+JOIN evstore.streams ON streams.key = events.stream_key
+JOIN evstore.types ON types.key = events.type_key
+WHERE events.global_position BETWEEN %(low)s AND %(high)s
+  AND (%(types)s::text[] IS NULL OR types.name = ANY (%(types)s))
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+ORDER BY events.global_position DESC
+LIMIT (SELECT %(limit)s::bigint)
+"""
+
+# Index events_by_type: a rare type of the whole log is found without reading the rest.
+READ_TYPE_FORWARD: Final = """
+SELECT
+  events.id, streams.stream_id, %(type)s::text, events.data, events.metadata,
+  events.version, events.global_position, events.timestamp
+FROM evstore.events
+JOIN evstore.streams ON streams.key = events.stream_key
+WHERE (events.type_key, events.global_position)
+    BETWEEN ((SELECT key FROM evstore.types WHERE name = %(type)s), %(low)s)
+    AND ((SELECT key FROM evstore.types WHERE name = %(type)s), %(high)s)
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+ORDER BY events.type_key, events.global_position
+LIMIT (SELECT %(limit)s::bigint)
+"""
+
+# Index events_by_type.
+READ_TYPE_BACKWARD: Final = """
+SELECT
+  events.id, streams.stream_id, %(type)s::text, events.data, events.metadata,
+  events.version, events.global_position, events.timestamp
+FROM evstore.events
+JOIN evstore.streams ON streams.key = events.stream_key
+WHERE (events.type_key, events.global_position)
+    BETWEEN ((SELECT key FROM evstore.types WHERE name = %(type)s), %(low)s)
+    AND ((SELECT key FROM evstore.types WHERE name = %(type)s), %(high)s)
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+ORDER BY events.type_key DESC, events.global_position DESC
+LIMIT (SELECT %(limit)s::bigint)
+"""
+
+# Index events_by_category, a page for each category, and all in one snapshot: a page of a later moment could show
+# a position above one that is still missing.
+READ_CATEGORIES_FORWARD: Final = """
+SELECT page.*
+FROM evstore.categories
+CROSS JOIN LATERAL (
+  SELECT
+    events.id, streams.stream_id, types.name, events.data, events.metadata,
+    events.version, events.global_position, events.timestamp
+  FROM evstore.events
+  JOIN evstore.streams ON streams.key = events.stream_key
+  JOIN evstore.types ON types.key = events.type_key
+  WHERE (events.category_key, events.global_position)
+      BETWEEN (categories.key, %(low)s) AND (categories.key, %(high)s)
+    AND (%(types)s::text[] IS NULL OR types.name = ANY (%(types)s))
+    AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+    AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  ORDER BY events.category_key, events.global_position
+  LIMIT (SELECT %(limit)s::bigint)
+) AS page
+WHERE categories.name = ANY (%(categories)s)
+ORDER BY page.global_position
+LIMIT (SELECT %(limit)s::bigint)
+"""
+
+# Index events_by_category.
+READ_CATEGORIES_BACKWARD: Final = """
+SELECT page.*
+FROM evstore.categories
+CROSS JOIN LATERAL (
+  SELECT
+    events.id, streams.stream_id, types.name, events.data, events.metadata,
+    events.version, events.global_position, events.timestamp
+  FROM evstore.events
+  JOIN evstore.streams ON streams.key = events.stream_key
+  JOIN evstore.types ON types.key = events.type_key
+  WHERE (events.category_key, events.global_position)
+      BETWEEN (categories.key, %(low)s) AND (categories.key, %(high)s)
+    AND (%(types)s::text[] IS NULL OR types.name = ANY (%(types)s))
+    AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+    AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  ORDER BY events.category_key DESC, events.global_position DESC
+  LIMIT (SELECT %(limit)s::bigint)
+) AS page
+WHERE categories.name = ANY (%(categories)s)
+ORDER BY page.global_position DESC
+LIMIT (SELECT %(limit)s::bigint)
+"""
+
+# Index events_by_correlation. The hash finds few, the text decides: two ids may share a hash.
+READ_CORRELATION_FORWARD: Final = """
+SELECT
+  events.id, streams.stream_id, types.name, events.data, events.metadata,
+  events.version, events.global_position, events.timestamp
+FROM evstore.events
+JOIN evstore.streams ON streams.key = events.stream_key
+JOIN evstore.types ON types.key = events.type_key
+JOIN evstore.categories ON categories.key = events.category_key
+WHERE events.correlation_hash IS NOT NULL
+  AND (events.correlation_hash, events.global_position)
+    BETWEEN (%(correlation_hash)s, %(low)s) AND (%(correlation_hash)s, %(high)s)
+  AND events.metadata ->> 'correlationId' = %(correlation_id)s
+  AND (%(categories)s::text[] IS NULL OR categories.name = ANY (%(categories)s))
+  AND (%(types)s::text[] IS NULL OR types.name = ANY (%(types)s))
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+ORDER BY events.correlation_hash, events.global_position
+LIMIT (SELECT %(limit)s::bigint)
+"""
+
+# Index events_by_correlation.
+READ_CORRELATION_BACKWARD: Final = """
+SELECT
+  events.id, streams.stream_id, types.name, events.data, events.metadata,
+  events.version, events.global_position, events.timestamp
+FROM evstore.events
+JOIN evstore.streams ON streams.key = events.stream_key
+JOIN evstore.types ON types.key = events.type_key
+JOIN evstore.categories ON categories.key = events.category_key
+WHERE events.correlation_hash IS NOT NULL
+  AND (events.correlation_hash, events.global_position)
+    BETWEEN (%(correlation_hash)s, %(low)s) AND (%(correlation_hash)s, %(high)s)
+  AND events.metadata ->> 'correlationId' = %(correlation_id)s
+  AND (%(categories)s::text[] IS NULL OR categories.name = ANY (%(categories)s))
+  AND (%(types)s::text[] IS NULL OR types.name = ANY (%(types)s))
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+ORDER BY events.correlation_hash DESC, events.global_position DESC
+LIMIT (SELECT %(limit)s::bigint)
+"""
+
+# --- Lists and facts -----------------------------------------------------------------------------------------
+
+# Names are compared as [low, high) by their bytes, which is code point order; `after` itself is left out.
+
+# Index streams_by_id; each stream's first and last event by events_by_stream.
+LIST_STREAMS: Final = """
+SELECT
+  streams.stream_id, categories.name, newest.version, oldest.timestamp, newest.timestamp, types.name,
+  newest.global_position
+FROM evstore.streams
+JOIN evstore.categories ON categories.key = streams.category_key
+CROSS JOIN LATERAL (
+  SELECT timestamp FROM evstore.events WHERE stream_key = streams.key AND version = 1
+) AS oldest
+CROSS JOIN LATERAL (
+  SELECT version, timestamp, type_key, global_position FROM evstore.events
+  WHERE stream_key = streams.key ORDER BY version DESC LIMIT 1
+) AS newest
+JOIN evstore.types ON types.key = newest.type_key
+WHERE streams.stream_id >= %(low)s
+  AND (%(high)s::text IS NULL OR streams.stream_id < %(high)s)
+  AND (%(after)s::text IS NULL OR streams.stream_id > %(after)s)
+ORDER BY streams.stream_id
+LIMIT (SELECT %(limit)s::bigint)
+"""
+
+# Index streams_by_category; each stream's first and last event by events_by_stream.
+LIST_STREAMS_OF_CATEGORY: Final = """
+SELECT
+  streams.stream_id, %(category)s::text, newest.version, oldest.timestamp, newest.timestamp, types.name,
+  newest.global_position
+FROM evstore.streams
+CROSS JOIN LATERAL (
+  SELECT timestamp FROM evstore.events WHERE stream_key = streams.key AND version = 1
+) AS oldest
+CROSS JOIN LATERAL (
+  SELECT version, timestamp, type_key, global_position FROM evstore.events
+  WHERE stream_key = streams.key ORDER BY version DESC LIMIT 1
+) AS newest
+JOIN evstore.types ON types.key = newest.type_key
+WHERE (streams.category_key, streams.stream_id) >= (
+    (SELECT key FROM evstore.categories WHERE name = %(category)s),
+    greatest(%(low)s::text COLLATE "C", %(after)s::text)
+  )
+  AND streams.category_key <= (SELECT key FROM evstore.categories WHERE name = %(category)s)
+  AND (%(high)s::text IS NULL OR (streams.category_key, streams.stream_id) < (
+    (SELECT key FROM evstore.categories WHERE name = %(category)s), %(high)s
+  ))
+  AND (%(after)s::text IS NULL OR streams.stream_id > %(after)s)
+ORDER BY streams.category_key, streams.stream_id
+LIMIT (SELECT %(limit)s::bigint)
+"""
+
+# Index streams_by_id; the stream's first and last event by events_by_stream.
+FIND_STREAM: Final = """
+SELECT
+  streams.stream_id, categories.name, newest.version, oldest.timestamp, newest.timestamp, types.name,
+  newest.global_position
+FROM evstore.streams
+JOIN evstore.categories ON categories.key = streams.category_key
+CROSS JOIN LATERAL (
+  SELECT timestamp FROM evstore.events WHERE stream_key = streams.key AND version = 1
+) AS oldest
+CROSS JOIN LATERAL (
+  SELECT version, timestamp, type_key, global_position FROM evstore.events
+  WHERE stream_key = streams.key ORDER BY version DESC LIMIT 1
+) AS newest
+JOIN evstore.types ON types.key = newest.type_key
+WHERE streams.stream_id = %(stream_id)s
+"""
+
+# Index categories_by_name; the counts are the last numbers given out, found by streams_by_number and
+# events_by_category.
+LIST_CATEGORIES: Final = """
+SELECT
+  categories.name, streams_of.category_number, newest.category_number, oldest.global_position,
+  newest.global_position, newest.timestamp, newest.global_position
+FROM evstore.categories
+CROSS JOIN LATERAL (
+  SELECT category_number FROM evstore.streams
+  WHERE category_key = categories.key ORDER BY category_number DESC LIMIT 1
+) AS streams_of
+CROSS JOIN LATERAL (
+  SELECT category_key, global_position FROM evstore.events
+  WHERE (category_key, global_position) >= (categories.key, 0) ORDER BY category_key, global_position LIMIT 1
+) AS oldest
+CROSS JOIN LATERAL (
+  SELECT category_key, category_number, global_position, timestamp FROM evstore.events
+  WHERE (category_key, global_position) <= (categories.key, 9223372036854775807)
+  ORDER BY category_key DESC, global_position DESC LIMIT 1
+) AS newest
+WHERE categories.name >= %(low)s
+  AND (%(high)s::text IS NULL OR categories.name < %(high)s)
+  AND (%(after)s::text IS NULL OR categories.name > %(after)s)
+ORDER BY categories.name
+LIMIT (SELECT %(limit)s::bigint)
+"""
+
+# Index types_by_name; counted in events_by_type.
+LIST_TYPES: Final = """
+SELECT types.name, counted.events, counted.first, counted.last, counted.last
+FROM evstore.types
+CROSS JOIN LATERAL (
+  SELECT count(*) AS events, min(global_position) AS first, max(global_position) AS last
+  FROM evstore.events
+  WHERE type_key = types.key
+) AS counted
+WHERE types.name >= %(low)s
+  AND (%(high)s::text IS NULL OR types.name < %(high)s)
+  AND (%(after)s::text IS NULL OR types.name > %(after)s)
+ORDER BY types.name
+LIMIT (SELECT %(limit)s::bigint)
+"""
+
+# Index events_by_category; the few types of a category are named and sorted afterwards.
+LIST_TYPES_OF_CATEGORY: Final = """
+SELECT types.name, counted.events, counted.first, counted.last, counted.last
+FROM (
+  SELECT type_key, count(*) AS events, min(global_position) AS first, max(global_position) AS last
+  FROM evstore.events
+  WHERE category_key = (SELECT key FROM evstore.categories WHERE name = %(category)s)
+  GROUP BY type_key
+) AS counted
+JOIN evstore.types ON types.key = counted.type_key
+WHERE types.name >= %(low)s
+  AND (%(high)s::text IS NULL OR types.name < %(high)s)
+  AND (%(after)s::text IS NULL OR types.name > %(after)s)
+ORDER BY types.name
+LIMIT (SELECT %(limit)s::bigint)
+"""
+
+# Index events_by_timestamp, which holds both columns. OFFSET 0 keeps the planner from walking the log itself in
+# search of its first event of that time.
+SPAN: Final = """
+SELECT min(stored.global_position), max(stored.global_position), max(stored.global_position)
+FROM (
+  SELECT global_position FROM evstore.events
+  WHERE timestamp >= %(since)s AND timestamp <= %(last)s
+  OFFSET 0
+) AS stored
+"""
+
+# Index events_pkey.
+HEAD: Final = """
+SELECT coalesce(max(global_position), 0) FROM evstore.events
+"""
+
+INFO: Final = """
+SELECT
+  store.schema_version,
+  (SELECT coalesce(max(key), 0) FROM evstore.streams),
+  (SELECT coalesce(max(key), 0) FROM evstore.categories),
+  (SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_catalog.pg_class
+   WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s)
+     AND relkind = 'r'),
+  pg_is_in_recovery(),
+  current_setting('fsync'),
+  current_setting('full_page_writes'),
+  current_setting('synchronous_commit'),
+  current_setting('commit_delay')::integer,
+  current_setting('server_version_num')::integer,
+  (SELECT coalesce(max(global_position), 0) FROM evstore.events)
+FROM evstore.store
+"""

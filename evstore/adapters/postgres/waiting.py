@@ -1,0 +1,118 @@
+"""Waiting for a later head: notifications as a hint, a poll behind them.
+
+A hint saves waiting and nothing else. It may be lost, doubled or late: what a waiter returns is always what it
+has read. Hints are listened to only where one comes back that was sent on another connection: not through a
+transaction pooler, which gives the listening session away, and not from a standby, which passes none on.
+"""
+
+from __future__ import annotations
+
+import time
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+
+from evstore.adapters.postgres import statements as sql
+from evstore.adapters.postgres.connections import connect
+from evstore.errors import EvstoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evstore.adapters.postgres.connections import Connections
+    from evstore.adapters.postgres.place import Place
+
+SHORTEST_PAUSE: Final = 0.02
+LONGEST_PAUSE: Final = 0.4
+"""Between polls: short after something came, growing while nothing does."""
+HINT_SECONDS: Final = 0.01
+"""No more than one hint in so long: whoever it wakes reads all there is."""
+PROOF_SECONDS: Final = 0.5
+RETRY_SECONDS: Final = 60.0
+
+
+class Hints:
+    """Sends hints after appends, and waits for those of others."""
+
+    def __init__(self, place: Place, connections: Connections) -> None:
+        self._place = place
+        self._connections = connections
+        self._lock = Lock()  # one thread listens; others poll
+        self._listener: Any = None
+        self._not_before = 0.0
+        self._sent = 0.0
+        self._pending = False
+
+    def send(self) -> None:
+        if time.monotonic() - self._sent < HINT_SECONDS:
+            self._pending = True
+            return
+        self._notify(self._place.schema)
+        self._sent = time.monotonic()
+        self._pending = False
+
+    def _notify(self, payload: str) -> None:
+        try:
+            with self._connections.connection() as connection:
+                connection.execute(sql.NOTIFY, {"payload": payload})
+        except (psycopg.Error, EvstoreError):
+            pass  # the append is done, whatever becomes of the hint
+
+    def wait(self, seconds: float) -> None:
+        """Return after a hint, or so many seconds, or a little of them."""
+        if not self._lock.acquire(blocking=False):
+            time.sleep(min(seconds, LONGEST_PAUSE / 4))
+            return
+        try:
+            self._wait(seconds)
+        finally:
+            self._lock.release()
+
+    def _wait(self, seconds: float) -> None:
+        if self._listener is None and time.monotonic() >= self._not_before:
+            self._not_before = time.monotonic() + RETRY_SECONDS
+            self._listener = self._proven()
+            return
+        if self._listener is None:
+            time.sleep(seconds)
+            return
+        try:
+            self._hear(self._listener, seconds, lambda payload: payload == self._place.schema)
+        except psycopg.Error:
+            self._drop()
+            self._not_before = time.monotonic() + 1.0
+
+    def _proven(self) -> Any:
+        """A connection that hears what another one sends, or None."""
+        proof = f"{self._place.schema} {time.monotonic_ns()}"
+        listener = None
+        try:
+            listener = connect(self._place)
+            listener.execute("LISTEN evstore")
+            self._notify(proof)
+            if self._hear(listener, PROOF_SECONDS, lambda payload: payload == proof):
+                return listener
+        except (psycopg.Error, EvstoreError):
+            pass
+        if listener is not None:
+            listener.close()
+        return None
+
+    def _hear(self, listener: Any, seconds: float, wanted: Callable[[str], bool]) -> bool:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            for heard in listener.notifies(timeout=left, stop_after=1):
+                if wanted(heard.payload):
+                    return True
+        return False
+
+    def _drop(self) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.close()
+
+    def close(self) -> None:
+        if self._pending:
+            self._notify(self._place.schema)
+        self._drop()

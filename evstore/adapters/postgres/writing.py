@@ -1,0 +1,265 @@
+"""How units become calls of the server's procedures, and what came of them."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+import psycopg
+
+from evstore.adapters.base import Append, Held, Outcome, Receipt
+from evstore.adapters.postgres import statements as sql
+from evstore.adapters.postgres.errors import NOT_WRITTEN, STAGED_IS_GONE, UNKNOWN, meaning, translated
+from evstore.adapters.shared import correlation_hash
+from evstore.errors import AppendOutcomeUnknownError, EvstoreError, UnavailableError
+from evstore.streams import category_of, check_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from psycopg import Connection
+
+    from evstore.adapters.postgres.connections import Connections
+    from evstore.adapters.postgres.place import Place
+    from evstore.events import EventData, Write
+
+PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Seconds between tries, so that a server may restart meanwhile. Tries are bounded, whatever happens."""
+MOST_EVENTS: Final = 1000
+MOST_CHARACTERS: Final = 1024 * 1024
+"""What goes in one call. A unit beyond that is staged; several units are several calls."""
+CHUNK_CHARACTERS: Final = 8 * 1024 * 1024
+
+
+class Calls:
+    """Appends through the procedures, tried again with the same ids where the outcome is unknown."""
+
+    def __init__(self, connections: Connections, place: Place, timeout: float, again: Callable[[], None]) -> None:
+        self._connections = connections
+        self._place = place
+        self._timeout = timeout
+        self._wait_ms = max(1, min(round(timeout * 1000), 2**31 - 1))
+        self._again = again
+
+    def append(self, units: Sequence[Append], until_refused: bool) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for call in _calls(units):
+            if isinstance(call, Batch):
+                outcomes += self._settled(call.units, self._calling(call, until_refused))
+            else:
+                outcomes += self._settled([call], self._staging(call))
+            if until_refused and not isinstance(outcomes[-1], Receipt):
+                break
+        return outcomes
+
+    def _settled(self, units: Sequence[Append], attempt: Callable[[Connection], list[Any]]) -> list[Outcome]:
+        """Try until it is known what came of it. A retry finds the ids that an earlier try has stored."""
+        unknown = False
+        failed: EvstoreError | None = None
+        for pause in (*PAUSES, None):
+            try:
+                with self._connections.connection() as connection:
+                    answers = _heeding_warnings(connection, attempt)
+                return [_outcome(unit, answer) for unit, answer in zip(units, answers, strict=False)]
+            except UnavailableError as error:  # no connection, so nothing was sent
+                if not unknown:
+                    raise
+                failed = error
+            except psycopg.Error as error:
+                kind = meaning(error)
+                failed = translated(error, self._place, self._timeout)
+                if kind not in (NOT_WRITTEN, UNKNOWN, STAGED_IS_GONE):
+                    raise failed from error
+                unknown = unknown or kind == UNKNOWN
+            if pause is not None:
+                time.sleep(pause)
+                self._again()
+        assert failed is not None
+        if unknown:
+            raise AppendOutcomeUnknownError(list(_ids(units))) from failed
+        raise failed
+
+    def _calling(self, batch: Batch, until_refused: bool) -> Callable[[Connection], list[Any]]:
+        statement = sql.in_schema(sql.APPEND, self._place.schema)
+        given = {**batch.given, "until_refused": until_refused, "wait_ms": self._wait_ms}
+
+        def attempt(connection: Connection) -> list[Any]:
+            return _answers(connection.execute(statement, given).fetchone())
+
+        return attempt
+
+    def _staging(self, unit: Append) -> Callable[[Connection], list[Any]]:
+        schema = self._place.schema
+
+        def attempt(connection: Connection) -> list[Any]:
+            given: dict[str, Any] = {"staged_as": str(uuid4()), "stored_at": unit.timestamp_us}
+            size = 0
+            with connection.cursor().copy(sql.in_schema(sql.STAGE, schema)) as copy:
+                for row in _staged(unit):
+                    copy.write_row((given["staged_as"], *row))
+                    size += 1
+            given |= {"size": size, "wait_ms": self._wait_ms}
+            answers = _answers(connection.execute(sql.in_schema(sql.APPEND_STAGED, schema), given).fetchone())
+            with suppress(psycopg.Error):  # the append is done; else the next one sweeps
+                connection.execute(sql.in_schema(sql.SWEEP_STAGED, schema), given)
+            return answers
+
+        return attempt
+
+
+class Batch:
+    """Units that go in one call, as the lists that `append_v1` takes."""
+
+    def __init__(self) -> None:
+        self.units: list[Append] = []
+        self._characters = 0
+        self.given: dict[str, list[Any]] = {
+            name: []
+            for name in (
+                "unit_writes", "unit_events", "unit_times",
+                "stream_ids", "categories", "expected", "sizes",
+                "writes", "ids", "types", "hashes", "metadatas", "datas",
+            )
+        }  # fmt: skip
+
+    def takes(self, unit: Append) -> bool:
+        """Whether there is room for the unit."""
+        events = len(self.given["ids"]) + sum(len(write.events) for write in unit.writes)
+        if events > MOST_EVENTS:
+            return False
+        characters = self._characters
+        for write in unit.writes:
+            for event in write.events:
+                characters += _characters(event)
+                if characters > MOST_CHARACTERS:
+                    return False
+        self._characters = characters
+        return True
+
+    def add(self, unit: Append) -> None:
+        given = self.given
+        self.units.append(unit)
+        events = 0
+        for number, (stream_id, its_events, expected) in enumerate(unit.writes, 1):
+            given["stream_ids"].append(stream_id)
+            given["categories"].append(category_of(stream_id))
+            given["expected"].append(expected)
+            given["sizes"].append(len(its_events))
+            for event in its_events:
+                given["writes"].append(number)
+                given["ids"].append(event.id)
+                given["types"].append(event.type)
+                given["hashes"].append(_hash(event))
+                given["metadatas"].append(event.metadata.to_json())
+                given["datas"].append(event.data_json)
+                events += 1
+        given["unit_writes"].append(len(unit.writes))
+        given["unit_events"].append(events)
+        given["unit_times"].append(unit.timestamp_us)
+
+
+def _calls(units: Sequence[Append]) -> Iterator[Batch | Append]:
+    """The units in as few calls as fit; one that is too large for any stands alone."""
+    batch = Batch()
+    for unit in units:
+        if not batch.takes(unit):
+            if batch.units:
+                yield batch
+            batch = Batch()
+            if not batch.takes(unit):
+                yield unit
+                continue
+        batch.add(unit)
+    if batch.units:
+        yield batch
+
+
+def _staged(unit: Append) -> Iterator[tuple[Any, ...]]:
+    chunk, in_chunk, characters, number = 1, 0, 0, 0
+    for ordinal, (stream_id, events, expected) in enumerate(unit.writes, 1):
+        category = category_of(stream_id)
+        for event in events:
+            number += 1
+            if in_chunk >= MOST_EVENTS or characters > CHUNK_CHARACTERS:
+                chunk, in_chunk, characters = chunk + 1, 0, 0
+            in_chunk += 1
+            characters += _characters(event)
+            yield (
+                chunk,
+                number,
+                ordinal,
+                stream_id,
+                category,
+                expected,
+                event.id,
+                event.type,
+                _hash(event),
+                event.metadata.to_json(),
+                event.data_json,
+            )
+
+
+def _characters(event: EventData) -> int:
+    return len(event.data_json) + len(event.metadata.to_json())
+
+
+def _hash(event: EventData) -> int | None:
+    correlation_id = event.metadata.correlation_id
+    return correlation_hash(correlation_id) if correlation_id else None
+
+
+def _ids(units: Sequence[Append]) -> Iterator[str]:
+    return (event.id or "" for unit in units for write in unit.writes for event in write.events)
+
+
+def _heeding_warnings(connection: Connection, attempt: Callable[[Connection], list[Any]]) -> list[Any]:
+    """A commit whose wait for a standby was cancelled succeeds, with a warning: it is not known to be durable."""
+    warned: list[str] = []
+
+    def heed(said: Any) -> None:
+        if said.severity_nonlocalized == "WARNING":
+            warned.append(said.message_primary or "a warning")
+
+    connection.add_notice_handler(heed)
+    try:
+        answers = attempt(connection)
+    finally:
+        connection.remove_notice_handler(heed)
+    if warned:
+        raise psycopg.OperationalError(warned[0])
+    return answers
+
+
+def _answers(row: Any) -> list[Any]:
+    answers: list[Any] = json.loads(row[0])
+    return answers
+
+
+def _outcome(unit: Append, answer: dict[str, Any]) -> Outcome:
+    match answer["status"]:
+        case "stored":
+            size = sum(len(write.events) for write in unit.writes)
+            return Receipt(answer["position"], size, answer["versions"], answer["timestamp"])
+        case "held":
+            return Held(answer["ids"])
+        case _:
+            return _refused(_nth(unit, answer["write"]), answer["actual"])
+
+
+def _nth(unit: Append, number: int) -> Write:
+    return next(write for n, write in enumerate(unit.writes, 1) if n == number)
+
+
+def _refused(write: Write, actual: int) -> EvstoreError:
+    """The server told the version; what that means is said where the rule is."""
+    try:
+        check_version(write.stream_id, write.expected_version, actual)
+    except EvstoreError as error:
+        return error
+    raise EvstoreError(
+        f'the server refused version {actual} of stream "{write.stream_id}" for the expected version '
+        f"{write.expected_version}, and evstore does not know why"
+    )

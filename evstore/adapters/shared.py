@@ -1,0 +1,42 @@
+"""What both SQL adapters compute in the same way before they ask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from evstore.adapters.base import Page
+
+LAST: Final = 2**63 - 1
+
+
+def closed(page: Page) -> tuple[int, int]:
+    """The page's range as [low, high], its cursor included."""
+    low, high = page.low, page.high
+    if page.after is not None and page.backward:
+        high = min(high, page.after - 1)
+    elif page.after is not None:
+        if page.after >= LAST:  # nothing is behind it, and no database could count there
+            high = 0
+        low = max(low, min(page.after, LAST - 1) + 1)
+    return low, high
+
+
+def end_of_prefix(prefix: str) -> str | None:
+    """The first name in code point order that stands after every name with this prefix, None if there is none."""
+    while prefix:
+        last = ord(prefix[-1])
+        prefix = prefix[:-1]
+        if last == 0xD7FF:  # noqa: PLR2004 - surrogates are no characters
+            return prefix + "\ue000"
+        if last < 0x10FFFF:  # noqa: PLR2004 - the last code point has no successor: carry
+            return prefix + chr(last + 1)
+    return None
+
+
+def correlation_hash(correlation_id: str) -> int:
+    """A signed 64-bit number for the index; two ids may share it."""
+    from hashlib import blake2b  # noqa: PLC0415 - most appends carry no correlation id
+
+    digest = blake2b(correlation_id.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)

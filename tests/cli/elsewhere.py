@@ -1,0 +1,45 @@
+"""What others do to the store of a command, on whichever database it lies."""
+
+from __future__ import annotations
+
+import fcntl
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+from tests.servers import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Command
+
+
+def _server(command: Command) -> tuple[Server, str]:
+    """Where its store lies, and in which schema."""
+    return Server("", command.database), parse_qs(urlsplit(command.database).query)["schema"][0]
+
+
+@contextmanager
+def writing(command: Command) -> Iterator[None]:
+    """Somebody else writes, and does not end."""
+    if not command.database:
+        with open(command.folder / "evstore.db-lock", "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+        return
+    server, schema = _server(command)
+    with server.connect() as connection:
+        # The lock of every writer, as schema.sql has it.
+        events = f"'{schema}.events'::regclass::oid::integer"
+        connection.execute(f"SELECT pg_advisory_lock(1163285332, {events})".encode())
+        yield
+
+
+def remove(command: Command) -> None:
+    """Take its store away, and all that belongs to it."""
+    if command.database:
+        server, schema = _server(command)
+        server.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+    for each in command.folder.iterdir():
+        each.unlink()
