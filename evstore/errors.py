@@ -2,7 +2,7 @@
 
     EvstoreError
     ├── NotFoundError                StreamNotFoundError · EventNotFoundError · ConsumerNotFoundError
-    ├── ConflictError                ConcurrencyError · EventIdConflictError
+    ├── ConflictError                ConcurrencyError · PositionConflictError · EventIdConflictError
     ├── InvalidInputError            InvalidStreamIdError · InvalidVersionError · InvalidPayloadError ·
     │                                NoEventsError
     ├── SchemaError                  NotInitializedError · NotAStoreError · SchemaTooOldError · SchemaTooNewError
@@ -97,6 +97,18 @@ class ConcurrencyError(ConflictError):
         is_at = f"is at version {self.actual}" if self.actual else "does not exist"
         wanted = f"expected version {self.expected}" if self.expected else "expected no stream"
         return f'stream "{self.stream_id}" {is_at}, {wanted}'
+
+
+class PositionConflictError(ConflictError):
+    """The next global position is `actual`, not `expected`: the log has other events, or lacks some."""
+
+    def __init__(self, expected: int, actual: int) -> None:
+        super().__init__(expected, actual)
+        self.expected = expected
+        self.actual = actual
+
+    def __str__(self) -> str:
+        return f"the next event of this log gets position {self.actual}, expected {self.expected}"
 
 
 class EventIdConflictError(ConflictError):

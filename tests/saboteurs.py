@@ -17,7 +17,7 @@ from typing import ClassVar
 
 from evstore.adapters.base import Held, Page, Receipt
 from evstore.adapters.memory import MemoryAdapter
-from evstore.errors import EventIdConflictError, EvstoreError, StreamNotFoundError
+from evstore.errors import EventIdConflictError, EvstoreError, PositionConflictError, StreamNotFoundError
 from evstore.events import EventData, Filter
 from evstore.streams import ANY_VERSION, NO_STREAM, STREAM_EXISTS, check_version
 from evstore.testing import BORN_INITIALIZED, AdapterContract
@@ -390,7 +390,7 @@ class TakesTheTimeOfEachEvent(Saboteur):
 
     def _append(self, unit):
         outcome = super()._append(unit)
-        if isinstance(outcome, Receipt) and unit.timestamp_us is None:
+        if isinstance(outcome, Receipt) and unit.times_us is None:
             self._rewrite(outcome, lambda e, number: e._replace(timestamp_us=e.timestamp_us + number // 100))
         return outcome
 
@@ -399,7 +399,48 @@ class TakesZeroForNoTime(Saboteur):
     clause = "R6"
 
     def _append(self, unit):
-        return super()._append(unit._replace(timestamp_us=unit.timestamp_us or None))
+        return super()._append(unit._replace(times_us=unit.times_us if any(unit.times_us or ()) else None))
+
+
+class TakesOneTimeForAll(Saboteur):
+    clause = "R6"
+
+    def _append(self, unit):
+        times = unit.times_us and [unit.times_us[0]] * len(unit.times_us)
+        return super()._append(unit._replace(times_us=times))
+
+
+class TakesAnyFirstPosition(Saboteur):
+    clause = "W8"
+
+    def _append(self, unit):
+        return super()._append(unit._replace(first_position=None))
+
+
+class TakesAFirstPositionThatIsPast(Saboteur):
+    clause = "W8"
+
+    def _append(self, unit):
+        past = unit.first_position is not None and unit.first_position <= len(self._log)
+        return super()._append(unit._replace(first_position=None) if past else unit)
+
+
+class LooksAtThePositionBeforeTheIds(Saboteur):
+    clause = "W8"
+
+    def _append(self, unit):
+        if unit.first_position not in (None, len(self._log) + 1):
+            return PositionConflictError(unit.first_position, len(self._log) + 1)
+        return super()._append(unit)
+
+
+class LooksAtTheVersionsBeforeThePosition(Saboteur):
+    clause = "W8"
+
+    def _append(self, unit):
+        outcome = super()._append(unit._replace(first_position=len(self._log) + 1))
+        wrong = unit.first_position not in (None, len(self._log) + 1)
+        return super()._append(unit) if wrong and isinstance(outcome, Receipt) else outcome
 
 
 class ComposesNames(Saboteur):

@@ -18,6 +18,8 @@ Writing
         unit of the same call stored is held.
     W6  A refused unit leaves no trace: no event, stream, category, type or position.
     W7  What a receipt says equals what a later read returns.
+    W8  A unit that names its first position is refused unless that is the next one: PositionConflictError, looked
+        at behind the ids and before the versions.
 
 Reading
     R1  `after` is the paging cursor, exclusive in the direction of travel, None at that direction's start;
@@ -29,7 +31,7 @@ Reading
     R4  A missing stream or category is an empty page.
     R5  A filter means what `Filter.matches` says; an empty tuple matches nothing.
     R6  Text in is text out, byte for byte; metadata is equal; the timestamp is UTC in microseconds, taken
-        when the unit is stored and the same for all its events, unless the unit brings its own.
+        when the unit is stored and the same for all its events, unless the unit brings one for each.
     L1  Lists are ordered by code point, paged by name, and cost by what they return; `prefix` compares
         literally.
 
@@ -63,8 +65,10 @@ class Append(NamedTuple):
     """One atomic unit. Its writes, and the events of each, may be iterated more than once, but not indexed."""
 
     writes: Many[Write]
-    timestamp_us: int | None = None
-    """When the events were first stored, if that was elsewhere."""
+    times_us: Sequence[int] | None = None
+    """For each event, when it was first stored, if that was elsewhere."""
+    first_position: int | None = None
+    """The global position that the first event must get, if it must be a certain one."""
 
 
 class Receipt(NamedTuple):
@@ -75,6 +79,7 @@ class Receipt(NamedTuple):
     first_versions: Sequence[int]
     """For each write, in order, the version of its first event."""
     timestamp_us: int
+    """When the first of its events was stored."""
 
 
 class Held(NamedTuple):

@@ -14,13 +14,20 @@ import time
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from contextlib import contextmanager
-from itertools import islice
+from itertools import islice, repeat
 from operator import attrgetter
 from threading import Condition
 from typing import TYPE_CHECKING
 
 from evstore.adapters.base import Append, Held, NamePage, Outcome, Page, Receipt
-from evstore.errors import DeniedError, EvstoreError, InvalidInputError, InvalidUrlError, StoreClosedError
+from evstore.errors import (
+    DeniedError,
+    EvstoreError,
+    InvalidInputError,
+    InvalidUrlError,
+    PositionConflictError,
+    StoreClosedError,
+)
 from evstore.events import CategoryInfo, Filter, StoredEvent, StoreInfo, StreamInfo, TypeInfo
 from evstore.streams import category_of, check_version
 from evstore.urls import redacted
@@ -69,10 +76,13 @@ class MemoryAdapter:
         held = [e.id for write in unit.writes for e in write.events if e.id in self._ids]
         if held:
             return Held(held)
+        first = len(self._log) + 1
+        if unit.first_position not in (None, first):
+            return PositionConflictError(unit.first_position, first)
         versions: dict[str, int] = {}
         added: list[StoredEvent] = []
         firsts: list[int] = []
-        now = time.time_ns() // 1000 if unit.timestamp_us is None else unit.timestamp_us
+        times = repeat(time.time_ns() // 1000) if unit.times_us is None else iter(unit.times_us)
         for stream_id, events, expected in unit.writes:
             version = versions.get(stream_id, len(self._streams.get(stream_id, ())))
             try:
@@ -82,19 +92,17 @@ class MemoryAdapter:
             firsts.append(version + 1)
             for event in events:
                 version += 1
-                position = len(self._log) + len(added) + 1
+                position = first + len(added)
                 assert event.id is not None
                 meta = event.metadata.to_json()
-                added.append(
-                    StoredEvent(event.id, stream_id, event.type, event.data_json, meta, version, position, now)
-                )
+                told = (event.id, stream_id, event.type, event.data_json, meta, version, position, next(times))
+                added.append(StoredEvent(*told))
             versions[stream_id] = version
-        first = len(self._log) + 1
         self._log += added
         for stored in added:
             self._ids[stored.id] = stored
             self._streams.setdefault(stored.stream_id, []).append(stored)
-        return Receipt(first, len(added), firsts, now)
+        return Receipt(first, len(added), firsts, added[0].timestamp_us)
 
     def read_stream(self, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
         with self._opened():

@@ -49,6 +49,8 @@ def an_append(
     expected: int = ANY_VERSION,
     *,
     timestamp_us: int | None = None,
+    first_position: int | None = None,
 ) -> Append:
     """A unit of one write; one of several is `Append([a_write(...), a_write(...)])`."""
-    return Append([a_write(stream_id, events, expected)], timestamp_us)
+    write = a_write(stream_id, events, expected)
+    return Append([write], None if timestamp_us is None else [timestamp_us] * len(write.events), first_position)

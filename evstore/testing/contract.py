@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from evstore.testing.exactness import TextClauses, TimestampClauses
 from evstore.testing.filtering import MixedFilterClauses, NameFilterClauses, TimeFilterClauses
-from evstore.testing.judging import IdClauses, VersionClauses
+from evstore.testing.judging import IdClauses, PositionClauses, VersionClauses
 from evstore.testing.listing import InfoClauses, NameClauses
 from evstore.testing.living import LifeClauses
 from evstore.testing.racing import RaceClauses
@@ -29,8 +29,10 @@ from evstore.testing.reading import AbsenceClauses, PageClauses
 from evstore.testing.writing import NumberClauses, ReceiptClauses, TraceClauses, UnitClauses
 
 
-class WriteClauses(UnitClauses, NumberClauses, VersionClauses, IdClauses, TraceClauses, ReceiptClauses):
-    """W1 to W7."""
+class WriteClauses(
+    UnitClauses, NumberClauses, VersionClauses, IdClauses, PositionClauses, TraceClauses, ReceiptClauses
+):
+    """W1 to W8."""
 
 
 class ReadClauses(

@@ -174,9 +174,15 @@ class TimestampClauses(Harness):
     def test_R6_a_unit_may_bring_its_own_time(self, adapter: Adapter) -> None:
         # Zero is 1970; the first and the last are the years 1 and 9999.
         for own_us in (-62_135_596_800_000_000, -1, 0, 1, 1_700_000_000_123_456, 253_402_300_799_999_999):
-            unit = Append([a_write(events=2), a_write()], own_us)
+            unit = Append([a_write(events=2), a_write()], [own_us] * 3)
             assert accepted(adapter, unit).timestamp_us == own_us
             assert {event.timestamp_us for event in adapter.get(ids_of(unit))} == {own_us}
+
+    def test_R6_a_unit_may_bring_a_time_for_each_event(self, adapter: Adapter) -> None:
+        times_us = [3_000_000, 1_000_000, 2_000_000]
+        receipt = accepted(adapter, Append([a_write(events=2), a_write()], times_us))
+        assert [event.timestamp_us for event in log(adapter)] == times_us
+        assert receipt.timestamp_us == times_us[0]
 
     def test_R6_the_time_of_a_unit_is_its_own_alone(self, adapter: Adapter) -> None:
         times = (1_700_000_000_000_000, None, 1_600_000_000_000_000)

@@ -1,5 +1,5 @@
 # ruff: noqa: N802 - a test's name begins with its clause
-"""Chapter "Writing", W3 to W5: which units are taken."""
+"""Chapter "Writing", W3 to W5 and W8: which units are taken."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evstore.adapters.base import Append, Held, Receipt
-from evstore.errors import ConcurrencyError, StreamNotFoundError
+from evstore.errors import ConcurrencyError, PositionConflictError, StreamNotFoundError
 from evstore.streams import ANY_VERSION, NO_STREAM, STREAM_EXISTS
 from evstore.testing.asking import accepted, answer, facts, history, ids_of, log
 from evstore.testing.builders import (
@@ -141,3 +141,36 @@ def _held(adapter: Adapter, unit: Append) -> set[str]:
     ids = list(outcome.ids)
     assert len(ids) == len(set(ids))
     return set(ids)
+
+
+class PositionClauses(Harness):
+    """W8: where a unit must begin."""
+
+    @pytest.mark.parametrize("size", [1, 3])
+    def test_W8_a_unit_that_names_the_next_position_is_stored_there(self, adapter: Adapter, size: int) -> None:
+        for first in (1, size + 1):
+            receipt = accepted(adapter, an_append(events=size, first_position=first))
+            assert receipt.first_position == first
+
+    @pytest.mark.parametrize("named", [1, 2, 4, 2**63 - 1])
+    def test_W8_a_unit_that_names_another_position_is_refused(self, adapter: Adapter, named: int) -> None:
+        accepted(adapter, an_append(events=2))
+        (outcome,) = adapter.append([an_append(first_position=named)])
+        assert isinstance(outcome, PositionConflictError)
+        assert (outcome.expected, outcome.actual) == (named, 3)
+        assert len(log(adapter)) == 2  # noqa: PLR2004
+
+    def test_W8_each_unit_of_a_call_is_judged_where_it_stands(self, adapter: Adapter) -> None:
+        outcomes = adapter.append([an_append(first_position=position) for position in (1, 2, 2, 3)])
+        stored = [each.first_position if isinstance(each, Receipt) else None for each in outcomes]
+        assert stored == [1, 2, None, 3]
+
+    def test_W8_ids_are_looked_at_before_the_position(self, adapter: Adapter) -> None:
+        unit = an_append(first_position=1)
+        accepted(adapter, unit)
+        (outcome,) = adapter.append([unit])
+        assert isinstance(outcome, Held)
+
+    def test_W8_the_position_is_looked_at_before_the_versions(self, adapter: Adapter) -> None:
+        (outcome,) = adapter.append([an_append("Order-1", expected=7, first_position=2)])
+        assert isinstance(outcome, PositionConflictError)

@@ -148,7 +148,7 @@ class InfoClauses(Harness):
         assert [adapter.stream(each) for each in sorted(STREAMS)] == adapter.streams(ALL_NAMES, None)
 
     def test_L1_a_category_is_told_with_its_counts_and_its_last_event(self, adapter: Adapter) -> None:
-        accepted(adapter, Append([a_write("Order-1", 2), a_write("Stock-1"), a_write("Order-2")], 3_000_000))
+        accepted(adapter, Append([a_write("Order-1", 2), a_write("Stock-1"), a_write("Order-2")], [3_000_000] * 4))
         accepted(adapter, an_append("Order-1", 2, timestamp_us=1_000_000))
         assert adapter.categories(ALL_NAMES) == [
             CategoryInfo("Order", 2, 5, 1, 6, 1_000_000),

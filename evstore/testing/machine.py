@@ -94,13 +94,15 @@ filters = st.builds(
 def units(draw: st.DrawFn) -> Append:
     """A unit as the core lets it pass: no id twice, and no write without events."""
     left = draw(st.lists(events, min_size=1, max_size=5, unique_by=attrgetter("id")))
+    count = len(left)
     writes = []
     while left:
         taken = draw(st.integers(1, len(left)))
         writes.append(Write(draw(st.sampled_from(STREAMS)), left[:taken], draw(st.sampled_from(EXPECTED))))
         left = left[taken:]
     # With a clock of its own each, the two adapters would differ.
-    return Append(writes, draw(st.integers(0, LAST_US)))
+    times_us = draw(st.lists(st.integers(0, LAST_US), min_size=count, max_size=count))
+    return Append(writes, times_us, draw(st.sampled_from((None, None, None, 1, 2, 5))))
 
 
 class History(RuleBasedStateMachine):

@@ -211,7 +211,8 @@ class ReceiptClauses(Harness):
     def test_W7_a_receipt_says_what_a_read_returns(self, adapter: Adapter, timestamp_us: int | None) -> None:
         accepted(adapter, Append([a_write("Order-1", 2), a_write("Stock-1")]))
         writes = [a_write("Order-1", 2), a_write("Order-2", 3), a_write("Order-1", 1), a_write("Stock-1", 2)]
-        receipt = accepted(adapter, Append(writes, timestamp_us))
+        times_us = None if timestamp_us is None else [timestamp_us] * 8
+        receipt = accepted(adapter, Append(writes, times_us))
         assert receipt.size == sum(len(write.events) for write in writes)
         assert _as_read(adapter, receipt) == _as_told(writes, receipt)
 

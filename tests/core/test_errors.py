@@ -20,6 +20,7 @@ EXAMPLES = {
     errors.ConsumerNotFoundError: (("mailer",), ["mailer"]),
     errors.ConflictError: (("a conflict",), ["a conflict"]),
     errors.ConcurrencyError: (("Order-1", 3, 5), ["Order-1", "3", "5"]),
+    errors.PositionConflictError: ((3, 5), ["3", "5"]),
     errors.EventIdConflictError: ((ID, "is taken"), [ID, "is taken"]),
     errors.InvalidInputError: (("bad input",), ["bad input"]),
     errors.InvalidStreamIdError: (("the stream id is empty",), ["the stream id is empty"]),
@@ -128,7 +129,7 @@ def test_a_conflict_says_what_was_found_and_what_was_expected(expected, actual, 
 
 CODES = {
     "not_found": [errors.StreamNotFoundError, errors.EventNotFoundError, errors.ConsumerNotFoundError],
-    "conflict": [errors.ConcurrencyError, errors.EventIdConflictError],
+    "conflict": [errors.ConcurrencyError, errors.PositionConflictError, errors.EventIdConflictError],
     "bad_input": [
         *(errors.InvalidInputError, errors.InvalidStreamIdError, errors.InvalidVersionError),
         *(errors.InvalidPayloadError, errors.NoEventsError),
@@ -165,7 +166,7 @@ def test_only_what_may_pass_when_it_is_tried_again_is_retryable():
 
 TREE = {
     errors.NotFoundError: [errors.StreamNotFoundError, errors.EventNotFoundError, errors.ConsumerNotFoundError],
-    errors.ConflictError: [errors.ConcurrencyError, errors.EventIdConflictError],
+    errors.ConflictError: [errors.ConcurrencyError, errors.PositionConflictError, errors.EventIdConflictError],
     errors.InvalidInputError: CODES["bad_input"],
     errors.SchemaError: CODES["schema"],
     errors.UnavailableError: CODES["unavailable"],

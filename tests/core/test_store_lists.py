@@ -16,7 +16,7 @@ ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
 def append_at(store, minute, stream_id, *types):
     """Append, at that minute of 1970."""
     unit = store.unit([(stream_id, [EventData(each, {}) for each in types], -1)])
-    store.submit([unit._replace(timestamp_us=minute * 60_000_000)])
+    store.submit([unit._replace(times_us=[minute * 60_000_000] * len(types))])
 
 
 @pytest.fixture(scope="module")

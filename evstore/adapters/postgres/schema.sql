@@ -92,6 +92,7 @@ CREATE UNLOGGED TABLE evstore.staged (
   correlation_hash bigint,
   metadata json NOT NULL,
   data json NOT NULL,
+  stored_at bigint,               -- NULL: when it is appended
   staged_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (append_id, chunk, number)
 );
@@ -123,6 +124,7 @@ CREATE TRIGGER types_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON evstore
 -- transaction can still succeed. The answer is one of
 --   {"status": "stored", "position": of the first event, "versions": [of each write's first event], "timestamp"}
 --   {"status": "held", "ids": [those that are stored already]}
+--   {"status": "misplaced", "actual": the position that the first event would get}
 --   {"status": "refused", "write": which, "actual": the version its stream has there}
 -- SECURITY DEFINER, so that a role that may append needs no right to insert; index scans and a generic plan,
 -- because statistics of a young table lead astray and planning takes longer than the insert.
@@ -137,7 +139,8 @@ CREATE FUNCTION evstore.append_unit_v1(
   correlation_hashes bigint[],
   metadatas json[],
   datas json[],
-  stored_at bigint              -- NULL: now
+  times bigint[],               -- when it was stored; NULL: now
+  wanted_position bigint        -- the position that the first event must get; NULL: any
 ) RETURNS json
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -147,6 +150,7 @@ SET enable_seqscan = off
 SET jit = off
 AS $$
 DECLARE
+  now_us bigint;
   head bigint;
   held uuid[];
   type_keys integer[];
@@ -165,12 +169,15 @@ BEGIN
   END IF;
   -- The table's number keeps apart the stores of one database; EVST keeps apart other programs.
   PERFORM pg_advisory_xact_lock(1163285332, 'evstore.events'::regclass::oid::integer);
-  stored_at := coalesce(stored_at, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);
+  now_us := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
   SELECT coalesce(max(events.global_position), 0), ARRAY(SELECT events.id FROM evstore.events WHERE events.id = ANY (ids))
   INTO head, held
   FROM evstore.events;
   IF held <> '{}' THEN
     RETURN json_build_object('status', 'held', 'ids', held);
+  END IF;
+  IF wanted_position <> head + 1 THEN
+    RETURN json_build_object('status', 'misplaced', 'actual', head + 1);
   END IF;
 
   LOOP
@@ -261,22 +268,22 @@ BEGIN
     stream_keys[given.write],
     first_versions[given.write] + given.n - starts[given.write],
     first_numbers[given.write] + given.n - starts[given.write],
-    stored_at,
+    coalesce(given.stored_at, now_us),
     given.correlation_hash,
     category_keys[given.write],
     type_keys[given.n],
     given.id,
     given.metadata,
     given.data
-  FROM unnest(writes, ids, correlation_hashes, metadatas, datas) WITH ORDINALITY
-    AS given (write, id, correlation_hash, metadata, data, n);
+  FROM unnest(writes, ids, correlation_hashes, metadatas, datas, times) WITH ORDINALITY
+    AS given (write, id, correlation_hash, metadata, data, stored_at, n);
 
   GET DIAGNOSTICS inserted = ROW_COUNT;
   IF inserted <> cardinality(ids) OR inserted <> starts[cardinality(starts)] + sizes[cardinality(sizes)] - 1 THEN
     RAISE EXCEPTION USING ERRCODE = 'EV003', MESSAGE = 'evstore: the lists that make an append disagree in length';
   END IF;
   RETURN json_build_object(
-    'status', 'stored', 'position', head + 1, 'versions', first_versions, 'timestamp', stored_at
+    'status', 'stored', 'position', head + 1, 'versions', first_versions, 'timestamp', coalesce(times[1], now_us)
   );
 END $$;
 
@@ -332,7 +339,7 @@ BEGIN
 END $$;
 
 -- The same as append_unit_v1 for a unit that was staged: chunk by chunk, so that the server's memory stays flat.
-CREATE FUNCTION evstore.append_staged_unit_v1(staged_as uuid, size bigint, stored_at bigint) RETURNS json
+CREATE FUNCTION evstore.append_staged_unit_v1(staged_as uuid, size bigint, wanted_position bigint) RETURNS json
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -342,7 +349,9 @@ AS $$
 DECLARE
   answer json;
   held uuid[];
+  now_us bigint;
   first_position bigint;
+  stored_at bigint;
   versions bigint[] := '{}';
   last_write integer := 0;  -- of the chunk before: a write may go on in the next
   first_write integer;
@@ -358,9 +367,10 @@ DECLARE
   correlation_hashes bigint[];
   metadatas json[];
   datas json[];
+  times bigint[];
 BEGIN
   PERFORM pg_advisory_xact_lock(1163285332, 'evstore.events'::regclass::oid::integer);
-  stored_at := coalesce(stored_at, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);
+  now_us := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
   SELECT
     count(*),
     max(staged.chunk),
@@ -396,8 +406,9 @@ BEGIN
       array_agg(part.type),
       array_agg(part.correlation_hash),
       array_agg(part.metadata),
-      array_agg(part.data)
-    INTO writes, ids, type_names, correlation_hashes, metadatas, datas
+      array_agg(part.data),
+      array_agg(coalesce(part.stored_at, now_us))
+    INTO writes, ids, type_names, correlation_hashes, metadatas, datas, times
     FROM (
       SELECT * FROM evstore.staged
       WHERE staged.append_id = staged_as AND staged.chunk = this_chunk
@@ -406,8 +417,12 @@ BEGIN
 
     answer := evstore.append_unit_v1(
       stream_ids, category_names, expected_versions, sizes, writes, ids, type_names, correlation_hashes, metadatas,
-      datas, stored_at
+      datas, times, wanted_position
     );
+    wanted_position := NULL;  -- what comes behind the first chunk stands where it must
+    IF answer ->> 'status' = 'misplaced' THEN
+      RETURN answer;  -- only the first chunk can be
+    END IF;
     IF answer ->> 'status' <> 'stored' THEN
       answer := json_build_object(
         'status', 'refused', 'write', (answer ->> 'write')::integer + first_write - 1, 'actual', answer -> 'actual'
@@ -415,6 +430,7 @@ BEGIN
       RAISE EXCEPTION USING ERRCODE = 'EV005';  -- takes back the chunks before
     END IF;
     first_position := coalesce(first_position, (answer ->> 'position')::bigint);
+    stored_at := coalesce(stored_at, (answer ->> 'timestamp')::bigint);
     versions := versions || (
       SELECT coalesce(array_agg(v.version::bigint ORDER BY v.n), '{}')
       FROM json_array_elements_text(answer -> 'versions') WITH ORDINALITY AS v (version, n)
@@ -454,7 +470,7 @@ END $$;
 CREATE PROCEDURE evstore.append_v1(
   unit_writes integer[],        -- for each unit: how many writes
   unit_events integer[],        -- for each unit: how many events
-  unit_times bigint[],          -- for each unit: when its events were stored; NULL: now
+  unit_positions bigint[],      -- for each unit: the position that its first event must get; NULL: any
   until_refused boolean,        -- whether the first unit that is not stored ends it
   wait_ms integer,              -- how long to wait for the lock
   stream_ids text[],
@@ -467,6 +483,7 @@ CREATE PROCEDURE evstore.append_v1(
   correlation_hashes bigint[],
   metadatas json[],
   datas json[],
+  times bigint[],
   INOUT answer json
 )
 LANGUAGE plpgsql
@@ -491,7 +508,7 @@ BEGIN
     answers := answers || evstore.append_unit_v1(
       stream_ids[w:last_w], category_names[w:last_w], expected_versions[w:last_w], sizes[w:last_w],
       writes[e:last_e], ids[e:last_e], type_names[e:last_e], correlation_hashes[e:last_e], metadatas[e:last_e],
-      datas[e:last_e], unit_times[u]
+      datas[e:last_e], times[e:last_e], unit_positions[u]
     );
     EXIT WHEN until_refused AND answers[u] ->> 'status' <> 'stored';
     w := last_w + 1;
@@ -505,7 +522,7 @@ END $$;
 
 -- The same for one unit that was staged.
 CREATE PROCEDURE evstore.append_staged_v1(
-  staged_as uuid, size bigint, stored_at bigint, wait_ms integer, INOUT answer json
+  staged_as uuid, size bigint, wanted_position bigint, wait_ms integer, INOUT answer json
 )
 LANGUAGE plpgsql
 AS $$
@@ -517,7 +534,7 @@ BEGIN
   SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
   SET LOCAL synchronous_commit = off;
   PERFORM set_config('lock_timeout', wait_ms::text, true);
-  answer := json_build_array(evstore.append_staged_unit_v1(staged_as, size, stored_at));
+  answer := json_build_array(evstore.append_staged_unit_v1(staged_as, size, wanted_position));
   COMMIT;
   PERFORM evstore.make_durable_v1();
   COMMIT;

@@ -52,22 +52,23 @@ CREATE SCHEMA evstore
 
 APPEND: Final = """
 CALL evstore.append_v1(
-  %(unit_writes)s::integer[], %(unit_events)s::integer[], %(unit_times)s::bigint[], %(until_refused)s, %(wait_ms)s,
+  %(unit_writes)s::integer[], %(unit_events)s::integer[], %(unit_positions)s::bigint[], %(until_refused)s,
+  %(wait_ms)s,
   %(stream_ids)s::text[], %(categories)s::text[], %(expected)s::bigint[], %(sizes)s::integer[],
   %(writes)s::integer[], %(ids)s::uuid[], %(types)s::text[], %(hashes)s::bigint[], %(metadatas)s::json[],
-  %(datas)s::json[], NULL
+  %(datas)s::json[], %(times)s::bigint[], NULL
 )
 """
 
 STAGE: Final = """
 COPY evstore.staged (
   append_id, chunk, number, write, stream_id, category, expected_version, id, type, correlation_hash, metadata,
-  data
+  data, stored_at
 ) FROM STDIN
 """
 
 APPEND_STAGED: Final = """
-CALL evstore.append_staged_v1(%(staged_as)s::uuid, %(size)s, %(stored_at)s::bigint, %(wait_ms)s, NULL)
+CALL evstore.append_staged_v1(%(staged_as)s::uuid, %(size)s, %(wanted_position)s::bigint, %(wait_ms)s, NULL)
 """
 
 SWEEP_STAGED: Final = """

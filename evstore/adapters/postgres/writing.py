@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import suppress
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from evstore.adapters.base import Append, Held, Outcome, Receipt
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.errors import NOT_WRITTEN, STAGED_IS_GONE, UNKNOWN, meaning, translated
 from evstore.adapters.shared import correlation_hash
-from evstore.errors import AppendOutcomeUnknownError, EvstoreError, UnavailableError
+from evstore.errors import AppendOutcomeUnknownError, EvstoreError, PositionConflictError, UnavailableError
 from evstore.streams import category_of, check_version
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Calls:
         schema = self._place.schema
 
         def attempt(connection: Connection) -> list[Any]:
-            given: dict[str, Any] = {"staged_as": str(uuid4()), "stored_at": unit.timestamp_us}
+            given: dict[str, Any] = {"staged_as": str(uuid4()), "wanted_position": unit.first_position}
             size = 0
             with connection.cursor().copy(sql.in_schema(sql.STAGE, schema)) as copy:
                 for row in _staged(unit):
@@ -119,9 +120,9 @@ class Batch:
         self.given: dict[str, list[Any]] = {
             name: []
             for name in (
-                "unit_writes", "unit_events", "unit_times",
+                "unit_writes", "unit_events", "unit_positions",
                 "stream_ids", "categories", "expected", "sizes",
-                "writes", "ids", "types", "hashes", "metadatas", "datas",
+                "writes", "ids", "types", "hashes", "metadatas", "datas", "times",
             )
         }  # fmt: skip
 
@@ -158,7 +159,8 @@ class Batch:
                 events += 1
         given["unit_writes"].append(len(unit.writes))
         given["unit_events"].append(events)
-        given["unit_times"].append(unit.timestamp_us)
+        given["unit_positions"].append(unit.first_position)
+        given["times"] += unit.times_us or [None] * events
 
 
 def _calls(units: Sequence[Append]) -> Iterator[Batch | Append]:
@@ -179,6 +181,7 @@ def _calls(units: Sequence[Append]) -> Iterator[Batch | Append]:
 
 def _staged(unit: Append) -> Iterator[tuple[Any, ...]]:
     chunk, in_chunk, characters, number = 1, 0, 0, 0
+    times = repeat(None) if unit.times_us is None else iter(unit.times_us)
     for ordinal, (stream_id, events, expected) in enumerate(unit.writes, 1):
         category = category_of(stream_id)
         for event in events:
@@ -199,6 +202,7 @@ def _staged(unit: Append) -> Iterator[tuple[Any, ...]]:
                 _hash(event),
                 event.metadata.to_json(),
                 event.data_json,
+                next(times),
             )
 
 
@@ -245,6 +249,8 @@ def _outcome(unit: Append, answer: dict[str, Any]) -> Outcome:
             return Receipt(answer["position"], size, answer["versions"], answer["timestamp"])
         case "held":
             return Held(answer["ids"])
+        case "misplaced":
+            return PositionConflictError(unit.first_position or 0, answer["actual"])
         case _:
             return _refused(_nth(unit, answer["write"]), answer["actual"])
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from array import array
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.base import Append, Held, Outcome, Receipt
 from evstore.adapters.shared import correlation_hash
 from evstore.adapters.sqlite import statements as sql
-from evstore.errors import CorruptStoreError, EvstoreError
+from evstore.errors import CorruptStoreError, EvstoreError, PositionConflictError
 from evstore.streams import category_of, check_version
 
 if TYPE_CHECKING:
@@ -61,10 +62,13 @@ class Ledger:
         self._connection.execute("SAVEPOINT unit")
         first = self._head + 1
         versions = array("q")
-        now = time.time_ns() // 1000 if unit.timestamp_us is None else unit.timestamp_us
+        now = unit.times_us[0] if unit.times_us else time.time_ns() // 1000
+        times = iter(unit.times_us) if unit.times_us else repeat(now)
         refused: EvstoreError
         try:
-            self._connection.executemany(sql.ADD_EVENT, self._rows(unit, versions, now))
+            if unit.first_position not in (None, first):
+                raise PositionConflictError(unit.first_position, first)
+            self._connection.executemany(sql.ADD_EVENT, self._rows(unit, versions, times))
         except EvstoreError as error:
             refused = error
         except self._sqlite.IntegrityError as error:
@@ -86,7 +90,7 @@ class Ledger:
     def _holds(self, event_id: str) -> bool:
         return self._connection.execute(sql.HOLDS_ID, (id_to_blob(event_id),)).fetchone() is not None
 
-    def _rows(self, unit: Append, versions: array[int], now: int) -> Iterator[tuple[Any, ...]]:
+    def _rows(self, unit: Append, versions: array[int], times: Iterator[int]) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of the unit's events, judging each write as its turn comes. A generator, so that a
         unit of any size passes through in little memory."""
         for stream_id, events, expected in unit.writes:
@@ -112,7 +116,7 @@ class Ledger:
                     category.key,
                     category.events,
                     self._types.get(event.type) or self._type(event.type),
-                    now,
+                    next(times),
                     correlation_hash(metadata.correlation_id) if metadata.correlation_id else None,
                     metadata.to_json(),
                     event.data_json,
