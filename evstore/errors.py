@@ -100,15 +100,17 @@ class ConcurrencyError(ConflictError):
 
 
 class PositionConflictError(ConflictError):
-    """The next global position is `actual`, not `expected`: the log has other events, or lacks some."""
+    """The next global position, or that of the event with this id, is `actual` and not `expected`."""
 
-    def __init__(self, expected: int, actual: int) -> None:
-        super().__init__(expected, actual)
+    def __init__(self, expected: int, actual: int, event_id: str | None = None) -> None:
+        super().__init__(expected, actual, event_id)
         self.expected = expected
         self.actual = actual
+        self.event_id = event_id
 
     def __str__(self) -> str:
-        return f"the next event of this log gets position {self.actual}, expected {self.expected}"
+        found = f"event {self.event_id} is at" if self.event_id else "the next event gets"
+        return f"{found} position {self.actual} in this log, expected {self.expected}"
 
 
 class EventIdConflictError(ConflictError):

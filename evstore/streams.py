@@ -129,7 +129,7 @@ def check_ids(held_id: str, pairs: Iterable[tuple[Write, EventData, StoredEvent 
     for write, event, found in pairs:
         if found is None:
             raise EventIdConflictError(held_id, "is stored already, but other events of this append are not")
-        _check_same(write.stream_id, event, found)
+        check_same(write.stream_id, event, found)
         before = reached.get(write.stream_id, 0)
         consecutive = found.version == before + 1 if write is last_write else found.version > before
         if not consecutive:
@@ -139,7 +139,7 @@ def check_ids(held_id: str, pairs: Iterable[tuple[Write, EventData, StoredEvent 
         yield found
 
 
-def _check_same(stream_id: str, event: EventData, found: StoredEvent) -> None:
+def check_same(stream_id: str, event: EventData, found: StoredEvent) -> None:
     from evstore.jsontext import same_json  # noqa: PLC0415 - a retry is rare, start-up is not
 
     if found.stream_id != stream_id:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -80,9 +80,14 @@ class _Stored(msgspec.Struct, rename="camel"):
     timestamp: str
 
 
+class _Known(_Stored, rename="camel", forbid_unknown_fields=True):
+    """The same without anything else."""
+
+
 _envelopes = msgspec.json.Decoder(_Envelope)
 _metadata = msgspec.json.Decoder(_Metadata)
 _stored = msgspec.json.Decoder(_Stored)
+_known = msgspec.json.Decoder(_Known)
 _members = msgspec.json.Decoder(dict[str, Raw])
 
 _WHOLE_NUMBER = re.compile(rb"-?[0-9]{1,30}")
@@ -143,8 +148,22 @@ def metadata_from_json(text: str | bytes) -> Metadata:
 
 def stored_from_json(line: str | bytes) -> StoredEvent:
     """Read a line that evstore printed, else InvalidInputError."""
+    return _from_line(_stored, line)
+
+
+def stored_and_unknown(line: str | bytes) -> tuple[StoredEvent, list[str]]:
+    """The same, and the keys that this evstore does not know."""
     try:
-        found = decode(_stored, line)
+        return _from_line(_known, line), []
+    except InvalidPayloadError:
+        found = _from_line(_stored, line)
+        known = {*_Stored.__struct_encode_fields__}
+        return found, [key for key in _members.decode(line) if key not in known]
+
+
+def _from_line(decoder: msgspec.json.Decoder[Any], line: str | bytes) -> StoredEvent:
+    try:
+        found = decode(decoder, line)
         moment = datetime.fromisoformat(found.timestamp)
         data, metadata = keep_json(bytes(found.data), MAX_VERSION), keep_json(bytes(found.metadata), MAX_VERSION)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:

@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "follow": {"errors", "events", "adapters.base"},
     "retries": {"errors", "events", "pages", "streams", "adapters.base"},
     "spool": {"errors", "events"},
+    "transfer": {"errors", "events", "streams", "store", "adapters.base"},
     "store": {*CORE, "retries", "adapters.base", "adapters"},
     "adapters": {"errors", "urls", "adapters.base"},
     "adapters.base": {"errors", "events"},
@@ -41,7 +42,7 @@ MAY_IMPORT = {
     "adapters.sqlite.": {*ADAPTER, "adapters.sqlite."},
     "adapters.postgres.": {*ADAPTER, "adapters.postgres."},
     "testing.": {*CORE, "", "adapters.base", "adapters.memory", "testing."},
-    "cli.": {*CORE, "", "urls", "retries", "spool", "adapters.base", "cli.", "adapters.sqlite."},
+    "cli.": {*CORE, "", "urls", "retries", "spool", "transfer", "adapters.base", "cli.", "adapters.sqlite."},
     "": {"errors", "events", "streams", "store"},
     "__main__": {"cli"},
 }
@@ -81,7 +82,7 @@ def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
 
 
 # The façade with its docstrings, and the reads of a database, each spelled out in both directions.
-LONG = {"store": 415, "adapters.sqlite.statements": 360, "adapters.postgres.statements": 460}
+LONG = {"store": 415, "adapters.sqlite.statements": 360, "adapters.postgres.statements": 480}
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from evstore.cli import admin, append, inspect, read, settings
+from evstore.cli import admin, append, inspect, move, read, settings
 from evstore.cli.exits import HELP, UsageError
 from evstore.cli.options import ON_TOP, add, with_globals
 
@@ -52,6 +52,8 @@ for function in (
     inspect.categories,
     inspect.streams,
     inspect.get,
+    move.export,
+    move.import_,
     admin.completion,
 ):
     add(app, function)

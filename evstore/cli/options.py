@@ -101,7 +101,8 @@ def with_globals(function: Callable[..., None], declared: dict[str, Any]) -> Cal
 def add(app: typer.Typer, function: Callable[..., None]) -> None:
     """Add a command under the name of its function."""
     help_below = f"{HELP}\n\nOptions of every command: evstore --help"
-    app.command(function.__name__, epilog=help_below)(with_globals(function, ON_COMMANDS))
+    name = function.__name__.removesuffix("_")  # `import` is a word of Python's own
+    app.command(name, epilog=help_below)(with_globals(function, ON_COMMANDS))
 
 
 From = Annotated[int | None, _option("--from", metavar="N", help="Begin with this one.")]

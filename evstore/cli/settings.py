@@ -74,12 +74,12 @@ def as_table() -> bool:
     return current.format == "table" or (current.format == "auto" and on_terminal())
 
 
-def in_colour() -> bool:
-    """Whether colours may go to stdout; without them not one escape byte goes."""
+def in_colour(stream: TextIO | None = None) -> bool:
+    """Whether colours may go to the stream (stdout); without them not one escape byte goes."""
     if current.color != "auto":
         return current.color == "always"
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):
         return True
-    return on_terminal() and os.environ.get("TERM") != "dumb"
+    return on_terminal(stream) and os.environ.get("TERM") != "dumb"

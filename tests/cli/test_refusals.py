@@ -153,7 +153,7 @@ CASES = {
     "a category and all": Case(2, "exclude each other", ("replay", "Order", "--all")),
     "an unknown command": Case(2, "did you mean 'append'", ("apend",)),
     "an unknown flag": Case(2, "--tipe", ("append", "Order-1", "--tipe", "x")),
-    "an unknown scheme": Case(2, 'unknown database scheme "mysql:"; known are memory:, sqlite:', ("--db", "mysql://x", "categories")),
+    "an unknown scheme": Case(2, 'unknown database scheme "mysql:"; known are memory:, postgres:, ', ("--db", "mysql://x", "categories")),
     "a host in a SQLite URL": Case(2, "names a host", ("--db", "sqlite://x.db", "categories")),
 }  # fmt: skip
 

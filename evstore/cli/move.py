@@ -1,0 +1,174 @@
+"""Commands that move a log from one place to another."""
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from evstore.cli import render, settings, times
+from evstore.cli.exits import UsageError
+from evstore.cli.opening import opened, stdin_is_terminal
+from evstore.cli.options import After, From, Since, To, Types, Until, after_of, not_negative
+
+if TYPE_CHECKING:
+    from evstore import EventStore, StoredEvent
+    from evstore.transfer import Arrival
+
+LINES_AT_ONCE = 256
+
+
+def export(
+    category: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CATEGORY...]", show_default=False, help="Only these categories."),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-O", "--output", metavar="FILE", show_default=False, help="Into a file; compressed if it ends in .gz."
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
+    from_: From = None,
+    after: After = None,
+    to: To = None,
+    type: Types = None,
+    correlation_id: Annotated[
+        str | None,
+        typer.Option("--correlation-id", metavar="TEXT", show_default=False, help="Only what belongs together."),
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+) -> None:
+    """Print the log as NDJSON, for `evstore import`.
+
+    \b
+    Examples:
+      evstore export -O backup.ndjson.gz
+      evstore --db shop.db export | evstore --db postgresql://db/shop import
+      evstore export Order --since 7d | evstore --db orders.db import --renumber
+
+    Everything comes out as it is stored. What is picked out of a log has gaps and
+    needs `import --renumber`.
+    """
+    filters: dict[str, Any] = {
+        "categories": category or None,
+        "types": type,
+        "correlation_id": correlation_id,
+        "since": None if since is None else times.moment("--since", since),
+        "until": None if until is None else times.moment("--until", until),
+    }
+    after = after_of(from_, after)
+    to = not_negative("--to", to)
+    if force and output is None:
+        raise UsageError("--force goes with --output")
+    with opened() as store:
+        if any(value is not None for value in filters.values()):
+            render.note("this is a part of the log; `evstore import` takes it with --renumber")
+        head = store.head()
+        events = store.replay(**filters, after=after, to=to)
+        if output is None:
+            _to_stdout(events)
+        else:
+            _to_file(events, output, force=force, after=after, head=head)
+
+
+def _to_stdout(events: "Iterator[StoredEvent]") -> None:
+    for lines in _lines(events):
+        render.write("".join(lines))
+
+
+def _to_file(events: "Iterator[StoredEvent]", output: str, *, force: bool, after: int, head: int) -> None:
+    from evstore.cli.files import new_file  # noqa: PLC0415
+    from evstore.cli.progress import progress  # noqa: PLC0415
+
+    count, last = 0, 0
+    with new_file(output, force=force) as file, progress("exporting", head - after) as shown:
+        for lines, last in _with_position(events):
+            file.write("".join(lines).encode())
+            count += len(lines)
+            shown.at(last - after, count)
+    size = os.stat(output).st_size  # noqa: PTH116 - pathlib loads more
+    if settings.as_table():
+        render.line(f"{count:,} events, up to position {last:,}, in {output} ({size:,} bytes)")
+    else:
+        render.one({"place": os.path.abspath(output), "events": count, "headPosition": last, "sizeBytes": size})  # noqa: PTH100
+
+
+def _lines(events: "Iterator[StoredEvent]") -> Iterator[list[str]]:
+    return (lines for lines, _ in _with_position(events))
+
+
+def _with_position(events: "Iterator[StoredEvent]") -> Iterator[tuple[list[str], int]]:
+    from itertools import islice  # noqa: PLC0415
+
+    while some := list(islice(events, LINES_AT_ONCE)):
+        yield [f"{event.to_json()}\n" for event in some], some[-1].global_position
+
+
+def import_(
+    context: typer.Context,
+    file: Annotated[
+        str | None,
+        typer.Argument(metavar="[FILE|-]", show_default=False, help="What export wrote, also compressed."),
+    ] = None,
+    renumber: Annotated[
+        bool, typer.Option("--renumber", help="Store the events at the next positions and versions.")
+    ] = False,
+) -> None:
+    """Store what `evstore export` wrote, as it was: ids, times, positions and text.
+
+    \b
+    Examples:
+      evstore import backup.ndjson.gz
+      evstore --db shop.db export | evstore --db postgresql://db/shop import
+
+    Events that are stored already are passed over: an import that was interrupted
+    is run again. Positions and versions must come out as in the file, else it stops.
+    """
+    if file is None and stdin_is_terminal():
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)
+    from evstore.cli.files import input_of  # noqa: PLC0415
+    from evstore.cli.intake import check_files  # noqa: PLC0415
+    from evstore.cli.progress import progress  # noqa: PLC0415
+    from evstore.errors import ConcurrencyError, EvstoreError, PositionConflictError  # noqa: PLC0415
+    from evstore.transfer import Imported, import_events  # noqa: PLC0415
+
+    name = file or "-"
+    check_files([name])
+    done = Imported(0, 0)
+    with opened() as store, input_of(name) as (lines, size, read), progress("importing", size, "bytes") as shown:
+        store.head()  # without a store there, nothing is read
+        try:
+            for batch in import_events(store, _arrivals(store, lines, name), renumber=renumber):
+                done = Imported(done.stored + batch.stored, done.skipped + batch.skipped)
+                shown.at(read(), done.stored + done.skipped)
+        except EvstoreError as error:
+            shown.end()
+            if isinstance(error, PositionConflictError | ConcurrencyError):
+                error.add_note("--renumber keeps ids and times, and gives the next positions and versions")
+            if done.stored:
+                render.note(f"{done.stored:,} events before it are imported; run it again once it is mended")
+            raise
+        head = store.head()
+    if settings.as_table():
+        skipped = f", {done.skipped:,} were there" if done.skipped else ""
+        render.line(f"imported {done.stored:,} events{skipped}; the log is at position {head:,}")
+    else:
+        render.one({"imported": done.stored, "skipped": done.skipped, "headPosition": head})
+
+
+def _arrivals(store: "EventStore", lines: Iterator[bytes], name: str) -> "Iterator[Arrival]":
+    from evstore.transfer import arrival  # noqa: PLC0415
+    from evstore.values import read_values  # noqa: PLC0415
+    from evstore.wire import stored_and_unknown  # noqa: PLC0415
+
+    dropped: set[str] = set()
+    for number, (stored, others) in read_values(lines, name, stored_and_unknown):
+        for key in others:
+            if key not in dropped:
+                dropped.add(key)
+                render.note(f'{name}:{number}: unknown key "{key}" is dropped, here and wherever it comes')
+        yield arrival(store, f"{name}:{number}", stored)

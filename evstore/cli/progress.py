@@ -1,0 +1,76 @@
+"""Progress on stderr: only on a terminal, and only for work beyond a second."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from evstore.cli import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENCE: Final = 1.0
+"""Seconds of work that nobody needs to see."""
+REDRAW: Final = 0.1
+
+
+class Progress:
+    """What was done of what there is to do; `total` is None where nobody knows."""
+
+    def __init__(self, what: str, total: int | None, unit: str) -> None:
+        self._what = what
+        self._total = total
+        self._unit = unit
+        self._began = time.monotonic()
+        self._drawn = self._began + PATIENCE - REDRAW
+        self._bar: Any = None
+        self._task: Any = None
+
+    def at(self, done: int, events: int) -> None:
+        """So much is done by now, in the unit of the total, and so many events."""
+        now = time.monotonic()
+        if now - self._drawn < REDRAW:
+            return
+        self._drawn = now
+        if self._bar is None:
+            self._bar, self._task = _bar(self._what, self._total)
+            self._bar.start()
+        rate = events / (now - self._began)
+        self._bar.update(self._task, completed=done, events=f"{events:,} events", rate=f"{rate:,.0f}/s")
+
+    def end(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def _bar(what: str, total: int | None) -> tuple[Any, Any]:
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    colour = settings.in_colour(sys.stderr)
+    console = Console(stderr=True, no_color=not colour, highlight=False)
+    columns = [TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.fields[events]}")]
+    columns += [TextColumn("{task.fields[rate]}"), TimeRemainingColumn() if total else TimeElapsedColumn()]
+    bar = Bar(*columns, console=console, transient=True, auto_refresh=False)
+    return bar, bar.add_task(what, total=total, events="", rate="")
+
+
+class _Silent(Progress):
+    def at(self, done: int, events: int) -> None:
+        """Nobody watches."""
+
+
+@contextmanager
+def progress(what: str, total: int | None, unit: str = "events") -> Iterator[Progress]:
+    moves = settings.on_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
+    watched = moves and not settings.current.quiet and settings.current.errors == "text"
+    shown = (Progress if watched else _Silent)(what, total, unit)
+    try:
+        yield shown
+    finally:
+        shown.end()

@@ -1,0 +1,130 @@
+"""From one store to another, lossless: what was printed is stored again as it was.
+
+An import goes in batches, each one unit: whole or not at all, at the positions and versions that the events had,
+or not at all. What is stored already is passed over, so that an import that was interrupted is simply run again.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby, pairwise
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from evstore.adapters.base import Append, Receipt
+from evstore.errors import (
+    ConcurrencyError,
+    EventIdConflictError,
+    EvstoreError,
+    InvalidInputError,
+    PositionConflictError,
+)
+from evstore.events import EventData, StoredEvent, Write
+from evstore.streams import ANY_VERSION, check_same, check_stream_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from evstore.store import EventStore
+
+BATCH_EVENTS: Final = 1000
+BATCH_CHARACTERS: Final = 4 * 1024 * 1024
+
+
+class Arrival(NamedTuple):
+    """An event as it was stored elsewhere, checked, and where it comes from, as `events.ndjson:3`."""
+
+    place: str
+    stored: StoredEvent
+    event: EventData
+
+
+class Imported(NamedTuple):
+    """What came of a batch."""
+
+    stored: int
+    skipped: int
+
+
+def arrival(store: EventStore, place: str, stored: StoredEvent) -> Arrival:
+    """The event, checked by every rule of an append. Raises InvalidInputError."""
+    try:
+        check_stream_id(stored.stream_id)
+        if stored.version < 1 or stored.global_position < 1:
+            raise InvalidInputError("a version and a global position are numbers from 1")
+        event = EventData.from_json(stored.type, stored.data_json, stored.metadata, stored.id)
+        return Arrival(place, stored, store.check(event))
+    except InvalidInputError as error:
+        error.place = place
+        raise
+
+
+def import_events(store: EventStore, arrivals: Iterable[Arrival], *, renumber: bool = False) -> Iterator[Imported]:
+    """Store the events in their order, keeping ids, times, positions and versions; yield what came of each batch.
+
+    Raises what an append raises, PositionConflictError and ConcurrencyError where positions or versions would not
+    come out as they were, as those of a log with gaps; the batches before are stored then. With `renumber` the
+    events get the next positions and versions.
+    """
+    for batch in _batches(arrivals):
+        yield _stored(store, batch, renumber)
+
+
+def _batches(arrivals: Iterable[Arrival]) -> Iterator[list[Arrival]]:
+    batch: list[Arrival] = []
+    ids: set[str] = set()
+    characters = 0
+    for found in arrivals:
+        # An id that comes again must find the first one stored.
+        if len(batch) == BATCH_EVENTS or characters > BATCH_CHARACTERS or found.stored.id in ids:
+            yield batch
+            batch, characters = [], 0
+            ids.clear()
+        batch.append(found)
+        ids.add(found.stored.id)
+        characters += len(found.stored.data_json) + len(found.stored.metadata_json)
+    if batch:
+        yield batch
+
+
+def _stored(store: EventStore, batch: Sequence[Arrival], renumber: bool) -> Imported:
+    while True:
+        known = store.get_many(each.stored.id for each in batch)
+        new = [each for each in batch if not _is_stored(each, known, renumber)]
+        if not new:
+            return Imported(0, len(batch))
+        (outcome,) = store.submit([_unit(new, renumber)])
+        if isinstance(outcome, Receipt):
+            return Imported(len(new), len(batch) - len(new))
+        if isinstance(outcome, EvstoreError) and not isinstance(outcome, EventIdConflictError):
+            raise outcome
+        # Somebody else imports the same; now it can be found.
+
+
+def _is_stored(found: Arrival, known: Mapping[str, StoredEvent], renumber: bool) -> bool:
+    """Whether the event is in the store already. Raises EventIdConflictError if it is another, or elsewhere."""
+    there = known.get(found.stored.id)
+    if there is None:
+        return False
+    check_same(found.stored.stream_id, found.event, there)
+    if not renumber and there.global_position != found.stored.global_position:
+        raise PositionConflictError(found.stored.global_position, there.global_position, there.id)
+    if not renumber and there.version != found.stored.version:
+        raise ConcurrencyError(there.stream_id, found.stored.version, there.version)
+    return True
+
+
+def _unit(new: Sequence[Arrival], renumber: bool) -> Append:
+    if not renumber:
+        for one, other in pairwise(new):
+            if other.stored.global_position != one.stored.global_position + 1:
+                raise PositionConflictError(other.stored.global_position, one.stored.global_position + 1)
+    writes = []
+    for stream_id, run in groupby(new, key=attrgetter("stored.stream_id")):
+        part = [*run]
+        first = part[0].stored.version
+        for version, each in enumerate(part, first):
+            if each.stored.version != version and not renumber:
+                raise ConcurrencyError(stream_id, each.stored.version - 1, version - 1)
+        writes.append(Write(stream_id, [each.event for each in part], ANY_VERSION if renumber else first - 1))
+    times_us = [each.stored.timestamp_us for each in new]
+    return Append(writes, times_us, None if renumber else new[0].stored.global_position)

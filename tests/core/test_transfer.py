@@ -1,0 +1,171 @@
+"""A log that is moved is the same log: ids, times, positions, versions and text."""
+
+from __future__ import annotations
+
+import pytest
+
+from evstore import (
+    ConcurrencyError,
+    EventData,
+    EventIdConflictError,
+    InvalidInputError,
+    Metadata,
+    PositionConflictError,
+    StoredEvent,
+    connect,
+)
+from evstore.adapters.base import Append
+from evstore.transfer import BATCH_CHARACTERS, BATCH_EVENTS, Imported, arrival, import_events
+
+HOSTILE = ["1e400", "-0", '"\\u0000 \\ud83d\\ude00"', '{"b":1.10,"a":[],"a":{}}', '" \x7f\u2028\ufeff"', "1" * 30]
+
+
+def source_of(count, streams=3):
+    """A log of another store: several streams in turn, times that step back, payloads that must stay as they are."""
+    with connect("memory:") as other:
+        writes = [
+            (
+                f"Order-{n % streams}",
+                [EventData.from_json(f"T{n % 2}", HOSTILE[n % len(HOSTILE)], Metadata("c", str(n)))],
+                -1,
+            )
+            for n in range(count)
+        ]
+        unit = other.unit(writes)
+        other.submit([Append(unit.writes, [1_700_000_000_000_000 - n for n in range(count)])])
+        return list(other.replay())
+
+
+def imported(store, events, *, renumber=False):
+    arrivals = (arrival(store, f"file:{n}", event) for n, event in enumerate(events, 1))
+    done = list(import_events(store, arrivals, renumber=renumber))
+    return Imported(sum(each.stored for each in done), sum(each.skipped for each in done))
+
+
+def test_a_log_comes_out_as_it_went_in(store):
+    events = source_of(30)
+    assert imported(store, events) == (30, 0)
+    assert list(store.replay()) == events
+
+
+def test_a_log_of_several_batches_comes_out_as_it_went_in(store):
+    events = source_of(2 * BATCH_EVENTS + 1)
+    assert imported(store, events) == (len(events), 0)
+    assert list(store.replay()) == events
+
+
+def test_a_batch_is_bounded_by_its_text_as_well(store):
+    text = f'"{"x" * (BATCH_CHARACTERS // 2)}"'
+    events = [event._replace(data_json=text) for event in source_of(4)]
+    arrivals = [arrival(store, "file", event) for event in events]
+    assert len(list(import_events(store, arrivals))) == 2
+
+
+def test_what_is_stored_is_passed_over(store):
+    events = source_of(10)
+    assert imported(store, events[:4]) == (4, 0)
+    assert imported(store, events) == (6, 4)
+    assert imported(store, events) == (0, 10)
+    assert list(store.replay()) == events
+
+
+def test_an_event_that_comes_twice_in_the_input_is_stored_once(store):
+    events = source_of(3)
+    assert imported(store, [events[0], events[0], events[1], events[2], events[1]]) == (3, 2)
+    assert list(store.replay()) == events
+
+
+def test_the_rest_of_a_log_goes_behind_its_beginning(store):
+    events = source_of(10)
+    imported(store, events[:7])
+    assert imported(store, events[7:]) == (3, 0)
+    assert list(store.replay()) == events
+
+
+@pytest.mark.parametrize("missing", [0, 4])
+def test_a_log_with_a_gap_stops_there_and_stores_nothing_of_its_batch(store, missing):
+    events = source_of(10)
+    del events[missing]
+    with pytest.raises(PositionConflictError):
+        imported(store, events)
+    assert store.head() == 0
+
+
+def test_a_gap_is_told_with_the_position_that_would_come_out(store):
+    events = source_of(10)
+    del events[4]
+    with pytest.raises(PositionConflictError, match="the next event gets position 5 in this log, expected 6"):
+        imported(store, events)
+
+
+def test_a_version_that_does_not_follow_is_refused(store):
+    events = [event._replace(version=event.version + 1) for event in source_of(3, streams=1)]
+    with pytest.raises(ConcurrencyError):
+        imported(store, events)
+    assert store.head() == 0
+
+
+def test_a_store_that_holds_something_else_there_is_refused(store):
+    store.append("Other-1", [EventData("T", {})])
+    with pytest.raises(PositionConflictError) as failed:
+        imported(store, source_of(3))
+    assert (failed.value.expected, failed.value.actual) == (1, 2)
+    assert store.head() == 1
+
+
+def test_an_event_that_is_stored_elsewhere_is_told_with_both_places(store):
+    events = source_of(3)
+    imported(store, events[1:], renumber=True)
+    with pytest.raises(
+        PositionConflictError, match=f"event {events[1].id} is at position 1 in this log, expected 2"
+    ):
+        imported(store, events)
+
+
+@pytest.mark.parametrize("change", [{"stream_id": "Order-9"}, {"type": "Other"}, {"data_json": "0"}])
+def test_an_id_that_holds_something_else_is_a_conflict(store, change):
+    events = source_of(3)
+    imported(store, events)
+    with pytest.raises(EventIdConflictError):
+        imported(store, [events[0], events[1]._replace(**change)], renumber=True)
+
+
+def test_renumbered_events_keep_all_but_positions_and_versions(store):
+    store.append("Order-1", [EventData("T", {})])
+    picked = [event for event in source_of(9) if event.stream_id != "Order-0"]
+    assert imported(store, picked, renumber=True) == (6, 0)
+    assert imported(store, picked, renumber=True) == (0, 6)
+    found = list(store.replay(after=1))
+    assert [event._replace(version=0, global_position=0) for event in found] == [
+        event._replace(version=0, global_position=0) for event in picked
+    ]
+    assert [event.version for event in store.read("Order-1")] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"stream_id": ""}, "stream id is empty"),
+        ({"stream_id": "$x"}, "reserved"),
+        ({"type": "a\nb"}, "control character"),
+        ({"data_json": "NaN"}, "not valid JSON"),
+        ({"metadata_json": '{"who":"me"}'}, 'unknown metadata key "who"'),
+        ({"version": 0}, "numbers from 1"),
+        ({"global_position": -1}, "numbers from 1"),
+    ],
+)
+def test_an_event_that_breaks_a_rule_is_refused_at_its_place(store, change, said):
+    events = source_of(3)
+    with pytest.raises(InvalidInputError, match=said) as failed:
+        imported(store, [events[0], events[1]._replace(**change)])
+    assert str(failed.value).startswith("file:2: ")
+
+
+def test_two_stores_that_import_each_other_end_the_same(store):
+    events: list[StoredEvent] = source_of(5)
+    imported(store, events)
+    with connect("memory:") as other:
+        imported(other, store.replay())
+        other.append("Order-1", [EventData("New", {})])
+        assert imported(store, other.replay()) == (1, 5)
+        assert list(store.replay()) == list(other.replay())
