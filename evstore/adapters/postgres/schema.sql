@@ -155,8 +155,8 @@ DECLARE
   held uuid[];
   type_keys integer[];
   stream_keys bigint[];
-  first_versions bigint[];
   category_keys integer[];
+  first_versions bigint[];
   first_numbers bigint[];
   starts bigint[];
   actual bigint;
@@ -167,96 +167,91 @@ BEGIN
       ERRCODE = 'EV002',
       MESSAGE = 'evstore: an append needs READ COMMITTED, for its later statements must see what the lock waited for';
   END IF;
+  -- What has a key keeps it for ever, so that is found before anybody waits for this append.
+  SELECT * INTO type_keys, stream_keys, category_keys FROM evstore.keys_v1(stream_ids, type_names);
   -- The table's number keeps apart the stores of one database; EVST keeps apart other programs.
   PERFORM pg_advisory_xact_lock(1163285332, 'evstore.events'::regclass::oid::integer);
   now_us := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
-  SELECT coalesce(max(events.global_position), 0), ARRAY(SELECT events.id FROM evstore.events WHERE events.id = ANY (ids))
-  INTO head, held
-  FROM evstore.events;
-  IF held <> '{}' THEN
-    RETURN json_build_object('status', 'held', 'ids', held);
+  IF array_position(stream_keys, NULL) IS NOT NULL OR array_position(type_keys, NULL) IS NOT NULL THEN
+    SELECT * INTO type_keys, stream_keys, category_keys FROM evstore.keys_v1(stream_ids, type_names);
   END IF;
-  IF wanted_position <> head + 1 THEN
-    RETURN json_build_object('status', 'misplaced', 'actual', head + 1);
-  END IF;
-
   LOOP
-    type_keys := ARRAY(
-      SELECT types.key
-      FROM unnest(type_names) WITH ORDINALITY AS given (name, n)
-      LEFT JOIN evstore.types ON types.name = given.name
-      ORDER BY given.n
-    );
     -- Ordered by both columns of an index, because ordered by the second alone the planner may walk the whole log in
     -- search of the first.
     IF cardinality(stream_ids) = 1 THEN  -- what is asked most, in a third of the time
       SELECT
-        ARRAY[streams.key],
-        ARRAY[coalesce(last.version, 0) + 1],
-        ARRAY[streams.category_key],
-        ARRAY[coalesce(last_of_category.category_number, 0) + 1],
+        (SELECT coalesce(max(events.global_position), 0) FROM evstore.events),
+        ARRAY(SELECT events.id FROM evstore.events WHERE events.id = ANY (ids)),
+        ARRAY[1 + coalesce((
+          SELECT events.version FROM evstore.events
+          WHERE events.stream_key = stream_keys[1]
+          ORDER BY events.version DESC LIMIT 1
+        ), 0)],
+        ARRAY[1 + coalesce((
+          SELECT events.category_number FROM evstore.events
+          WHERE (events.category_key, events.global_position) <= (category_keys[1], 9223372036854775807)
+            AND events.category_key >= category_keys[1]
+          ORDER BY events.category_key DESC, events.global_position DESC LIMIT 1
+        ), 0)],
         ARRAY[1]
-      INTO stream_keys, first_versions, category_keys, first_numbers, starts
-      FROM (VALUES (1)) AS one
-      LEFT JOIN evstore.streams ON streams.stream_id = stream_ids[1]
-      LEFT JOIN LATERAL (
-        SELECT events.version FROM evstore.events
-        WHERE events.stream_key = streams.key
-        ORDER BY events.version DESC LIMIT 1
-      ) AS last ON true
-      LEFT JOIN LATERAL (
-        SELECT events.category_key, events.category_number FROM evstore.events
-        WHERE (events.category_key, events.global_position) <= (streams.category_key, 9223372036854775807)
-        ORDER BY events.category_key DESC, events.global_position DESC LIMIT 1
-      ) AS last_of_category ON last_of_category.category_key = streams.category_key;
+      INTO head, held, first_versions, first_numbers, starts;
     ELSE
       SELECT
-        array_agg(found.stream_key ORDER BY found.n),
+        (SELECT coalesce(max(events.global_position), 0) FROM evstore.events),
+        ARRAY(SELECT events.id FROM evstore.events WHERE events.id = ANY (ids)),
         array_agg(found.first_version ORDER BY found.n),
-        array_agg(found.category_key ORDER BY found.n),
         array_agg(found.first_number ORDER BY found.n),
         array_agg(found.start ORDER BY found.n)
-      INTO stream_keys, first_versions, category_keys, first_numbers, starts
+      INTO head, held, first_versions, first_numbers, starts
       FROM (
         SELECT
           given.n,
-          streams.key AS stream_key,
-          streams.category_key,
           coalesce(last.version, 0) + 1
             + sum(given.size) OVER (PARTITION BY given.stream_id COLLATE "C" ORDER BY given.n) - given.size
             AS first_version,
           coalesce(last_of_category.category_number, 0) + 1
-            + sum(given.size) OVER (PARTITION BY streams.category_key ORDER BY given.n) - given.size
+            + sum(given.size) OVER (PARTITION BY given.category_key ORDER BY given.n) - given.size
             AS first_number,
           1 + sum(given.size) OVER (ORDER BY given.n) - given.size AS start
-        FROM unnest(stream_ids, sizes) WITH ORDINALITY AS given (stream_id, size, n)
-        LEFT JOIN evstore.streams ON streams.stream_id = given.stream_id
+        FROM unnest(stream_ids, sizes, stream_keys, category_keys) WITH ORDINALITY
+          AS given (stream_id, size, stream_key, category_key, n)
         LEFT JOIN LATERAL (
           SELECT events.version FROM evstore.events
-          WHERE events.stream_key = streams.key
+          WHERE events.stream_key = given.stream_key
           ORDER BY events.version DESC LIMIT 1
         ) AS last ON true
         LEFT JOIN LATERAL (
-          SELECT events.category_key, events.category_number FROM evstore.events
-          WHERE (events.category_key, events.global_position) <= (streams.category_key, 9223372036854775807)
+          SELECT events.category_number FROM evstore.events
+          WHERE (events.category_key, events.global_position) <= (given.category_key, 9223372036854775807)
+            AND events.category_key >= given.category_key
           ORDER BY events.category_key DESC, events.global_position DESC LIMIT 1
-        ) AS last_of_category ON last_of_category.category_key = streams.category_key
+        ) AS last_of_category ON true
       ) AS found;
     END IF;
 
+    IF held <> '{}' THEN
+      RETURN json_build_object('status', 'held', 'ids', held);
+    END IF;
+    IF wanted_position <> head + 1 THEN
+      RETURN json_build_object('status', 'misplaced', 'actual', head + 1);
+    END IF;
+
     -- The one restatement of evstore.streams.check_version, held equal to it by the contract's truth table.
-    FOR w IN 1 .. cardinality(expected_versions) LOOP
-      actual := first_versions[w] - 1;
-      IF NOT (
-        CASE expected_versions[w] WHEN -1 THEN true WHEN -2 THEN actual > 0 ELSE actual = expected_versions[w] END
-      ) THEN
-        RETURN json_build_object('status', 'refused', 'write', w, 'actual', actual);
-      END IF;
-    END LOOP;
+    IF -1 <> ANY (expected_versions) THEN
+      FOR w IN 1 .. cardinality(expected_versions) LOOP
+        actual := first_versions[w] - 1;
+        IF NOT (
+          CASE expected_versions[w] WHEN -1 THEN true WHEN -2 THEN actual > 0 ELSE actual = expected_versions[w] END
+        ) THEN
+          RETURN json_build_object('status', 'refused', 'write', w, 'actual', actual);
+        END IF;
+      END LOOP;
+    END IF;
 
     EXIT WHEN array_position(stream_keys, NULL) IS NULL AND array_position(type_keys, NULL) IS NULL;
     -- Once names are there, look again: what was found of a stream that was missing is not complete.
     PERFORM evstore.add_names_v1(stream_ids, category_names, type_names);
+    SELECT * INTO type_keys, stream_keys, category_keys FROM evstore.keys_v1(stream_ids, type_names);
   END LOOP;
 
   INSERT INTO evstore.events (
@@ -285,6 +280,31 @@ BEGIN
   RETURN json_build_object(
     'status', 'stored', 'position', head + 1, 'versions', first_versions, 'timestamp', coalesce(times[1], now_us)
   );
+END $$;
+
+-- The keys of names, in their order, NULL where there is none yet; of streams their category's as well.
+CREATE FUNCTION evstore.keys_v1(
+  stream_ids text[], type_names text[],
+  OUT type_keys integer[], OUT stream_keys bigint[], OUT category_keys integer[]
+)
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET jit = off
+AS $$
+BEGIN
+  type_keys := ARRAY(
+    SELECT types.key
+    FROM unnest(type_names) WITH ORDINALITY AS given (name, n)
+    LEFT JOIN evstore.types ON types.name = given.name
+    ORDER BY given.n
+  );
+  SELECT array_agg(streams.key ORDER BY given.n), array_agg(streams.category_key ORDER BY given.n)
+  INTO stream_keys, category_keys
+  FROM unnest(stream_ids) WITH ORDINALITY AS given (stream_id, n)
+  LEFT JOIN evstore.streams ON streams.stream_id = given.stream_id;
 END $$;
 
 -- Categories, types and streams that are missing, each under the next free key, in the order they are met.
@@ -502,18 +522,25 @@ BEGIN
   SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
   SET LOCAL synchronous_commit = off;
   PERFORM set_config('lock_timeout', wait_ms::text, true);
-  FOR u IN 1 .. cardinality(unit_writes) LOOP
-    last_w := w + unit_writes[u] - 1;
-    last_e := e + unit_events[u] - 1;
-    answers := answers || evstore.append_unit_v1(
-      stream_ids[w:last_w], category_names[w:last_w], expected_versions[w:last_w], sizes[w:last_w],
-      writes[e:last_e], ids[e:last_e], type_names[e:last_e], correlation_hashes[e:last_e], metadatas[e:last_e],
-      datas[e:last_e], times[e:last_e], unit_positions[u]
+  IF cardinality(unit_writes) = 1 THEN  -- nothing to cut into pieces
+    answers[1] := evstore.append_unit_v1(
+      stream_ids, category_names, expected_versions, sizes, writes, ids, type_names, correlation_hashes, metadatas,
+      datas, times, unit_positions[1]
     );
-    EXIT WHEN until_refused AND answers[u] ->> 'status' <> 'stored';
-    w := last_w + 1;
-    e := last_e + 1;
-  END LOOP;
+  ELSE
+    FOR u IN 1 .. cardinality(unit_writes) LOOP
+      last_w := w + unit_writes[u] - 1;
+      last_e := e + unit_events[u] - 1;
+      answers := answers || evstore.append_unit_v1(
+        stream_ids[w:last_w], category_names[w:last_w], expected_versions[w:last_w], sizes[w:last_w],
+        writes[e:last_e], ids[e:last_e], type_names[e:last_e], correlation_hashes[e:last_e], metadatas[e:last_e],
+        datas[e:last_e], times[e:last_e], unit_positions[u]
+      );
+      EXIT WHEN until_refused AND answers[u] ->> 'status' <> 'stored';
+      w := last_w + 1;
+      e := last_e + 1;
+    END LOOP;
+  END IF;
   COMMIT;
   PERFORM evstore.make_durable_v1();
   COMMIT;
