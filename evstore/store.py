@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from itertools import count
+from os import fspath
 from typing import TYPE_CHECKING, Any
 
 from evstore.adapters.base import Append, Held, Page, Receipt
@@ -14,6 +15,7 @@ from evstore.errors import (
     NoEventsError,
     StoreClosedError,
     StreamNotFoundError,
+    UnsupportedError,
 )
 from evstore.events import EventData, Filter, Metadata, StoredEvent, Write
 from evstore.pages import (
@@ -39,14 +41,16 @@ from evstore.streams import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
+    from os import PathLike
     from types import TracebackType
     from typing import Self
     from uuid import UUID
 
-    from evstore.adapters.base import Adapter
+    from evstore.adapters.base import Adapter, Backup
     from evstore.events import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
+    from evstore.verify import Verification
 
 
 class Appended(list[StoredEvent]):
@@ -56,10 +60,11 @@ class Appended(list[StoredEvent]):
 
 
 def connect(url: str, *, max_data_bytes: int | None = None, **options: Any) -> EventStore:
-    """The store at `memory:`, `sqlite:///path`, a bare path, or the URL of an installed adapter.
+    """The store at `memory:`, `sqlite:///path`, a bare path, `postgresql://…`, or the URL of an installed adapter.
 
     Nothing is opened before the first operation, and nothing is made before `initialize`. `max_data_bytes`
-    bounds one event's data (16 MiB); `options` go to the adapter, as `timeout` in seconds (30) for SQLite.
+    bounds one event's data (16 MiB); `options` go to the adapter: `timeout` in seconds to wait for other writers
+    (30), for PostgreSQL `pool_size`, the most connections at a time (10).
     """
     from evstore.adapters import open_adapter  # noqa: PLC0415 - the core knows no adapter
 
@@ -382,6 +387,40 @@ class EventStore:
     def info(self) -> StoreInfo:
         """What the store is, where it lies, how much it holds."""
         return self._adapter.info()
+
+    # --- keeping ---
+
+    def verify(
+        self,
+        *,
+        after: int = 0,
+        expect: str | None = None,
+        engine: bool = False,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> Verification:
+        """Whether the store contradicts itself, as of the head it has when the first finding is asked for.
+
+        `expect`: the digest that an earlier verification told. `engine`: also with the engine's own check.
+        `on_progress` hears, page after page, how many positions are done, and how many there are.
+        """
+        from evstore.audits import audits_of  # noqa: PLC0415
+        from evstore.verify import Verification  # noqa: PLC0415
+
+        audits = audits_of(self._adapter)
+        return Verification(
+            self._adapter, audits, after=after, expect=expect, engine=engine, on_progress=on_progress
+        )
+
+    def backup(self, path: str | PathLike[str], *, force: bool = False) -> Backup:
+        """Copy the store, while it is in use, to a new file; with `force` also over another.
+
+        Raises UnsupportedError where that is not evstore's to do.
+        """
+        copy = getattr(self._adapter, "backup", None)
+        if copy is None:
+            raise UnsupportedError("the adapter of this store makes no backups")
+        made: Backup = copy(fspath(path), force)
+        return made
 
 
 def new_id() -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.base import Append, Receipt
 from evstore.cli import events, render, settings
 from evstore.cli.exits import UsageError
 from evstore.cli.intake import Checked, no_events
+from evstore.cli.receipts import Told, of_many, of_one, of_stream, told_of
 from evstore.errors import EvstoreError
 from evstore.events import Write, quote
 from evstore.retries import Duplicate
@@ -21,17 +22,8 @@ if TYPE_CHECKING:
     from evstore.store import EventStore
 
 MOST_IDS_IN_RECEIPT: Final = 100
-
-
-class _Told(NamedTuple):
-    """What a receipt tells, of an append or of its retry."""
-
-    size: int
-    first_version: int
-    version: int
-    first_position: int
-    position: int
-    duplicate: bool
+MANY: Final = 5000
+"""Events that may take longer to store than somebody waits without wondering."""
 
 
 class Appending:
@@ -88,12 +80,25 @@ class Appending:
                 self._array.close()
             return version
         unit = self._unit(spool)
-        (outcome,) = self._store.submit([unit])
+        (outcome,) = self._submitted(unit, len(spool))
         if isinstance(outcome, EvstoreError):
             raise outcome
-        told = _told(outcome)
+        told = told_of(outcome)
         self._tell(spool, told, lambda: self._store.stored_of(unit, outcome))
         return told.version
+
+    def _submitted(self, unit: Append, size: int) -> list[Receipt | Duplicate | EvstoreError]:
+        if size < MANY or settings.current.quiet:
+            return self._store.submit([unit])
+        from evstore.cli.progress import Watched, progress  # noqa: PLC0415 - few appends take so long
+
+        with progress("storing", size) as shown:
+            if self._stream is None:
+                return self._store.submit([unit._replace(writes=Watched(unit.writes, shown))])
+            (write,) = unit.writes
+            return self._store.submit(
+                [unit._replace(writes=[write._replace(events=Watched(write.events, shown))])]
+            )
 
     def _unit(self, spool: Spool) -> Append:
         if self._stream is None:
@@ -113,7 +118,7 @@ class Appending:
         if first is not None and last is not None:
             found = Duplicate(first, last, len(known))
             ids = [event.id or "" for write in known for event in write.events]
-            self._tell(known, _told(found), lambda: iter(self._store.get_many(ids).values()))
+            self._tell(known, told_of(found), lambda: iter(self._store.get_many(ids).values()))
         known.close()
         if not len(rest):
             return last.version if last else 0
@@ -208,7 +213,7 @@ class Appending:
             units.append(Append([own]))
             foreseen = foreseen + 1 if foreseen >= NO_STREAM else ANY_VERSION
         for at, (unit, outcome) in enumerate(zip(units, self._store.submit_in_turn(units), strict=True), 1):
-            told = _told(outcome)
+            told = told_of(outcome)
             self._done += 1
             self._tell_one(unit, outcome, told)
             expected = self._wanted
@@ -217,12 +222,12 @@ class Appending:
                 return at
         return len(group)
 
-    def _tell_one(self, unit: Append, outcome: Receipt | Duplicate, told: _Told) -> None:
+    def _tell_one(self, unit: Append, outcome: Receipt | Duplicate, told: Told) -> None:
         if self._echo:
             self._show(self._store.stored_of(unit, outcome))
         elif not settings.current.quiet:
             ((stream_id, (event,), _),) = unit.writes
-            self._print(*_one(stream_id, told, event.id or ""))
+            self._print(*of_one(stream_id, told, event.id or ""))
 
     def _after(self, version: int) -> None:
         """What the next append of this pipe expects, if the first expected something."""
@@ -233,18 +238,18 @@ class Appending:
 
     # --- receipts ---
 
-    def _tell(self, spool: Spool, told: _Told, stored: Callable[[], Iterator[StoredEvent]]) -> None:
+    def _tell(self, spool: Spool, told: Told, stored: Callable[[], Iterator[StoredEvent]]) -> None:
         if self._echo:
             self._show(stored())
         elif settings.current.quiet:
             return
         elif self._stream is None:
-            self._print(*_of_many(len({write.stream_id for write in spool}), told))
+            self._print(*of_many(len({write.stream_id for write in spool}), told))
         else:
             ids = None
             if told.size <= MOST_IDS_IN_RECEIPT:
                 ids = [event.id for write in spool for event in write.events]
-            self._print(*_of_stream(self._stream, told, ids))
+            self._print(*of_stream(self._stream, told, ids))
 
     def _show(self, found: Iterator[StoredEvent]) -> None:
         if self._array is not None and self._grouped:
@@ -262,62 +267,3 @@ class Appending:
             self._array.add(render.to_json(members))
         else:
             render.one(members)
-
-
-def _told(outcome: Receipt | Duplicate) -> _Told:
-    if isinstance(outcome, Receipt):
-        first, size, version = outcome.first_position, outcome.size, outcome.first_versions[0]
-        return _Told(size, version, version + size - 1, first, first + size - 1, duplicate=False)
-    begin, end = outcome.first, outcome.last
-    return _Told(
-        outcome.size,
-        begin.version,
-        end.version,
-        begin.global_position,
-        end.global_position,
-        duplicate=True,
-    )
-
-
-def _of_stream(stream_id: str, told: _Told, ids: list[str | None] | None) -> tuple[str, dict[str, Any]]:
-    """A receipt, as a sentence and as an object."""
-    done = f"{_events(told.size)} already stored," if told.duplicate else f"appended {_events(told.size)}, now"
-    members: dict[str, Any] = {
-        "streamId": stream_id,
-        "count": told.size,
-        "firstVersion": told.first_version,
-        "version": told.version,
-        "globalPosition": told.position,
-        **({} if ids is None else {"ids": ids}),
-        "duplicate": told.duplicate,
-    }
-    return f"{stream_id}: {done} at version {told.version} (position {told.position})", members
-
-
-def _of_many(streams: int, told: _Told) -> tuple[str, dict[str, Any]]:
-    done = f"{_events(told.size)} already stored in" if told.duplicate else f"appended {_events(told.size)} to"
-    where = "1 stream" if streams == 1 else f"{streams} streams"
-    members = {
-        "streams": streams,
-        "count": told.size,
-        "firstGlobalPosition": told.first_position,
-        "globalPosition": told.position,
-        "duplicate": told.duplicate,
-    }
-    return f"{done} {where}, position {told.first_position} to {told.position}", members
-
-
-def _one(stream_id: str, told: _Told, event_id: str) -> tuple[str, dict[str, Any]]:
-    done = "already stored" if told.duplicate else "appended"
-    members = {
-        "streamId": stream_id,
-        "version": told.version,
-        "globalPosition": told.position,
-        "id": event_id,
-        "duplicate": told.duplicate,
-    }
-    return f"{stream_id}: {done}, version {told.version} (position {told.position})", members
-
-
-def _events(count: int) -> str:
-    return "1 event" if count == 1 else f"{count} events"

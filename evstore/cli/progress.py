@@ -6,16 +6,22 @@ import os
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from evstore.cli import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from evstore.events import Many
+
+T = TypeVar("T")
+
 PATIENCE: Final = 1.0
 """Seconds of work that nobody needs to see."""
 REDRAW: Final = 0.1
+LOOK: Final = 256
+"""Values between two looks at the clock."""
 
 
 class Progress:
@@ -58,6 +64,23 @@ def _bar(what: str, total: int | None) -> tuple[Any, Any]:
     columns += [TextColumn("{task.fields[rate]}"), TimeRemainingColumn() if total else TimeElapsedColumn()]
     bar = Bar(*columns, console=console, transient=True, auto_refresh=False)
     return bar, bar.add_task(what, total=total, events="", rate="")
+
+
+class Watched(Generic[T]):
+    """Values that tell how far they were taken, each time they are."""
+
+    def __init__(self, values: Many[T], shown: Progress) -> None:
+        self._values = values
+        self._shown = shown
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __iter__(self) -> Iterator[T]:
+        for count, value in enumerate(self._values):
+            if count % LOOK == 0:
+                self._shown.at(count, count)
+            yield value
 
 
 class _Silent(Progress):
