@@ -121,7 +121,7 @@ def servers() -> Iterator[Servers]:
     made.close()
 
 
-def _running(servers: Servers, kind: Kind | None) -> Server:
+def running(servers: Servers, kind: Kind | None) -> Server:
     postgres.needs(postgres.NO_POSTGRES, kind)
     server = servers.of(kind)
     server.start()  # a test may have stopped it
@@ -131,8 +131,8 @@ def _running(servers: Servers, kind: Kind | None) -> Server:
 @pytest.fixture(params=postgres.KINDS or [None], ids=lambda kind: kind.name if kind else "postgres")
 def server(request: pytest.FixtureRequest, servers: Servers) -> Iterator[Server]:
     """Every PostgreSQL there is, one after the other; its places last for the test."""
-    yield _running(servers, request.param)
-    _running(servers, request.param).drop_places()
+    yield running(servers, request.param)
+    running(servers, request.param).drop_places()
 
 
 @pytest.fixture
@@ -145,8 +145,8 @@ def postgres_url(server: Server) -> str:
 def newest(servers: Servers) -> Iterator[Server]:
     """One PostgreSQL, for what has no business with its version."""
     kind = next(iter(postgres.KINDS), None)
-    yield _running(servers, kind)
-    _running(servers, kind).drop_places()
+    yield running(servers, kind)
+    running(servers, kind).drop_places()
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ def _database(backend: str, servers: Servers) -> Iterator[str]:
     if backend == "sqlite":
         yield ""
     else:
-        with _running(servers, next(iter(postgres.KINDS), None)).lent_place() as url:
+        with running(servers, next(iter(postgres.KINDS), None)).lent_place() as url:
             yield url
 
 

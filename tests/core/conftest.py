@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 
 import pytest
 
 from evstore import connect
+from tests.conftest import running
+from tests.servers import KINDS
 
-ADAPTERS = ["memory", "sqlite"]
+ADAPTERS = ["memory", "sqlite", "postgres"]
 
 
 @pytest.fixture(scope="session")
@@ -20,17 +23,26 @@ def made_once(tmp_path_factory):
     return path
 
 
-def _place(adapter, folder, made):
+@contextmanager
+def _place(adapter, folder, made, servers):
+    """The URL of an empty store."""
     if adapter == "memory":
-        return "memory:"
-    shutil.copy(made, folder / "events.db")
-    return f"sqlite:{folder}/events.db"
+        yield "memory:"
+    elif adapter == "sqlite":
+        shutil.copy(made, folder / "events.db")
+        yield f"sqlite:{folder}/events.db"
+    else:
+        with running(servers, next(iter(KINDS), None)).lent_place() as url:
+            with connect(url) as store:
+                store.initialize()
+            yield url
 
 
 @pytest.fixture(params=ADAPTERS)
-def url(request, tmp_path, made_once):
+def url(request, tmp_path, made_once, servers):
     """A place with an empty store."""
-    return _place(request.param, tmp_path, made_once)
+    with _place(request.param, tmp_path, made_once, servers) as url:
+        yield url
 
 
 @pytest.fixture
@@ -41,7 +53,8 @@ def store(url):
 
 
 @pytest.fixture(scope="module", params=ADAPTERS)
-def shared_store(request, tmp_path_factory, made_once):
+def shared_store(request, tmp_path_factory, made_once, servers):
     """One store for all the tests of a module that only read what a fixture has put there."""
-    with connect(_place(request.param, tmp_path_factory.mktemp("shared"), made_once)) as store:
+    folder = tmp_path_factory.mktemp("shared")
+    with _place(request.param, folder, made_once, servers) as url, connect(url) as store:
         yield store

@@ -45,6 +45,7 @@ EXAMPLES = {
     errors.InvalidUrlError: (("no path",), ["no path"]),
     errors.UnknownAdapterError: (("mysql", ["memory", "sqlite"]), ["mysql:", "memory:", "sqlite:"]),
     errors.MissingDependencyError: (("install it",), ["install it"]),
+    errors.UnsupportedError: (("a server does that",), ["a server does that"]),
     errors.StoreClosedError: ((), ["closed"]),
 }
 EVERY = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, errors.EvstoreError)]

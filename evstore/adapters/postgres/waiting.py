@@ -43,6 +43,7 @@ class Hints:
         self._not_before = 0.0
         self._sent = 0.0
         self._pending = False
+        self._closed = False
 
     def send(self) -> None:
         if time.monotonic() - self._sent < HINT_SECONDS:
@@ -70,6 +71,8 @@ class Hints:
             self._lock.release()
 
     def _wait(self, seconds: float) -> None:
+        if self._closed:
+            return
         if self._listener is None and time.monotonic() >= self._not_before:
             self._not_before = time.monotonic() + RETRY_SECONDS
             self._listener = self._proven()
@@ -113,6 +116,9 @@ class Hints:
             listener.close()
 
     def close(self) -> None:
-        if self._pending:
+        """Waiting ends; a hint that was held back is sent, which also wakes who listens here."""
+        self._closed = True
+        if self._pending or self._lock.locked():
             self._notify(self._place.schema)
-        self._drop()
+        with self._lock:  # a connection is not closed under the thread that reads from it
+            self._drop()
