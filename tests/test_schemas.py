@@ -26,7 +26,7 @@ def schema_of(name: str) -> dict[str, Any]:
     return dict(json.loads((files("evstore") / "schemas" / f"{name}.json").read_text()))
 
 
-SCHEMAS = {name: schema_of(name) for name in ("event", "receipt", "error", "info")}
+SCHEMAS = {name: schema_of(name) for name in ("event", "receipt", "error", "info", "stream", "category", "type")}
 
 
 def check(name: str, value: object) -> None:
@@ -54,7 +54,8 @@ def test_a_schema_is_one_by_the_rules_of_2020_12(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("replay", "--all"), ("read", "B"), ("get", ID), (*APPEND, "-d", "1", "--echo")]
+    "words",
+    [("replay", "--all"), ("read", "B"), ("get", ID), ("trace", "c"), (*APPEND, "-d", "1", "--echo")],
 )
 def test_printed_events_fit_and_the_schema_names_all_their_keys_in_order(
     store: Command, words: tuple[str, ...]
@@ -120,11 +121,34 @@ def test_the_schema_knows_every_code() -> None:
     assert known == {code: number for code, number in CODES.items() if code != "findings"}  # which is no error
 
 
-@pytest.mark.parametrize("words", [(), ("--db", "new.db"), ("--db", "memory:")], ids=" ".join)
-def test_what_init_prints_fits(store: Command, words: tuple[str, ...]) -> None:
-    info = json.loads(store.ok("init", *words).out)
+@pytest.mark.parametrize(
+    "words",
+    [("init",), ("info",), ("init", "--db", "new.db"), ("init", "--db", "memory:"), ("info", "--db", "memory:")],
+    ids=" ".join,
+)
+def test_what_init_and_info_print_fits_and_the_schema_names_all_its_keys_in_order(
+    store: Command, words: tuple[str, ...]
+) -> None:
+    info = json.loads(store.ok(*words).out)
     check("info", info)
-    assert set(SCHEMAS["info"]["properties"]) <= set(info)
+    assert list(info) == list(SCHEMAS["info"]["properties"])
+
+
+LISTS = {"category": ("categories",), "type": ("types",), "stream": ("streams",)}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [*LISTS.items(), ("type", ("types", "B")), ("stream", ("info", "B"))], ids=str
+)
+def test_what_is_listed_fits_and_the_schema_names_all_its_keys_in_order(
+    store: Command, name: str, words: tuple[str, ...]
+) -> None:
+    lines = store.ok(*words).lines
+    assert lines
+    for line in lines:
+        listed = json.loads(line)
+        check(name, listed)
+        assert list(listed) == list(SCHEMAS[name]["properties"])
 
 
 # --- what is wrong does not fit ---
@@ -149,6 +173,15 @@ RIGHT: dict[str, Any] = {
         "categories": 0, "events": 0, "headPosition": 0, "sizeBytes": 0, "durability": {"synchronous": "full"},
         "warnings": [],
     },
+    "stream_info": {
+        "streamId": "A-1", "category": "A", "version": 1, "events": 1, "createdAt": "2026-11-23T14:30:00.123456Z",
+        "updatedAt": "2026-11-23T14:30:00.123456Z", "lastType": "T",
+    },
+    "category": {
+        "category": "A", "streams": 1, "events": 1, "firstPosition": 1, "lastPosition": 1,
+        "lastTimestamp": "2026-11-23T14:30:00.123456Z",
+    },
+    "type": {"type": "T", "events": 1, "firstPosition": 1, "lastPosition": 1},
 }  # fmt: skip
 OF: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "event": ("event", lambda value: value),
@@ -157,6 +190,9 @@ OF: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "each": ("receipt", lambda value: value),
     "error": ("error", lambda value: {"error": value}),
     "info": ("info", lambda value: value),
+    "stream_info": ("stream", lambda value: value),
+    "category": ("category", lambda value: value),
+    "type": ("type", lambda value: value),
 }
 OPTIONAL = {("error", "hint")}
 WRONG = [
@@ -172,6 +208,10 @@ WRONG = [
     ("each", "count", 1), ("error", "code", "oops"), ("error", "exitCode", 5), ("error", "retryable", 1),
     ("error", "message", ""), ("error", "_Notes__", ["x"]), ("error", "actual", -1), ("error", "expected", "3"),
     ("info", "events", -1), ("info", "warnings", "none"), ("info", "durability", {"synchronous": 2}),
+    ("stream_info", "streamId", "-1"), ("stream_info", "category", "A-1"), ("stream_info", "version", 0),
+    ("stream_info", "updatedAt", "2026-11-23 14:30:00"), ("stream_info", "lastType", ""),
+    ("category", "category", ""), ("category", "events", "1,000"), ("category", "lastTimestamp", None),
+    ("type", "type", ""), ("type", "events", 0), ("type", "firstPosition", "1"),
 ]  # fmt: skip
 
 
@@ -191,7 +231,7 @@ def test_what_is_wrong_does_not_fit(shape: str, key: str, value: object) -> None
         check(name, whole({**RIGHT[shape], key: value}))
 
 
-@pytest.mark.parametrize("shape", ["event", "stream", "many", "each", "info"])
+@pytest.mark.parametrize("shape", ["event", "stream", "many", "each", "info", "stream_info", "category", "type"])
 def test_a_key_of_a_later_evstore_fits(shape: str) -> None:
     name, whole = OF[shape]
     check(name, whole({**RIGHT[shape], "later": True}))

@@ -53,6 +53,12 @@ def loaded(command: Command, *words: str) -> set[str]:
         ("replay", "--all"),
         ("replay", "A", "-f", "-n", "1"),
         ("categories",),
+        ("types",),
+        ("info",),
+        ("info", "A-1"),
+        ("trace", "c"),
+        ("verify",),
+        ("backup", "copy.db"),
     ],
 )
 @SQLITE
@@ -63,13 +69,21 @@ def test_a_command_on_sqlite_loads_nothing_heavy(store: Command, words: tuple[st
 
 def test_reading_does_not_load_what_only_an_append_needs(store: Command) -> None:
     store.ok("append", "A-1", "-t", "T", "-d", "1")
-    assert not {"msgspec", "uuid_utils", "evstore.wire", "evstore.cli.intake"} & loaded(store, "read", "A-1")
+    for words in (("read", "A-1"), ("info", "A-1"), ("trace", "c")):
+        assert not {"msgspec", "uuid_utils", "evstore.wire", "evstore.cli.intake"} & loaded(store, *words)
 
 
 @SQLITE
 def test_an_append_does_not_load_what_only_reading_needs(store: Command) -> None:
     modules = loaded(store, "append", "A-1", "-t", "T", "-d", "1")
     assert not {"evstore.adapters.sqlite.reading", "evstore.adapters.sqlite.lists", "evstore.follow"} & modules
+
+
+@pytest.mark.parametrize("words", [("append", "A-1", "-t", "T", "-d", "1"), ("replay", "--all"), ("info",)])
+@SQLITE
+def test_a_pipe_does_not_load_what_only_a_window_needs(store: Command, words: tuple[str, ...]) -> None:
+    drawn = {f"evstore.cli.{name}" for name in ("look", "tables", "listing", "report", "history", "tree")}
+    assert not drawn & loaded(store, *words)
 
 
 @SQLITE

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.errors import InvalidUrlError, MissingDependencyError, UnknownAdapterError
-from evstore.urls import redacted
+from evstore.urls import looks_like_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +37,10 @@ def open_adapter(url: str, **options: Any) -> Adapter:
         raise InvalidUrlError('say "memory:" for a store in memory')
     found = _SCHEME.match(url)
     scheme, rest = (found[1].lower(), url[found.end() :]) if found else ("sqlite", url)
-    if not found and url.startswith("postgres") and "@" in url:  # no file is called so, and it may hold a password
-        raise InvalidUrlError(f'"{redacted(url)}" lacks the colon of postgresql://user@host/database')
+    if not found and looks_like_postgres(url):  # no file is called so, and it may hold a password
+        raise InvalidUrlError(
+            "the database URL is malformed; that of PostgreSQL is postgresql://user@host/database"
+        )
     built_in = f"{scheme}:{rest}"  # in their one spelling; others get what was said
     adapter: Adapter = _factory(scheme)(built_in if scheme in BUILT_IN else url, **options)
     return adapter

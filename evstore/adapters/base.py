@@ -44,6 +44,9 @@ Living
     E3  One adapter may be shared by threads, and one store by the adapters of several processes if it claims
         `multi_process`.
     E4  Only EvstoreErrors come out, the driver's exception behind them; `retryable` is right.
+
+An adapter may have more than `Adapter` asks for: `audits()`, which returns its `Audits` (else `verify` looks no
+deeper than reads do), and `backup(path, force)`, which returns a `Backup`.
 """
 
 from __future__ import annotations
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from evstore.events import CategoryInfo, Filter, Many, StoredEvent, StoreInfo, StreamInfo, TypeInfo, Write
+    from evstore.findings import AuditedEvent, AuditedName, Finding, What
 else:
     Protocol = object  # a Protocol is made for type checkers, and making one takes longer than an insert
 
@@ -151,3 +155,31 @@ class Adapter(Protocol):
 
     def close(self) -> None:
         """Free everything; the store stays."""
+
+
+class Audits(Protocol):
+    """What a store tells of itself to be verified, damaged as it may be: everything as it lies there, and nothing
+    left out because something else is missing. Raises CorruptStoreError where it cannot be read at all."""
+
+    def events(self, after: int, high: int, limit: int) -> list[AuditedEvent]:
+        """The events at positions in (after, high], the lowest first."""
+
+    def names(self, what: What, after: int | str | None, limit: int) -> list[AuditedName]:
+        """Those with keys behind `after`, the lowest first; None is before them all."""
+
+    def schema(self) -> list[Finding]:
+        """What is missing of the store beside its rows: `missing-index` and the like, with advice."""
+
+    def engine(self) -> list[Finding]:
+        """What the engine's own check finds, as kind `engine`. UnsupportedError or DeniedError if it cannot be."""
+
+    def correlation_hash(self, correlation_id: str) -> int | None:
+        """What stands beside an event so that it is found by this; None if nothing does."""
+
+
+class Backup(NamedTuple):
+    """A copy of a store, and how far it goes."""
+
+    place: str
+    head: int
+    size_bytes: int

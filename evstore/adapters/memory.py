@@ -27,6 +27,7 @@ from evstore.errors import (
     InvalidUrlError,
     PositionConflictError,
     StoreClosedError,
+    UnsupportedError,
 )
 from evstore.events import CategoryInfo, Filter, StoredEvent, StoreInfo, StreamInfo, TypeInfo
 from evstore.streams import category_of, check_version
@@ -34,6 +35,7 @@ from evstore.urls import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import NoReturn
 
 
 def connect(url: str, *, timeout: float = 30.0) -> MemoryAdapter:  # noqa: ARG001 - nothing here waits
@@ -165,6 +167,9 @@ class MemoryAdapter:
             place = f"memory:{self._path}"
             streams = len(self._streams)
             return StoreInfo("memory", "", place, 1, streams, len(categories), self._head(), size, {}, ())
+
+    def backup(self, _path: str, _force: bool) -> NoReturn:
+        raise UnsupportedError("a store in memory has no file to copy; evstore export writes its events to one")
 
     def close(self) -> None:
         with self._changed:

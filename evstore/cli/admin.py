@@ -25,21 +25,9 @@ def init() -> None:
         if info.head == 0:
             render.note("evstore append Order-1 -t OrderPlaced -d '{\"total\": 99.9}'", "next")
         return
-    render.one(
-        {
-            "backend": info.backend,
-            "backendVersion": info.backend_version,
-            "place": info.place,
-            "schemaVersion": info.schema_version,
-            "streams": info.streams,
-            "categories": info.categories,
-            "events": info.head,
-            "headPosition": info.head,
-            "sizeBytes": info.size_bytes,
-            "durability": dict(info.durability),
-            "warnings": list(info.warnings),
-        }
-    )
+    from evstore.cli import facts  # noqa: PLC0415 - as all that most commands do without
+
+    render.one(facts.of_store(info))
 
 
 def completion(
@@ -47,13 +35,13 @@ def completion(
 ) -> None:
     """Print the completion script of a shell.
 
-    No file of yours is changed.
-
     \b
     Examples:
       evstore completion bash > ~/.local/share/bash-completion/completions/evstore
       evstore completion zsh > "${fpath[1]}/_evstore"
       evstore completion fish > ~/.config/fish/completions/evstore.fish
+
+    No file of yours is changed.
     """
     from evstore.cli.completion import SHELLS, script  # noqa: PLC0415
 

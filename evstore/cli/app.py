@@ -1,15 +1,49 @@
 """The Typer application."""
 
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
+import typer.core
 
-from evstore.cli import admin, append, inspect, move, read, settings
+from evstore.cli import admin, append, check, inspect, move, read, settings
 from evstore.cli.exits import HELP, UsageError
 from evstore.cli.options import ON_TOP, add, with_globals
 
+# As the help shows them; a command that is not here comes under "Other".
+GROUPS: Final = {
+    "Commands": ("init", "append", "read", "replay", "categories"),
+    "Look": ("types", "streams", "get", "info", "trace"),
+    "Move": ("export", "import", "backup"),
+    "Keep": ("verify",),
+    "Shell": ("completion",),
+}
+
+
+class Commands(typer.core.TyperGroup):
+    """The commands of the help by what they are for, before the options."""
+
+    def format_options(self, context: Any, formatter: Any) -> None:
+        placed = {name for names in GROUPS.values() for name in names}
+        others = tuple(name for name in self.commands if name not in placed)
+        longest = max(map(len, self.commands))  # so that all groups stand in the same columns
+        for heading, names in {**GROUPS, "Other": others}.items():
+            rows = [
+                (name.ljust(longest), self.commands[name].get_short_help_str(limit=200))
+                for name in names
+                if name in self.commands
+            ]
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
+        super().format_options(context, formatter)
+
+    def format_commands(self, context: Any, formatter: Any) -> None:
+        """They are told already."""
+
+
 app = typer.Typer(
     name="evstore",
+    cls=Commands,
     # Rich would cost more than an append, and wraps what scripts read.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -22,7 +56,7 @@ def evstore(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
-    """Keep events: append-only streams of JSON, in a SQLite file.
+    """Keep events: append-only streams of JSON, in a SQLite file or in PostgreSQL.
 
     \b
     Examples:
@@ -30,6 +64,10 @@ def evstore(
       evstore append Order-1 -t OrderPlaced -d '{"total": 99.9}'
       evstore read Order-1
       evstore replay Order | jq .data.total
+      evstore --db postgresql://user@host/db init
+
+    The store is evstore.db in this folder, or what --db or EVSTORE_DB says: a
+    file, or a PostgreSQL database. Every COMMAND has a --help with examples.
     """
     if version:
         from evstore import __version__  # noqa: PLC0415
@@ -50,10 +88,15 @@ for function in (
     read.read,
     read.replay,
     inspect.categories,
+    inspect.types,
     inspect.streams,
     inspect.get,
+    inspect.info,
+    inspect.trace,
     move.export,
     move.import_,
+    check.backup,
+    check.verify,
     admin.completion,
 ):
     add(app, function)

@@ -141,8 +141,10 @@ class Appending:
         if len(spool):
             self._store.judge(self._unit(spool))
         if settings.as_table():
+            from evstore.cli.tables import table  # noqa: PLC0415 - only a person's window needs it
+
             rows = [(w.stream_id, e.type, e.data_json) for w in spool for e in w.events]
-            render.table(["stream", "type", "data"], rows)
+            table(["stream", "type", "data"], rows)
             return
         if settings.current.format == "tsv":
             for stream_id, (event,), _ in spool:

@@ -12,6 +12,7 @@ from evstore.events import EPOCH, format_timestamp, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
 
     from evstore.events import StoredEvent
 
@@ -140,6 +141,8 @@ def _table(
     live: bool,
     header: bool,
 ) -> int:
+    from evstore.cli.tables import table  # noqa: PLC0415 - only a person's window needs it
+
     names = ["type"] if by_stream else ["stream", "type"]
     heads = [*(fields or ["version" if by_stream else "position", "time", *names, "data"])]
     count = 0
@@ -149,7 +152,7 @@ def _table(
             rows = [[_plain(value_of(event, name)) for name in fields] for event in some]
         else:
             rows = [_row(event, by_stream=by_stream) for event in some]
-        render.table(heads, rows, header=header and count == 0)
+        table(heads, rows, header=header and count == 0)
         if live:
             render.flush()
         count += len(some)
@@ -166,8 +169,13 @@ def moment(timestamp_us: int) -> str:
     """A time as the output wants it: for a person local and to the second, else as it is stored."""
     if not settings.as_table():
         return format_timestamp(timestamp_us)
+    return local(timestamp_us).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def local(timestamp_us: int) -> datetime:
+    """A time for a person, in their zone or as `--utc` says."""
     found = EPOCH + timedelta(microseconds=timestamp_us)
     if not settings.current.utc:
         with suppress(OverflowError, ValueError, OSError):  # the ends of time have no local one
             found = found.astimezone()
-    return found.strftime("%Y-%m-%d %H:%M:%S")
+    return found

@@ -27,7 +27,7 @@ CODES: Final = {
 }
 
 HELP: Final = (
-    "Exit codes: 0 done, 2 usage, 3 not found, 4 conflict, 5 bad input, 6 no usable store there, "
+    "Exit codes: 0 done, 1 findings, 2 usage, 3 not found, 4 conflict, 5 bad input, 6 no usable store there, "
     "7 unavailable (try again), 10 damaged, 70 a bug, 74 input/output, 77 denied, 124 timed out."
 )
 

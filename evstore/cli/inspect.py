@@ -10,6 +10,10 @@ from evstore.cli.exits import UsageError
 from evstore.cli.opening import opened
 from evstore.cli.options import Fields, Limit, MissingOk, Names, Prefix, Utc, limit_of
 
+Category = Annotated[
+    str | None, typer.Argument(metavar="[CATEGORY]", show_default=False, help="Only what is of this one.")
+]
+
 
 def categories(names: Names = False, prefix: Prefix = None) -> None:
     """List the categories with their counts, by name.
@@ -35,11 +39,38 @@ def categories(names: Names = False, prefix: Prefix = None) -> None:
             }
             for info in found
         )
-        render.many(rows, ("category", "streams", "events", "firstPosition", "lastPosition", "lastTimestamp"))
+        columns = ("category", "streams", "events", "firstPosition", "lastPosition", "lastTimestamp")
+        render.many(rows, columns, bar="events", spare=("firstPosition", "lastPosition", "", "lastTimestamp"))
+
+
+def types(category: Category = None, names: Names = False, prefix: Prefix = None) -> None:
+    """List the event types with their counts, by name.
+
+    \b
+    Examples:
+      evstore types
+      evstore types Order --prefix Order
+    """
+    with opened() as store:
+        found = store.types(category, prefix=prefix or "")
+        if names:
+            render.names(info.type for info in found)
+            return
+        rows: Any = (
+            {
+                "type": info.type,
+                "events": info.events,
+                "firstPosition": info.first_position,
+                "lastPosition": info.last_position,
+            }
+            for info in found
+        )
+        columns = ("type", "events", "firstPosition", "lastPosition")
+        render.many(rows, columns, bar="events", spare=("firstPosition", "lastPosition"))
 
 
 def streams(
-    category: Annotated[str | None, typer.Argument(metavar="[CATEGORY]", show_default=False)] = None,
+    category: Category = None,
     names: Names = False,
     prefix: Prefix = None,
     limit: Limit = None,
@@ -57,18 +88,9 @@ def streams(
         if names:
             render.names(info.stream_id for info in found)
             return
-        rows: Any = (
-            {
-                "streamId": info.stream_id,
-                "category": info.category,
-                "version": info.version,
-                "events": info.events,
-                "createdAt": events.moment(info.created_us),
-                "updatedAt": events.moment(info.updated_us),
-                "lastType": info.last_type,
-            }
-            for info in found
-        )
+        from evstore.cli import facts  # noqa: PLC0415
+
+        rows: Any = map(facts.of_stream, found)
         if settings.as_table() and limit is None:
             rows = list(islice(rows, 101))
             if len(rows) > 100:  # noqa: PLR2004 - one more, to know whether there is more
@@ -103,3 +125,77 @@ def get(
         if each not in held and not missing_ok:
             raise EventNotFoundError(each)
     events.show([held[each] for each in wanted if each in held], columns)
+
+
+def info(
+    stream: Annotated[
+        str | None, typer.Argument(metavar="[STREAM]", show_default=False, help="Tell of this stream alone.")
+    ] = None,
+    missing_ok: MissingOk = False,
+    utc: Utc = False,
+) -> None:
+    """Tell what the store is and holds, or what is known of a stream.
+
+    \b
+    Examples:
+      evstore info
+      evstore info Order-1
+      evstore info > /dev/null || echo "no store, or it does not answer"
+    """
+    if missing_ok and stream is None:
+        raise UsageError("--missing-ok goes with a STREAM")
+    settings.current.utc = utc
+    from evstore.cli import facts  # noqa: PLC0415
+    from evstore.cli.suggest import known  # noqa: PLC0415
+
+    with opened() as store:
+        if stream is None:
+            told = store.info()
+            if not settings.as_table():
+                render.one(facts.of_store(told))
+                return
+            from evstore.cli import report  # noqa: PLC0415
+
+            report.of_store(store, told)
+            return
+        of_stream = known(store, stream, missing_ok=missing_ok)
+        if of_stream is None:
+            return
+        if not settings.as_table():
+            render.one(facts.of_stream(of_stream))
+            return
+        from evstore.cli import report  # noqa: PLC0415
+
+        report.of_stream(store, of_stream)
+
+
+def trace(
+    correlation_id: Annotated[
+        str, typer.Argument(metavar="CORRELATION_ID", show_default=False, help="What belongs together has it.")
+    ],
+    fields: Fields = None,
+    utc: Utc = False,
+) -> None:
+    """Print the events of a correlation, on a terminal as a tree.
+
+    \b
+    Examples:
+      evstore trace req-7
+      evstore trace req-7 | jq -r .type
+      evstore trace "$(evstore get "$ID" | jq -r .metadata.correlationId)"
+
+    In the tree an event stands below the one that caused it, whose id is its
+    causation id. In a pipe events come by global position, as from replay.
+    """
+    settings.current.utc = utc
+    columns = events.fields_of(fields)
+    with opened() as store:
+        found = store.replay(correlation_id=correlation_id)
+        if settings.as_table() and columns is None:
+            from evstore.cli import tree  # noqa: PLC0415
+
+            count = tree.show(store, found)
+        else:
+            count = events.show(found, columns)
+    if count == 0 and (settings.as_table() or settings.on_terminal()):
+        render.note(f"no event has the correlation id {render.to_json(correlation_id)}")

@@ -117,7 +117,7 @@ def import_(
         bool, typer.Option("--renumber", help="Store the events at the next positions and versions.")
     ] = False,
 ) -> None:
-    """Store what `evstore export` wrote, as it was: ids, times, positions and text.
+    """Store what `evstore export` wrote, as it was.
 
     \b
     Examples:

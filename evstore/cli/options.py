@@ -25,7 +25,8 @@ Db = Annotated[
     _option(
         "--db",
         metavar="URL",
-        help="The store: sqlite:///rel.db, sqlite:////abs.db, a path, memory:, memory:FILE.ndjson, env:NAME.  "
+        help="The store: sqlite:///rel.db, sqlite:////abs.db, a path, postgresql://user@host/db, memory:, "
+        "memory:FILE.ndjson, or env:NAME for the URL in a variable.  "
         f"[env: EVSTORE_DB; default: {settings.DEFAULT_DB}]",
     ),
 ]

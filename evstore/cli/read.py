@@ -259,14 +259,6 @@ def _version(store: "EventStore", stream: str) -> int:
 
 def _check_there(store: "EventStore", stream: str) -> None:
     """StreamNotFoundError where there is no such stream, with the name that was probably meant."""
-    from evstore.errors import StreamNotFoundError  # noqa: PLC0415
+    from evstore.cli.suggest import known  # noqa: PLC0415
 
-    try:
-        store.stream_info(stream)
-    except StreamNotFoundError as error:
-        from evstore.cli.suggest import stream_like  # noqa: PLC0415
-
-        meant = stream_like(store, stream)
-        if meant is not None:
-            error.add_note(f"did you mean {render.to_json(meant)}?")
-        raise
+    known(store, stream)

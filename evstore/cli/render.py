@@ -90,15 +90,26 @@ def cell(value: Any) -> str:
     return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
-def many(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], fields: Sequence[str] | None = None) -> None:
-    """A list of objects in the form asked for; a terminal's table shows `columns`."""
-    picked = ({each: row.get(each) for each in fields} for row in rows) if fields else rows
+def many(
+    rows: Iterable[Mapping[str, Any]],
+    columns: Sequence[str],
+    fields: Sequence[str] | None = None,
+    *,
+    bar: str | None = None,
+    spare: Sequence[str] = (),
+) -> None:
+    """A list of objects in the form asked for, or `fields` of them; a terminal's table shows `columns`.
+
+    There, `bar` is the number that is drawn, too, and `spare` are the columns that a narrow window does without,
+    the first of them first.
+    """
     if settings.as_table():
-        heads = [*(fields or columns)]
-        cells = [[_shown(row.get(head)) for head in heads] for row in picked]
-        if cells:
-            table(heads, cells)
-    elif settings.current.format == "json":
+        from evstore.cli.listing import listing  # noqa: PLC0415 - only a person's window needs it
+
+        listing(list(rows), columns, bar, spare)
+        return
+    picked = ({each: row.get(each) for each in fields} for row in rows) if fields else rows
+    if settings.current.format == "json":
         array(to_json(row) for row in picked)
     elif settings.current.format == "tsv":
         for row in picked:
@@ -137,73 +148,3 @@ def array(values: Iterable[str]) -> None:
     for value in values:
         found.add(value)
     found.close()
-
-
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else "" if value is None else to_json(value)
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, header: bool = True) -> None:
-    """A table as wide as the terminal. Some widths are fixed, so that rows that come later stand under those
-    before."""
-    from io import StringIO  # noqa: PLC0415
-
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    colour = settings.in_colour()
-    buffer = StringIO()
-    # What the environment says of colours was heard already.
-    system = "standard" if colour else None
-    console = Console(file=buffer, force_terminal=colour, no_color=not colour, color_system=system)  # type: ignore[arg-type]
-    drawn = Table(box=None, show_header=header, pad_edge=False, header_style="bold", expand="data" in heads)
-    cells = [[visible(cell) for cell in row] for row in rows]
-    shared = {} if "data" in heads else _shared_widths(heads, cells, console.width)
-    for head in heads:
-        drawn.add_column(
-            Text(visible(head)),
-            justify="right" if head in _NUMBERS else "left",
-            style=_STYLES.get(head, ""),
-            width=_width(head, console.width) if "data" in heads else shared[head],
-            ratio=1 if head == "data" else None,
-            no_wrap=True,
-            overflow="ellipsis",
-        )
-    for row in cells:
-        drawn.add_row(*map(Text, row))
-    console.print(drawn)
-    # Rich fills the last column up, which a narrower window would wrap later.
-    # Not splitlines: data may hold what other programs take for the end of a line.
-    write("".join(f"{each.rstrip()}\n" for each in buffer.getvalue().removesuffix("\n").split("\n")))
-
-
-def _shared_widths(heads: Sequence[str], rows: Sequence[Sequence[str]], whole: int) -> dict[str, int]:
-    """Numbers and times as wide as they are; names share what is left, the short ones first, so that a long
-    name never takes the place of a number."""
-    from rich.cells import cell_len
-
-    widths = {
-        head: max(cell_len(head), *(cell_len(row[at]) for row in rows)) if rows else cell_len(head)
-        for at, head in enumerate(heads)
-    }
-    left = whole - 2 * (len(heads) - 1)
-    rigid = [head for head in heads if head in _NUMBERS or head.endswith(("At", "Timestamp", "timestamp"))]
-    left -= sum(widths[head] for head in rigid)
-    names = sorted((head for head in heads if head not in rigid), key=widths.__getitem__)
-    for at, head in enumerate(names):
-        widths[head] = max(4, min(widths[head], left // (len(names) - at)))
-        left -= widths[head]
-    return widths
-
-
-_NUMBERS: Final = {
-    "version", "position", "globalPosition", "streams", "events", "firstPosition", "lastPosition",
-}  # fmt: skip
-_STYLES: Final = {"version": "cyan", "position": "cyan", "time": "dim", "type": "green", "category": "cyan"}
-
-
-def _width(head: str, whole: int) -> int | None:
-    if head in ("stream", "type"):
-        return max(12, whole // 6)
-    return {"version": 7, "position": 8, "time": 19}.get(head)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from evstore.errors import StreamNotFoundError
 from evstore.streams import category_of
-from evstore.wire import nearest
 
 if TYPE_CHECKING:
+    from evstore.events import StreamInfo
     from evstore.store import EventStore
 
 LOOKED_AT: Final = 1000
@@ -17,10 +18,12 @@ LOOKED_AT: Final = 1000
 
 def stream_like(store: EventStore, stream_id: str) -> str | None:
     """A stream that is there and is named almost so."""
+    from evstore.wire import nearest  # noqa: PLC0415 - what is there needs no suggestion
+
     category = category_of(stream_id)
-    known = [info.category for info in islice(store.categories(), LOOKED_AT)]
-    if category not in known:
-        meant = nearest(category, known)
+    there = [info.category for info in islice(store.categories(), LOOKED_AT)]
+    if category not in there:
+        meant = nearest(category, there)
         if meant is None:
             return None
         stream_id = meant + stream_id[len(category) :]
@@ -30,3 +33,18 @@ def stream_like(store: EventStore, stream_id: str) -> str | None:
         if near:
             return stream_id if stream_id in near else nearest(stream_id, near)
     return None
+
+
+def known(store: EventStore, stream_id: str, *, missing_ok: bool = False) -> StreamInfo | None:
+    """What is known of the stream, else StreamNotFoundError with the name that was probably meant."""
+    try:
+        return store.stream_info(stream_id)
+    except StreamNotFoundError as error:
+        if missing_ok:
+            return None
+        meant = stream_like(store, stream_id)
+        if meant is not None:
+            from evstore.cli.render import to_json  # noqa: PLC0415
+
+            error.add_note(f"did you mean {to_json(meant)}?")
+        raise

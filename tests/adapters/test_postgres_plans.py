@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from evstore import EventData, Metadata, connect
-from evstore.adapters.postgres import statements
+from evstore.adapters.postgres import audit, statements
 from evstore.adapters.shared import correlation_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from types import ModuleType
 
     import psycopg
 
@@ -48,6 +50,18 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "SPAN": ({"since": 1, "last": 2}, {"events_by_timestamp"}),
     "HEAD": ({}, {"events_pkey"}),
 }
+PAGE = {"after": 50, "high": 2**63 - 1, "limit": 1000}
+# What `verify` asks: all the indexes by which it touches the tables, and no other.
+AUDITS: dict[str, set[str]] = {
+    "AUDIT_EVENTS": {
+        "events_pkey", "events_by_id", "events_by_stream", "events_by_category", "streams_pkey", "types_pkey",
+        "categories_pkey",
+    },
+    "AUDIT_STREAMS": {"streams_pkey", "streams_by_id", "streams_by_number", "events_by_stream", "categories_pkey"},
+    "AUDIT_CATEGORIES": {"categories_pkey", "categories_by_name", "events_by_category"},
+    "AUDIT_TYPES": {"types_pkey", "types_by_name", "events_by_type"},
+}  # fmt: skip
+AUDITS_WITHOUT_PLAN = {"BY_INDEX", "OBJECTS", "AMCHECK", "BTREES", "IN_AMCHECK", "CHECK_BTREE"}
 # Of the server or of one row: there is nothing to choose.
 WITHOUT_PLAN = {"ADMITS", "OCCUPIED", "INITIALIZE_LOCK", "INFO", "SWEEP_STAGED", "NOTIFY", "WRITTEN", "FLUSHED", "FLUSH"}  # fmt: skip
 # The few rows of several categories are brought into one order, and so are the names of types that were counted.
@@ -77,13 +91,14 @@ def _plan(connection: psycopg.Connection, name: str, given: dict[str, Any], sche
     return [row[0] for row in connection.execute(b"EXPLAIN (COSTS OFF) " + statement.strip(), given).fetchall()]
 
 
-def test_every_statement_that_reads_has_its_plan_here() -> None:
+@pytest.mark.parametrize(("module", "known"), [(statements, {*PLANS, *WITHOUT_PLAN}), (audit, {*AUDITS, *AUDITS_WITHOUT_PLAN})])  # fmt: skip
+def test_every_statement_that_reads_has_its_plan_here(module: ModuleType, known: set[str]) -> None:
     reads = {
         name
-        for name, text in vars(statements).items()
+        for name, text in vars(module).items()
         if name.isupper() and isinstance(text, str) and text.strip().startswith("SELECT")
     }
-    assert reads == {*PLANS, *WITHOUT_PLAN}
+    assert reads == known
 
 
 def test_a_read_touches_large_tables_by_its_index_alone(crowded: tuple[psycopg.Connection, str]) -> None:
@@ -95,3 +110,17 @@ def test_a_read_touches_large_tables_by_its_index_alone(crowded: tuple[psycopg.C
         assert used <= allowed, (name, plan)
         assert not re.search(r"Seq Scan on (events|streams)\b", plan), (name, plan)
         assert name in SORTS or "Sort" not in plan, (name, plan)
+
+
+def test_an_audit_looks_everything_up_in_its_index(crowded: tuple[psycopg.Connection, str]) -> None:
+    """With as many rows as here, and with the few that the planner would rather read the table for."""
+    connection, schema = crowded
+    for name, indexes in AUDITS.items():
+        for limit in (1, 1000):
+            statement = statements.in_schema(getattr(audit, name), schema).strip()
+            with connection.transaction():
+                connection.execute(audit.BY_INDEX)
+                rows = connection.execute(b"EXPLAIN (COSTS OFF) " + statement, {**PAGE, "limit": limit}).fetchall()
+            plan = "\n".join(row[0] for row in rows)
+            assert set(re.findall(r"(?:using|Scan on) (\w+_(?:pkey|by_\w+))", plan)) == indexes, plan
+            assert not re.search("Seq Scan|Sort|Hash|Merge", plan), plan

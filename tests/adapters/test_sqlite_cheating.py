@@ -94,6 +94,16 @@ def test_a_store_whose_tables_were_dropped_is_called_damaged(path: Path) -> None
         list(store.read("Order-1"))
 
 
+def test_text_that_is_not_utf_8_is_called_damage(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("DROP TRIGGER events_are_not_updated")
+        connection.execute("UPDATE events SET data = CAST(x'22ff22' AS TEXT) WHERE global_position = 3")
+    with connect(f"sqlite:{path}") as store:
+        with pytest.raises(CorruptStoreError, match="not UTF-8"):
+            list(store.read("Order-1"))
+        assert [event.version for event in store.read("Order-1", to=2)] == [1, 2]
+
+
 def test_an_insert_that_the_tables_refuse_is_called_damage_not_conflict(path: Path) -> None:
     """Known ids are looked for after a refusal; where there are none, somebody changed the schema."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:

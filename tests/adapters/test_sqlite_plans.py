@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from evstore import EventData, connect
-from evstore.adapters.sqlite import SqliteAdapter, statements
+from evstore.adapters.sqlite import SqliteAdapter, audit, statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from types import ModuleType
 
 EVENTS = {
     "low": 1, "high": 9, "limit": 5, "types": None, "since": None, "until": None,
@@ -44,6 +46,14 @@ PLANS: dict[str, tuple[Any, str, set[str]]] = {
     "LIST_TYPES_OF_CATEGORY": (NAMES, "events_by_category", {"categories_by_name"}),
     "SPAN": ({"since": 1, "last": 2}, "events_by_timestamp", set()),
 }
+# What `verify` asks goes along a table, and looks each row up in these.
+PAGE = {"after": 50, "high": 99, "limit": 5}
+AUDITS: dict[str, set[str]] = {
+    "AUDIT_EVENTS": {"events_by_id (id=?)", "events_by_stream (stream_key=? AND version=?)", "events_by_category (category_key=? AND global_position<?)"},
+    "AUDIT_STREAMS": {"streams_by_id (stream_id=?)", "streams_by_number (category_key=? AND category_number=?)", "streams_by_number (category_key=? AND category_number<?)", "events_by_stream (stream_key=?)"},
+    "AUDIT_CATEGORIES": {"categories_by_name (name=?)", "events_by_category (category_key=?)"},
+    "AUDIT_TYPES": {"types_by_name (name=?)", "events_by_type (type_key=?)"},
+}  # fmt: skip
 # Counting a category's types reads its events once and sorts their few names.
 SORTS = {"LIST_TYPES_OF_CATEGORY"}
 # One row, or the ends of tables: there is nothing to choose.
@@ -64,11 +74,26 @@ def _plan(adapter: SqliteAdapter, statement: str, given: Any) -> list[str]:
         return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", given)]
 
 
-def test_every_statement_that_reads_has_its_plan_here() -> None:
+@pytest.mark.parametrize(
+    ("module", "known"), [(statements, {*PLANS, *WITHOUT_PLAN}), (audit, {*AUDITS, "OBJECTS"})]
+)
+def test_every_statement_that_reads_has_its_plan_here(module: ModuleType, known: set[str]) -> None:
     reads = {
-        name for name, text in vars(statements).items() if name.isupper() and text.strip().startswith("SELECT")
+        name
+        for name, text in vars(module).items()
+        if name.isupper() and isinstance(text, str) and text.strip().startswith("SELECT")
     }
-    assert reads == {*PLANS, *WITHOUT_PLAN}
+    assert reads == known
+
+
+@pytest.mark.parametrize("name", AUDITS)
+def test_an_audit_goes_along_its_table_and_looks_everything_up_in_its_index(
+    adapter: SqliteAdapter, name: str
+) -> None:
+    plan = _plan(adapter, getattr(audit, name), PAGE)
+    assert re.fullmatch(r"SEARCH \w+ USING INTEGER PRIMARY KEY \(rowid>\?.*", plan[0]), plan
+    assert all(re.match("SEARCH|CORRELATED SCALAR SUBQUERY", line) for line in plan), plan
+    assert {line.partition(" INDEX ")[2] for line in plan} - {""} == AUDITS[name]
 
 
 @pytest.mark.parametrize("name", PLANS)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.conftest import Command
 
 
-def _server(command: Command) -> tuple[Server, str]:
+def server_of(command: Command) -> tuple[Server, str]:
     """Where its store lies, and in which schema."""
     return Server("", command.database), parse_qs(urlsplit(command.database).query)["schema"][0]
 
@@ -28,7 +28,7 @@ def writing(command: Command) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
         return
-    server, schema = _server(command)
+    server, schema = server_of(command)
     with server.connect() as connection:
         # The lock of every writer, as schema.sql has it.
         events = f"'{schema}.events'::regclass::oid::integer"
@@ -39,7 +39,7 @@ def writing(command: Command) -> Iterator[None]:
 def remove(command: Command) -> None:
     """Take its store away, and all that belongs to it."""
     if command.database:
-        server, schema = _server(command)
+        server, schema = server_of(command)
         server.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
     for each in command.folder.iterdir():
         each.unlink()

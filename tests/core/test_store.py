@@ -31,6 +31,7 @@ OPERATIONS = {
     "categories": lambda store: list(store.categories()),
     "types": lambda store: list(store.types()),
     "info": lambda store: store.info(),
+    "verify": lambda store: list(store.verify()),
 }
 each_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 

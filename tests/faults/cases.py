@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ from msgspec.structs import replace
 from evstore import ANY_VERSION, NO_STREAM, STREAM_EXISTS, connect
 from tests.faults import recorded
 from tests.faults.checker import Finding, check
-from tests.faults.history import History, Invoked, Part, Record, Sent
+from tests.faults.history import History, Invoked, Part, Record, Sent, Withdrawn
 
 if TYPE_CHECKING:
     from evstore import StoredEvent
@@ -70,5 +71,9 @@ def clean() -> Case:
         recorded.follow(store, tell, "follower", after=3, to=10)
         recorded.append(store, tell, "last", (part("D-1"),))  # 11
         recorded.read(store, tell, after=8)
+        recorded.show(tell, store.read("A-1", backward=True, limit=2))  # 10 and 6
+        recorded.say(tell, [("", store.head()), ("A", 4), ("D-1", store.stream_info("D-1").version)])
+        tell(Invoked("withdrawn", monotonic_ns(), (part("E-1"),)))
+        tell(Withdrawn("withdrawn", monotonic_ns()))
         log = list(store.replay())
     return Case(records, log)

@@ -1,4 +1,4 @@
-"""The six rules of an event log, judged over a history and over the log that is left at its end.
+"""The seven rules of an event log, judged over a history and over the log that is left at its end.
 
 Because the log is one sequence without gaps, nothing has to be searched for, as a checker of linearizability
 must: an append took effect where its events lie, and each rule is one pass over what was recorded.
@@ -11,10 +11,10 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from evstore import ANY_VERSION, STREAM_EXISTS
-from tests.faults.history import Refused, Started, Stored, print_of
+from tests.faults.history import Refused, Started, Stored, Withdrawn, print_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -90,8 +90,7 @@ class Evidence:
 def check(history: History, log: Sequence[StoredEvent]) -> list[Finding]:
     """What is wrong, in the order of the rules; nothing, if the store kept its promises."""
     evidence = Evidence(history, log)
-    rules = (order, outcomes, real_time, expectations, reads, followers)
-    return [Finding(number, said) for number, rule in enumerate(rules, 1) for said in rule(evidence)]
+    return [Finding(number, said) for number, rule in enumerate(RULES, 1) for said in rule(evidence)]
 
 
 def order(evidence: Evidence) -> Iterator[str]:
@@ -122,13 +121,15 @@ def outcomes(evidence: Evidence) -> Iterator[str]:
             yield f"{unit.name} was acknowledged, and {unit.found.count(None)} of its events are lost"
         if isinstance(unit.attempts[-1].answer, Refused) and unit.positions:
             yield f"{unit.name} was refused, and is stored at {unit.positions}"
+        if isinstance(unit.attempts[-1].answer, Withdrawn) and unit.positions:
+            yield f"{unit.name} was taken back, and is stored at {unit.positions}"
         for (stream_id, sent), found in zip(unit.sent, unit.found, strict=True):
             if found and (found.stream_id, found.type, found.data_json) != (stream_id, sent.type, sent.data):
                 yield f"{unit.name} sent another event than {found!r}"
-        yield from _receipts(unit)
+        yield from _receipts(evidence, unit)
 
 
-def _receipts(unit: Unit) -> Iterator[str]:
+def _receipts(evidence: Evidence, unit: Unit) -> Iterator[str]:
     found = [event for event in unit.found if event]
     if len(found) < len(unit.found):
         return
@@ -141,6 +142,8 @@ def _receipts(unit: Unit) -> Iterator[str]:
         told = (answer.first, answer.versions or has[1])
         if told != has:
             yield f"{unit.name} was told position {told[0]}, versions {told[1]}, but has {has[0]}, {has[1]}"
+        elif answer.prints and answer.prints != tuple(evidence.prints[at] for at in unit.positions):
+            yield f"{unit.name} was told other events than the log's at {unit.positions}"
 
 
 def real_time(evidence: Evidence) -> Iterator[str]:
@@ -175,7 +178,11 @@ def expectations(evidence: Evidence) -> Iterator[str]:
 
 
 def reads(evidence: Evidence) -> Iterator[str]:
-    """5: a read is a slice of the log, and one to the end shows what was acknowledged before it began."""
+    """5: what was shown is in the log; a read of the log is a slice of it, and one to the end shows what was
+    acknowledged before it began."""
+    for seen in {each: True for shown in evidence.history.shown for each in shown.seen}:
+        if not _is_in(evidence, seen):
+            yield f"{seen} was shown, and is not in the log"
     for read in evidence.history.reads:
         name = f"the read after {read.after}"
         for position, seen in enumerate(read.seen, read.after + 1):
@@ -215,3 +222,26 @@ def _next(evidence: Evidence, record: Followed, last: int) -> Iterator[str]:
 
 def _is_in(evidence: Evidence, seen: Seen) -> bool:
     return evidence.prints.get(seen.position) == seen.print
+
+
+def foundations(evidence: Evidence) -> Iterator[str]:
+    """7: what an answer said to be there was there before the answer, and is for ever."""
+    times: dict[tuple[str, int], int] = {}
+    numbers = Counter[str]()
+    for event in evidence.log:
+        numbers[event.category] += 1
+        for key in (
+            ("", event.global_position),
+            (event.category, numbers[event.category]),
+            (event.stream_id, event.version),
+        ):
+            times[key] = event.timestamp_us
+    for name, number, wall_us in {(each.name, each.number, each.wall_us) for each in evidence.history.levels}:
+        stored_us = times.get((name, number))
+        if number and stored_us is None:
+            yield f"{name or 'the log'} was said to be at {number}, which is not there"
+        elif number and stored_us > wall_us:
+            yield f"{name or 'the log'} was said to be at {number} before that was stored"
+
+
+RULES: Final = (order, outcomes, real_time, expectations, reads, followers, foundations)

@@ -45,6 +45,15 @@ class Seen(Struct, frozen=True, array_like=True):
     print: str
 
 
+class Level(Struct, frozen=True, array_like=True):
+    """How far something was said to have come: a stream, a category, or (by the name "") the log."""
+
+    name: str
+    number: int
+    wall_us: int
+    """When it was said, by the clock that also gives events their time."""
+
+
 class _Record(Struct, frozen=True, tag=True):
     pass
 
@@ -58,21 +67,39 @@ class Invoked(_Record):
 
 
 class Stored(_Record):
-    """It was acknowledged: the position of its first event, and where told the version of each part's."""
+    """It was acknowledged: the position of its first event, and where told the version of each part's, and the
+    prints of its events."""
 
     op: str
     at: int
     first: int
     versions: tuple[int, ...] = ()
     duplicate: bool = False
+    prints: tuple[str, ...] = ()
 
 
 class Refused(_Record):
-    """It failed, with the promise that nothing was stored."""
+    """It failed, with the promise that nothing was stored, because a stream stood at this level."""
 
     op: str
     at: int
     reason: str
+    level: Level | None = None
+
+
+class Withdrawn(_Record):
+    """Who made it took it back before anybody could see it."""
+
+    op: str
+    at: int
+
+
+class Unsure(_Record):
+    """It failed without a promise."""
+
+    op: str
+    at: int
+    error: str
 
 
 class Read(_Record):
@@ -83,6 +110,18 @@ class Read(_Record):
     after: int
     limit: int | None
     seen: tuple[Seen, ...]
+
+
+class Shown(_Record):
+    """Events were shown by another read than one of the log."""
+
+    seen: tuple[Seen, ...]
+
+
+class Said(_Record):
+    """A list, or a number, said how far things had come."""
+
+    levels: tuple[Level, ...]
 
 
 class Started(_Record):
@@ -99,7 +138,8 @@ class Followed(_Record):
     seen: Seen
 
 
-Record: TypeAlias = Invoked | Stored | Refused | Read | Started | Followed
+Answer: TypeAlias = Stored | Refused | Withdrawn
+Record: TypeAlias = Invoked | Answer | Unsure | Read | Shown | Said | Started | Followed
 
 _decoder: Final = msgspec.json.Decoder(Record)
 
@@ -117,9 +157,18 @@ def records_in(lines: Iterable[bytes]) -> Iterator[Record]:
     return (_decoder.decode(line) for line in lines if line.endswith(b"\n"))
 
 
+def seen(events: Iterable[StoredEvent]) -> tuple[Seen, ...]:
+    return tuple(Seen(event.global_position, print_of(event)) for event in events)
+
+
 def print_of(event: StoredEvent) -> str:
     """A short text that differs as soon as anything in the event does."""
-    return blake2b(event.to_json().encode(), digest_size=8).hexdigest()
+    return print_of_line(event.to_json().encode())
+
+
+def print_of_line(line: bytes) -> str:
+    """The print of the event that a command shows as this line."""
+    return blake2b(line, digest_size=8).hexdigest()
 
 
 @dataclass
@@ -127,13 +176,16 @@ class Attempt:
     """An append and what came of it; without an answer that is unknown."""
 
     invoked: Invoked
-    answer: Stored | Refused | None = None
+    answer: Answer | None = None
 
 
 @dataclass
 class History:
     attempts: list[Attempt] = field(default_factory=list)
+    unsure: list[Unsure] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
+    shown: list[Shown] = field(default_factory=list)
+    levels: list[Level] = field(default_factory=list)
     followers: dict[str, list[Started | Followed]] = field(default_factory=lambda: defaultdict(list))
 
     @classmethod
@@ -146,10 +198,18 @@ class History:
                 case Invoked():
                     begun[record.op] = Attempt(record)
                     history.attempts.append(begun[record.op])
-                case Stored() | Refused():
+                case Stored() | Refused() | Withdrawn():
                     begun[record.op].answer = record
+                case Unsure():
+                    history.unsure.append(record)
                 case Read():
                     history.reads.append(record)
+                case Shown():
+                    history.shown.append(record)
+                case Said():
+                    history.levels += record.levels
                 case Started() | Followed():
                     history.followers[record.who].append(record)
+            if isinstance(record, Refused) and record.level:
+                history.levels.append(record.level)
         return history

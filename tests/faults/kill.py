@@ -26,7 +26,7 @@ from tests.faults import history, recorded
 from tests.faults.checker import Finding, check
 from tests.faults.history import Followed, History
 from tests.faults.load import Load
-from tests.faults.summary import AGAIN, FOLLOWER, Summary, damage_of
+from tests.faults.summary import FOLLOWER, Summary, damage_of
 from tests.faults.victims import Commands, Worker
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Run:
 
         def retry(store: EventStore) -> None:
             for attempt in unknown:
-                recorded.append(store, self.tell, attempt.invoked.op + AGAIN, attempt.invoked.parts)
+                recorded.append(store, self.tell, attempt.invoked.op + recorded.AGAIN, attempt.invoked.parts)
 
         choices: list[list[Callable[[EventStore], None]]] = [[], [read], [read, retry], [retry, read]]
         start = time.monotonic()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import uuid4
 
+from msgspec import structs
+
 from evstore import NO_STREAM, STREAM_EXISTS
-from tests.faults.history import Followed, Invoked, Part, Read, Refused, Seen, Started, Stored
+from tests.faults.history import Followed, Invoked, Part, Read, Refused, Said, Seen, Shown, Started, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,6 +134,24 @@ def a_receipt_tells_another_version(case: Case) -> None:
     case.change(Stored, "several", versions=(2, 5))
 
 
+@fault(2, "append first was told other events than the log's at [1]")
+def a_receipt_tells_another_event(case: Case) -> None:
+    case.change(Stored, "first", prints=case.named(Stored, "last").prints)
+
+
+@fault(2, "append unknown was told other events than the log's at [8, 9]")
+def a_duplicate_was_lost_behind_its_receipt_and_stored_anew(case: Case) -> None:
+    for index in (7, 8):
+        case.log[index] = case.log[index]._replace(timestamp_us=case.log[index].timestamp_us + 1)
+
+
+@fault(2, "append withdrawn was taken back, and is stored at [12]")
+def what_was_taken_back_is_stored(case: Case) -> None:
+    (sent,) = case.named(Invoked, "withdrawn").parts[0].events
+    case.log.append(case.log[0]._replace(id=sent.id))
+    case.renumber()
+
+
 @fault(3, "append first is at 1, but began after 4 was acknowledged")
 def a_later_append_lies_below_an_earlier_one(case: Case) -> None:
     case.change(Invoked, "first", at=case.named(Stored, "batch").at + 1)
@@ -166,7 +186,7 @@ def an_append_to_an_existing_stream_finds_none(case: Case) -> None:
 
 @fault(4, "append never expected nothing, and was refused: no reason")
 def an_append_that_expects_nothing_is_refused(case: Case) -> None:
-    case.records.append(Refused("never", case.records[-1].until, "no reason"))
+    case.records.append(Refused("never", case.named(Stored, "last").at, "no reason"))
 
 
 def expect(case: Case, op: str, nth: int, expected: int) -> None:
@@ -210,6 +230,18 @@ def an_event_has_changed_since_it_was_read(case: Case) -> None:
     case.log[0] = case.log[0]._replace(timestamp_us=0)
 
 
+@fault(5, "Seen(position=10, print=")
+def an_event_that_was_shown_of_a_stream_is_gone(case: Case) -> None:
+    case.log[9:] = [case.log[10]]
+    case.renumber()
+
+
+@fault(5, "was shown, and is not in the log")
+def an_event_that_was_shown_by_its_id_has_another_position(case: Case) -> None:
+    (shown,) = case.all(Shown)
+    case.change(Shown, 0, seen=(Seen(9, shown.seen[0].print),))
+
+
 def show(case: Case, nth: int, changed: Callable[[tuple[Seen, ...]], tuple[Seen, ...]]) -> None:
     case.change(Read, nth, seen=changed(case.all(Read)[nth].seen))
 
@@ -243,3 +275,24 @@ def a_follower_goes_back_without_a_new_start(case: Case) -> None:
 @fault(6, "follower was handed another event than the log's at 2")
 def a_follower_was_handed_an_event_that_is_gone(case: Case) -> None:
     case.change(Followed, 1, seen=Seen(2, case.all(Followed)[0].seen.print))
+
+
+@fault(7, "A-1 was said to be at 5, which is not there")
+def a_conflict_rested_on_a_version_that_is_gone(case: Case) -> None:
+    case.change(Refused, "refused", level=structs.replace(case.named(Refused, "refused").level, number=5))
+
+
+@fault(7, "A-1 was said to be at 1 before that was stored")
+def a_conflict_rested_on_a_version_that_was_lost_and_given_again(case: Case) -> None:
+    level = case.named(Refused, "refused").level
+    case.log[0] = case.log[0]._replace(timestamp_us=level.wall_us + 1)
+
+
+@fault(7, "the log was said to be at 11, which is not there")
+def the_head_that_was_told_is_gone(case: Case) -> None:
+    case.log.pop()
+
+
+@fault(7, "A was said to be at 5, which is not there")
+def a_category_that_was_listed_has_fewer_events(case: Case) -> None:
+    case.change(Said, 0, levels=(structs.replace(case.all(Said)[0].levels[1], number=5),))

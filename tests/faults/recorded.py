@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from time import monotonic_ns
-from typing import TYPE_CHECKING, TypeAlias
+from time import monotonic_ns, time_ns
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from evstore import ConflictError, EventData, NotFoundError, Write
+from evstore import ConcurrencyError, ConflictError, EventData, NotFoundError, UnavailableError, Write
 from tests.faults.history import (
     Followed,
     Invoked,
+    Level,
     Part,
     Read,
     Record,
     Refused,
-    Seen,
+    Said,
+    Shown,
     Started,
     Stored,
+    Unsure,
     print_of,
+    seen,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from evstore import Appended, EventStore, EvstoreError
+    from evstore import Appended, EventStore, EvstoreError, StoredEvent
 
     Tell: TypeAlias = Callable[[Record], object]
+
+AGAIN: Final = "-again"
+"""Stands behind the name of an append that is tried again because its outcome was unknown."""
 
 
 def append(store: EventStore, tell: Tell, op: str, parts: tuple[Part, ...]) -> Appended | EvstoreError:
@@ -38,10 +45,36 @@ def append(store: EventStore, tell: Tell, op: str, parts: tuple[Part, ...]) -> A
     try:
         stored = store.append(*writes[0]) if len(writes) == 1 else store.append_many(writes)
     except (ConflictError, NotFoundError) as error:
-        tell(Refused(op, monotonic_ns(), str(error)))
+        tell(Refused(op, monotonic_ns(), str(error), _level(error, parts)))
         return error
-    tell(Stored(op, monotonic_ns(), stored[0].global_position, _first_versions(stored, parts), stored.duplicate))
+    versions, prints = _first_versions(stored, parts), tuple(map(print_of, stored))
+    tell(Stored(op, monotonic_ns(), stored[0].global_position, versions, stored.duplicate, prints))
     return stored
+
+
+def insist(
+    store: EventStore, tell: Tell, op: str, parts: tuple[Part, ...], wait: Callable[[], object]
+) -> Appended | EvstoreError:
+    """Append until the outcome is known; `wait` for better times in between."""
+    while True:
+        try:
+            return append(store, tell, op, parts)
+        except UnavailableError as error:
+            tell(Unsure(op, monotonic_ns(), type(error).__name__))
+        op += AGAIN
+        wait()
+
+
+def _level(error: EvstoreError, parts: tuple[Part, ...]) -> Level | None:
+    """Where a stream stood that was not where it was expected, if that is told: to a stream's second part, it is
+    where the first one would have led."""
+    if isinstance(error, ConcurrencyError) and [part.stream_id for part in parts].count(error.stream_id) == 1:
+        return Level(error.stream_id, error.actual, wall_us())
+    return None
+
+
+def wall_us() -> int:
+    return time_ns() // 1000
 
 
 def _first_versions(stored: Appended, parts: tuple[Part, ...]) -> tuple[int, ...]:
@@ -55,9 +88,21 @@ def _first_versions(stored: Appended, parts: tuple[Part, ...]) -> tuple[int, ...
 def read(store: EventStore, tell: Tell, after: int = 0, limit: int | None = None) -> int:
     """Read the log, and return the last position that it showed."""
     at = monotonic_ns()
-    seen = tuple(Seen(e.global_position, print_of(e)) for e in store.replay(after=after, limit=limit))
-    tell(Read(at, monotonic_ns(), after, limit, seen))
-    return seen[-1].position if seen else after
+    found = seen(store.replay(after=after, limit=limit))
+    tell(Read(at, monotonic_ns(), after, limit, found))
+    return found[-1].position if found else after
+
+
+def show(tell: Tell, events: Iterable[StoredEvent]) -> None:
+    """Look at events that came by another way than the log."""
+    tell(Shown(seen(events)))
+
+
+def say(tell: Tell, levels: Iterable[tuple[str, int]]) -> None:
+    """Hear how far things have come."""
+    found = list(levels)  # first all of them, then the time
+    now = wall_us()
+    tell(Said(tuple(Level(name, number, now) for name, number in found)))
 
 
 def follow(
@@ -72,6 +117,6 @@ def follow(
     """Follow the log to a position, or until `patience` seconds are quiet, or for ever."""
     tell(Started(who, after))
     for event in store.subscribe(after=after, timeout=patience):
-        tell(Followed(who, Seen(event.global_position, print_of(event))))
+        tell(Followed(who, *seen([event])))
         if to is not None and event.global_position >= to:
             return

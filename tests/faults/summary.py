@@ -6,82 +6,56 @@ import sqlite3
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from evstore import category_of, connect
-from tests.faults.history import Followed, Refused, Stored
+from tests.faults.checker import RULES
+from tests.faults.history import Followed, Stored
+from tests.faults.judged import Judged
+from tests.faults.recorded import AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from evstore import StoredEvent
-    from tests.faults.checker import Finding
-    from tests.faults.history import Attempt, History
+    from tests.faults.history import Attempt
 
 FOLLOWER: Final = "follower"
-AGAIN: Final = "-again"
-"""Stands behind the name of an append that is tried again because its outcome was unknown."""
 
 
-@dataclass
-class Summary:
+@dataclass(kw_only=True)
+class Summary(Judged):
     title: str
     killed: int
     slowest_settling: float
     megabytes: float
-    history: History
-    log: list[StoredEvent]
-    findings: list[Finding]
-    damage: list[str]
-
-    @property
-    def ok(self) -> bool:
-        return not (self.findings or self.damage or self.lost or self.partial)
-
-    @property
-    def acknowledged(self) -> list[Attempt]:
-        return [each for each in self.history.attempts if isinstance(each.answer, Stored)]
-
-    @property
-    def unknown(self) -> list[Attempt]:
-        return [each for each in self.history.attempts if each.answer is None]
 
     @property
     def again(self) -> list[Attempt]:
         return [each for each in self.history.attempts if each.invoked.op.endswith(AGAIN)]
-
-    @property
-    def lost(self) -> int:
-        """Acknowledged events that are not in the log; counted without the checker, lest it is blind."""
-        return sum(total - held for held, total in map(self._held, self.acknowledged))
-
-    @property
-    def partial(self) -> int:
-        """Appends of which the log has some events, but not all."""
-        return sum(0 < held < total for held, total in map(self._held, self.history.attempts))
 
     def __str__(self) -> str:
         first = [f"rule {each.rule}: {each.sentence}" for each in self.findings[:20]]
         return "\n".join([*self._done(), *self._unknowns(), *self._left(), *first])
 
     def _done(self) -> Iterator[str]:
-        refused = sum(isinstance(each.answer, Refused) for each in self.history.attempts)
-        events = sum(total for _, total in map(self._held, self.acknowledged))
         seen = sum(len(read.seen) for read in self.history.reads)
         told = self.history.followers[FOLLOWER]
         positions = [each.seen.position for each in told if isinstance(each, Followed)]
         yield self.title
         yield f"processes killed {self.killed}, slowest settling after it {self.slowest_settling:.3f} s"
-        yield f"appends acknowledged {len(self.acknowledged)} ({events} events), refused {refused}"
+        yield (
+            f"appends acknowledged {len(self.acknowledged)} ({self.acknowledged_events} events), "
+            f"refused {len(self.refused)}"
+        )
         yield f"reads {len(self.history.reads)} ({seen} events)"
         yield f"follower started {len(told) - len(positions)} times, handed {len(positions)} events"
 
     def _unknowns(self) -> Iterator[str]:
         words = Counter(map(_came_of, self.again))
         stored_later = {_first_id(each) for each in self.again if _came_of(each) == "stored now"}
-        stored = sum(self._held(each)[0] > 0 and _first_id(each) not in stored_later for each in self.unknown)
+        stored = sum(self.held(each)[0] > 0 and _first_id(each) not in stored_later for each in self.unknown)
         answers = ", ".join(f"{words[word]} {word}" for word in ("stored before", "stored now", "refused"))
         yield f"unknown outcomes {len(self.unknown)}, of which {stored} were stored"
         yield f"tried again {len(self.again)} of them: {answers}"
@@ -91,17 +65,8 @@ class Summary:
         rules = Counter(each.rule for each in self.findings)
         yield f"log {len(self.log)} events in {streams} streams, {self.megabytes:.1f} MB"
         yield f"integrity {'; '.join(self.damage) or 'ok'}"
-        yield "findings " + ", ".join(f"rule {number}: {rules[number]}" for number in range(1, 7))
+        yield "findings " + ", ".join(f"rule {number}: {rules[number]}" for number in range(1, len(RULES) + 1))
         yield f"lost {self.lost}, partial {self.partial}"
-
-    def _held(self, attempt: Attempt) -> tuple[int, int]:
-        """How many of its events the log has, and of how many."""
-        ids = [event.id for part in attempt.invoked.parts for event in part.events]
-        return sum(each in self._ids for each in ids), len(ids)
-
-    @cached_property
-    def _ids(self) -> set[str]:
-        return {event.id for event in self.log}
 
 
 def _came_of(attempt: Attempt) -> str:

@@ -14,13 +14,18 @@ from tests.faults.history import (
     Followed,
     History,
     Invoked,
+    Level,
     Part,
     Read,
     Refused,
+    Said,
     Seen,
     Sent,
+    Shown,
     Started,
     Stored,
+    Unsure,
+    Withdrawn,
     records_in,
 )
 
@@ -30,11 +35,16 @@ if TYPE_CHECKING:
 PARTS = (Part("A-1", -1, (Sent("1", "Paid", '{"sum":1.10,"who":"é\\n"}'), Sent("2", "Paid", "x" * 200_000))),)
 RECORDS = [
     Invoked("w1-1", 1, PARTS),
-    Stored("w1-1", 2, 1, (1,)),
+    Stored("w1-1", 2, 1, (1,), prints=("p", "q")),
     Invoked("w1-2", 3, PARTS),
-    Refused("w1-2", 4, "too late"),
+    Refused("w1-2", 4, "too late", Level("A-1", 2, 9)),
     Invoked("w1-3", 5, PARTS),
+    Unsure("w1-3", 6, "AppendOutcomeUnknownError"),
+    Invoked("w1-4", 6, PARTS),
+    Withdrawn("w1-4", 6),
     Read(6, 7, 0, None, (Seen(1, "p"), Seen(2, "q"))),
+    Shown((Seen(1, "p"),)),
+    Said((Level("", 2, 10),)),
     Started("f", 0),
     Followed("f", Seen(1, "p")),
 ]
@@ -79,6 +89,10 @@ def test_answers_find_their_attempts_and_an_attempt_without_one_is_unknown() -> 
         ("w1-1", RECORDS[1]),
         ("w1-2", RECORDS[3]),
         ("w1-3", None),
+        ("w1-4", RECORDS[7]),
     ]
-    assert told.reads == [RECORDS[5]]
-    assert told.followers == {"f": RECORDS[6:]}
+    assert told.unsure == [RECORDS[5]]
+    assert told.reads == [RECORDS[8]]
+    assert told.shown == [RECORDS[9]]
+    assert told.levels == [RECORDS[3].level, *RECORDS[10].levels]
+    assert told.followers == {"f": RECORDS[11:]}

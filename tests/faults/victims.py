@@ -9,16 +9,19 @@ from pathlib import Path
 from signal import SIGKILL
 from threading import Event, Lock
 from time import monotonic_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from evstore.cli.exits import CODES
 from tests.conftest import Command
-from tests.faults.history import Followed, Invoked, Refused, Stored, records_in
+from tests.faults.history import Followed, Invoked, Refused, Seen, Started, Stored, print_of_line, records_in
 from tests.faults.load import envelope
 
 if TYPE_CHECKING:
     from tests.faults.load import Load
     from tests.faults.recorded import Tell
+
+Victim: TypeAlias = "Worker | Commands | FollowingCommand"
+"""A process that works until it is killed."""
 
 ROOT = Path(__file__).parents[2]
 
@@ -115,3 +118,30 @@ class Commands:
             self._killed = True
             if self._process is not None:
                 self._process.kill()
+
+
+class FollowingCommand:
+    """`evstore replay --all -f`, whose lines are what it was handed."""
+
+    def __init__(self, folder: Path, tell: Tell, url: str, who: str) -> None:
+        self._tell = tell
+        self._who = who
+        self._process = Command(folder).start("replay", "--all", "-f", "--db", url)
+
+    def run(self) -> bool:
+        """Take what it shows until it is killed."""
+        self._tell(Started(self._who, 0))
+        with self._process as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            for line in process.stdout:
+                if line.endswith(b"\n"):
+                    position = json.loads(line)["globalPosition"]
+                    self._tell(Followed(self._who, Seen(position, print_of_line(line[:-1]))))
+            said = process.stderr.read().decode()
+        if process.returncode != -SIGKILL or said:
+            raise ChildProcessError(f"evstore replay --all -f ended with {process.returncode}: {said}")
+        return True
+
+    def kill(self) -> None:
+        self._process.kill()

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import psycopg
-from psycopg.pq import TransactionStatus
 
 from evstore.adapters.postgres import reading
 from evstore.adapters.postgres import statements as sql
-from evstore.adapters.postgres.connections import OneConnection, PooledConnections
+from evstore.adapters.postgres.connections import OneConnection, PooledConnections, unharmed
 from evstore.adapters.postgres.errors import NOT_WRITTEN, SCHEMA, UNKNOWN, meaning, translated
 from evstore.adapters.postgres.place import place_of
 from evstore.adapters.postgres.waiting import LONGEST_PAUSE, SHORTEST_PAUSE, Hints
 from evstore.adapters.postgres.writing import PAUSES, Calls
 from evstore.errors import (
+    CorruptStoreError,
+    EvstoreError,
     NotAStoreError,
     NotInitializedError,
     SchemaTooNewError,
@@ -32,11 +32,10 @@ from evstore.events import CategoryInfo, StoredEvent, StoreInfo, StreamInfo, Typ
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
 
     from psycopg import Connection
 
-    from evstore.adapters.base import Append, NamePage, Outcome, Page
+    from evstore.adapters.base import Append, Audits, NamePage, Outcome, Page
     from evstore.adapters.postgres.connections import Connections
     from evstore.adapters.postgres.place import Place
     from evstore.adapters.postgres.reading import Question
@@ -47,6 +46,7 @@ SCHEMA_NUMBER: Final = 1
 APPLICATION: Final = "EVST"
 POSITION: Final = 6
 """Where a row of an event has its global position."""
+QUERY_CANCELED: Final = "57014"
 FLUSH_PAUSES: Final = (0.0005, 0.001, 0.002, 0.004, 0.008)
 """Seconds in which a writer should have flushed what it committed; then the reader does it."""
 
@@ -59,7 +59,7 @@ def connect(
     """`timeout`: seconds to wait for other writers. `connect_timeout`: seconds to wait for the server (5, if
     the URL says nothing). `pool_size`: most connections at a time; with 1 there is no pool, threads take turns."""
     place = place_of(url, connect_timeout)
-    connections = OneConnection(place) if pool_size == 1 else PooledConnections(place, pool_size)
+    connections = OneConnection(place) if pool_size == 1 else PooledConnections(place, pool_size, timeout)
     return PostgresAdapter(place, connections, timeout)
 
 
@@ -69,10 +69,12 @@ class PostgresAdapter:
         self._connections = connections
         self._timeout = timeout
         self._hints = Hints(place, connections)
-        self._calls = Calls(connections, place, timeout, self._again)
+        self._calls = Calls(connections, place, timeout, self._explained, self._again)
         self._flushed = 0
         """The highest global position known to be durable."""
         self._admitted = False
+        self._begins = False
+        """Whether a read says the isolation of its transaction, because the role's own is not to be had."""
         self._closed = False
         self._pid = os.getpid()
 
@@ -129,7 +131,7 @@ class PostgresAdapter:
     def _admission(self, connection: Connection) -> tuple[int, int, int] | None:
         """The store's schema number, the oldest reader and the oldest writer it admits; None if it is no store."""
         try:
-            with _unharmed(connection):
+            with unharmed(connection):
                 rows = connection.execute(sql.in_schema(sql.ADMITS, self._place.schema)).fetchall()
         except psycopg.Error as error:
             if meaning(error) != SCHEMA:
@@ -187,17 +189,41 @@ class PostgresAdapter:
         while True:
             try:
                 with self._connections.connection() as connection:
-                    return ask(connection)
+                    if not self._begins:
+                        return ask(connection)
+                    connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+                    with connection.transaction():
+                        return ask(connection)
+            except psycopg.errors.FeatureNotSupported as error:  # a role's serializable default, on a standby
+                if self._begins:
+                    raise self._explained(error) from error
+                self._begins = True
+                continue
             except psycopg.Error as error:
                 self._check_open()
-                failed = translated(error, self._place, self._timeout)
-                if meaning(error) not in (NOT_WRITTEN, UNKNOWN) or error.sqlstate == "57014":
-                    raise failed from error
+                if meaning(error) not in (NOT_WRITTEN, UNKNOWN) or error.sqlstate == QUERY_CANCELED:
+                    raise self._explained(error) from error
                 pause = next(pauses, None)
                 if pause is None:
-                    raise failed from error
+                    raise self._explained(error) from error
             time.sleep(pause)
             self._again()
+
+    def _explained(self, error: psycopg.Error) -> EvstoreError:
+        """What a failure means. Where something of the schema is missing, look what is there."""
+        failed = translated(error, self._place, self._timeout)
+        if meaning(error) != SCHEMA:
+            return failed
+        try:
+            with self._connections.connection() as connection:
+                self._asked(connection)
+        except EvstoreError as found:
+            return found
+        except psycopg.Error:
+            return failed
+        return CorruptStoreError(
+            f"the event store at {self._place.shown} is damaged: {error.diag.message_primary}"
+        )
 
     def _rows(self, question: Question, position: int = -1) -> list[tuple[Any, ...]]:
         """The answer, once all that it rests on is durable: the highest global position that each row tells at
@@ -285,8 +311,15 @@ class PostgresAdapter:
         (facts,) = self._rows(reading.Question(sql.INFO, {"schema": self._place.schema}))
         return info(self._place.shown, facts)
 
+    # --- keeping ---
 
-def _unharmed(connection: Connection) -> AbstractContextManager[Any]:
-    """What fails in here does not end the transaction around it, if there is one."""
-    alone = connection.info.transaction_status == TransactionStatus.IDLE
-    return nullcontext() if alone else connection.transaction()
+    def audits(self) -> Audits:
+        from evstore.adapters.postgres.audit import PostgresAudits  # noqa: PLC0415
+
+        return PostgresAudits(self._tried, self._place.schema)
+
+    def backup(self, path: str, _force: bool) -> NoReturn:
+        """It is the server's own tools that do it, so only to say so."""
+        from evstore.adapters.postgres.tools import no_backup  # noqa: PLC0415
+
+        raise no_backup(self._place, path)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, nullcontext
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.types.string import TextLoader
 
 from evstore.adapters.postgres.errors import not_connected
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
         def close(self) -> None: ...
 
 
+CONNECT_SECONDS: Final = 5.0
 OLDEST_SERVER: Final = 130000
 
 # Every statement is its own transaction. Nothing is prepared on the server: behind a pooler the next statement may
@@ -39,7 +42,9 @@ def connect(place: Place) -> Connection:
     try:
         connection = psycopg.connect(**place.conninfo, **OPTIONS)
     except psycopg.Error as error:
-        raise not_connected(error, place) from error
+        failed = not_connected(error, place)
+        error._pgconn = None  # noqa: SLF001 - it holds the password, and collectors of errors show all
+        raise failed from error
     if connection.info.server_version < OLDEST_SERVER:
         version = connection.info.server_version // 10000
         connection.close()
@@ -52,6 +57,12 @@ def prepared(connection: Connection) -> None:
     """Take JSON and ids as the text they are."""
     for name in ("json", "uuid"):
         connection.adapters.register_loader(name, TextLoader)
+
+
+def unharmed(connection: Connection) -> AbstractContextManager[Any]:
+    """What fails in here does not end the transaction around it, if there is one."""
+    alone = connection.info.transaction_status == TransactionStatus.IDLE
+    return nullcontext() if alone else connection.transaction()
 
 
 class OneConnection:
@@ -82,9 +93,11 @@ class OneConnection:
 class PooledConnections:
     """psycopg's pool. The first connection is made beside it: a pool does not tell why it cannot connect."""
 
-    def __init__(self, place: Place, size: int) -> None:
+    def __init__(self, place: Place, size: int, timeout: float) -> None:
         self._place = place
         self._size = size
+        self._timeout = timeout
+        self._step = float(place.conninfo["connect_timeout"]) or CONNECT_SECONDS
         self._lock = Lock()
         self._pool: Any = None
 
@@ -96,13 +109,17 @@ class PooledConnections:
             if self._pool is None:
                 self._pool = self._opened()
             pool = self._pool
-        try:
-            lent = pool.getconn()
-        except PoolTimeout as error:
-            connect(self._place).close()  # tells why, unless all are lent
-            raise UnavailableError(
-                f"the event store at {self._place.shown}: all {self._size} connections are in use"
-            ) from error
+        lent = None
+        deadline = time.monotonic() + self._timeout
+        while lent is None:
+            try:
+                lent = pool.getconn(timeout=self._step)
+            except PoolTimeout as error:
+                connect(self._place).close()  # tells why, unless all are lent
+                if time.monotonic() >= deadline:
+                    raise UnavailableError(
+                        f"the event store at {self._place.shown}: all {self._size} connections are in use"
+                    ) from error
         try:
             yield lent
         finally:
@@ -116,7 +133,6 @@ class PooledConnections:
             kwargs={**self._place.conninfo, **OPTIONS},
             min_size=0,
             max_size=self._size,
-            timeout=float(self._place.conninfo["connect_timeout"]),
             configure=prepared,
             open=True,
         )

@@ -15,6 +15,7 @@ from evstore.errors import (
     CorruptStoreError,
     DeniedError,
     EvstoreError,
+    InvalidUrlError,
     NotInitializedError,
     StorageFullError,
     StoreBusyError,
@@ -119,6 +120,7 @@ _DENIED_WORDS: Final = (
     "permission denied",
     "no password supplied",
 )
+_WRONG_WORDS: Final = ("invalid ", "definition of service", "service file", "could not parse")
 _RETRIED_WORDS: Final = ("too many", "connection slots", "starting up", "shutting down", "not yet accepting")
 
 
@@ -129,7 +131,9 @@ def not_connected(error: Any, place: Place) -> EvstoreError:
     answered = "FATAL" in said or (lost is not None and (lost.needs_password or lost.used_password))
     at = f"the event store at {place.shown}"
     found: EvstoreError
-    if any(words in said for words in _RETRIED_WORDS):
+    if any(words in said for words in _WRONG_WORDS):  # libpq's own, before it asks anybody
+        found = InvalidUrlError(f"the database URL {place.shown} cannot be used: {said}")
+    elif any(words in said for words in _RETRIED_WORDS):
         found = UnavailableError(f"{at} takes no connection now: {said}")
     elif answered and 'database "' in said and "does not exist" in said:
         found = NotInitializedError(place.shown, "there is no such database")

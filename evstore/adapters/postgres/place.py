@@ -10,12 +10,12 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from evstore.errors import InvalidUrlError
-from evstore.urls import redacted
+from evstore.urls import URL, is_secret, redacted
 
 DEFAULT_SCHEMA: Final = "evstore"
 
 _SCHEMA_NAME = re.compile("(?!pg_)[A-Za-z_][A-Za-z0-9_]{0,62}")
-_SECRETS: Final = ("password", "sslpassword")
+_NO_ENCODING = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 class Place(NamedTuple):
@@ -36,32 +36,17 @@ def place_of(url: str, connect_timeout: float | None = None) -> Place:
 
     libpq's own words on a malformed URL repeat parts of it, perhaps of the password, so they are not passed on.
     """
-    scheme, _, rest = url.partition(":")
-    shown = redacted(url)
-    if not rest.startswith("//"):
-        raise InvalidUrlError(f'"{shown}" lacks the slashes of {scheme}://user@host/database')
-    address, mark, query = rest.partition("?")
-    parts = query.split("&") if mark else []
+    parts = [part for part in url.partition("?")[2].split("&") if part]
     schemas = [unquote(part.partition("=")[2]) for part in parts if part.partition("=")[0] == "schema"]
-    _check_address(address, shown)
-    _check_schema(schemas, shown)
     others = "&".join(part for part in parts if part.partition("=")[0] != "schema")
-    given = _read(f"postgresql:{address}{'?' if others else ''}{others}", shown)
-    return Place(_completed(given, connect_timeout), schemas[0] if schemas else DEFAULT_SCHEMA, shown)
+    _check_schema(schemas)
+    given = _read(url, f"postgresql:{url.partition(':')[2].partition('?')[0]}{'?' if others else ''}{others}")
+    return Place(_completed(given, connect_timeout), schemas[0] if schemas else DEFAULT_SCHEMA, redacted(url))
 
 
-def _check_address(address: str, shown: str) -> None:
-    """Where a password holds @ or / as they are, a part of it is taken for the host, and would be shown."""
-    host, _, database = address[2:].partition("/")
-    if host.count("@") > 1 or "@" in database:
-        raise InvalidUrlError(
-            f'"{shown}" can be read in two ways; in a user or a password, write @ as %40, / as %2F and : as %3A'
-        )
-
-
-def _check_schema(schemas: list[str], shown: str) -> None:
+def _check_schema(schemas: list[str]) -> None:
     if len(schemas) > 1:
-        raise InvalidUrlError(f'"{shown}" names more than one schema')
+        raise InvalidUrlError("the database URL names more than one schema")
     if schemas and not _SCHEMA_NAME.fullmatch(schemas[0]):
         raise InvalidUrlError(
             f'"{schemas[0]}" cannot be the schema of a store: a letter or _, then letters, digits and _, '
@@ -69,15 +54,30 @@ def _check_schema(schemas: list[str], shown: str) -> None:
         )
 
 
-def _read(url: str, shown: str) -> dict[str, Any]:
-    try:
-        return {**conninfo_to_dict(url)}
-    except psycopg.Error as error:
-        if "@" in url or "password" in url.lower() or ":" in url.partition("//")[2]:
-            reason = "in a user or a password, write @ as %40, / as %2F, : as %3A, ? as %3F and % as %25"
+def _read(said: str, url: str) -> dict[str, Any]:
+    if URL.fullmatch(said) and _decodes(said):
+        try:
+            given = {**conninfo_to_dict(url)}
+            int(given.get("connect_timeout") or 0)
+        except (psycopg.Error, ValueError):
+            pass
         else:
-            reason = str(error).strip()
-    raise InvalidUrlError(f'"{shown}" is not a URL that PostgreSQL understands: {reason}')
+            return given
+    raise InvalidUrlError(
+        "the database URL is not one that PostgreSQL understands: postgresql://user:password@host:5432/database, "
+        "with parameters of libpq behind a ?; in a user or a password, write @ as %40, / as %2F, : as %3A, ? as %3F, "
+        "# as %23, % as %25 and a blank as %20"
+    )
+
+
+def _decodes(url: str) -> bool:
+    """Whether all that is percent-encoded stands for text."""
+    try:
+        url.encode()
+        text = unquote(url, errors="strict")
+    except UnicodeError:
+        return False
+    return "\0" not in text and not _NO_ENCODING.search(url)
 
 
 def _completed(given: dict[str, Any], connect_timeout: float | None) -> dict[str, Any]:
@@ -100,8 +100,7 @@ def _completed(given: dict[str, Any], connect_timeout: float | None) -> dict[str
 
 def without_secrets(text: str, place: Place) -> str:
     """The text of somebody else's message, with whatever is secret cut out."""
-    for name in _SECRETS:
-        secret = place.conninfo.get(name)
-        if secret:
-            text = text.replace(secret, "***")
-    return redacted(text) if "://" in text else text
+    for name, value in place.conninfo.items():
+        if value and is_secret(name):
+            text = text.replace(str(value), "***")
+    return text

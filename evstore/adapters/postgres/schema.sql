@@ -470,8 +470,10 @@ END $$;
 -- means nothing. Where the log is flushed that far there is nothing to do, unless standbys must have it, too.
 CREATE FUNCTION evstore.make_durable_v1() RETURNS void
 LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+  SET LOCAL client_min_messages = warning;  -- a wait for a standby that somebody cancels is told in a warning alone
   IF current_setting('synchronous_commit') = 'off' THEN
     SET LOCAL synchronous_commit = on;
   END IF;
@@ -515,11 +517,16 @@ DECLARE
   last_w integer;
   last_e integer;
 BEGIN
-  IF pg_is_in_recovery() THEN
+  IF pg_catalog.pg_is_in_recovery() THEN
     RAISE EXCEPTION USING ERRCODE = 'EV001', MESSAGE = 'evstore: a read replica cannot append';
+  END IF;
+  -- What the caller may not do must not come out behind the first commit.
+  IF NOT pg_catalog.has_function_privilege('evstore.make_durable_v1()', 'EXECUTE') THEN
+    RAISE insufficient_privilege USING MESSAGE = 'permission denied for function make_durable_v1';
   END IF;
   COMMIT;
   SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+  SET LOCAL search_path = pg_catalog, pg_temp;
   SET LOCAL synchronous_commit = off;
   PERFORM set_config('lock_timeout', wait_ms::text, true);
   IF cardinality(unit_writes) = 1 THEN  -- nothing to cut into pieces
@@ -541,10 +548,10 @@ BEGIN
       e := last_e + 1;
     END LOOP;
   END IF;
+  answer := array_to_json(answers);
   COMMIT;
   PERFORM evstore.make_durable_v1();
   COMMIT;
-  answer := array_to_json(answers);
 END $$;
 
 -- The same for one unit that was staged.
@@ -554,11 +561,16 @@ CREATE PROCEDURE evstore.append_staged_v1(
 LANGUAGE plpgsql
 AS $$
 BEGIN
-  IF pg_is_in_recovery() THEN
+  IF pg_catalog.pg_is_in_recovery() THEN
     RAISE EXCEPTION USING ERRCODE = 'EV001', MESSAGE = 'evstore: a read replica cannot append';
+  END IF;
+  -- What the caller may not do must not come out behind the first commit.
+  IF NOT pg_catalog.has_function_privilege('evstore.make_durable_v1()', 'EXECUTE') THEN
+    RAISE insufficient_privilege USING MESSAGE = 'permission denied for function make_durable_v1';
   END IF;
   COMMIT;
   SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+  SET LOCAL search_path = pg_catalog, pg_temp;
   SET LOCAL synchronous_commit = off;
   PERFORM set_config('lock_timeout', wait_ms::text, true);
   answer := json_build_array(evstore.append_staged_unit_v1(staged_as, size, wanted_position));

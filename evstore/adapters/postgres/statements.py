@@ -34,14 +34,16 @@ SELECT
   (SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s),
   (SELECT count(*) FROM pg_catalog.pg_class JOIN pg_catalog.pg_namespace AS n ON n.oid = relnamespace
    WHERE n.nspname = %(schema)s)
+  + (SELECT count(*) FROM pg_catalog.pg_type JOIN pg_catalog.pg_namespace AS n ON n.oid = typnamespace
+     WHERE n.nspname = %(schema)s)
   + (SELECT count(*) FROM pg_catalog.pg_proc JOIN pg_catalog.pg_namespace AS n ON n.oid = pronamespace
      WHERE n.nspname = %(schema)s),
-  current_setting('server_encoding')
+  pg_catalog.current_setting('server_encoding')
 """
 
 # Whoever initializes waits here for who was first; the lock ends with the transaction.
 INITIALIZE_LOCK: Final = """
-SELECT pg_advisory_xact_lock(1163285332, hashtext(%(schema)s))
+SELECT pg_catalog.pg_advisory_xact_lock(1163285332, pg_catalog.hashtext(%(schema)s))
 """
 
 CREATE_SCHEMA: Final = """
@@ -78,7 +80,7 @@ SELECT evstore.sweep_staged_v1(%(staged_as)s::uuid)
 # A transaction of its own, never part of an append: where the queue of notifications is full, its commit fails.
 # Nobody needs to wait for its flush.
 NOTIFY: Final = """
-SELECT set_config('synchronous_commit', 'off', true), pg_notify('evstore', %(payload)s)
+SELECT pg_catalog.set_config('synchronous_commit', 'off', true), pg_catalog.pg_notify('evstore', %(payload)s)
 """
 
 # --- Durability of what was read -----------------------------------------------------------------------------
@@ -87,17 +89,22 @@ SELECT set_config('synchronous_commit', 'off', true), pg_notify('evstore', %(pay
 # has only what is durable on its primary.
 WRITTEN: Final = """
 SELECT
-  CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_insert_lsn() END::text,
-  CASE WHEN pg_is_in_recovery() THEN true ELSE pg_current_wal_flush_lsn() >= pg_current_wal_insert_lsn() END
+  CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL ELSE pg_catalog.pg_current_wal_insert_lsn() END::text,
+  CASE
+    WHEN pg_catalog.pg_is_in_recovery() THEN true
+    ELSE pg_catalog.pg_current_wal_flush_lsn() >= pg_catalog.pg_current_wal_insert_lsn()
+  END
 """
 
 FLUSHED: Final = """
-SELECT pg_current_wal_flush_lsn() >= %(written)s::pg_lsn
+SELECT pg_catalog.pg_current_wal_flush_lsn() >= %(written)s::pg_lsn
 """
 
 # Nobody flushed so far by himself: a writer died between its commits, or the log stands where no commit is.
 FLUSH: Final = """
-SELECT set_config('synchronous_commit', 'local', true), pg_logical_emit_message(true, 'evstore', '')
+SELECT
+  pg_catalog.set_config('synchronous_commit', 'local', true),
+  pg_catalog.pg_logical_emit_message(true, 'evstore', '')
 """
 
 # --- Reading events ------------------------------------------------------------------------------------------
@@ -454,15 +461,15 @@ SELECT
   store.schema_version,
   (SELECT coalesce(max(key), 0) FROM evstore.streams),
   (SELECT coalesce(max(key), 0) FROM evstore.categories),
-  (SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_catalog.pg_class
+  (SELECT sum(pg_catalog.pg_total_relation_size(oid))::bigint FROM pg_catalog.pg_class
    WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s)
      AND relkind = 'r'),
-  pg_is_in_recovery(),
-  current_setting('fsync'),
-  current_setting('full_page_writes'),
-  current_setting('synchronous_commit'),
-  current_setting('commit_delay')::integer,
-  current_setting('server_version_num')::integer,
+  pg_catalog.pg_is_in_recovery(),
+  pg_catalog.current_setting('fsync'),
+  pg_catalog.current_setting('full_page_writes'),
+  pg_catalog.current_setting('synchronous_commit'),
+  pg_catalog.current_setting('commit_delay')::integer,
+  pg_catalog.current_setting('server_version_num')::integer,
   (SELECT coalesce(max(global_position), 0) FROM evstore.events)
 FROM evstore.store
 """

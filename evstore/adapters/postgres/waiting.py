@@ -92,9 +92,14 @@ class Hints:
         listener = None
         try:
             listener = connect(self._place)
-            listener.execute("LISTEN evstore")
-            self._notify(proof)
-            if self._hear(listener, PROOF_SECONDS, lambda payload: payload == proof):
+            # A pooler tells a number of its own; what listens there would be another's session.
+            (session,) = listener.execute("SELECT pg_catalog.pg_backend_pid()").fetchone() or (0,)
+            if session == listener.info.backend_pid:
+                listener.execute("LISTEN evstore")
+                self._notify(proof)
+            if session == listener.info.backend_pid and self._hear(
+                listener, PROOF_SECONDS, lambda payload: payload == proof
+            ):
                 return listener
         except (psycopg.Error, EvstoreError):
             pass

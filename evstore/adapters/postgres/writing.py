@@ -13,9 +13,9 @@ import psycopg
 
 from evstore.adapters.base import Append, Held, Outcome, Receipt
 from evstore.adapters.postgres import statements as sql
-from evstore.adapters.postgres.errors import NOT_WRITTEN, STAGED_IS_GONE, UNKNOWN, meaning, translated
+from evstore.adapters.postgres.errors import NOT_WRITTEN, STAGED_IS_GONE, UNKNOWN, meaning
 from evstore.adapters.shared import correlation_hash
-from evstore.errors import AppendOutcomeUnknownError, EvstoreError, PositionConflictError, UnavailableError
+from evstore.errors import AppendOutcomeUnknownError, EvstoreError, PositionConflictError
 from evstore.streams import category_of, check_version
 
 if TYPE_CHECKING:
@@ -38,10 +38,17 @@ CHUNK_CHARACTERS: Final = 8 * 1024 * 1024
 class Calls:
     """Appends through the procedures, tried again with the same ids where the outcome is unknown."""
 
-    def __init__(self, connections: Connections, place: Place, timeout: float, again: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        connections: Connections,
+        place: Place,
+        timeout: float,
+        explained: Callable[[psycopg.Error], EvstoreError],
+        again: Callable[[], None],
+    ) -> None:
         self._connections = connections
         self._place = place
-        self._timeout = timeout
+        self._explained = explained
         self._wait_ms = max(1, min(round(timeout * 1000), 2**31 - 1))
         self._again = again
 
@@ -57,7 +64,10 @@ class Calls:
         return outcomes
 
     def _settled(self, units: Sequence[Append], attempt: Callable[[Connection], list[Any]]) -> list[Outcome]:
-        """Try until it is known what came of it. A retry finds the ids that an earlier try has stored."""
+        """Try until it is known what came of it. A retry finds the ids that an earlier try has stored.
+
+        Once that is unknown, whatever comes in the way of trying again does not make it known.
+        """
         unknown = False
         failed: EvstoreError | None = None
         for pause in (*PAUSES, None):
@@ -65,15 +75,15 @@ class Calls:
                 with self._connections.connection() as connection:
                     answers = _heeding_warnings(connection, attempt)
                 return [_outcome(unit, answer) for unit, answer in zip(units, answers, strict=False)]
-            except UnavailableError as error:  # no connection, so nothing was sent
+            except EvstoreError as error:  # no connection, so nothing was sent
                 if not unknown:
                     raise
                 failed = error
             except psycopg.Error as error:
                 kind = meaning(error)
-                failed = translated(error, self._place, self._timeout)
-                if kind not in (NOT_WRITTEN, UNKNOWN, STAGED_IS_GONE):
-                    raise failed from error
+                if kind not in (NOT_WRITTEN, UNKNOWN, STAGED_IS_GONE) and not unknown:
+                    raise self._explained(error) from error
+                failed = self._explained(error)
                 unknown = unknown or kind == UNKNOWN
             if pause is not None:
                 time.sleep(pause)
@@ -103,10 +113,11 @@ class Calls:
                     copy.write_row((given["staged_as"], *row))
                     size += 1
             given |= {"size": size, "wait_ms": self._wait_ms}
-            answers = _answers(connection.execute(sql.in_schema(sql.APPEND_STAGED, schema), given).fetchone())
-            with suppress(psycopg.Error):  # the append is done; else the next one sweeps
-                connection.execute(sql.in_schema(sql.SWEEP_STAGED, schema), given)
-            return answers
+            try:
+                return _answers(connection.execute(sql.in_schema(sql.APPEND_STAGED, schema), given).fetchone())
+            finally:
+                with suppress(psycopg.Error):  # whatever came of it; else the next append sweeps
+                    connection.execute(sql.in_schema(sql.SWEEP_STAGED, schema), given)
 
         return attempt
 

@@ -21,6 +21,7 @@ from evstore.adapters.sqlite.lock import SideLock
 from evstore.adapters.sqlite.place import check_is_store, is_empty, lock_of, make, path_of, uri_of
 from evstore.adapters.sqlite.writing import Ledger
 from evstore.errors import (
+    CorruptStoreError,
     InvalidUrlError,
     MissingDependencyError,
     SchemaTooNewError,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import ModuleType
 
-    from evstore.adapters.base import Append, NamePage, Outcome, Page
+    from evstore.adapters.base import Append, Audits, Backup, NamePage, Outcome, Page
     from evstore.events import CategoryInfo, Filter, StoredEvent, StoreInfo, StreamInfo, TypeInfo
 
 SCHEMA: Final = 1
@@ -139,6 +140,8 @@ class SqliteAdapter:
         connection = self._connect(self._path, mode)
         try:
             found = connection.execute(sql.ADMITS).fetchone() or (0, 0)
+            if not all(isinstance(each, int) for each in found):
+                raise CorruptStoreError(f"the event store at {self._path} is damaged: it does not tell its age")
             if found[0] > SCHEMA or (mode == "rw" and found[1] > SCHEMA):
                 what = "readers" if found[0] > SCHEMA else "writers"
                 raise SchemaTooNewError(self._path, f"it admits {what} of schema {max(found)}, this is {SCHEMA}")
@@ -275,3 +278,15 @@ class SqliteAdapter:
 
         with self._reading() as connection:
             return info(self._sqlite, connection, self._path)
+
+    # --- keeping ---
+
+    def audits(self) -> Audits:
+        from evstore.adapters.sqlite.audit import SqliteAudits  # noqa: PLC0415
+
+        return SqliteAudits(self._sqlite, self._reading)
+
+    def backup(self, path: str, force: bool) -> Backup:
+        from evstore.adapters.sqlite.backup import backup  # noqa: PLC0415
+
+        return backup(self._reading, self._connect, self._path, path, force)

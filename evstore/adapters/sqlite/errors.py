@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _BUSY, _LOCKED, _NOTADB = 5, 6, 26
 _DENIED: Final = {3: "no permission", 8: "it is read-only", 14: "cannot be opened", 23: "no authorization"}
 _FULL: Final = {10: "the disk failed", 13: "the disk is full"}
+_NOT_UTF8: Final = "it holds text that is not UTF-8"
 _CORRUPT: Final = {1: "its schema is not evstore's", 11: "it is malformed", 19: "it breaks its own rules"}
 
 
@@ -29,6 +30,13 @@ _CORRUPT: Final = {1: "its schema is not evstore's", 11: "it is malformed", 19: 
 def translated(sqlite: ModuleType, path: str, timeout: float) -> Iterator[None]:
     try:
         yield
+    except UnicodeDecodeError as error:  # in SQLite's own message, of a schema that is damaged
+        raise CorruptStoreError(f"the event store at {path} is damaged: {_NOT_UTF8}") from error
+    except sqlite.OperationalError as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code is None:  # not SQLite's, but of the module that could not decode its answer
+            raise CorruptStoreError(f"the event store at {path} is damaged: {_NOT_UTF8} ({error})") from error
+        raise _translate(code, error, path, timeout) from error
     except sqlite.Error as error:
         raise _translate(getattr(error, "sqlite_errorcode", None), error, path, timeout) from error
 

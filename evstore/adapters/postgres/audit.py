@@ -1,0 +1,293 @@
+"""What a PostgreSQL store tells of itself: the statements, whole, and how their rows are read.
+
+What must be found in an index is looked up there: for a small table the planner would rather read the table.
+Lookups that end in LIMIT are not made joins of, so that a page never costs by the size of the store.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+
+from evstore.adapters.postgres.statements import in_schema
+from evstore.adapters.shared import correlation_hash
+from evstore.errors import UnsupportedError
+from evstore.findings import AuditedEvent, AuditedName, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from psycopg import Connection
+
+    from evstore.findings import What
+
+# For the transaction alone.
+BY_INDEX: Final = """
+SELECT
+  pg_catalog.set_config('enable_seqscan', 'off', true),
+  pg_catalog.set_config('jit', 'off', true)
+"""
+
+# Index events_pkey; what belongs to an event is looked up by its keys, what must lead to it by the other indexes.
+AUDIT_EVENTS: Final = """
+SELECT
+  page.id, stream.stream_id, type.name, page.data, page.metadata,
+  page.version, page.global_position, page.timestamp,
+  category.name,
+  (SELECT name FROM evstore.categories WHERE key = stream.category_key LIMIT 1),
+  (SELECT min(global_position) FROM evstore.events WHERE id = page.id),
+  (SELECT min(global_position) FROM evstore.events
+   WHERE (stream_key, version) = (page.stream_key, page.version)),
+  (SELECT min(global_position) FROM evstore.events
+   WHERE (stream_key, version) = (page.stream_key, page.version - 1)),
+  page.category_number,
+  CASE WHEN before.category_key = page.category_key THEN before.category_number END,
+  page.correlation_hash
+FROM (
+  SELECT * FROM evstore.events
+  WHERE global_position > %(after)s AND global_position <= %(high)s
+  ORDER BY global_position
+  LIMIT (SELECT %(limit)s::bigint)
+) AS page
+LEFT JOIN LATERAL (
+  SELECT stream_id, category_key FROM evstore.streams WHERE key = page.stream_key LIMIT 1
+) AS stream ON true
+LEFT JOIN LATERAL (SELECT name FROM evstore.types WHERE key = page.type_key LIMIT 1) AS type ON true
+LEFT JOIN LATERAL (SELECT name FROM evstore.categories WHERE key = page.category_key LIMIT 1) AS category ON true
+LEFT JOIN LATERAL (
+  SELECT category_key, category_number FROM evstore.events
+  WHERE (category_key, global_position) < (page.category_key, page.global_position)
+  ORDER BY category_key DESC, global_position DESC
+  LIMIT 1
+) AS before ON true
+ORDER BY page.global_position
+"""
+
+# Index streams_pkey.
+AUDIT_STREAMS: Final = """
+SELECT
+  page.key, page.stream_id,
+  (SELECT min(key) FROM evstore.streams WHERE stream_id = page.stream_id),
+  (SELECT count(*) FROM (
+    SELECT FROM evstore.events WHERE stream_key = page.key ORDER BY stream_key, version LIMIT 1
+  ) AS one) > 0,
+  category.name,
+  page.category_number,
+  CASE WHEN before.category_key = page.category_key THEN before.category_number END,
+  (SELECT min(key) FROM evstore.streams
+   WHERE (category_key, category_number) = (page.category_key, page.category_number))
+FROM (
+  SELECT * FROM evstore.streams WHERE key > %(after)s ORDER BY key LIMIT (SELECT %(limit)s::bigint)
+) AS page
+LEFT JOIN LATERAL (SELECT name FROM evstore.categories WHERE key = page.category_key LIMIT 1) AS category ON true
+LEFT JOIN LATERAL (
+  SELECT category_key, category_number FROM evstore.streams
+  WHERE (category_key, category_number) < (page.category_key, page.category_number)
+  ORDER BY category_key DESC, category_number DESC
+  LIMIT 1
+) AS before ON true
+ORDER BY page.key
+"""
+
+# Index categories_pkey.
+AUDIT_CATEGORIES: Final = """
+SELECT
+  page.key, page.name,
+  (SELECT min(key) FROM evstore.categories WHERE name = page.name),
+  (SELECT count(*) FROM (
+    SELECT FROM evstore.events WHERE category_key = page.key ORDER BY category_key, global_position LIMIT 1
+  ) AS one) > 0
+FROM (
+  SELECT * FROM evstore.categories WHERE key > %(after)s ORDER BY key LIMIT (SELECT %(limit)s::bigint)
+) AS page
+ORDER BY page.key
+"""
+
+# Index types_pkey.
+AUDIT_TYPES: Final = """
+SELECT
+  page.key, page.name,
+  (SELECT min(key) FROM evstore.types WHERE name = page.name),
+  (SELECT count(*) FROM (
+    SELECT FROM evstore.events WHERE type_key = page.key ORDER BY type_key, global_position LIMIT 1
+  ) AS one) > 0
+FROM (
+  SELECT * FROM evstore.types WHERE key > %(after)s ORDER BY key LIMIT (SELECT %(limit)s::bigint)
+) AS page
+ORDER BY page.key
+"""
+
+# What there is of a store beside its rows, each with its definition and whether it is in force.
+OBJECTS: Final = """
+SELECT 'table', relname, '', true
+FROM pg_catalog.pg_class
+WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s) AND relkind = 'r'
+UNION ALL
+SELECT 'index', relname, pg_catalog.pg_get_indexdef(indexrelid), indisvalid AND indisready
+FROM pg_catalog.pg_index
+JOIN pg_catalog.pg_class ON pg_class.oid = indexrelid
+WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s)
+UNION ALL
+SELECT 'trigger', tgname, '', tgenabled IN ('O', 'A')
+FROM pg_catalog.pg_trigger
+JOIN pg_catalog.pg_class ON pg_class.oid = tgrelid
+WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s)
+UNION ALL
+SELECT 'function', proname, '', true
+FROM pg_catalog.pg_proc
+WHERE pronamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s)
+"""
+
+# Where amcheck is installed, and whether this role may use it.
+AMCHECK: Final = """
+SELECT nspname, bool_and(pg_catalog.has_function_privilege(pg_proc.oid, 'EXECUTE'))
+FROM pg_catalog.pg_extension
+JOIN pg_catalog.pg_namespace ON pg_namespace.oid = extnamespace
+JOIN pg_catalog.pg_proc ON pronamespace = extnamespace AND proname = 'bt_index_check'
+WHERE extname = 'amcheck'
+GROUP BY nspname
+"""
+
+# What is unlogged is gone after a crash, cannot be read on a standby, and holds nothing that was promised.
+BTREES: Final = """
+SELECT pg_class.oid::bigint, relname
+FROM pg_catalog.pg_class
+JOIN pg_catalog.pg_index ON indexrelid = pg_class.oid
+JOIN pg_catalog.pg_am ON pg_am.oid = relam AND amname = 'btree'
+WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s)
+  AND relpersistence = 'p'
+  AND indisvalid
+  AND indisready
+ORDER BY relname
+"""
+
+# The extension may stand in any schema. For the transaction alone.
+IN_AMCHECK: Final = """
+SELECT pg_catalog.set_config('search_path', pg_catalog.quote_ident(%(schema)s), true)
+"""
+
+# With the second argument, every row of the table must be in the index.
+CHECK_BTREE: Final = """
+SELECT bt_index_check(%(index)s::oid::regclass, true)
+"""
+
+_NAMES: Final[dict[What, str]] = {
+    "category": AUDIT_CATEGORIES,
+    "type": AUDIT_TYPES,
+    "stream": AUDIT_STREAMS,
+}
+# The names of what schema.sql makes, and as much of each as one statement without others inside holds.
+_MADE = re.compile(
+    r"^CREATE (?:UNLOGGED |UNIQUE )?(TABLE|INDEX|TRIGGER|FUNCTION|PROCEDURE) (?:\S+\.)?(\w+)([^;]*)", re.MULTILINE
+)
+_KEY = re.compile(r"^  (\w+) \w+ PRIMARY KEY|^  PRIMARY KEY \((.*)\)", re.MULTILINE)
+_ON = re.compile(r"^CREATE .* ON \S+\.(\w+)")
+_INDEX = re.compile(r"CREATE (UNIQUE )?INDEX \S+ ON \S+ (?:USING btree )?(.*)", re.DOTALL)
+
+
+class PostgresAudits:
+    """`base.Audits`. `tried` asks again where a connection was lost."""
+
+    def __init__(self, tried: Callable[[Callable[[Connection], Any]], Any], schema: str) -> None:
+        self._tried = tried
+        self._schema = schema
+
+    def events(self, after: int, high: int, limit: int) -> list[AuditedEvent]:
+        rows = self._by_index(AUDIT_EVENTS, {"after": after, "high": high, "limit": limit})
+        return [AuditedEvent(*row) for row in rows]
+
+    def names(self, what: What, after: int | str | None, limit: int) -> list[AuditedName]:
+        given = {"after": -(2**63) if after is None else after, "limit": limit}
+        return [AuditedName(*row) for row in self._by_index(_NAMES[what], given)]
+
+    def schema(self) -> list[Finding]:
+        """Everything by name; indexes by all they say, too."""
+        from pkgutil import get_data  # noqa: PLC0415
+
+        text = get_data(__package__, "schema.sql")
+        assert text is not None
+        made = _made(in_schema(text.decode(), self._schema).decode())
+        return list(_differences(made, self._rows(OBJECTS, {"schema": self._schema})))
+
+    def engine(self) -> list[Finding]:
+        """amcheck, index after index, each in a transaction of its own."""
+        found = self._rows(AMCHECK)
+        if not found:
+            raise UnsupportedError("the extension amcheck is not installed in this database")
+        ((extension, permitted),) = found
+        if not permitted:
+            raise UnsupportedError("this role may not execute amcheck's bt_index_check")
+        return [
+            Finding("engine", f'amcheck of index "{name}": {said}')
+            for index, name in self._rows(BTREES, {"schema": self._schema})
+            if (said := self._tried(partial(_checked, extension, index)))
+        ]
+
+    def correlation_hash(self, correlation_id: str) -> int:
+        return correlation_hash(correlation_id)
+
+    def _rows(self, statement: str, given: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self._tried(
+            lambda connection: connection.execute(statement.encode(), given).fetchall()
+        )
+        return rows
+
+    def _by_index(self, statement: str, given: dict[str, Any]) -> list[tuple[Any, ...]]:
+        def ask(connection: Connection) -> list[tuple[Any, ...]]:
+            with connection.transaction():
+                connection.execute(BY_INDEX)
+                return connection.execute(in_schema(statement, self._schema), given).fetchall()
+
+        rows: list[tuple[Any, ...]] = self._tried(ask)
+        return rows
+
+
+def _checked(extension: str, index: int, connection: Connection) -> str:
+    """What amcheck has to say against an index."""
+    try:
+        with connection.transaction():
+            connection.execute(IN_AMCHECK, {"schema": extension})
+            connection.execute(CHECK_BTREE, {"index": index})
+    except psycopg.Error as error:
+        if not (error.sqlstate or "").startswith("XX"):
+            raise
+        return " ".join(filter(None, (error.diag.message_primary, error.diag.message_detail)))
+    return ""
+
+
+def _made(schema_sql: str) -> Iterator[tuple[str, str, str]]:
+    """Kind, name and statement of everything that makes a store."""
+    for found in _MADE.finditer(schema_sql):
+        kind = found[1].lower().replace("procedure", "function")
+        yield kind, found[2], " ".join(found[0].split())
+        key = _KEY.search(found[3]) if kind == "table" else None
+        if key:  # the server names its index
+            table = found[0].partition(" (")[0].split()[-1]
+            name = f"{found[2]}_pkey"
+            yield "index", name, f"CREATE UNIQUE INDEX {name} ON {table} ({key[1] or key[2]})"
+
+
+def _differences(made: Iterator[tuple[str, str, str]], there: list[tuple[Any, ...]]) -> Iterator[Finding]:
+    found = {(kind, name): (text, in_force) for kind, name, text, in_force in there}
+    for kind, name, statement in made:
+        what = f'{kind} "{name}"'
+        again = f"make it again: {statement}" if kind in ("index", "trigger") else "restore a backup that has it"
+        definition, in_force = found.get((kind, name), ("", False))
+        on = _ON.search(statement)
+        if on and ("table", on[1]) not in found:
+            continue  # the table is missing, and all that belongs to it
+        if (kind, name) not in found:
+            yield Finding(f"missing-{kind}", f"{what} is missing", advice=again)
+        elif not in_force:
+            yield Finding(f"changed-{kind}", f"{what} is not in force", advice=f"enable it, or drop and {again}")
+        elif kind == "index" and _meaning(definition) != _meaning(statement):
+            yield Finding(f"changed-{kind}", f"{what} is not what evstore makes", advice=f"drop it, and {again}")
+
+
+def _meaning(definition: str) -> tuple[str, ...]:
+    """Of an index: whether it is unique, its columns and its condition, however it is written."""
+    found = _INDEX.match(definition)
+    return (found[1] or "", re.sub(r'[()\s"]', "", found[2])) if found else ()

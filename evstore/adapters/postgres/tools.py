@@ -1,0 +1,35 @@
+"""What PostgreSQL's own tools are to be told of a store."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from evstore.errors import UnsupportedError
+from evstore.urls import URL, is_secret
+
+if TYPE_CHECKING:
+    from evstore.adapters.postgres.place import Place
+
+
+def no_backup(place: Place, path: str) -> UnsupportedError:
+    """The refusal, with the command that makes one."""
+    error = UnsupportedError("a store on PostgreSQL is backed up by pg_dump, not by evstore")
+    # In a pattern of pg_dump, what is not quoted is folded to lower case.
+    schema = place.schema if place.schema.islower() else f'"{place.schema}"'
+    words = ["pg_dump", "--format=custom", f"--schema={schema}", f"--file={path}", url_for_tools(place)]
+    error.add_note(shlex.join(words))
+    return error
+
+
+def url_for_tools(place: Place) -> str:
+    """The store's URL as libpq reads it, without a password; that comes from ~/.pgpass, or is asked for."""
+    found = URL.fullmatch(place.shown)
+    assert found is not None
+    user = "" if found["user"] is None else f"{found['user']}@"
+    parts = [part for part in (found["query"] or "").split("&") if part and not _is_ours(part.partition("=")[0])]
+    return f"postgresql://{user}{found['hosts']}{found['path'] or ''}{'?' if parts else ''}{'&'.join(parts)}"
+
+
+def _is_ours(parameter: str) -> bool:
+    return parameter == "schema" or is_secret(parameter)

@@ -1,0 +1,208 @@
+"""What a SQLite store tells of itself: the statements, whole, and how their rows are read.
+
+Each is one short read, with a page's worth of rows. INDEXED BY says in which index something must be found: what
+is missing there is missing for every reader.
+"""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Final
+
+from evstore.adapters.shared import correlation_hash
+from evstore.adapters.sqlite.writing import id_from_blob
+from evstore.errors import CorruptStoreError
+from evstore.findings import AuditedEvent, AuditedName, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from types import ModuleType
+
+    from evstore.findings import What
+
+# The table itself; what belongs to an event is looked up by its keys, what must lead to it by its indexes.
+AUDIT_EVENTS: Final = """
+SELECT
+  events.id, streams.stream_id, types.name, events.data, events.metadata,
+  events.version, events.global_position, events.timestamp,
+  categories.name,
+  (SELECT its.name FROM categories AS its WHERE its.key = streams.category_key),
+  (SELECT min(same.global_position) FROM events AS same INDEXED BY events_by_id
+   WHERE same.id = events.id),
+  (SELECT min(same.global_position) FROM events AS same INDEXED BY events_by_stream
+   WHERE same.stream_key = events.stream_key AND same.version = events.version),
+  (SELECT min(before.global_position) FROM events AS before INDEXED BY events_by_stream
+   WHERE before.stream_key = events.stream_key AND before.version = events.version - 1),
+  events.category_number,
+  (SELECT before.category_number FROM events AS before INDEXED BY events_by_category
+   WHERE before.category_key = events.category_key AND before.global_position < events.global_position
+   ORDER BY before.global_position DESC LIMIT 1),
+  events.correlation_hash
+FROM events
+LEFT JOIN streams ON streams.key = events.stream_key
+LEFT JOIN types ON types.key = events.type_key
+LEFT JOIN categories ON categories.key = events.category_key
+WHERE events.global_position > :after AND events.global_position <= :high
+ORDER BY events.global_position
+LIMIT :limit
+"""
+
+# The table itself.
+AUDIT_STREAMS: Final = """
+SELECT
+  streams.key, streams.stream_id,
+  (SELECT min(same.key) FROM streams AS same INDEXED BY streams_by_id WHERE same.stream_id = streams.stream_id),
+  EXISTS (SELECT 1 FROM events INDEXED BY events_by_stream WHERE events.stream_key = streams.key),
+  categories.name,
+  streams.category_number,
+  (SELECT max(before.category_number) FROM streams AS before INDEXED BY streams_by_number
+   WHERE before.category_key = streams.category_key AND before.category_number < streams.category_number),
+  (SELECT min(same.key) FROM streams AS same INDEXED BY streams_by_number
+   WHERE same.category_key = streams.category_key AND same.category_number = streams.category_number)
+FROM streams
+LEFT JOIN categories ON categories.key = streams.category_key
+WHERE streams.key > :after
+ORDER BY streams.key
+LIMIT :limit
+"""
+
+# The table itself.
+AUDIT_CATEGORIES: Final = """
+SELECT
+  categories.key, categories.name,
+  (SELECT min(same.key) FROM categories AS same INDEXED BY categories_by_name WHERE same.name = categories.name),
+  EXISTS (SELECT 1 FROM events INDEXED BY events_by_category WHERE events.category_key = categories.key)
+FROM categories
+WHERE categories.key > :after
+ORDER BY categories.key
+LIMIT :limit
+"""
+
+# The table itself.
+AUDIT_TYPES: Final = """
+SELECT
+  types.key, types.name,
+  (SELECT min(same.key) FROM types AS same INDEXED BY types_by_name WHERE same.name = types.name),
+  EXISTS (SELECT 1 FROM events INDEXED BY events_by_type WHERE events.type_key = types.key)
+FROM types
+WHERE types.key > :after
+ORDER BY types.key
+LIMIT :limit
+"""
+
+OBJECTS: Final = """
+SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid
+"""
+
+INTEGRITY: Final = """
+PRAGMA integrity_check
+"""
+
+_NAMES: Final[dict[What, str]] = {
+    "category": AUDIT_CATEGORIES,
+    "type": AUDIT_TYPES,
+    "stream": AUDIT_STREAMS,
+}
+# Text that is not UTF-8 must be told, not be stumbled over.
+_text: Final = partial(str, encoding="utf-8", errors="surrogateescape")
+_OTHER: Final = "holds values of other kinds than its columns"
+_ABSENT: Final = type(None)
+_EVENT: Final = (
+    (bytes,), (str, _ABSENT), (str, _ABSENT), (str,), (str,), (int,), (int,), (int,), (str, _ABSENT),
+    (str, _ABSENT), (int, _ABSENT), (int, _ABSENT), (int, _ABSENT), (int,), (int, _ABSENT), (int, _ABSENT),
+)  # fmt: skip
+_NAME: Final = (
+    (int,), (str,), (int, _ABSENT), (int,), (str, _ABSENT), (int,), (int, _ABSENT), (int, _ABSENT),
+)  # fmt: skip
+
+
+class SqliteAudits:
+    """`base.Audits` over connections that read."""
+
+    def __init__(self, sqlite: ModuleType, reading: Callable[[], AbstractContextManager[Any]]) -> None:
+        self._sqlite = sqlite
+        self._reading = reading
+
+    def events(self, after: int, high: int, limit: int) -> list[AuditedEvent]:
+        rows = self._rows(AUDIT_EVENTS, {"after": after, "high": high, "limit": limit})
+        for row in rows:
+            if not _is_event(tuple(map(type, row))):
+                raise CorruptStoreError(f"the event at position {row[6]} {_OTHER}")
+        return [AuditedEvent(id_from_blob(row[0]), *row[1:]) for row in rows]
+
+    def names(self, what: What, after: int | str | None, limit: int) -> list[AuditedName]:
+        rows = self._rows(_NAMES[what], {"after": -(2**63) if after is None else after, "limit": limit})
+        for row in rows:
+            if not _is_name(tuple(map(type, row))):
+                raise CorruptStoreError(f"the {what} with key {row[0]} {_OTHER}")
+        return [AuditedName._make(_completed(row)) for row in rows]
+
+    def schema(self) -> list[Finding]:
+        """Tables by name, indexes and triggers by all they say, compared with what schema.sql makes."""
+        return list(_differences(self._made(), self._rows(OBJECTS)))
+
+    def engine(self) -> list[Finding]:
+        said = (line for (text,) in self._rows(INTEGRITY) for line in text.splitlines())
+        return [Finding("engine", f"integrity_check: {line}") for line in said if line != "ok"]
+
+    def correlation_hash(self, correlation_id: str) -> int:
+        return correlation_hash(correlation_id)
+
+    def _made(self) -> list[tuple[Any, ...]]:
+        from pkgutil import get_data  # noqa: PLC0415
+
+        text = get_data(__package__, "schema.sql")
+        assert text is not None
+        connection = self._sqlite.connect(":memory:")
+        try:
+            connection.executescript(text.decode())
+            made: list[tuple[Any, ...]] = connection.execute(OBJECTS).fetchall()
+        finally:
+            connection.close()
+        return made
+
+    def _rows(self, statement: str, given: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        with self._reading() as connection:
+            connection.text_factory = _text
+            try:
+                rows: list[tuple[Any, ...]] = connection.execute(statement, given or {}).fetchall()
+            finally:
+                connection.text_factory = str
+        return rows
+
+
+def _completed(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """SQLite knows no boolean; only streams have numbers."""
+    key, name, found, has_events, *more = row
+    return key, name, found, bool(has_events), *(more or (None, 1, None, None))
+
+
+# A damaged page can hold anything, whatever the table says.
+
+
+@cache
+def _is_event(found: tuple[type, ...]) -> bool:
+    return all(each in allowed for each, allowed in zip(found, _EVENT, strict=True))
+
+
+@cache
+def _is_name(found: tuple[type, ...]) -> bool:
+    return all(each in allowed for each, allowed in zip(found, _NAME, strict=False))
+
+
+def _differences(made: list[tuple[Any, ...]], there: list[tuple[Any, ...]]) -> Iterator[Finding]:
+    found = {(kind, name): text for kind, name, _, text in there}
+    for kind, name, table, text in made:
+        what = f'{kind} "{name}"'
+        if kind != "table" and ("table", table) not in found:
+            continue  # the table is missing, and all that belongs to it
+        if (kind, name) not in found:
+            yield Finding(f"missing-{kind}", f"{what} is missing", advice=f"make it again: {_line(text)}")
+        elif kind != "table" and _line(found[kind, name]) != _line(text):
+            advice = f"drop it and make it again: {_line(text)}"
+            yield Finding(f"changed-{kind}", f"{what} is not what evstore makes", advice=advice)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

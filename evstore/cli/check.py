@@ -1,0 +1,128 @@
+"""Commands that prove a store right, and copy it."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from evstore.cli import render, settings
+from evstore.cli.exits import CODES, UsageError
+from evstore.cli.opening import opened
+from evstore.cli.options import From, after_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from evstore.findings import Finding
+    from evstore.verify import Verification
+
+
+def verify(
+    engine: Annotated[
+        bool, typer.Option("--engine", help="Also the database's own check: integrity_check, amcheck.")
+    ] = False,
+    from_: From = None,
+    expect: Annotated[
+        str | None,
+        typer.Option("--expect", metavar="P:HASH", show_default=False, help="The digest of the log up to P."),
+    ] = None,
+) -> None:
+    """Check that the store does not contradict itself, while it is in use.
+
+    \b
+    Examples:
+      evstore verify
+      evstore verify --engine
+      evstore verify --from 1000001
+      evstore verify --expect 1000000:5feceb66ffc86f38d952786c6d696c79...
+
+    Positions, versions and numbers without a gap; ids, names, payloads, metadata
+    and times that an append would take; nothing lost between the tables and their
+    indexes. Everything up to the end that the log has when it starts.
+
+    Each contradiction is a line, {"finding","globalPosition","streamId"?,"message",
+    "advice"}, and the exit code is then 1. A note on stderr tells how far it came,
+    and the digest of the log up to there: SHA-256, each line hashed behind the hash
+    of all lines before it. Keep it elsewhere, and --expect shows that the log up to
+    there is still the same. It needs the log from its start, so not with --from.
+
+    An export can be checked, too: evstore --db memory:FILE.ndjson verify
+    """
+    from evstore.errors import InvalidInputError  # noqa: PLC0415
+    from evstore.verify import parse_digest  # noqa: PLC0415
+
+    after = after_of(from_, None)
+    if expect is not None and from_ is not None:
+        raise UsageError("--expect needs the log from its start, so that --from cannot go with it")
+    try:
+        if expect is not None:
+            parse_digest(expect)
+    except InvalidInputError as error:
+        raise UsageError(f"--expect: {error}") from None
+    with opened() as store:
+        verification = store.verify(after=after, expect=expect, engine=engine)
+        counted = _Counted(verification)
+        render.many(map(_row, counted), ("finding", "globalPosition", "message"))
+    _tell(verification, counted.advice)
+    if counted.count:
+        raise typer.Exit(CODES["findings"])
+
+
+class _Counted:
+    def __init__(self, findings: "Iterable[Finding]") -> None:
+        self._findings = findings
+        self.count = 0
+        self.advice: dict[str, str] = {}
+
+    def __iter__(self) -> "Iterator[Finding]":
+        for found in self._findings:
+            self.count += 1
+            self.advice.setdefault(found.kind, found.advice)
+            yield found
+
+
+def _row(found: "Finding") -> dict[str, Any]:
+    row = {"finding": found.kind, "globalPosition": found.position, "streamId": found.stream_id}
+    if found.stream_id is None and settings.current.format != "tsv":  # there a column stays where it is
+        del row["streamId"]
+    return {**row, "message": found.message, "advice": found.advice}
+
+
+def _tell(verification: "Verification", advice: dict[str, str]) -> None:
+    if settings.as_table():  # where a person has no room for it on every line
+        for kind, what in advice.items():
+            render.note(f"{kind}: {what}", "advice")
+    digest = f"; digest {verification.digest}" if verification.digest else ""
+    render.note(f"{verification.checked} events checked, up to position {verification.head}{digest}")
+    if verification.unchecked:
+        render.note(f"the events were not checked: {verification.unchecked}")
+    if verification.skipped:
+        render.note(f"the engine's own check was skipped: {verification.skipped}")
+
+
+def backup(
+    file: Annotated[str, typer.Argument(metavar="FILE", show_default=False, help="The copy; itself a store.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
+) -> None:
+    """Copy a SQLite store, whole and consistent, while it is in use.
+
+    \b
+    Examples:
+      evstore backup /backups/evstore-$(date +%F).db
+      evstore backup --force nightly.db && evstore --db nightly.db verify
+
+    Copying the file by hand can lose what was appended last, or everything. FILE
+    gets its name when all of it is on disk, and can be read by its owner alone. It
+    holds the log up to one position, which is printed.
+
+    A store on PostgreSQL is backed up by pg_dump, as an error with the whole
+    command says. Into another database it comes back by
+    pg_restore --dbname=URL FILE
+    """
+    if not file:
+        raise UsageError("FILE is empty")
+    with opened() as store:
+        made = store.backup(file, force=force)
+    if settings.as_table():
+        render.line(f"{made.head:,} events in {made.place} ({made.size_bytes:,} bytes)")
+        return
+    render.one({"place": made.place, "headPosition": made.head, "events": made.head, "sizeBytes": made.size_bytes})

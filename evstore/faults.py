@@ -1,0 +1,133 @@
+"""What is wrong with one event, or with one name. Pure functions over what a store tells of itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from evstore.errors import InvalidInputError, InvalidPayloadError
+from evstore.events import StoredEvent, timestamp_us
+from evstore.jsontext import check_json
+from evstore.streams import MAX_VERSION, category_of, check_name, check_stream_id, normalize_id
+from evstore.wire import check_metadata, metadata_from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from evstore.adapters.base import Audits
+    from evstore.events import Metadata
+    from evstore.findings import AuditedEvent, AuditedName, What
+
+    Fault = tuple[str, str]
+    """Kind and message."""
+
+# The times that can be printed.
+_FIRST_US: Final = timestamp_us(datetime.min.replace(tzinfo=UTC))
+_LAST_US: Final = timestamp_us(datetime.max.replace(tzinfo=UTC))
+
+
+def line_of(event: AuditedEvent) -> bytes | None:
+    """The line of the event, without its line break; None if it cannot be printed."""
+    if event.stream_id is None or event.type is None or not _FIRST_US <= event.timestamp_us <= _LAST_US:
+        return None
+    return StoredEvent._make(event[:8]).to_json().encode(errors="surrogateescape")
+
+
+def faults_of_event(event: AuditedEvent, audits: Audits) -> Iterator[Fault]:
+    yield from _faults_of_place(event)
+    yield from _faults_of_keys(event)
+    if not _FIRST_US <= event.timestamp_us <= _LAST_US:
+        yield "bad-timestamp", f"its time, {event.timestamp_us} µs from 1970, is in none of the years 1 to 9999"
+    try:
+        if check_json(event.data_json, MAX_VERSION) != event.data_json:
+            yield "bad-data", "its data has line breaks, or white space around it"
+    except InvalidPayloadError as error:
+        yield "bad-data", f"its data cannot have come through evstore: {error}"
+    try:
+        correlation_id = _metadata(event.metadata_json).correlation_id
+    except InvalidPayloadError as error:
+        yield "bad-metadata", f"its metadata cannot have come through evstore: {error}"
+    else:
+        wanted = audits.correlation_hash(correlation_id) if correlation_id else None
+        if event.correlation_hash != wanted:
+            yield "correlation-hash", f"the hash of its correlation id is {wanted}, not {event.correlation_hash}"
+
+
+@lru_cache(maxsize=256)  # as wire has it
+def _metadata(text: str) -> Metadata:
+    if "\n" in text or "\r" in text:
+        raise InvalidPayloadError("it has line breaks")
+    found = metadata_from_json(text)
+    check_metadata(found)
+    return found
+
+
+def _faults_of_place(event: AuditedEvent) -> Iterator[Fault]:
+    here, version = event.global_position, event.version
+    its = f'version {version} of stream "{event.stream_id}"'
+    try:
+        normalize_id(event.id)
+    except InvalidInputError as error:
+        yield "bad-id", str(error)
+    if event.found_by_id is None:
+        yield "id-not-found", f"a search for its id {event.id} does not find it"
+    elif event.found_by_id != here:
+        yield "duplicate-id", f"its id {event.id} is that of the event at position {event.found_by_id}"
+    if event.found_by_version is None:
+        yield "version-not-found", f"a search for {its} does not find it"
+    elif event.found_by_version != here:
+        yield "duplicate-version", f"{its} is at position {event.found_by_version}, too"
+    if version < 1 or (version > 1 and event.predecessor is None):
+        yield "version-gap", f"it is {its}, and there is no version {version - 1}"
+    elif event.predecessor is not None and event.predecessor > here:
+        yield "version-order", f"it is {its}, and version {version - 1} only comes at {event.predecessor}"
+
+
+def _faults_of_keys(event: AuditedEvent) -> Iterator[Fault]:
+    if event.stream_id is None:
+        yield "unknown-stream", "it belongs to a stream that is not there"
+    if event.type is None:
+        yield "unknown-type", "it is of a type that is not there"
+    if event.category is None:
+        yield "unknown-category", "it is in a category that is not there"
+    elif event.stream_category not in (None, event.category):
+        yield "wrong-category", f'it is in category "{event.category}", its stream in "{event.stream_category}"'
+    number, before = event.category_number, event.number_before or 0
+    if number != before + 1:
+        yield "category-number", f'it is number {number} of category "{event.category}", behind number {before}'
+
+
+def faults_of_name(what: What, name: AuditedName) -> Iterator[Fault]:
+    shown = f'{what} "{name.name}"'
+    try:
+        if what == "type":
+            check_name("event type", name.name)
+        else:
+            check_stream_id(name.name)  # a category may be called what a stream without a hyphen may be
+        if what == "category" and category_of(name.name) != name.name:
+            yield "bad-name", f'{shown} has a "-", as no category has'
+    except InvalidInputError as error:
+        yield "bad-name", f"{shown}: {error}"
+    if name.found is None:
+        yield "name-not-found", f"a search for {shown} does not find it"
+    elif name.found != name.key:
+        yield "duplicate-name", f"{shown} is there more than once, as keys {name.found} and {name.key}"
+    if not name.has_events:
+        yield f"empty-{what}", f"{shown} has no events"
+    if what == "stream":
+        yield from _faults_of_stream(shown, name)
+
+
+def _faults_of_stream(shown: str, name: AuditedName) -> Iterator[Fault]:
+    if name.category is None:
+        yield "unknown-category", f"{shown} is in a category that is not there"
+    elif name.category != category_of(name.name):
+        yield "wrong-category", f'{shown} is in category "{name.category}"'
+    number, before = name.number, name.number_before or 0
+    if number != before + 1:
+        yield "stream-number", f"{shown} is number {number} of its category, behind number {before}"
+    if name.found_by_number is None:
+        yield "number-not-found", f"a search for number {number} of its category does not find {shown}"
+    elif name.found_by_number != name.key:
+        yield "duplicate-number", f"{shown} is number {number} of its category, as another stream is"

@@ -1,0 +1,178 @@
+"""Does a store hold what evstore has promised? The adapter tells what lies there; all of it is judged here.
+
+What was stored up to the head that is found at the start is there for ever, whoever writes meanwhile. Nothing is
+judged beyond it, so that a store under writers is never called damaged.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from evstore.errors import CorruptStoreError, DeniedError, InvalidInputError, UnsupportedError
+from evstore.faults import faults_of_event, faults_of_name, line_of
+from evstore.findings import ADVICE, Finding
+from evstore.pages import FIRST_PAGE, MOST_IN_PAGE, next_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from evstore.adapters.base import Adapter, Audits
+    from evstore.findings import AuditedEvent, What
+
+_DIGEST = re.compile("([0-9]{1,19}):([0-9a-f]{64})")
+
+
+class Verification:
+    """Iterate it once for the findings; afterwards it tells what they are about."""
+
+    checked: int = 0
+    """How many events were looked at."""
+    head: int = 0
+    """And up to which position."""
+    digest: str | None = None
+    """`POSITION:HASH` of the whole log up to the head; None if it was not read from its start, or is not whole."""
+    skipped: str = ""
+    """Why the engine's own check was not made."""
+    unchecked: str = ""
+    """Why the events and names were not."""
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        audits: Audits,
+        *,
+        after: int = 0,
+        expect: str | None = None,
+        engine: bool = False,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self._adapter = adapter
+        self._audits = audits
+        self._after = after
+        self._expected = parse_digest(expect) if expect is not None else None
+        if self._expected and after:
+            raise InvalidInputError("a digest is of the log from its start, so that nothing can be left out")
+        self._engine = engine
+        self._on_progress = on_progress or (lambda _done, _total: None)
+        self._hash: bytes | None = None if after else bytes(32)
+        self._next = after + 1
+        self._failed: list[str] = []
+
+    def __iter__(self) -> Iterator[Finding]:
+        self.head = self._adapter.head(-1, 0)
+        found_any, cause = False, None
+        for what, phase in (
+            ("the schema", self._schema()),
+            ("the names", self._names()),
+            ("the log", self._log()),
+            ("the store", self._engine_says()),
+        ):
+            try:
+                for found in phase:
+                    found_any = True
+                    yield found if found.advice else found._replace(advice=ADVICE[found.kind])
+            except CorruptStoreError as error:
+                self._failed.append(f"{what} cannot be read on: {error}")
+                cause = error
+        if cause and not found_any and not self.checked:
+            raise cause
+        for message in self._failed:
+            yield Finding("unreadable", message, self._next, advice=ADVICE["unreadable"])
+        if self._hash and not self._failed and not self.unchecked:
+            self.digest = f"{self.head}:{self._hash.hex()}"
+
+    def _schema(self) -> Iterator[Finding]:
+        for found in self._audits.schema():
+            if found.kind == "missing-index":
+                self.unchecked = "without all indexes they would be searched for one by one"
+            yield found
+
+    def _names(self) -> Iterator[Finding]:
+        kinds: tuple[What, ...] = () if self.unchecked else ("category", "type", "stream")
+        for what in kinds:
+            after: int | str | None = None
+            while page := self._audits.names(what, after, MOST_IN_PAGE):
+                after = _further(what, after, page[-1].key)
+                for name in page:
+                    stream_id = name.name if what == "stream" else None
+                    yield from (Finding(*fault, None, stream_id) for fault in faults_of_name(what, name))
+
+    def _log(self) -> Iterator[Finding]:
+        total = max(self.head - self._after, 0)
+        yield from self._compared(0)
+        size = FIRST_PAGE
+        while not self.unchecked and self._next <= self.head:
+            page = self._audits.events(self._next - 1, self.head, size)
+            if page:
+                _further("event", self._next - 1, page[-1].global_position)
+            for event in page:
+                yield from self._event(event)
+            if not page:
+                yield from self._place(self.head + 1)
+            self.checked += len(page)
+            self._on_progress(min(self._next - 1 - self._after, total), total)
+            size = next_size(page, size)
+        if self._expected:
+            position = self._expected[0]
+            yield Finding("digest", f"there is no event at this position; the log ends at {self.head}", position)
+
+    def _event(self, event: AuditedEvent) -> Iterator[Finding]:
+        yield from self._place(event.global_position)
+        for fault in faults_of_event(event, self._audits):
+            yield Finding(*fault, event.global_position, event.stream_id)
+        line = line_of(event)
+        if line is None:
+            self._hash = None
+        elif self._hash is not None:
+            self._hash = sha256(self._hash + line).digest()
+        yield from self._compared(event.global_position)
+
+    def _place(self, position: int) -> Iterator[Finding]:
+        """The next event stands at this position."""
+        if position > self._next:
+            last = position - 1
+            lost = f"position {last}" if last == self._next else f"positions {self._next} to {last}"
+            yield Finding("position-gap", f"there is no event at {lost}", self._next)
+        elif position < self._next - 1:
+            raise CorruptStoreError(f"position {position} comes behind position {self._next - 1}")
+        elif position < self._next:
+            yield Finding("duplicate-position", "more than one event stands here", position)
+        if position != self._next:
+            self._hash = None
+        self._next = position + 1
+
+    def _compared(self, position: int) -> Iterator[Finding]:
+        """The digest of the log up to here, with the one that is expected."""
+        if self._expected is None or self._expected[0] != position:
+            return
+        expected, self._expected = self._expected[1], None
+        if self._hash is None:
+            yield Finding("digest", "the log up to here is not whole, and has no digest", position)
+        elif self._hash.hex() != expected:
+            yield Finding("digest", f"the digest of the log up to here is {self._hash.hex()}", position)
+
+    def _engine_says(self) -> Iterator[Finding]:
+        if self._engine:
+            try:
+                yield from self._audits.engine()
+            except (UnsupportedError, DeniedError) as error:
+                self.skipped = str(error)
+            except CorruptStoreError as error:
+                yield Finding("engine", str(error))
+
+
+def _further(what: str, after: Any, key: Any) -> Any:
+    """The key, if it stands behind the one before it; a damaged table could lead around for ever."""
+    if after is not None and not key > after:
+        raise CorruptStoreError(f"{what} {key} comes behind {what} {after}")
+    return key
+
+
+def parse_digest(said: str) -> tuple[int, str]:
+    """Position and hash, else InvalidInputError."""
+    found = _DIGEST.fullmatch(said.lower())
+    if not found:
+        raise InvalidInputError(f'"{said}" is no digest: a position, a colon and 64 hexadecimal digits')
+    return int(found[1]), found[2]

@@ -1,0 +1,195 @@
+"""Connections that end at the worst moment: an append is made once, or nobody is told that it was."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from evstore import AppendOutcomeUnknownError, ConcurrencyError, EventData, connect
+from evstore.adapters.postgres.writing import MOST_EVENTS
+from tests.adapters.others import a_role, wait_for, waiting, writing
+from tests.adapters.proxies import Proxy, before_answer, before_call, while_copying
+from tests.adapters.test_postgres_roles import WRITER, grant, revoke
+
+if TYPE_CHECKING:
+    from tests.adapters.proxies import Message, Rule
+    from tests.servers import Server
+
+SMALL = 3
+LARGE = MOST_EVENTS * 2 + 1
+"""Events that do not go in one call, and are staged."""
+
+CUTS: dict[str, tuple[int, Rule]] = {
+    "before the call": (SMALL, before_call("append_v1")),
+    "before the answer": (SMALL, before_answer("append_v1")),
+    "before the copy": (LARGE, before_call("COPY")),
+    "while copying": (LARGE, while_copying),
+    "before the copy is answered": (LARGE, before_answer("COPY")),
+    "before the call of what was staged": (LARGE, before_call("append_staged_v1")),
+    "before the answer to what was staged": (LARGE, before_answer("append_staged_v1")),
+    "before the sweep": (LARGE, before_call("sweep_staged_v1")),
+    "before the hint": (SMALL, before_call("pg_notify")),
+}
+
+
+@pytest.fixture
+def schema(newest: Server) -> str:
+    schema = newest.schema("outcomes")
+    with connect(newest.url(schema)) as store:
+        store.initialize()
+        store.append("Order-1", [EventData("Placed", 0)])
+    return schema
+
+
+def some(count: int) -> list[EventData]:
+    return [EventData("Placed", n, id=str(uuid4())) for n in range(1, count + 1)]
+
+
+def stored(server: Server, schema: str) -> list[int]:
+    """What a reader behind no proxy sees."""
+    with connect(server.url(schema)) as store:
+        events = [*store.read("Order-1")]
+        assert [event.version for event in events] == [*range(1, len(events) + 1)]
+        assert [*store.replay()] == events
+        return [event.data for event in events]
+
+
+@pytest.mark.parametrize(
+    ("name", "pool_size"), [*((name, 1) for name in CUTS), ("before the answer", 2), ("while copying", 2)]
+)
+def test_an_append_that_is_cut_off_is_made_once_by_itself(
+    newest: Server, schema: str, name: str, pool_size: int
+) -> None:
+    count, rule = CUTS[name]
+    events = some(count)
+    with Proxy(newest, rule) as proxy, connect(proxy.url(schema), pool_size=pool_size) as store:
+        appended = store.append("Order-1", events, expected_version=1)
+        assert [each.id for each in appended] == [each.id for each in events]
+        assert [each.version for each in appended] == [*range(2, count + 2)]
+    assert proxy.cuts == 1
+    assert stored(newest, schema) == [*range(count + 1)]
+
+
+def test_what_is_refused_is_refused_also_after_a_cut(newest: Server, schema: str) -> None:
+    for rule in (before_call("append_v1"), before_answer("append_v1")):
+        with Proxy(newest, rule) as proxy, connect(proxy.url(schema)) as store:
+            with pytest.raises(ConcurrencyError, match="is at version 1, expected version 7"):
+                store.append("Order-1", some(1), expected_version=7)
+        assert proxy.cuts == 1
+    assert stored(newest, schema) == [0]
+
+
+def test_each_append_of_a_batch_that_is_cut_off_is_made_once_and_judged_alone(newest: Server, schema: str) -> None:
+    with Proxy(newest, before_answer("append_v1")) as proxy, connect(proxy.url(schema)) as store:
+        first, second = some(2)
+        units = [
+            store.unit([("Order-1", [first], 1)]),
+            store.unit([("Order-1", some(1), 1)]),
+            store.unit([("Order-1", [second], 2)]),
+        ]
+        one, two, three = store.submit(units)
+        assert isinstance(two, ConcurrencyError)
+        assert [[each.version for each in store.stored_of(units[n], of)] for n, of in ((0, one), (2, three))] == [
+            [2],
+            [3],
+        ]
+    assert proxy.cuts == 1
+    assert stored(newest, schema) == [0, 1, 2]
+
+
+def test_appends_in_turn_that_are_cut_off_are_all_made_once(newest: Server, schema: str) -> None:
+    events = some(MOST_EVENTS + 500)
+    with Proxy(newest, before_answer("append_v1")) as proxy, connect(proxy.url(schema)) as store:
+        units = [store.unit([("Order-1", [event], -1)]) for event in events]
+        assert len([*store.submit_in_turn(units)]) == len(events)
+    assert stored(newest, schema) == [*range(len(events) + 1)]
+
+
+def test_what_was_staged_and_is_gone_before_the_call_is_staged_again(newest: Server, schema: str) -> None:
+    taken = []
+
+    def take_it_away(message: Message) -> bool:
+        if not taken and before_call("append_staged_v1")(message):
+            taken.extend(newest.execute(f"DELETE FROM {schema}.staged RETURNING number"))
+        return False
+
+    with Proxy(newest, take_it_away) as proxy, connect(proxy.url(schema)) as store:
+        store.append("Order-1", some(LARGE))
+    assert len(taken) == LARGE
+    assert stored(newest, schema) == [*range(LARGE + 1)]
+    assert newest.execute(f"SELECT count(*) FROM {schema}.staged") == [(0,)]
+
+
+OBSTACLES = ("busy", "denied", "not admitted", "gone")
+
+
+def outcome_after(server: Server, obstacle: str) -> None:
+    """An append that is stored when its connection is lost, and something in the way of trying again."""
+    schema, other, events = server.schema(), server.schema(), some(SMALL)
+    with connect(server.url(schema)) as store:
+        store.initialize()
+    with ExitStack() as meanwhile:
+        role = meanwhile.enter_context(a_role(server))
+        grant(role, schema, *WRITER)
+        begin = {
+            "busy": lambda: meanwhile.enter_context(writing(server, schema)),
+            "denied": lambda: revoke(role, schema, "EXECUTE ON PROCEDURE {0}.append_v1"),
+            "not admitted": lambda: server.execute(f"ALTER ROLE {role.name} NOLOGIN"),
+            "gone": lambda: server.execute(f"ALTER SCHEMA {schema} RENAME TO {other}"),
+        }[obstacle]
+
+        def then(message: Message) -> bool:
+            lost = before_answer("append_v1")(message)
+            if lost:
+                begin()
+            return lost
+
+        proxy = meanwhile.enter_context(Proxy(server, then))
+        store = meanwhile.enter_context(connect(proxy.url(schema, role), timeout=0.05, pool_size=1))
+        with pytest.raises(AppendOutcomeUnknownError) as caught:
+            store.append("Order-1", events)
+    assert [*caught.value.ids] == [each.id for each in events]
+
+
+def test_what_comes_in_the_way_of_trying_again_does_not_make_an_unknown_outcome_a_refusal(newest: Server) -> None:
+    """Whoever hears "busy" or "denied" takes it that nothing is stored, and appends again with ids that are new."""
+    with ThreadPoolExecutor() as threads:  # each tries for seconds
+        tried = {name: threads.submit(outcome_after, newest, name) for name in OBSTACLES}
+    for name, each in tried.items():
+        assert each.exception() is None, name
+
+
+@pytest.mark.parametrize("end", ["pg_terminate_backend", "pg_cancel_backend"])
+def test_a_writer_that_is_ended_while_it_waits_for_others_tries_again(
+    newest: Server, schema: str, end: str
+) -> None:
+    with ThreadPoolExecutor() as threads, connect(newest.url(schema, application_name=schema)) as store:
+        with writing(newest, schema):
+            appended = threads.submit(store.append, "Order-1", some(SMALL), 1)
+            (pid,) = wait_for(lambda: waiting(newest, "advisory", schema))
+            newest.execute(f"SELECT {end}(%s)", pid)
+            wait_for(lambda: end == "pg_cancel_backend" or waiting(newest, "advisory", schema) not in ([], [pid]))
+        assert [each.version for each in appended.result()] == [2, 3, 4]
+    assert stored(newest, schema) == [*range(SMALL + 1)]
+
+
+@pytest.mark.parametrize("pool_size", [1, 2])
+def test_a_session_that_was_ended_while_nobody_used_it_is_replaced(
+    newest: Server, schema: str, pool_size: int
+) -> None:
+    """As servers, poolers and firewalls do."""
+    url = newest.url(schema, application_name=schema)
+    with connect(url, pool_size=pool_size) as store:
+        idle = "SELECT pid FROM pg_stat_activity WHERE application_name = %s"
+        for n in range(1, 4):
+            assert store.append("Order-1", some(1), n)[0].version == n + 1
+            newest.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", schema
+            )
+            wait_for(lambda: not newest.execute(idle, schema))
+            if n > 1:
+                assert store.head() == n + 1

@@ -1,0 +1,173 @@
+"""Who may do what: without a grant nothing, and with the few that a reader or a writer needs all that it is for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from evstore import DeniedError, EventData, connect
+from evstore.adapters.postgres.writing import MOST_EVENTS
+from tests.adapters.others import a_role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from evstore import EventStore
+    from tests.adapters.others import Role
+    from tests.servers import Server
+
+READER = (
+    "USAGE ON SCHEMA {0}",
+    "SELECT ON TABLE {0}.store",
+    "SELECT ON TABLE {0}.events",
+    "SELECT ON TABLE {0}.streams",
+    "SELECT ON TABLE {0}.categories",
+    "SELECT ON TABLE {0}.types",
+)
+# What a writer reads, it reads to find out whether an append whose answer was lost is stored.
+WRITER = (
+    "USAGE ON SCHEMA {0}",
+    "SELECT ON TABLE {0}.store",
+    "SELECT ON TABLE {0}.events",
+    "SELECT ON TABLE {0}.streams",
+    "SELECT ON TABLE {0}.types",
+    "EXECUTE ON PROCEDURE {0}.append_v1",
+    "EXECUTE ON FUNCTION {0}.append_unit_v1",
+    "EXECUTE ON FUNCTION {0}.make_durable_v1",
+    "INSERT ON TABLE {0}.staged",
+    "EXECUTE ON PROCEDURE {0}.append_staged_v1",
+    "EXECUTE ON FUNCTION {0}.append_staged_unit_v1",
+    "EXECUTE ON FUNCTION {0}.sweep_staged_v1",
+)
+
+
+@pytest.fixture
+def schema(server: Server) -> str:
+    schema = server.schema("granted")
+    with connect(server.url(schema)) as store:
+        store.initialize()
+        store.append("Order-1", some(2))
+    return schema
+
+
+@pytest.fixture
+def role(server: Server, schema: str) -> Iterator[Role]:
+    with a_role(server) as role:
+        yield role
+
+
+def some(count: int) -> list[EventData]:
+    return [EventData("Placed", n) for n in range(count)]
+
+
+def grant(role: Role, schema: str, *rights: str) -> None:
+    for right in rights:
+        role.server.execute(f"GRANT {right.format(schema)} TO {role.name}")
+
+
+def revoke(role: Role, schema: str, right: str) -> None:
+    role.server.execute(f"REVOKE {right.format(schema)} FROM {role.name}")
+
+
+def read(store: EventStore) -> None:
+    assert [event.version for event in store.replay()] == [1, 2]
+    assert (
+        [*store.replay(["Order"], types=["Placed"])] == [*store.read("Order-1")] == [*store.subscribe(timeout=0)]
+    )
+    assert len([*store.streams()]) == len([*store.categories()]) == len([*store.types()]) == 1
+    assert store.stream_info("Order-1").version == store.head() == store.info().head == 2
+
+
+def write(store: EventStore, size: int) -> None:
+    """Twice, as after an answer that was lost."""
+    unit = store.unit([("Order-2", some(size), -1)])
+    store.submit([unit])
+    store.submit([unit])
+
+
+def test_a_role_without_a_grant_is_denied_everything(server: Server, schema: str, role: Role) -> None:
+    with connect(role.url(schema)) as store:
+        for ask in (lambda: read(store), lambda: write(store, 1), store.initialize, store.info):
+            with pytest.raises(DeniedError, match="permission denied") as caught:
+                ask()
+            assert not caught.value.retryable
+    with connect(role.url(server.schema("new"))) as store, pytest.raises(DeniedError, match="permission denied"):
+        store.initialize()
+
+
+def test_a_reader_reads_and_cannot_write(schema: str, role: Role) -> None:
+    grant(role, schema, *READER)
+    with connect(role.url(schema)) as store:
+        read(store)
+        store.initialize()  # there is nothing to make
+        for size in (1, MOST_EVENTS + 1):
+            with pytest.raises(DeniedError, match="permission denied"):
+                store.append("Order-1", some(size))
+        read(store)
+
+
+def test_a_writer_appends_what_is_small_and_what_is_large_and_changes_nothing_by_hand(
+    server: Server, schema: str, role: Role
+) -> None:
+    grant(role, schema, *WRITER)
+    with connect(role.url(schema)) as store:
+        write(store, 1)
+        write(store, MOST_EVENTS + 1)
+        assert store.head() == 2 + 1 + MOST_EVENTS + 1
+    assert server.execute(f"SELECT count(*) FROM {schema}.staged") == [(0,)]
+    with psycopg.connect(
+        role.url(schema).partition("?schema=")[0].partition("&schema=")[0], autocommit=True
+    ) as session:
+        for cheat in (
+            "INSERT INTO {0}.events SELECT * FROM {0}.events",
+            "INSERT INTO {0}.streams SELECT * FROM {0}.streams",
+            "INSERT INTO {0}.types VALUES (9, 'Cheated')",
+            "UPDATE {0}.store SET min_reader = 9",
+            "DELETE FROM {0}.staged",
+            "TRUNCATE {0}.events",
+            "ALTER TABLE {0}.events DISABLE TRIGGER ALL",
+            "SELECT {0}.add_names_v1('{{}}', '{{}}', '{{Cheated}}')",
+            "CREATE TABLE {0}.mine (x int)",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                session.execute(cheat.format(schema).encode())
+
+
+def test_a_reader_needs_each_of_its_grants(newest: Server) -> None:
+    schema = newest.schema()
+    with connect(newest.url(schema)) as store, a_role(newest) as role:
+        store.initialize()
+        store.append("Order-1", some(2))
+        grant(role, schema, *READER)
+        for right in READER:
+            revoke(role, schema, right)
+            with connect(role.url(schema)) as reader, pytest.raises(DeniedError):
+                read(reader)
+            grant(role, schema, right)
+
+
+@pytest.mark.parametrize("right", WRITER)
+def test_a_writer_needs_each_of_its_grants_and_writes_nothing_where_it_is_denied(
+    newest: Server, right: str
+) -> None:
+    schema = newest.schema()
+    with connect(newest.url(schema)) as store, a_role(newest) as role, connect(role.url(schema)) as writer:
+        store.initialize()
+        grant(role, schema, *WRITER)
+        revoke(role, schema, right)
+        denied = False
+        for size in (1, MOST_EVENTS + 1):
+            before = store.head()
+            try:
+                writer.append("Order-1", some(size))
+            except DeniedError:
+                denied = True
+                assert store.head() == before
+        try:
+            write(writer, 1)
+        except DeniedError:
+            denied = True
+    left = newest.execute(f"SELECT count(*) FROM {schema}.staged") != [(0,)]
+    assert denied or (left and "sweep_staged_v1" in right)
