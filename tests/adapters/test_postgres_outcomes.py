@@ -124,32 +124,35 @@ def test_what_was_staged_and_is_gone_before_the_call_is_staged_again(newest: Ser
     assert newest.execute(f"SELECT count(*) FROM {schema}.staged") == [(0,)]
 
 
-OBSTACLES = ("busy", "denied", "not admitted", "gone")
+OBSTACLES = ("busy", "denied", "not admitted", "gone", "closed")
 
 
 def outcome_after(server: Server, obstacle: str) -> None:
     """An append that is stored when its connection is lost, and something in the way of trying again."""
     schema, other, events = server.schema(), server.schema(), some(SMALL)
-    with connect(server.url(schema)) as store:
-        store.initialize()
+    with connect(server.url(schema)) as made:
+        made.initialize()
     with ExitStack() as meanwhile:
         role = meanwhile.enter_context(a_role(server))
         grant(role, schema, *WRITER)
+
+        def then(message: Message) -> bool:
+            lost = before_answer("append_v1")(message)
+            if lost:
+                begin[obstacle]()
+            return lost
+
+        proxy = meanwhile.enter_context(Proxy(server, then))
+        # A connection that stands alone is closed after what is done with it; those of a pool are not waited for.
+        pool_size = 2 if obstacle == "closed" else 1
+        store = meanwhile.enter_context(connect(proxy.url(schema, role), timeout=0.05, pool_size=pool_size))
         begin = {
             "busy": lambda: meanwhile.enter_context(writing(server, schema)),
             "denied": lambda: revoke(role, schema, "EXECUTE ON PROCEDURE {0}.append_v1"),
             "not admitted": lambda: server.execute(f"ALTER ROLE {role.name} NOLOGIN"),
             "gone": lambda: server.execute(f"ALTER SCHEMA {schema} RENAME TO {other}"),
-        }[obstacle]
-
-        def then(message: Message) -> bool:
-            lost = before_answer("append_v1")(message)
-            if lost:
-                begin()
-            return lost
-
-        proxy = meanwhile.enter_context(Proxy(server, then))
-        store = meanwhile.enter_context(connect(proxy.url(schema, role), timeout=0.05, pool_size=1))
+            "closed": store.close,
+        }
         with pytest.raises(AppendOutcomeUnknownError) as caught:
             store.append("Order-1", events)
     assert [*caught.value.ids] == [each.id for each in events]

@@ -13,7 +13,6 @@ from evstore.adapters.shared import correlation_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
     from types import ModuleType
 
     import psycopg

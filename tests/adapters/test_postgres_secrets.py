@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from evstore import (
+    AdapterError,
     DeniedError,
     EventData,
     EvstoreError,
@@ -75,6 +76,10 @@ UNREADABLE: dict[str, Case] = {
     "a port that is no number": Case("postgresql://u:s3cret@127.0.0.1:x/db", InvalidUrlError, 2),
     "an open bracket": Case("postgresql://u:s3cret@[::1/db", InvalidUrlError, 2),
     "a host that cannot be one": Case("postgresql://u:s3cret@é..é/db", InvalidUrlError, 2),
+    "a host without a part": Case("postgresql://u:s3cret@db..example/db", InvalidUrlError, 2),
+    "a host with a part that is too long": Case(f"postgresql://u:s3cret@{'x' * 64}.example/db", InvalidUrlError, 2),
+    "& in the place of ?": Case("postgresql://{dead}/db&user=u&password=s3cret", InvalidUrlError, 2),
+    "a scheme that cannot be one": Case("post_gresql://u:s3cret@{dead}/db", AdapterError, 2),
     "a parameter that is misspelt": Case("postgresql://{dead}/db?user=u&password=s3cret&sslmod=x", InvalidUrlError, 2),
     "a parameter without a meaning": Case("postgresql://u:s3cret@{dead}/db?sslmode=x", InvalidUrlError, 2),
     "a time that is none": Case("postgresql://u:s3cret@{dead}/db?connect_timeout=x", InvalidUrlError, 2),
@@ -129,7 +134,7 @@ def test_a_password_is_in_no_part_of_an_error(
             ask(url, **options)
         for each in told(caught.value):
             keeps(each)
-        assert type(caught.value) is case.kind
+        assert isinstance(caught.value, case.kind)
         assert caught.value.retryable == (case.kind is UnavailableError)
     keeps(caplog.text)
 

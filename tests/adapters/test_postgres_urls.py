@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import psycopg
 import pytest
 
-from evstore import EventData, InvalidUrlError, NotAStoreError, NotInitializedError, connect
+from evstore import EventData, InvalidUrlError, NotAStoreError, NotInitializedError, UnavailableError, connect
 from evstore.adapters.postgres.place import place_of
 from tests.adapters.others import a_role
 from tests.daemons import free_port
@@ -185,6 +187,22 @@ with connect(sys.argv[1], pool_size=1) as store:
         assert each.returncode == 0
     assert sorted(said) == [*range(1, PROCESSES + 1)]
     assert head(url) == PROCESSES
+
+
+@pytest.mark.parametrize("sslmode", ["prefer", "disable"])
+def test_what_answers_and_is_no_server_of_postgresql_is_unavailable(sslmode: str) -> None:
+    """As a balancer whose servers are all away: the URL is right, and another try is worth it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as threads:
+
+        def answer() -> None:
+            caller, _ = listener.accept()
+            with caller:
+                caller.recv(1000)
+                caller.sendall(b"HTTP/1.1 503 Service Unavailable\r\n\r\n")
+
+        threads.submit(answer)
+        with pytest.raises(UnavailableError):
+            head(f"postgresql://u@127.0.0.1:{listener.getsockname()[1]}/db?sslmode={sslmode}")
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])

@@ -205,7 +205,7 @@ def test_memory_has_no_file_to_copy(evstore: Command) -> None:
         ),
         (
             "postgresql+psycopg://me:s3cret@h/db?password=s3cret&schema=Shop_1",
-            ("--schema=\"Shop_1\"", "--file=a b.dump", "postgresql://me@h/db"),
+            ('--schema="Shop_1"', "--file=a b.dump", "postgresql://me@h/db"),
         ),
     ],
 )  # fmt: skip

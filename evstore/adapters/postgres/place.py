@@ -65,8 +65,8 @@ def _read(said: str, url: str) -> dict[str, Any]:
             return given
     raise InvalidUrlError(
         "the database URL is not one that PostgreSQL understands: postgresql://user:password@host:5432/database, "
-        "with parameters of libpq behind a ?; in a user or a password, write @ as %40, / as %2F, : as %3A, ? as %3F, "
-        "# as %23, % as %25 and a blank as %20"
+        "with parameters of libpq behind a ?; in a user or a password, write @ as %40, / as %2F, : as %3A, ? as "
+        "%3F, # as %23, % as %25 and a blank as %20"
     )
 
 
