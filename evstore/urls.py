@@ -11,7 +11,7 @@ from urllib.parse import unquote
 _HOST = r"(?:\[[0-9A-Fa-f:.%]*\]|[A-Za-z0-9._~%-]*)(?::[0-9]*)?"
 URL: Final = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:(?P<user>[^:@/?#\s]*)(?::(?P<password>[^:@/?#\s]*))?@)?"
-    rf"(?P<hosts>{_HOST}(?:,{_HOST})*)(?P<path>/[^?#@\s]*)?(?:\?(?P<query>[^#\s]*))?"
+    rf"(?P<hosts>{_HOST}(?:,{_HOST})*)(?P<path>/[^?#@&=\s]*)?(?:\?(?P<query>[^#\s]*))?"
 )
 _SECRET = re.compile("password|passwd|secret", re.IGNORECASE)
 _FILES: Final = ("sqlite", "memory")

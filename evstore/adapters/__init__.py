@@ -37,7 +37,7 @@ def open_adapter(url: str, **options: Any) -> Adapter:
         raise InvalidUrlError('say "memory:" for a store in memory')
     found = _SCHEME.match(url)
     scheme, rest = (found[1].lower(), url[found.end() :]) if found else ("sqlite", url)
-    if not found and looks_like_postgres(url):  # no file is called so, and it may hold a password
+    if not found and ("://" in url or looks_like_postgres(url)):  # no file is called so
         raise InvalidUrlError(
             "the database URL is malformed; that of PostgreSQL is postgresql://user@host/database"
         )

@@ -33,19 +33,19 @@ def verify(
       evstore verify
       evstore verify --engine
       evstore verify --from 1000001
-      evstore verify --expect 1000000:5feceb66ffc86f38d952786c6d696c79...
+      evstore verify 2>&1 | sed -n 's/.*; digest //p' > digest.txt
+      evstore verify --expect "$(cat digest.txt)"
+      evstore --db memory:export.ndjson verify
 
     Positions, versions and numbers without a gap; ids, names, payloads, metadata
     and times that an append would take; nothing lost between the tables and their
     indexes. Everything up to the end that the log has when it starts.
 
-    Each contradiction is a line, {"finding","globalPosition","streamId"?,"message",
-    "advice"}, and the exit code is then 1. A note on stderr tells how far it came,
-    and the digest of the log up to there: SHA-256, each line hashed behind the hash
-    of all lines before it. Keep it elsewhere, and --expect shows that the log up to
+    Each contradiction is a line with its finding, globalPosition, streamId, message
+    and advice; the exit code is then 1. A note on stderr tells how far it came, and
+    the digest of the log up to there: SHA-256, each line hashed behind the hash of
+    all lines before it. Keep it elsewhere, and --expect shows whether the log up to
     there is still the same. It needs the log from its start, so not with --from.
-
-    An export can be checked, too: evstore --db memory:FILE.ndjson verify
     """
     from evstore.errors import InvalidInputError  # noqa: PLC0415
     from evstore.verify import parse_digest  # noqa: PLC0415
@@ -114,9 +114,11 @@ def backup(
     gets its name when all of it is on disk, and can be read by its owner alone. It
     holds the log up to one position, which is printed.
 
-    A store on PostgreSQL is backed up by pg_dump, as an error with the whole
-    command says. Into another database it comes back by
-    pg_restore --dbname=URL FILE
+    A store on PostgreSQL is backed up by pg_dump: there this command makes nothing,
+    and prints the one to use. What that made comes back, into another database, by
+
+    \b
+      pg_restore --dbname=URL FILE
     """
     if not file:
         raise UsageError("FILE is empty")

@@ -42,6 +42,10 @@ WRITER = (
     "EXECUTE ON FUNCTION {0}.sweep_staged_v1",
 )
 
+# The same in the words of the README.
+ALL_READER = ("USAGE ON SCHEMA {0}", "SELECT ON ALL TABLES IN SCHEMA {0}")
+ALL_WRITER = (*ALL_READER, "EXECUTE ON ALL ROUTINES IN SCHEMA {0}", "INSERT ON TABLE {0}.staged")
+
 
 @pytest.fixture
 def schema(server: Server) -> str:
@@ -97,8 +101,9 @@ def test_a_role_without_a_grant_is_denied_everything(server: Server, schema: str
         store.initialize()
 
 
-def test_a_reader_reads_and_cannot_write(schema: str, role: Role) -> None:
-    grant(role, schema, *READER)
+@pytest.mark.parametrize("rights", [READER, ALL_READER], ids=["few", "all"])
+def test_a_reader_reads_and_cannot_write(schema: str, role: Role, rights: tuple[str, ...]) -> None:
+    grant(role, schema, *rights)
     with connect(role.url(schema)) as store:
         read(store)
         store.initialize()  # there is nothing to make
@@ -108,10 +113,11 @@ def test_a_reader_reads_and_cannot_write(schema: str, role: Role) -> None:
         read(store)
 
 
+@pytest.mark.parametrize("rights", [WRITER, ALL_WRITER], ids=["few", "all"])
 def test_a_writer_appends_what_is_small_and_what_is_large_and_changes_nothing_by_hand(
-    server: Server, schema: str, role: Role
+    server: Server, schema: str, role: Role, rights: tuple[str, ...]
 ) -> None:
-    grant(role, schema, *WRITER)
+    grant(role, schema, *rights)
     with connect(role.url(schema)) as store:
         write(store, 1)
         write(store, MOST_EVENTS + 1)

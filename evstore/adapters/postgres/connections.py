@@ -12,7 +12,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.types.string import TextLoader
 
 from evstore.adapters.postgres.errors import not_connected
-from evstore.errors import MissingDependencyError, UnavailableError
+from evstore.errors import InvalidUrlError, MissingDependencyError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from evstore.adapters.postgres.place import Place
 
     class Connections(Protocol):
-        def connection(self) -> AbstractContextManager[Connection]: ...
+        def connection(self, patience: float | None = None) -> AbstractContextManager[Connection]: ...
         def renew(self) -> None: ...
         def close(self) -> None: ...
 
@@ -39,12 +39,17 @@ OPTIONS: Final[dict[str, Any]] = {"autocommit": True, "prepare_threshold": None}
 
 def connect(place: Place) -> Connection:
     """A connection of its own. Raises what an application can understand."""
+    connection = None
     try:
         connection = psycopg.connect(**place.conninfo, **OPTIONS)
+    except UnicodeError:
+        pass  # told below, without what Python's words repeat of the host
     except psycopg.Error as error:
         failed = not_connected(error, place)
         error._pgconn = None  # noqa: SLF001 - it holds the password, and collectors of errors show all
         raise failed from error
+    if connection is None:
+        raise InvalidUrlError(f"no host can have the name that {place.shown} says")
     if connection.info.server_version < OLDEST_SERVER:
         version = connection.info.server_version // 10000
         connection.close()
@@ -74,7 +79,7 @@ class OneConnection:
         self._connection: Connection | None = None
 
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
+    def connection(self, patience: float | None = None) -> Iterator[Connection]:  # noqa: ARG002 - there is but one
         with self._lock:
             if self._connection is None or self._connection.closed:
                 self._connection = connect(self._place)
@@ -102,7 +107,8 @@ class PooledConnections:
         self._pool: Any = None
 
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
+    def connection(self, patience: float | None = None) -> Iterator[Connection]:
+        """`patience`: seconds to wait for one that is free, if that is less than other writers are waited for."""
         from psycopg_pool import PoolTimeout  # noqa: PLC0415
 
         with self._lock:
@@ -113,10 +119,11 @@ class PooledConnections:
         deadline = time.monotonic() + self._timeout
         while lent is None:
             try:
-                lent = pool.getconn(timeout=self._step)
+                lent = pool.getconn(timeout=self._step if patience is None else patience)
             except PoolTimeout as error:
-                connect(self._place).close()  # tells why, unless all are lent
-                if time.monotonic() >= deadline:
+                if patience is None:
+                    connect(self._place).close()  # tells why, unless all are lent
+                if patience is not None or time.monotonic() >= deadline:
                     raise UnavailableError(
                         f"the event store at {self._place.shown}: all {self._size} connections are in use"
                     ) from error

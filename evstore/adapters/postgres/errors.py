@@ -6,6 +6,7 @@ whether a password was asked for and used.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -120,7 +121,7 @@ _DENIED_WORDS: Final = (
     "permission denied",
     "no password supplied",
 )
-_WRONG_WORDS: Final = ("invalid ", "definition of service", "service file", "could not parse")
+_WRONG: Final = re.compile("(?<!received )invalid |definition of service|service file|could not parse")
 _RETRIED_WORDS: Final = ("too many", "connection slots", "starting up", "shutting down", "not yet accepting")
 
 
@@ -131,7 +132,7 @@ def not_connected(error: Any, place: Place) -> EvstoreError:
     answered = "FATAL" in said or (lost is not None and (lost.needs_password or lost.used_password))
     at = f"the event store at {place.shown}"
     found: EvstoreError
-    if any(words in said for words in _WRONG_WORDS):  # libpq's own, before it asks anybody
+    if _WRONG.search(said):  # libpq's own words, before it asks anybody
         found = InvalidUrlError(f"the database URL {place.shown} cannot be used: {said}")
     elif any(words in said for words in _RETRIED_WORDS):
         found = UnavailableError(f"{at} takes no connection now: {said}")

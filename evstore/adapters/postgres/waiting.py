@@ -55,7 +55,7 @@ class Hints:
 
     def _notify(self, payload: str) -> None:
         try:
-            with self._connections.connection() as connection:
+            with self._connections.connection(patience=HINT_SECONDS) as connection:
                 connection.execute(sql.NOTIFY, {"payload": payload})
         except (psycopg.Error, EvstoreError):
             pass  # the append is done, whatever becomes of the hint

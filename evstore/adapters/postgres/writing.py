@@ -15,7 +15,7 @@ from evstore.adapters.base import Append, Held, Outcome, Receipt
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.errors import NOT_WRITTEN, STAGED_IS_GONE, UNKNOWN, meaning
 from evstore.adapters.shared import correlation_hash
-from evstore.errors import AppendOutcomeUnknownError, EvstoreError, PositionConflictError
+from evstore.errors import AppendOutcomeUnknownError, EvstoreError, PositionConflictError, StoreClosedError
 from evstore.streams import category_of, check_version
 
 if TYPE_CHECKING:
@@ -87,7 +87,11 @@ class Calls:
                 unknown = unknown or kind == UNKNOWN
             if pause is not None:
                 time.sleep(pause)
-                self._again()
+                try:
+                    self._again()
+                except StoreClosedError as error:
+                    failed = error
+                    break
         assert failed is not None
         if unknown:
             raise AppendOutcomeUnknownError(list(_ids(units))) from failed
