@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 
 CONNECT_SECONDS: Final = 5.0
+FIRST_LOOK_SECONDS: Final = 0.5
+"""How long to wait for a pooled connection before asking whether the server is there at all."""
 OLDEST_SERVER: Final = 130000
 
 # Every statement is its own transaction. Nothing is prepared on the server: behind a pooler the next statement may
@@ -117,10 +119,12 @@ class PooledConnections:
             pool = self._pool
         lent = None
         deadline = time.monotonic() + self._timeout
+        step = min(FIRST_LOOK_SECONDS, self._step) if patience is None else patience
         while lent is None:
             try:
-                lent = pool.getconn(timeout=self._step if patience is None else patience)
+                lent = pool.getconn(timeout=step)
             except PoolTimeout as error:
+                step = min(step * 2, self._step)
                 if patience is None:
                     connect(self._place).close()  # tells why, unless all are lent
                 if patience is not None or time.monotonic() >= deadline:
@@ -140,6 +144,7 @@ class PooledConnections:
             kwargs={**self._place.conninfo, **OPTIONS},
             min_size=0,
             max_size=self._size,
+            reconnect_timeout=FIRST_LOOK_SECONDS,  # it would try ever less often; who asks anew makes it try
             configure=prepared,
             open=True,
         )
