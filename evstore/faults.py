@@ -41,23 +41,32 @@ def faults_of_event(event: AuditedEvent, audits: Audits) -> Iterator[Fault]:
         yield "bad-timestamp", f"its time, {event.timestamp_us} µs from 1970, is in none of the years 1 to 9999"
     try:
         if check_json(event.data_json, MAX_VERSION) != event.data_json:
-            yield "bad-data", "its data has line breaks, or white space around it"
+            yield "bad-data", "data has line breaks, or white space around it"
     except InvalidPayloadError as error:
-        yield "bad-data", f"its data cannot have come through evstore: {error}"
+        yield "bad-data", _said("data", event.data_json, error)
     try:
         correlation_id = _metadata(event.metadata_json).correlation_id
     except InvalidPayloadError as error:
-        yield "bad-metadata", f"its metadata cannot have come through evstore: {error}"
+        yield "bad-metadata", _said("metadata", event.metadata_json, error)
     else:
         wanted = audits.correlation_hash(correlation_id) if correlation_id else None
         if event.correlation_hash != wanted:
             yield "correlation-hash", f"the hash of its correlation id is {wanted}, not {event.correlation_hash}"
 
 
+def _said(what: str, text: str, error: InvalidPayloadError) -> str:
+    """What an append would have said, if it could have been given this."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return f"{what} is not UTF-8"
+    return str(error)
+
+
 @lru_cache(maxsize=256)  # as wire has it
 def _metadata(text: str) -> Metadata:
     if "\n" in text or "\r" in text:
-        raise InvalidPayloadError("it has line breaks")
+        raise InvalidPayloadError("metadata has line breaks")
     found = metadata_from_json(text)
     check_metadata(found)
     return found

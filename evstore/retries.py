@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from evstore.adapters.base import Held, Receipt
-from evstore.errors import EventIdConflictError, EvstoreError
+from evstore.errors import AppendOutcomeUnknownError, EventIdConflictError, EvstoreError, UnavailableError
 from evstore.pages import MOST_IN_PAGE
 from evstore.streams import check_ids
 
@@ -34,8 +34,15 @@ def looked_up(adapter: Adapter, writes: Iterable[Write]) -> Iterator[tuple[Write
 
 
 def first_stored(adapter: Adapter, unit: Append, held: Held) -> Iterator[StoredEvent]:
-    """The unit's events as first stored, else EventIdConflictError."""
-    return check_ids(held.ids[0], looked_up(adapter, unit.writes))
+    """The unit's events as first stored, else EventIdConflictError.
+
+    Where they cannot be looked up, nobody knows whether they are this unit's, or a try of it that was lost.
+    """
+    try:
+        yield from check_ids(held.ids[0], looked_up(adapter, unit.writes))
+    except UnavailableError as error:
+        ids = [event.id or "" for write in unit.writes for event in write.events]
+        raise AppendOutcomeUnknownError(ids) from error
 
 
 def judged(adapter: Adapter, unit: Append, outcome: Outcome) -> Receipt | Duplicate | EvstoreError:
@@ -48,7 +55,7 @@ def judged(adapter: Adapter, unit: Append, outcome: Outcome) -> Receipt | Duplic
         for last in first_stored(adapter, unit, outcome):
             first = first or last
             size += 1
-    except EventIdConflictError as error:
+    except (EventIdConflictError, AppendOutcomeUnknownError) as error:
         return error
     assert first is not None
     assert last is not None

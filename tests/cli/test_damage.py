@@ -59,6 +59,29 @@ def test_a_process_tells_a_finding_on_stdout_and_the_rest_on_stderr(evstore: Com
     assert re.fullmatch(r"note: 6 events checked, up to position 6; digest 6:[0-9a-f]{64}\n", done.err)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("an event is deleted", "there is no event at position 3"),
+        ("two versions change places", 'it is version 2 of stream "B-1", and version 1 only comes at 5'),
+        ("a stream id that is not UTF-8", "lone surrogate (is it UTF-8?)"),
+        ("data that is no JSON", "data is not valid JSON: "),
+        ("data that is not UTF-8", "data is not UTF-8"),
+        ("metadata with an unknown key", 'unknown metadata key "traceId"; put it under "custom"'),
+        ("metadata that is not UTF-8", "metadata is not UTF-8"),
+        ("a time beyond the calendar", "its time, 9000000000000000000 µs from 1970, is in none of the years"),
+    ],
+)
+@pytest.mark.sqlite_only("what is said does not depend on where it lies")
+def test_a_finding_says_what_contradicts_what(
+    evstore: Command, name: str, message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    healthy(evstore)
+    plant(evstore, DAMAGES[name])
+    _, (found,), _ = verified(evstore, capfd)
+    assert message in found["message"]
+
+
 def test_a_position_at_the_end_of_all_numbers_does_not_make_it_count_up_to_there(
     evstore: Command, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -232,13 +255,17 @@ def test_a_block_that_cannot_be_read_ends_the_check_and_is_told(
     assert "64 events checked" in notes
 
 
-@pytest.mark.sqlite_only("a place that is no store is refused by other tests")
 def test_a_store_that_cannot_be_read_at_all_is_called_damaged(
     evstore: Command, capfd: pytest.CaptureFixture[str]
 ) -> None:
     healthy(evstore)
-    with closing(sqlite3.connect(evstore.folder / "evstore.db")) as connection:
-        connection.execute("ALTER TABLE events RENAME TO gone")
+    gone = "ALTER TABLE {}events RENAME TO gone"
+    if evstore.database:
+        server, schema = server_of(evstore)
+        server.execute(gone.format(f"{schema}."))
+    else:
+        with closing(sqlite3.connect(evstore.folder / "evstore.db")) as connection:
+            connection.execute(gone.format(""))
     code, found, notes = verified(evstore, capfd)
     assert (code, found) == (10, [])
     assert "is damaged" in notes

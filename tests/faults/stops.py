@@ -149,10 +149,9 @@ class Run:
         self._all_have_followed(self.store.head())
 
     def _all_are_answered(self) -> None:
-        self._all_grow(self.common.answers)
+        self._all_grow(self.common.answers, self.common.answers.copy())
 
-    def _all_grow(self, counts: Counter[str]) -> None:
-        before = counts.copy()
+    def _all_grow(self, counts: Counter[str], before: Counter[str]) -> None:
         names = [f"w{number}" for number in range(self._profile.writers)]
         self._crew.until(lambda: all(counts[name] > before[name] for name in names))
 
@@ -188,13 +187,14 @@ class Run:
         way = self._rng.choice(WAYS[:-1] if long else WAYS)
         self.done[way] += 1
         self.common.is_up.clear()
+        unsure = self.common.unsure.copy()
         if way == CRASH:
             self._crash()
         else:
             self._server.stop(way)
             if long:
                 self.done["for long"] += 1
-                self._all_grow(self.common.unsure)
+                self._all_grow(self.common.unsure, unsure)
             self._server.start()
         self._gate.open()
         self.common.is_up.set()

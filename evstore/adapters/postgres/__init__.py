@@ -74,7 +74,7 @@ class PostgresAdapter:
         """The highest global position known to be durable."""
         self._admitted = False
         self._begins = False
-        """Whether a read says the isolation of its transaction, because the role's own is not to be had."""
+        """Whether a read begins a transaction: the role's isolation is not to be had, or a pooler stands between."""
         self._closed = False
         self._pid = os.getpid()
 
@@ -137,7 +137,12 @@ class PostgresAdapter:
             if meaning(error) != SCHEMA:
                 raise
             return None
-        return rows[0][1:] if len(rows) == 1 and rows[0][0] == APPLICATION else None
+        if len(rows) != 1 or rows[0][0] != APPLICATION:
+            return None
+        # A pooler tells a number of its own. Behind it only a transaction keeps to one server, so that what a page
+        # shows, and whether that is on disk, is not asked of one that crashed and one that came back without it.
+        self._begins = self._begins or rows[0][4] != connection.info.backend_pid
+        return rows[0][1], rows[0][2], rows[0][3]
 
     def _admit(self, *, to_write: bool = False) -> None:
         """Raise unless this evstore may use the store; asked once."""

@@ -12,7 +12,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.types.string import TextLoader
 
 from evstore.adapters.postgres.errors import not_connected
-from evstore.errors import InvalidUrlError, MissingDependencyError, UnavailableError
+from evstore.errors import InvalidUrlError, MissingDependencyError, StoreClosedError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,10 +79,13 @@ class OneConnection:
         self._place = place
         self._lock = Lock()
         self._connection: Connection | None = None
+        self._closed = False
 
     @contextmanager
     def connection(self, patience: float | None = None) -> Iterator[Connection]:  # noqa: ARG002 - there is but one
         with self._lock:
+            if self._closed:
+                raise StoreClosedError
             if self._connection is None or self._connection.closed:
                 self._connection = connect(self._place)
             yield self._connection
@@ -92,6 +95,7 @@ class OneConnection:
 
     def close(self) -> None:
         with self._lock:  # what somebody has begun is done first
+            self._closed = True
             connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
@@ -107,6 +111,7 @@ class PooledConnections:
         self._step = float(place.conninfo["connect_timeout"]) or CONNECT_SECONDS
         self._lock = Lock()
         self._pool: Any = None
+        self._closed = False
 
     @contextmanager
     def connection(self, patience: float | None = None) -> Iterator[Connection]:
@@ -114,6 +119,8 @@ class PooledConnections:
         from psycopg_pool import PoolTimeout  # noqa: PLC0415
 
         with self._lock:
+            if self._closed:
+                raise StoreClosedError
             if self._pool is None:
                 self._pool = self._opened()
             pool = self._pool
@@ -156,6 +163,8 @@ class PooledConnections:
             pool.check()
 
     def close(self) -> None:
-        pool, self._pool = self._pool, None
+        with self._lock:
+            self._closed = True
+            pool, self._pool = self._pool, None
         if pool is not None:
             pool.close()

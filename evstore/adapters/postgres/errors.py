@@ -120,26 +120,35 @@ _DENIED_WORDS: Final = (
     "pg_hba.conf",
     "permission denied",
     "no password supplied",
+    "not permitted",
+    'role "',
 )
 _WRONG: Final = re.compile("(?<!received )invalid |definition of service|service file|could not parse")
-_RETRIED_WORDS: Final = ("too many", "connection slots", "starting up", "shutting down", "not yet accepting")
+_RETRIED_WORDS: Final = (
+    "too many",
+    "connection slots",
+    "starting up",
+    "shutting down",
+    "accepting",
+    "recovery mode",
+)
 
 
 def not_connected(error: Any, place: Place) -> EvstoreError:
     """What a failure to connect means."""
     said = without_secrets(_said(error), place)
     lost = getattr(error, "pgconn", None)
-    answered = "FATAL" in said or (lost is not None and (lost.needs_password or lost.used_password))
+    asked = lost is not None and (lost.needs_password or lost.used_password)  # the words may be in any language
     at = f"the event store at {place.shown}"
     found: EvstoreError
     if _WRONG.search(said):  # libpq's own words, before it asks anybody
         found = InvalidUrlError(f"the database URL {place.shown} cannot be used: {said}")
     elif any(words in said for words in _RETRIED_WORDS):
         found = UnavailableError(f"{at} takes no connection now: {said}")
-    elif answered and 'database "' in said and "does not exist" in said:
+    elif 'FATAL:  database "' in str(error) and "does not exist" in said:
         found = NotInitializedError(place.shown, "there is no such database")
         found.add_note("createdb makes the database, evstore init the store in it")
-    elif answered or any(words in said for words in _DENIED_WORDS):
+    elif asked or any(words in said for words in _DENIED_WORDS):
         found = DeniedError(f"{at} refused the connection: {said}")
     else:
         found = UnavailableError(f"{at} cannot be reached: {said}")

@@ -91,10 +91,8 @@ def _completed(given: dict[str, Any], connect_timeout: float | None) -> dict[str
         "keepalives_count": 3,
         "tcp_user_timeout": 30_000,
     }
-    if connect_timeout is not None:
-        given["connect_timeout"] = max(
-            2, round(connect_timeout)
-        )  # libpq waits for whole seconds, two at the least
+    if connect_timeout is not None:  # in whole seconds, two at the least
+        given["connect_timeout"] = round(max(2, min(connect_timeout, 1_000_000)))
     return {**defaults, **given, "client_encoding": "utf8"}
 
 

@@ -25,7 +25,7 @@ def in_schema(statement: str, schema: str) -> bytes:
 # --- Opening -------------------------------------------------------------------------------------------------
 
 ADMITS: Final = """
-SELECT application, schema_version, min_reader, min_writer FROM evstore.store
+SELECT application, schema_version, min_reader, min_writer, pg_catalog.pg_backend_pid() FROM evstore.store
 """
 
 # What stands where a store would be: no schema, an empty one, or something else.

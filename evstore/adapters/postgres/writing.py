@@ -49,7 +49,7 @@ class Calls:
         self._connections = connections
         self._place = place
         self._explained = explained
-        self._wait_ms = max(1, min(round(timeout * 1000), 2**31 - 1))
+        self._wait_ms = max(1, round(min(timeout * 1000, 2**31 - 1)))
         self._again = again
 
     def append(self, units: Sequence[Append], until_refused: bool) -> list[Outcome]:
