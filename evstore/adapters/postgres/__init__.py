@@ -74,7 +74,7 @@ class PostgresAdapter:
         """The highest global position known to be durable."""
         self._admitted = False
         self._begins = False
-        """Whether a read begins a transaction: the role's isolation is not to be had, or a pooler stands between."""
+        """Whether a read begins a transaction: the role's isolation cannot be had, or a pooler stands between."""
         self._closed = False
         self._pid = os.getpid()
 
