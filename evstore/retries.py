@@ -49,16 +49,27 @@ def judged(adapter: Adapter, unit: Append, outcome: Outcome) -> Receipt | Duplic
     """What an adapter's answer means."""
     if not isinstance(outcome, Held):
         return outcome
-    first = last = None
-    size = 0
     try:
-        for last in first_stored(adapter, unit, outcome):
-            first = first or last
-            size += 1
+        return _told(unit, first_stored(adapter, unit, outcome))
     except (EventIdConflictError, AppendOutcomeUnknownError) as error:
         return error
+
+
+def _told(unit: Append, stored: Iterator[StoredEvent]) -> Receipt | Duplicate:
+    """What to say of a unit that is stored already: that it was, unless it was this unit that stored it."""
+    first = last = None
+    first_versions = []
+    size = 0
+    for write in unit.writes:
+        for number, last in enumerate(islice(stored, len(write.events))):
+            first = first or last
+            if number == 0:
+                first_versions.append(last.version)
+            size += 1
     assert first is not None
     assert last is not None
+    if unit.ids_are_new:
+        return Receipt(first.global_position, size, first_versions, first.timestamp_us)
     return Duplicate(first, last, size)
 
 
@@ -70,28 +81,28 @@ def in_turn(adapter: Adapter, units: Sequence[Append]) -> Iterator[Receipt | Dup
     """
     at = 0
     while at < len(units):
-        duplicate = False
+        held = False
         outcomes = adapter.append(units[at:], until_refused=True)
         for unit, outcome in zip(units[at:], outcomes, strict=False):
             result = judged(adapter, unit, outcome)
             if isinstance(result, EvstoreError):
                 raise result
-            duplicate = isinstance(result, Duplicate)
+            held = isinstance(outcome, Held)
             at += 1
             yield result
-        if duplicate:
+        if held:
             for known in _known(adapter, units[at:]):
                 at += 1
                 yield known
 
 
-def _known(adapter: Adapter, units: Sequence[Append]) -> Iterator[Duplicate]:
+def _known(adapter: Adapter, units: Sequence[Append]) -> Iterator[Receipt | Duplicate]:
     """The leading units of one event that are stored already."""
-    for write, event, found in looked_up(adapter, (write for unit in units for write in unit.writes)):
+    pairs = looked_up(adapter, (write for unit in units for write in unit.writes))
+    for unit, (write, event, found) in zip(units, pairs, strict=True):
         if found is None:
             return
-        (stored,) = check_ids(found.id, [(write, event, found)])
-        yield Duplicate(stored, stored, 1)
+        yield _told(unit, check_ids(found.id, [(write, event, found)]))
 
 
 def split(adapter: Adapter, writes: Iterable[Write]) -> Iterator[tuple[Write, StoredEvent | None]]:

@@ -17,6 +17,9 @@ IN_MEMORY: Final = 8 * 1024 * 1024
 class Spool:
     """Writes of one checked event each, in order."""
 
+    ids_are_new: bool = False
+    """As in `Append`."""
+
     def __init__(self) -> None:
         self._writes: list[Write] = []
         self._size = 0  # of the text in memory
@@ -27,8 +30,9 @@ class Spool:
     def __len__(self) -> int:
         return self._length
 
-    def add(self, write: Write, *, given_id: bool) -> None:
-        """Take a write whose one event is checked. `given_id`: its id was not made here, so it may come twice."""
+    def add(self, write: Write, *, given_id: bool, new_id: bool = False) -> None:
+        """Take a write whose one event is checked. `given_id`: its id was not made here, so it may come twice;
+        `new_id`: it was made for this append alone."""
         (event,) = write.events
         assert event.id is not None
         if given_id:
@@ -36,6 +40,7 @@ class Spool:
             if number in self._ids:
                 raise InvalidInputError(f"event id {event.id} comes twice in one append")
             self._ids.add(number)
+        self.ids_are_new = self.ids_are_new or new_id
         self._length += 1
         self._writes.append(write)
         self._size += len(event.data_json) + len(event.metadata.to_json()) + len(write.stream_id) + 100

@@ -128,14 +128,12 @@ class EventStore:
         A stream may come more than once; each expected version is judged where it stands.
         """
         unit = self.unit(writes, metadata, key=key)
-        (outcome,) = self._adapter.append([unit])
+        (outcome,) = self.submit([unit])
         if isinstance(outcome, EvstoreError):
             raise outcome
-        if isinstance(outcome, Held):
-            stored = Appended(first_stored(self._adapter, unit, outcome))
-            stored.duplicate = True
-            return stored
-        return Appended(_stored(unit, outcome))
+        stored = Appended(self.stored_of(unit, outcome))
+        stored.duplicate = isinstance(outcome, Duplicate)
+        return stored
 
     def unit(
         self,
@@ -150,15 +148,17 @@ class EventStore:
         checked: list[Write] = []
         ids: set[str] = set()
         ordinals = count(1)
+        ids_are_new = False
         for write in writes:
             stream_id, events, expected = Write(*write)
             check_stream_id(stream_id)
             if isinstance(events, EventData):
                 raise InvalidInputError("events come in a list, also when there is only one")
-            complete = [
-                self.check(event, metadata, id=None if key is None else key_id(stream_id, key, next(ordinals)))
-                for event in events
-            ]
+            complete = []
+            for event in events:
+                made = None if key is None else key_id(stream_id, key, next(ordinals))
+                complete.append(self.check(event, metadata, id=made))
+                ids_are_new = ids_are_new or (made is None and event.id is None)
             if not complete:
                 raise NoEventsError(f'no events to append to stream "{stream_id}"')
             check_expected_version(expected)
@@ -170,7 +170,7 @@ class EventStore:
             checked.append(Write(stream_id, complete, expected))
         if not checked:
             raise NoEventsError
-        return Append(checked)
+        return Append(checked, ids_are_new=ids_are_new)
 
     def check(
         self,

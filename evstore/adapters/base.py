@@ -73,6 +73,9 @@ class Append(NamedTuple):
     """For each event, when it was first stored, if that was elsewhere."""
     first_position: int | None = None
     """The global position that the first event must get, if it must be a certain one."""
+    ids_are_new: bool = False
+    """Some ids were made for this unit. Where a store holds them, it holds a try of this very unit whose answer
+    was lost; of no concern to an adapter."""
 
 
 class Receipt(NamedTuple):

@@ -54,17 +54,18 @@ class Appending:
     def spool(self, found: Iterable[Checked], files: list[str]) -> Spool:
         """All the events, checked together: ids do not come twice, and there is at least one event."""
         spool = Spool()
-        for write, given_id in found:
+        for write, given_id, new_id in found:
             if self._one_id and len(spool):
                 raise UsageError("--id names one event, the input has more")
-            spool.add(write, given_id=given_id)
+            spool.add(write, given_id=given_id, new_id=new_id)
         if not len(spool):
             raise no_events(files)
         return spool
 
     def spool_of_one(self, found: Iterable[Checked], files: list[str]) -> list[Checked]:
         """The one event, checked to be the only one."""
-        return [Checked(write, given_id=True) for write in self.spool(found, files)]
+        spool = self.spool(found, files)
+        return [Checked(write, given_id=True, new_id=spool.ids_are_new) for write in spool]
 
     def whole(self, spool: Spool) -> int:
         """Append all of it or nothing; the last version, of one stream."""
@@ -102,8 +103,8 @@ class Appending:
 
     def _unit(self, spool: Spool) -> Append:
         if self._stream is None:
-            return Append(spool)
-        return Append([Write(self._stream, spool.events(), self._wanted)])
+            return Append(spool, ids_are_new=spool.ids_are_new)
+        return Append([Write(self._stream, spool.events(), self._wanted)], ids_are_new=spool.ids_are_new)
 
     def _rest(self, spool: Spool) -> int:
         """Append what is not stored yet; what is, is receipted first."""
@@ -210,9 +211,9 @@ class Appending:
         was tried, because a unit that is not accepted ends the call.
         """
         units, foreseen = [], self._wanted
-        for write, _ in group:
+        for write, _, new_id in group:
             own = write if self._stream is None else write._replace(expected_version=foreseen)
-            units.append(Append([own]))
+            units.append(Append([own], ids_are_new=new_id))
             foreseen = foreseen + 1 if foreseen >= NO_STREAM else ANY_VERSION
         for at, (unit, outcome) in enumerate(zip(units, self._store.submit_in_turn(units), strict=True), 1):
             told = told_of(outcome)

@@ -34,10 +34,11 @@ _IDS: Final = ("CORRELATION_ID", "CAUSATION_ID", "USER_ID", "TENANT_ID")
 
 
 class Checked(NamedTuple):
-    """One event on its way, and whether its id was given and not made."""
+    """One event on its way, and where its id is from; one that is neither given nor new is made of a key."""
 
     write: Write
     given_id: bool
+    new_id: bool
 
 
 def expected(said: str | None) -> int:
@@ -169,7 +170,8 @@ class Intake:
             event = EventData.from_json(event.type, event.data_json, event.metadata, self._id)
         made = None if self._key is None else key_id(stream_id, self._key, next(self._ordinals))
         complete = self._store.check(event, self._default, id=made, data_is_kept=True)
-        return Checked(Write(stream_id, (complete,), wanted), event.id is not None)
+        given = event.id is not None
+        return Checked(Write(stream_id, (complete,), wanted), given, new_id=not given and made is None)
 
 
 def batches(events: Iterable[Checked], most: int) -> Iterator[list[Checked]]:

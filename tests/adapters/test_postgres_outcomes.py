@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from evstore import AppendOutcomeUnknownError, ConcurrencyError, EventData, connect
+from evstore.adapters.base import Receipt
 from evstore.adapters.postgres.writing import MOST_EVENTS
 from tests.adapters.others import a_role, wait_for, waiting, writing
 from tests.adapters.proxies import Proxy, before_answer, before_call, while_copying
@@ -74,6 +75,28 @@ def test_an_append_that_is_cut_off_is_made_once_by_itself(
     assert stored(newest, schema) == [*range(count + 1)]
 
 
+@pytest.mark.parametrize("count", [SMALL, LARGE], ids=["small", "staged"])
+def test_only_an_append_whose_ids_can_be_those_of_an_earlier_one_is_called_a_duplicate_after_a_cut(
+    newest: Server, schema: str, count: int
+) -> None:
+    """Ids that evstore makes are known to nobody else: what is stored under them, this append has stored."""
+    lost = before_answer("append_v1" if count == SMALL else "append_staged_v1")
+    events = [EventData("Placed", n) for n in range(1, count + 1)]
+    with Proxy(newest, lost) as proxy, connect(proxy.url(schema)) as store:
+        appended = store.append_many([("Order-1", events[:-1], 1), ("Order-2", events[-1:], 0)])
+        assert appended == [*store.replay(after=1)]
+        assert not appended.duplicate
+    assert proxy.cuts == 1
+    for last in ({"id": str(uuid4())}, {}):
+        given = [*some(2), EventData("Placed", 0, **last)]
+        with Proxy(newest, before_answer("append_v1")) as proxy, connect(proxy.url(schema)) as store:
+            assert store.append("Order-3", given).duplicate == bool(last)
+        assert proxy.cuts == 1
+    with Proxy(newest, before_answer("append_v1")) as proxy, connect(proxy.url(schema)) as store:
+        assert store.append("Order-4", events[:2], key="once").duplicate
+        assert proxy.cuts == 1
+
+
 def test_what_is_refused_is_refused_also_after_a_cut(newest: Server, schema: str) -> None:
     for rule in (before_call("append_v1"), before_answer("append_v1")):
         with Proxy(newest, rule) as proxy, connect(proxy.url(schema)) as store:
@@ -107,6 +130,14 @@ def test_appends_in_turn_that_are_cut_off_are_all_made_once(newest: Server, sche
         units = [store.unit([("Order-1", [event], -1)]) for event in events]
         assert len([*store.submit_in_turn(units)]) == len(events)
     assert stored(newest, schema) == [*range(len(events) + 1)]
+    events = [EventData("Placed", each.data) for each in events]
+    with Proxy(newest, before_answer("append_v1")) as proxy, connect(proxy.url(schema)) as store:
+        units = [store.unit([("Order-2", [event], -1)]) for event in events]
+        told = [*store.submit_in_turn(units)]
+    assert proxy.cuts == 1
+    assert told == [
+        Receipt(n + len(events) + 1, 1, [n], told[n - 1].timestamp_us) for n in range(1, len(events) + 1)
+    ]
 
 
 def test_what_was_staged_and_is_gone_before_the_call_is_staged_again(newest: Server, schema: str) -> None:

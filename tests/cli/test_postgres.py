@@ -192,9 +192,25 @@ def test_a_network_that_always_fails_is_given_up_and_the_ids_are_told(
     assert command.ok("read", "Order-1", "--after", "1", "--fields", "data", "-F", "tsv").lines == ["1", "2"]
 
 
-def test_a_connection_that_is_lost_is_made_again_unheard(command: Command, newest: Server, schema: str) -> None:
+# Words of an append, whether its ids may be those of an earlier one, and so its receipts' "duplicate".
+LOST = {
+    "new ids": ((), False),
+    "new ids, each alone": (("--each",), False),
+    "new ids, in batches": (("--batch", "1"), False),
+    "ids of a key": (("--key", "once"), True),
+    "ids of a key, each alone": (("--key", "once", "--each"), True),
+}
+
+
+@pytest.mark.parametrize(("words", "duplicate"), LOST.values(), ids=LOST)
+def test_a_connection_that_is_lost_is_made_again_unheard(
+    command: Command, newest: Server, schema: str, words: tuple[str, ...], duplicate: bool
+) -> None:
     with Proxy(newest, before_answer("append_v1")) as proxy:
-        done = at(command, proxy.url(schema)).ok(*AN_EVENT)
-    assert json.loads(done.out)["version"] == 2
-    assert done.err == ""
+        done = at(command, proxy.url(schema)).ok("append", "Order-1", "-t", "Placed", *words, "-", stdin=b"1\n2\n")
     assert proxy.cuts == 1
+    assert done.err == ""
+    told = [json.loads(line) for line in done.lines]
+    assert told[-1]["version"] == 3
+    assert told[0]["duplicate"] == duplicate
+    assert command.ok("read", "Order-1", "--after", "1", "--fields", "data", "-F", "tsv").lines == ["1", "2"]
