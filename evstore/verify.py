@@ -95,12 +95,12 @@ class Verification:
             after: int | str | None = None
             while page := self._audits.names(what, after, MOST_IN_PAGE):
                 after = _further(what, after, page[-1].key)
+                self._on_progress(0, self._total())
                 for name in page:
                     stream_id = name.name if what == "stream" else None
                     yield from (Finding(*fault, None, stream_id) for fault in faults_of_name(what, name))
 
     def _log(self) -> Iterator[Finding]:
-        total = max(self.head - self._after, 0)
         yield from self._compared(0)
         size = FIRST_PAGE
         while not self.unchecked and self._next <= self.head:
@@ -112,11 +112,14 @@ class Verification:
             if not page:
                 yield from self._place(self.head + 1)
             self.checked += len(page)
-            self._on_progress(min(self._next - 1 - self._after, total), total)
+            self._on_progress(min(self._next - 1 - self._after, self._total()), self._total())
             size = next_size(page, size)
         if self._expected:
             position = self._expected[0]
             yield Finding("digest", f"there is no event at this position; the log ends at {self.head}", position)
+
+    def _total(self) -> int:
+        return max(self.head - self._after, 0)
 
     def _event(self, event: AuditedEvent) -> Iterator[Finding]:
         yield from self._place(event.global_position)

@@ -10,7 +10,7 @@ from evstore.cli.opening import opened
 from evstore.cli.options import From, after_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from evstore.findings import Finding
     from evstore.verify import Verification
@@ -58,9 +58,13 @@ def verify(
             parse_digest(expect)
     except InvalidInputError as error:
         raise UsageError(f"--expect: {error}") from None
-    with opened() as store:
-        verification = store.verify(after=after, expect=expect, engine=engine)
-        counted = _Counted(verification)
+    from evstore.cli.progress import progress  # noqa: PLC0415
+
+    with opened() as store, progress("verifying", max(store.head() - after, 0)) as shown:
+        verification = store.verify(
+            after=after, expect=expect, engine=engine, on_progress=lambda done, _: shown.at(done, done)
+        )
+        counted = _Counted(verification, shown.end)
         render.many(map(_row, counted), ("finding", "globalPosition", "message"))
     _tell(verification, counted.advice)
     if counted.count:
@@ -68,16 +72,23 @@ def verify(
 
 
 class _Counted:
-    def __init__(self, findings: "Iterable[Finding]") -> None:
+    """Findings on their way out. `make_room` is called before anything is written where a person looks on."""
+
+    def __init__(self, findings: "Iterable[Finding]", make_room: "Callable[[], None]") -> None:
         self._findings = findings
+        self._make_room = make_room
         self.count = 0
         self.advice: dict[str, str] = {}
 
     def __iter__(self) -> "Iterator[Finding]":
+        written_at_once = settings.on_terminal() and not settings.as_table()
         for found in self._findings:
             self.count += 1
             self.advice.setdefault(found.kind, found.advice)
+            if written_at_once:
+                self._make_room()
             yield found
+        self._make_room()
 
 
 def _row(found: "Finding") -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from contextlib import contextmanager
@@ -35,11 +34,12 @@ class Progress:
         self._drawn = self._began + PATIENCE - REDRAW
         self._bar: Any = None
         self._task: Any = None
+        self._ended = False
 
     def at(self, done: int, events: int) -> None:
         """So much is done by now, in the unit of the total, and so many events."""
         now = time.monotonic()
-        if now - self._drawn < REDRAW:
+        if self._ended or now - self._drawn < REDRAW:
             return
         self._drawn = now
         if self._bar is None:
@@ -49,6 +49,8 @@ class Progress:
         self._bar.update(self._task, completed=done, events=f"{events:,} events", rate=f"{rate:,.0f}/s")
 
     def end(self) -> None:
+        """Take it off the screen, so that something else can be written there."""
+        self._ended = True
         if self._bar is not None:
             self._bar.stop()
 
@@ -58,8 +60,7 @@ def _bar(what: str, total: int | None) -> tuple[Any, Any]:
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    colour = settings.in_colour(sys.stderr)
-    console = Console(stderr=True, no_color=not colour, highlight=False)
+    console = Console(stderr=True, highlight=False)
     columns = [TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.fields[events]}")]
     columns += [TextColumn("{task.fields[rate]}"), TimeRemainingColumn() if total else TimeElapsedColumn()]
     bar = Bar(*columns, console=console, transient=True, auto_refresh=False)
@@ -90,7 +91,8 @@ class _Silent(Progress):
 
 @contextmanager
 def progress(what: str, total: int | None, unit: str = "events") -> Iterator[Progress]:
-    moves = settings.on_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
+    # What is drawn again in its place takes escapes, and without colour none may go.
+    moves = settings.on_terminal(sys.stderr) and settings.in_colour(sys.stderr)
     watched = moves and not settings.current.quiet and settings.current.errors == "text"
     shown = (Progress if watched else _Silent)(what, total, unit)
     try:
