@@ -42,6 +42,11 @@ def without_the_barrier_of_refusals(server: Server, schema: str) -> None:
     _changed(server, f"{schema}.append_v1", call, guarded)
 
 
+def with_the_lock_held_over_the_flush(server: Server, schema: str) -> None:
+    """An append is durable before the next writer may go on, as where a transaction is all that there is."""
+    _changed(server, f"{schema}.append_v1", "SET LOCAL synchronous_commit = off;", "")
+
+
 def without_the_barrier_of_readers(store: EventStore) -> None:
     """What a read shows may not be durable."""
     store._adapter._wait_for_flush = lambda connection: None
