@@ -15,6 +15,7 @@ import pytest
 
 from evstore import connect
 from tests import servers as postgres
+from tests import warm
 from tests.servers import Servers
 
 if TYPE_CHECKING:
@@ -91,11 +92,15 @@ class Command:
         return {**kept, "PYTHONWARNINGS": "error", **database, **more}
 
     def __call__(self, *words: str, stdin: bytes | None = None, env: dict[str, str] | None = None) -> Ended:
+        given = self.env(**(env or {}))
+        if warm.hears(given):
+            code, out, err = warm.run([*words], self.folder, given, stdin or b"", timeout=60)
+            return Ended(code, out, err.decode())
         done = subprocess.run(
             self.argv(*words),
             cwd=self.folder,
-            env=self.env(**(env or {})),
-            input=b"" if stdin is None else stdin,
+            env=given,
+            input=stdin or b"",
             capture_output=True,
             timeout=60,
             check=False,

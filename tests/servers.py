@@ -233,7 +233,7 @@ class Servers:
     def close(self) -> None:
         for server in self._started.values():
             if isinstance(server, OwnServer):
-                server.stop()
+                server.stop("immediate")  # nobody will look at what is left
         if self._account is not None:
             self._account.close()
 

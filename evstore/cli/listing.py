@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _HEADS: Final = {
+    "streamId": "stream",
+    "globalPosition": "position",
     "firstPosition": "first",
     "lastPosition": "last",
     "lastTimestamp": "last time",

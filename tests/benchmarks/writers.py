@@ -99,7 +99,9 @@ def rate(way: str, url: str, writers: int, seconds: float) -> float:
     with context.Manager() as manager:
         counted = manager.list()
         start = context.Barrier(writers)
-        processes = [context.Process(target=_write, args=(way, url, seconds, start, counted)) for _ in range(writers)]
+        processes = [
+            context.Process(target=_write, args=(way, url, seconds, start, counted)) for _ in range(writers)
+        ]
         for each in processes:
             each.start()
         for each in processes:
@@ -136,7 +138,9 @@ def main() -> int:
             ours = median(rates["evstore"])
             for way, found in rates.items():
                 spread = f"{min(found):,.0f} to {max(found):,.0f}"
-                print(f"{writers:3} writers  {way:20} {median(found):8,.0f}/s  ({spread})  evstore {ours / median(found):.2f} x")
+                print(
+                    f"{writers:3} writers  {way:20} {median(found):8,.0f}/s  ({spread})  evstore {ours / median(found):.2f} x"
+                )
     return 0
 
 

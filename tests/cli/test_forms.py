@@ -64,7 +64,7 @@ def test_a_list_has_a_line_of_tabs_for_each_and_a_header_as_a_table(shared: Comm
     drawn = shared.ok(*words, "--format=table").lines
     heads, *shown = drawn[1:] if name == "trace" else drawn  # a tree has a summary above it
     assert len(shown) == len(lines)
-    assert heads.split()[0] in {"version", "position", "category", "type", "streamId"}
+    assert heads.split()[0] in {"version", "position", "category", "type", "stream"}
 
 
 @pytest.mark.parametrize("words", [("init",), ("info",), ("info", "A-1"), (*DATA, "-d", "1", "--id", id_of(9))])
