@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from evstore.events import EventData, StoredEvent, Write
 
 
-class Duplicate(NamedTuple):
-    """The outcome of a retried append: its events as first stored."""
+class Known(NamedTuple):
+    """The outcome of an append whose events are stored already."""
 
     first: StoredEvent
     last: StoredEvent
     size: int
+    duplicate: bool
+    """An earlier append stored them; else it was a try of this one, whose answer was lost."""
 
 
 def looked_up(adapter: Adapter, writes: Iterable[Write]) -> Iterator[tuple[Write, EventData, StoredEvent | None]]:
@@ -45,35 +47,28 @@ def first_stored(adapter: Adapter, unit: Append, held: Held) -> Iterator[StoredE
         raise AppendOutcomeUnknownError(ids) from error
 
 
-def judged(adapter: Adapter, unit: Append, outcome: Outcome) -> Receipt | Duplicate | EvstoreError:
+def judged(adapter: Adapter, unit: Append, outcome: Outcome) -> Receipt | Known | EvstoreError:
     """What an adapter's answer means."""
     if not isinstance(outcome, Held):
         return outcome
     try:
-        return _told(unit, first_stored(adapter, unit, outcome))
+        return _known(unit, first_stored(adapter, unit, outcome))
     except (EventIdConflictError, AppendOutcomeUnknownError) as error:
         return error
 
 
-def _told(unit: Append, stored: Iterator[StoredEvent]) -> Receipt | Duplicate:
-    """What to say of a unit that is stored already: that it was, unless it was this unit that stored it."""
+def _known(unit: Append, stored: Iterator[StoredEvent]) -> Known:
     first = last = None
-    first_versions = []
     size = 0
-    for write in unit.writes:
-        for number, last in enumerate(islice(stored, len(write.events))):
-            first = first or last
-            if number == 0:
-                first_versions.append(last.version)
-            size += 1
+    for last in stored:
+        first = first or last
+        size += 1
     assert first is not None
     assert last is not None
-    if unit.ids_are_new:
-        return Receipt(first.global_position, size, first_versions, first.timestamp_us)
-    return Duplicate(first, last, size)
+    return Known(first, last, size, not unit.ids_are_new)
 
 
-def in_turn(adapter: Adapter, units: Sequence[Append]) -> Iterator[Receipt | Duplicate]:
+def in_turn(adapter: Adapter, units: Sequence[Append]) -> Iterator[Receipt | Known]:
     """Append units one after the other, each as if alone, though they share commits; what is yielded is durable.
 
     The first that is refused is raised, and none behind it was made. Where one was stored before, the next
@@ -91,18 +86,18 @@ def in_turn(adapter: Adapter, units: Sequence[Append]) -> Iterator[Receipt | Dup
             at += 1
             yield result
         if held:
-            for known in _known(adapter, units[at:]):
+            for known in _leading(adapter, units[at:]):
                 at += 1
                 yield known
 
 
-def _known(adapter: Adapter, units: Sequence[Append]) -> Iterator[Receipt | Duplicate]:
-    """The leading units of one event that are stored already."""
+def _leading(adapter: Adapter, units: Sequence[Append]) -> Iterator[Known]:
+    """Those at the front, of one event each, that are stored already."""
     pairs = looked_up(adapter, (write for unit in units for write in unit.writes))
     for unit, (write, event, found) in zip(units, pairs, strict=True):
         if found is None:
             return
-        yield _told(unit, check_ids(found.id, [(write, event, found)]))
+        yield _known(unit, check_ids(found.id, [(write, event, found)]))
 
 
 def split(adapter: Adapter, writes: Iterable[Write]) -> Iterator[tuple[Write, StoredEvent | None]]:

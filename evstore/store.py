@@ -29,7 +29,7 @@ from evstore.pages import (
     range_of,
     searchable,
 )
-from evstore.retries import Duplicate, first_stored, in_turn, judged, looked_up, split
+from evstore.retries import Known, first_stored, in_turn, judged, looked_up, split
 from evstore.streams import (
     ANY_VERSION,
     check_expected_version,
@@ -132,7 +132,7 @@ class EventStore:
         if isinstance(outcome, EvstoreError):
             raise outcome
         stored = Appended(self.stored_of(unit, outcome))
-        stored.duplicate = isinstance(outcome, Duplicate)
+        stored.duplicate = isinstance(outcome, Known) and outcome.duplicate
         return stored
 
     def unit(
@@ -205,7 +205,7 @@ class EventStore:
         event_id = (id or new_id()) if event.id is None else normalize_id(event.id)
         return EventData.from_json(event.type, text, own, event_id, checked=True)
 
-    def submit(self, units: Sequence[Append]) -> list[Receipt | Duplicate | EvstoreError]:
+    def submit(self, units: Sequence[Append]) -> list[Receipt | Known | EvstoreError]:
         """Append units made by `unit`, each judged as if alone, in one durable commit; say what came of each.
 
         For those who append much: what comes back is ranges, not events.
@@ -213,7 +213,7 @@ class EventStore:
         outcomes = self._adapter.append(units)
         return [judged(self._adapter, unit, each) for unit, each in zip(units, outcomes, strict=True)]
 
-    def submit_in_turn(self, units: Sequence[Append]) -> Iterator[Receipt | Duplicate]:
+    def submit_in_turn(self, units: Sequence[Append]) -> Iterator[Receipt | Known]:
         """Append units of one event each, as if one after the other, though they share commits.
 
         Yields what is durable. The first that is refused is raised, and none behind it was made.
@@ -224,7 +224,7 @@ class EventStore:
         """Each write of one event, with the event as first stored if it is stored and the same."""
         return split(self._adapter, writes)
 
-    def stored_of(self, unit: Append, outcome: Receipt | Duplicate) -> Iterator[StoredEvent]:
+    def stored_of(self, unit: Append, outcome: Receipt | Known) -> Iterator[StoredEvent]:
         """The events of a unit as they are stored, after `submit`."""
         if isinstance(outcome, Receipt):
             return _stored(unit, outcome)

@@ -11,7 +11,7 @@ from evstore.cli.intake import Checked, no_events
 from evstore.cli.receipts import Told, of_many, of_one, of_stream, told_of
 from evstore.errors import EvstoreError
 from evstore.events import Write, quote
-from evstore.retries import Duplicate
+from evstore.retries import Known
 from evstore.spool import Spool
 from evstore.streams import ANY_VERSION, NO_STREAM, STREAM_EXISTS
 
@@ -88,7 +88,7 @@ class Appending:
         self._tell(spool, told, lambda: self._store.stored_of(unit, outcome))
         return told.version
 
-    def _submitted(self, unit: Append, size: int) -> list[Receipt | Duplicate | EvstoreError]:
+    def _submitted(self, unit: Append, size: int) -> list[Receipt | Known | EvstoreError]:
         if size < MANY or settings.current.quiet:
             return self._store.submit([unit])
         from evstore.cli.progress import Watched, progress  # noqa: PLC0415 - few appends take so long
@@ -117,7 +117,7 @@ class Appending:
         if last is not None:
             self._after(last.version)  # what the load expected was found when it began
         if first is not None and last is not None:
-            found = Duplicate(first, last, len(known))
+            found = Known(first, last, len(known), duplicate=True)
             ids = [event.id or "" for write in known for event in write.events]
             self._tell(known, told_of(found), lambda: iter(self._store.get_many(ids).values()))
         known.close()
@@ -225,7 +225,7 @@ class Appending:
                 return at
         return len(group)
 
-    def _tell_one(self, unit: Append, outcome: Receipt | Duplicate, told: Told) -> None:
+    def _tell_one(self, unit: Append, outcome: Receipt | Known, told: Told) -> None:
         if self._echo:
             self._show(self._store.stored_of(unit, outcome))
         elif not settings.current.quiet:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from evstore.adapters.base import Receipt
 
 if TYPE_CHECKING:
-    from evstore.retries import Duplicate
+    from evstore.retries import Known
 
 
 class Told(NamedTuple):
@@ -21,7 +21,7 @@ class Told(NamedTuple):
     duplicate: bool
 
 
-def told_of(outcome: Receipt | Duplicate) -> Told:
+def told_of(outcome: Receipt | Known) -> Told:
     if isinstance(outcome, Receipt):
         first, size, version = outcome.first_position, outcome.size, outcome.first_versions[0]
         return Told(size, version, version + size - 1, first, first + size - 1, duplicate=False)
@@ -32,7 +32,7 @@ def told_of(outcome: Receipt | Duplicate) -> Told:
         end.version,
         begin.global_position,
         end.global_position,
-        duplicate=True,
+        outcome.duplicate,
     )
 
 

@@ -200,6 +200,6 @@ def test_of_several_units_in_one_commit_each_is_judged_alone(store):
     stored = list(store.replay())
     assert [each.id for each in stored] == [an_id(1), an_id(4)]
     assert (receipt.first_position, receipt.size, last.first_position) == (1, 1, 2)
-    assert duplicate == (stored[0], stored[0], 1)
+    assert duplicate == (stored[0], stored[0], 1, True)
     assert (type(conflict), conflict.args) == (ConcurrencyError, ("Order-1", 0, 1))
     assert (type(partly), partly.event_id) == (EventIdConflictError, an_id(1))
