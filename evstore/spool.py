@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from evstore.errors import InvalidInputError
+from evstore.errors import InvalidInputError, StorageFullError
 from evstore.events import EventData, Metadata, Write
 
 if TYPE_CHECKING:
@@ -45,7 +46,10 @@ class Spool:
         self._writes.append(write)
         self._size += len(event.data_json) + len(event.metadata.to_json()) + len(write.stream_id) + 100
         if self._size > IN_MEMORY:
-            self._spill()
+            try:
+                self._spill()
+            except OSError as error:
+                raise StorageFullError(f"the input cannot wait in a temporary file: {error.strerror}") from error
 
     def _spill(self) -> None:
         import tempfile  # noqa: PLC0415 - few appends are so large
@@ -84,7 +88,8 @@ class Spool:
     def close(self) -> None:
         """Free the file."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what it could not take before, it cannot take now
+                self._file.close()
 
     def events(self) -> Events:
         """The events alone, of a spool whose writes are all to one stream."""

@@ -9,10 +9,7 @@ import sys
 def main() -> None:
     """Run the command line of this process, and end it."""
     _die_by_signals()
-    if sys.argv[1:] == ["--version"]:  # needs nothing that follows
-        from evstore import __version__  # noqa: PLC0415
-
-        print(f"evstore {__version__}")  # noqa: T201
+    if sys.argv[1:] == ["--version"] and _told_version():  # needs nothing that follows
         return
     if sys.argv[1:2] == ["--complete"]:  # a person waits for it at every TAB
         from evstore.cli.candidates import complete  # noqa: PLC0415
@@ -22,6 +19,18 @@ def main() -> None:
     from evstore.cli.run import run  # noqa: PLC0415
 
     sys.exit(run(sys.argv[1:]))
+
+
+def _told_version() -> bool:
+    if sys.stdout is None:
+        return False
+    from evstore import __version__  # noqa: PLC0415
+
+    try:
+        print(f"evstore {__version__}", flush=True)  # noqa: T201
+    except OSError:
+        return False  # what follows says why
+    return True
 
 
 def _die_by_signals() -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 import typer
 import typer.core
 
-from evstore.cli import admin, append, check, inspect, move, read, settings
+from evstore.cli import admin, append, check, inspect, move, read, render, settings
 from evstore.cli.exits import HELP, UsageError
 from evstore.cli.options import ON_TOP, add, with_globals
 
@@ -72,11 +72,11 @@ def evstore(
     if version:
         from evstore import __version__  # noqa: PLC0415
 
-        typer.echo(f"evstore {__version__}")
+        render.line(f"evstore {__version__}")
     elif context.invoked_subcommand is None and settings.current.errors == "json":
         raise UsageError("say a command", "evstore --help")
     elif context.invoked_subcommand is None:
-        typer.echo(context.get_help(), err=True)
+        render.told(f"{context.get_help()}\n")
         raise typer.Exit(2)
 
 

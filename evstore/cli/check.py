@@ -133,7 +133,9 @@ def backup(
     """
     if not file:
         raise UsageError("FILE is empty")
-    with opened() as store:
+    from evstore.cli.files import to_the_end  # noqa: PLC0415
+
+    with opened() as store, to_the_end():
         made = store.backup(file, force=force)
     if settings.as_table():
         render.line(f"{made.head:,} events in {made.place} ({made.size_bytes:,} bytes)")

@@ -40,8 +40,8 @@ class UsageError(Exception):
         self.hint = hint
 
 
-class OutputError(Exception):
-    """Standard output could not be written."""
+class InputOutputError(Exception):
+    """Standard output or a file could not be written, or an input not be read."""
 
 
 class TimedOut(Exception):  # noqa: N818 - what happened, not what is wrong
@@ -63,23 +63,21 @@ def hint_for(error: EvstoreError) -> str | None:
     return hint(error) if callable(hint) else hint
 
 
-def _init(_: Any) -> str:
-    from evstore.cli import settings  # noqa: PLC0415
-    from evstore.urls import redacted  # noqa: PLC0415
+def _again(words: str) -> str:
+    from evstore.cli import settings  # noqa: PLC0415 - it needs what is above
 
-    said = settings.current.db_said
-    return "evstore init" if said is None else f"evstore init --db {_word(redacted(said))}"
+    return settings.again(words)
 
 
 def _conflict(error: Any) -> str:
     if error.actual == 0:
         return f"evstore append {_word(error.stream_id)} --expect no-stream starts it"
     after = f" --after {error.expected}" if 0 < error.expected < error.actual else ""
-    return f"evstore read {_word(error.stream_id)}{after}"
+    return _again(f"read {_word(error.stream_id)}{after}")
 
 
 def _quotes(error: Any) -> str | None:
-    inline = error.place == "--data"
+    inline = error.place == "--data" and "not valid JSON" in str(error)
     return """the shell eats quotes; put JSON in single ones: -d '{"total": 99.9}'""" if inline else None
 
 
@@ -91,12 +89,12 @@ def _scheme(error: Any) -> str | None:
 
 
 _HINTS: Final[dict[str, Callable[[Any], str | None] | str]] = {
-    "NotInitializedError": _init,
-    "SchemaTooOldError": "evstore migrate",
+    "NotInitializedError": lambda _: _again("init"),
+    "SchemaTooOldError": lambda _: _again("migrate"),
     "SchemaTooNewError": "install a newer evstore",
     "ConcurrencyError": _conflict,
     "EventIdConflictError": "an id belongs to one event for ever; leave it out to append a new one",
-    "StreamNotFoundError": "evstore streams",
+    "StreamNotFoundError": lambda _: _again("streams"),
     "StoreBusyError": "try again",
     "UnknownAdapterError": _scheme,
     "InvalidPayloadError": _quotes,

@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from evstore.cli.exits import OutputError, UsageError
+from evstore.cli.exits import InputOutputError, UsageError
 from evstore.errors import InvalidPayloadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _GZIP: Final = b"\x1f\x8b"
+
+
+class _Ended(BaseException):
+    """A signal came that ends the command."""
+
+
+@contextmanager
+def to_the_end() -> Iterator[None]:
+    """Let what is half written be removed before a signal ends the command, as it does everywhere else at once."""
+
+    def end(number: int, _: object) -> None:
+        raise _Ended(number)
+
+    ending = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) is signal.SIG_DFL]
+    for each in ending:
+        signal.signal(each, end)
+    try:
+        yield
+    except _Ended as ended:
+        signal.signal(ended.args[0], signal.SIG_DFL)
+        os.kill(os.getpid(), ended.args[0])
+    finally:
+        for each in ending:
+            signal.signal(each, signal.SIG_DFL)
 
 
 @contextmanager
@@ -24,8 +49,8 @@ def new_file(path: str, *, force: bool) -> Iterator[BinaryIO]:
     Without `force` nothing that has the name already is replaced, also if it got it meanwhile.
     """
     folder = os.path.dirname(path) or "."  # noqa: PTH120 - pathlib loads more
-    if os.path.isdir(path):  # noqa: PTH112
-        raise UsageError(f"cannot write {path}: it is a folder")
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
+        raise UsageError(f"cannot write {path}: it is {'a folder' if os.path.isdir(path) else 'no file'}")  # noqa: PTH112
     if not force and os.path.lexists(path):
         raise UsageError(f"{path} exists", "--force replaces it")
     part = f"{path}.part-{os.getpid()}"
@@ -34,7 +59,7 @@ def new_file(path: str, *, force: bool) -> Iterator[BinaryIO]:
     except FileNotFoundError:
         raise UsageError(f"cannot write {path}: no such folder") from None
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+        raise InputOutputError(f"cannot write {path}: {error.strerror}") from error
     try:
         with raw:
             with _packed(raw, path) as file:
@@ -44,7 +69,7 @@ def new_file(path: str, *, force: bool) -> Iterator[BinaryIO]:
         _give_name(part, path, force=force)
         _sync(folder)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+        raise InputOutputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         if os.path.lexists(part):
             os.unlink(part)  # noqa: PTH108
@@ -84,26 +109,62 @@ def _sync(folder: str) -> None:
 
 @contextmanager
 def input_of(name: str) -> Iterator[tuple[Iterator[bytes], int | None, Callable[[], int]]]:
-    """The lines of a file, or of stdin; its size, if it has one; and how much of that was read by now."""
+    """The lines of a file, or of stdin; its size, if it has one; and how much of that was read by now.
+
+    What is compressed is known to be whole only at its end, where its checksum stands; so it is read to there
+    first, before anybody stores what may be damaged.
+    """
     raw: Any = sys.stdin.buffer if name == "-" else open(name, "rb")  # noqa: PTH123, SIM115
-    try:
-        found = os.fstat(raw.fileno())
-        size = found.st_size if stat.S_ISREG(found.st_mode) else None
-        packed = raw.peek(2)[:2] == _GZIP
-        yield _unpacked(raw, name) if packed else iter(raw), size, raw.tell if size is not None else (lambda: 0)
-    finally:
+    with ExitStack() as ends:
         if name != "-":
-            raw.close()
+            ends.enter_context(raw)
+        try:
+            packed = raw.peek(2)[:2] == _GZIP
+            size = _size(raw)
+            if packed and size is None:
+                raw = ends.enter_context(_kept(raw))
+                size = _size(raw)
+            if packed:
+                _check_packed(raw, name)
+            yield _unpacked(raw) if packed else iter(raw), size, raw.tell if size is not None else (lambda: 0)
+        except OSError as error:
+            raise InputOutputError(f"cannot read {name}: {error.strerror or error}") from error
 
 
-def _unpacked(raw: BinaryIO, name: str) -> Iterator[bytes]:
+def _size(raw: BinaryIO) -> int | None:
+    found = os.fstat(raw.fileno())
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def _kept(raw: BinaryIO) -> BinaryIO:
+    """What comes through a pipe, in a file without a name."""
+    import tempfile  # noqa: PLC0415
+    from shutil import copyfileobj  # noqa: PLC0415
+
+    kept: Any = tempfile.TemporaryFile(prefix="evstore-")  # noqa: SIM115 - it lives as long as the input
+    copyfileobj(raw, kept)
+    kept.seek(0)
+    return kept  # type: ignore[no-any-return]
+
+
+def _check_packed(raw: BinaryIO, name: str) -> None:
     import gzip  # noqa: PLC0415
     import zlib  # noqa: PLC0415
 
+    begin = raw.tell()
     try:
         with gzip.open(raw, "rb") as file:
-            yield from file
-    except (OSError, EOFError, zlib.error) as error:
+            while file.read(1 << 20):
+                continue
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         fault = InvalidPayloadError(f"the compressed input is damaged or ends too early: {error}")
         fault.place = name
         raise fault from error
+    raw.seek(begin)
+
+
+def _unpacked(raw: BinaryIO) -> Iterator[bytes]:
+    import gzip  # noqa: PLC0415
+
+    with gzip.open(raw, "rb") as file:
+        yield from file

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from itertools import count, islice
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
-from evstore.cli.exits import UsageError
+from evstore.cli.exits import InputOutputError, UsageError
 from evstore.cli.render import note
 from evstore.errors import (
     DeniedError,
@@ -39,6 +39,8 @@ class Checked(NamedTuple):
     write: Write
     given_id: bool
     new_id: bool
+    place: tuple[str, int] | None = None
+    """Its file, and the line on which it ends."""
 
 
 def expected(said: str | None) -> int:
@@ -69,7 +71,9 @@ def metadata_of(
     check_metadata(said)
     if text is not None:
         try:
-            said = said.over(metadata_from_json(_utf8(text)))
+            given = metadata_from_json(_utf8(text))
+            check_metadata(given)
+            said = said.over(given)
         except InvalidInputError as error:
             error.place = "--metadata"
             raise
@@ -106,14 +110,14 @@ class Intake:
 
     def inline(self, said: str) -> list[Checked]:
         """The one event of `--data`, which may be read from `@FILE` or `@-`."""
-        name, text = "--data", said
-        if said.startswith("@"):
+        name = "--data"
+        try:
+            if not said.startswith("@"):
+                return [self._payload(check_json(said))]
             name = said[1:]
             with _input(name) as file:
                 raw = file.read().removeprefix(b"\xef\xbb\xbf")
-            text = raw.decode("utf-8", "surrogateescape")
-        try:
-            return [self._payload(check_json(text))]
+            return [self._payload(keep_json(raw_value(raw)))]
         except InvalidPayloadError as error:
             error.place = name
             raise
@@ -123,10 +127,8 @@ class Intake:
         for name in files:
             values = Values(name, self._read)
             with _input(name) as lines:
-                for _, checked in values.feed(lines):
-                    yield checked
-            for _, checked in values.end():
-                yield checked
+                yield from _placed(name, values.feed(lines))
+            yield from _placed(name, values.end())
 
     def ready(self, files: Iterable[str]) -> Iterator[list[Checked]]:
         """The events of the files in groups: what is there without waiting. A fault comes behind what precedes."""
@@ -134,8 +136,8 @@ class Intake:
             values = Values(name, self._read)
             with _input(name) as file:
                 for lines in _ready_lines(file):
-                    yield from _before_fault(checked for _, checked in values.feed(lines))
-            yield from _before_fault(checked for _, checked in values.end())
+                    yield from _before_fault(_placed(name, values.feed(lines)))
+            yield from _before_fault(_placed(name, values.end()))
 
     def _read(self, value: bytes) -> Checked:
         if self._type is not None:
@@ -205,6 +207,10 @@ def no_events(files: Sequence[str]) -> NoEventsError:
     return NoEventsError(f"no events in {', '.join(files)}")
 
 
+def _placed(name: str, found: Iterable[tuple[int, Checked]]) -> Iterator[Checked]:
+    return (checked._replace(place=(name, number)) for number, checked in found)
+
+
 def _before_fault(events: Iterable[Checked]) -> Iterator[list[Checked]]:
     """All the events as one group, or those before a fault and then the fault."""
     group: list[Checked] = []
@@ -241,7 +247,8 @@ def _input(name: str) -> Iterator[BinaryIO]:
     if name == "-":
         if sys.stdin is None:
             raise UsageError("stdin is closed")
-        yield sys.stdin.buffer
+        with _readable(name):
+            yield sys.stdin.buffer
         return
     try:
         file = open(name, "rb")  # noqa: PTH123, SIM115 - pathlib loads more
@@ -249,8 +256,16 @@ def _input(name: str) -> Iterator[BinaryIO]:
         raise DeniedError(f"cannot read {name}: permission denied") from error
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read {name}: {getattr(error, 'strerror', error)}") from error
-    with file:
+    with file, _readable(name):
         yield file
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputOutputError(f"cannot read {name}: {error.strerror}") from error
 
 
 def _utf8(text: str) -> bytes:

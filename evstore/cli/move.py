@@ -63,9 +63,16 @@ def export(
     to = not_negative("--to", to)
     if force and output is None:
         raise UsageError("--force goes with --output")
+    if output == "":
+        raise UsageError("--output takes a FILE")
     with opened() as store:
         if any(value is not None for value in filters.values()):
             render.note("this is a part of the log; `evstore import` takes it with --renumber")
+        elif after:
+            render.note(
+                "this is the end of the log; `evstore import` takes it into a store that has what is before it, "
+                "or with --renumber"
+            )
         head = store.head()
         events = store.replay(**filters, after=after, to=to)
         if output is None:
@@ -75,16 +82,17 @@ def export(
 
 
 def _to_stdout(events: "Iterator[StoredEvent]") -> None:
+    watched = settings.on_terminal()
     for lines in _lines(events):
-        render.write("".join(lines))
+        render.write("".join(f"{render.terminal(each[:-1])}\n" for each in lines) if watched else "".join(lines))
 
 
 def _to_file(events: "Iterator[StoredEvent]", output: str, *, force: bool, after: int, head: int) -> None:
-    from evstore.cli.files import new_file  # noqa: PLC0415
+    from evstore.cli.files import new_file, to_the_end  # noqa: PLC0415
     from evstore.cli.progress import progress  # noqa: PLC0415
 
     count, last = 0, 0
-    with new_file(output, force=force) as file, progress("exporting", head - after) as shown:
+    with to_the_end(), new_file(output, force=force) as file, progress("exporting", head - after) as shown:
         for lines, last in _with_position(events):
             file.write("".join(lines).encode())
             count += len(lines)
@@ -128,7 +136,7 @@ def import_(
     is run again. Positions and versions must come out as in the file, else it stops.
     """
     if file is None and stdin_is_terminal():
-        typer.echo(context.get_help(), err=True)
+        render.told(f"{context.get_help()}\n")
         raise typer.Exit(2)
     from evstore.cli.files import input_of  # noqa: PLC0415
     from evstore.cli.intake import check_files  # noqa: PLC0415

@@ -45,6 +45,7 @@ class Progress:
         if self._bar is None:
             self._bar, self._task = _bar(self._what, self._total)
             self._bar.start()
+            self._bar.console.show_cursor()  # a signal may end the command before anybody could show it again
         rate = events / (now - self._began)
         self._bar.update(self._task, completed=done, events=f"{events:,} events", rate=f"{rate:,.0f}/s")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from evstore.cli import settings
-from evstore.cli.exits import OutputError
+from evstore.cli.exits import InputOutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,18 +35,41 @@ def note(text: str, kind: str = "note") -> None:
 
 def said(line: str) -> None:
     """One line on stderr."""
-    if sys.stderr is not None:
-        print(visible(line), file=sys.stderr)  # noqa: T201
+    told(f"{visible(line)}\n")
+
+
+def told(text: str) -> None:
+    """Text on stderr as it is. Where that cannot be written, nobody listens, and the work goes on."""
+    if sys.stderr is None:
+        return
+    try:
+        if settings.current.errors == "json":  # JSON is UTF-8, whatever the locale says
+            sys.stderr.flush()
+            sys.stderr.buffer.write(text.encode("utf-8", "backslashreplace"))
+        else:
+            sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        silence(sys.stderr)
+
+
+def silence(stream: TextIO) -> None:
+    """Let go of what cannot be written: at exit it would fail again, with Python's own message and exit code."""
+    if stream in (sys.__stdout__, sys.__stderr__):
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, stream.fileno())
+        os.close(devnull)
 
 
 def write(text: str) -> None:
     """Text on stdout, as UTF-8 whatever the locale says."""
     if sys.stdout is None:
-        raise OutputError("cannot write to stdout: it is closed")
+        raise InputOutputError("cannot write to stdout: it is closed")
     try:
         sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))  # a path may be any bytes
     except (OSError, ValueError) as error:
-        raise OutputError(f"cannot write to stdout: {error}") from error
+        silence(sys.stdout)
+        raise InputOutputError(f"cannot write to stdout: {error}") from error
 
 
 def line(text: str) -> None:
@@ -64,7 +88,8 @@ def flush() -> None:
     try:
         sys.stdout.flush()
     except (OSError, ValueError) as error:
-        raise OutputError(f"cannot write to stdout: {error}") from error
+        silence(sys.stdout)
+        raise InputOutputError(f"cannot write to stdout: {error}") from error
 
 
 def to_json(value: Any) -> str:
@@ -97,16 +122,20 @@ def many(
     *,
     bar: str | None = None,
     spare: Sequence[str] = (),
+    none: str = "",
 ) -> None:
     """A list of objects in the form asked for, or `fields` of them; a terminal's table shows `columns`.
 
-    There, `bar` is the number that is drawn, too, and `spare` are the columns that a narrow window does without,
-    the first of them first.
+    There, `bar` is the number that is drawn, too, `spare` are the columns that a narrow window does without, the
+    first of them first, and `none` is said where a table would be empty.
     """
     if settings.as_table():
         from evstore.cli.listing import listing  # noqa: PLC0415 - only a person's window needs it
 
-        listing(list(rows), columns, bar, spare)
+        drawn = list(rows)
+        listing(drawn, columns, bar, spare)
+        if none and not drawn:
+            note(none)
         return
     picked = ({each: row.get(each) for each in fields} for row in rows) if fields else rows
     if settings.current.format == "json":
@@ -129,14 +158,17 @@ def names(found: Iterable[str]) -> None:
 
 
 class Array:
-    """One JSON array whose values come one after the other, from several places."""
+    """One JSON array whose values come one after the other, from several places.
+
+    Each is a whole line as soon as it is written, whatever becomes of the next: the comma stands before a value.
+    """
 
     def __init__(self) -> None:
         self._before = "["
 
     def add(self, value: str) -> None:
-        write(self._before + (terminal(value) if settings.on_terminal() else value))
-        self._before = ",\n"
+        line(self._before + value)
+        self._before = ","
 
     def close(self) -> None:
         write("[]\n" if self._before == "[" else "]\n")

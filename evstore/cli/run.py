@@ -6,12 +6,13 @@ import os
 import re
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from evstore.cli import settings
-from evstore.cli.exits import CODES, OutputError, TimedOut, UsageError, hint_for
+from evstore.cli.exits import CODES, InputOutputError, TimedOut, UsageError, hint_for
 from evstore.cli.render import flush, note, said, to_json
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def run(argv: Sequence[str]) -> int:
         flush()
     except Exception as error:  # noqa: BLE001 - the last line of defence
         code = _failed(error)
+        with suppress(InputOutputError):
+            flush()
     if settings.current.verbose:
         note(f"took {(time.monotonic() - started) * 1000:.0f} ms")
     return code if isinstance(code, int) else 0
@@ -43,9 +46,10 @@ def _failed(error: Exception) -> int:
         return _fail("usage", error, str(error), error.hint)
     if isinstance(error, TimedOut):
         return _fail("timed_out", error, str(error))
-    if isinstance(error, OutputError):
-        _silence_stdout()
+    if isinstance(error, InputOutputError):
         return _fail("io", error, str(error))
+    if isinstance(error, OSError):  # whose file it is was told where it is known
+        return _fail("io", error, f"input or output failed: {error}")
     if isinstance(error, EvstoreError):
         if os.environ.get("EVSTORE_DEBUG") == "1":
             import traceback  # noqa: PLC0415
@@ -104,11 +108,3 @@ def _internal(error: Exception) -> int:
         where = f"in {file.name}"
     message = f"a bug in evstore: {type(error).__name__}: {error}; the traceback is {where}"
     return _fail("internal", error, message)
-
-
-def _silence_stdout() -> None:
-    """What Python would still write at exit would fail again, with a message of its own."""
-    if sys.stdout is not None and sys.stdout is sys.__stdout__:
-        devnull = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(devnull, 1)
-        os.close(devnull)

@@ -56,11 +56,23 @@ def begin(argv: Sequence[str]) -> None:
     current.db = env.get("EVSTORE_DB") or DEFAULT_DB
     current.format = env.get("EVSTORE_FORMAT") or "auto"
     current.errors = env.get("EVSTORE_ERRORS") or "text"
-    for word, following in zip(argv, [*argv[1:], ""], strict=False):
-        if word == "--errors":
-            current.errors = following
-        elif word.startswith("--errors="):
-            current.errors = word.removeprefix("--errors=")
+    words = argv[: argv.index("--")] if "--" in argv else argv
+    for word, following in zip(words, [*words[1:], ""], strict=False):
+        flag, _, said = word.partition("=")
+        said = following if word == "--errors" else said
+        if flag == "--errors" and said in ERRORS:  # whether it is one is said when the flags are understood
+            current.errors = said
+
+
+def again(words: str) -> str:
+    """What to type next. The store is named if it was named in this command; what the environment says needs no
+    repeating."""
+    from shlex import quote  # noqa: PLC0415
+
+    from evstore.urls import redacted  # noqa: PLC0415
+
+    said = current.db_said
+    return f"evstore {words}" if said is None else f"evstore {words} --db {quote(redacted(said))}"
 
 
 def on_terminal(stream: TextIO | None = None) -> bool:

@@ -172,7 +172,7 @@ def test_a_person_is_told_in_a_sentence(store: Command) -> None:
 def test_a_backup_gets_its_name_when_it_is_on_disk_and_so_is_the_name(store: Command) -> None:
     watched = ["strace", "-f", "-y", "-e", "trace=fsync,link,linkat,rename,renameat,renameat2", "-o", "trace"]
     argv = [*watched, *store.argv("backup", "copy.db")]
-    done = subprocess.run(argv, cwd=store.folder, env=store.env(), capture_output=True)
+    done = subprocess.run(argv, cwd=store.folder, env=store.env(PYTHONDONTWRITEBYTECODE="1"), capture_output=True)
     if done.returncode != 0:
         pytest.skip("this system lets nobody trace")
     calls = re.findall(

@@ -82,6 +82,6 @@ def test_a_large_replay_takes_little_memory(module_store: Command, large: Path, 
         if opened.head() == 0:  # this test alone
             run(module_store, "append", "--many", "-", stdin=large)
     out, peak = run(module_store, "replay", "--all", "-F", form)
-    assert out.count(b"\n") == COUNT
+    assert out.count(b"\n") == COUNT + (form == "json")  # the end of the array has a line
     assert len(out) > 20_000_000
     assert peak < 80 * MB

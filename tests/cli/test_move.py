@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import signal
 import stat
 from time import sleep
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from evstore import EventData, Metadata, connect
+from tests.cli.test_terminal import seen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from tests.conftest import Command, Ended
 
 COUNT = 40
+LOOKS = pytest.mark.sqlite_only("what is written, and where, does not depend on where events are stored")
 
 
 @pytest.fixture
@@ -108,9 +111,12 @@ def test_what_is_picked_out_is_said_to_be_a_part_and_needs_renumber(
     assert len(events_of(full.ok("--db", str(other), "replay", "--all"))) == len(picked)
 
 
-def test_a_range_continues_where_the_last_one_ended(full: Command, other: Path) -> None:
-    full.ok("--db", str(other), "import", stdin=full.ok("export", "--to", "7").out)
-    full.ok("--db", str(other), "import", stdin=full.ok("export", "--after", "7").out)
+def test_a_range_continues_where_the_last_one_ended_and_says_what_it_needs(full: Command, other: Path) -> None:
+    first, second = full.ok("export", "--to", "7"), full.ok("export", "--after", "7")
+    assert first.err == ""
+    assert "into a store that has what is before it, or with --renumber" in second.err
+    full.ok("--db", str(other), "import", stdin=first.out)
+    full.ok("--db", str(other), "import", stdin=second.out)
     assert exported(full, "--db", str(other)) == exported(full)
 
 
@@ -143,12 +149,45 @@ def test_a_compressed_file_is_imported_as_it_is_also_through_a_pipe(
     assert exported(full, "--db", str(other)) == exported(full)
 
 
-def test_a_compressed_file_that_ends_too_early_is_told(full: Command, other: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("through", ["a file", "a pipe"])
+@pytest.mark.parametrize("damage", ["its end is missing", "its checksum is wrong", "a byte is wrong"])
+def test_of_a_compressed_file_that_is_damaged_nothing_is_stored(
+    full: Command, other: Path, tmp_path: Path, through: str, damage: str
+) -> None:
     full.ok("export", "-O", "log.gz")
-    text = (tmp_path / "log.gz").read_bytes()
-    done = full("--db", str(other), "import", stdin=text[: len(text) // 2])
-    assert done.code == 5
-    assert "ends too early" in done.err
+    text = bytearray((tmp_path / "log.gz").read_bytes())
+    match damage:
+        case "its end is missing":
+            del text[len(text) // 2 :]
+        case "its checksum is wrong":
+            text[-8] ^= 1
+        case _:
+            text[len(text) // 2] ^= 1
+    (tmp_path / "damaged.gz").write_bytes(text)
+    words = ("damaged.gz",) if through == "a file" else ("-",)
+    done = full("--db", str(other), "import", *words, stdin=bytes(text))
+    assert (done.code, done.out) == (5, b"")
+    assert done.err.startswith(f"evstore: {words[0]}: the compressed input is damaged or ends too early: ")
+    assert exported(full, "--db", str(other)) == b""
+
+
+@LOOKS
+def test_an_export_on_a_terminal_does_not_drive_it(full: Command) -> None:
+    full.ok("append", "Order-1", "-t", "T", "-d", '"\u202e\u009b2J\u007f"')
+    shown = seen(full, "export", "--after", f"{COUNT}")
+    assert shown.splitlines()[-1].partition('"data":')[2].startswith('"\\u202e\\u009b2J\\u007f"')
+
+
+@LOOKS
+@pytest.mark.parametrize("words", [("export", "-O"), ("backup",)])
+def test_what_is_no_file_is_never_replaced(full: Command, tmp_path: Path, words: tuple[str, ...]) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for name, why in (("fifo", "it is no file"), (".", "it is a folder")):
+        done = full(*words, name, "--force")
+        assert (done.code, done.out) == (2, b"")
+        assert done.err.rstrip().endswith(why)
+    assert stat.S_ISFIFO((tmp_path / "fifo").stat().st_mode)
+    assert full("export", "-O", "").code == 2
 
 
 def test_a_file_that_exists_is_not_replaced_unless_forced(full: Command, tmp_path: Path) -> None:

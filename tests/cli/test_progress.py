@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.sqlite_only("what is drawn does not depend on where events are stored")
 
 IMPATIENT = """
-import sys
-from evstore.cli import progress
-from evstore.cli.run import run
+from evstore.cli import main, progress
 progress.PATIENCE = 0.0
-sys.exit(run(sys.argv[1:]))
+main()
 """
 """The command, for which all work takes long."""
 EVENTS = 6000

@@ -18,6 +18,7 @@ _BESIDE: Final = ("", "-wal", "-shm", "-journal", "-lock")
 """What belongs to a store: its file, and those that are named after it."""
 _FAILING: Final = (10, 13)
 """SQLite's codes for disks that fail or are full: the copy's, more often than the store's."""
+_PAGES: Final = 4096
 _LEFT: Final = ("-wal", "-shm", "-journal")
 """What SQLite would take for the log of the copy."""
 
@@ -65,8 +66,9 @@ def _check(store: str, place: str, force: bool) -> None:
     there = os.path.exists(place) and os.path.exists(store)  # noqa: PTH110 - pathlib loads more
     if place in [f"{store}{each}" for each in _BESIDE] or (there and os.path.samefile(place, store)):  # noqa: PTH121
         raise InvalidUrlError(f"{place} belongs to the store itself; a backup is another file")
-    if os.path.isdir(place):  # noqa: PTH112
-        raise InvalidUrlError(f"cannot write {place}: it is a folder")
+    if os.path.exists(place) and not os.path.isfile(place):  # noqa: PTH110, PTH113
+        kind = "a folder" if os.path.isdir(place) else "no file"  # noqa: PTH112
+        raise InvalidUrlError(f"cannot write {place}: it is {kind}")
     if not os.path.isdir(os.path.dirname(place)):  # noqa: PTH112, PTH120
         raise InvalidUrlError(f"cannot write {place}: its folder does not exist")
     if not force and os.path.lexists(place):
@@ -80,8 +82,8 @@ def _exists(place: str) -> InvalidUrlError:
 
 
 def _copy(source: Any, connect: Callable[[str, str], Any], part: str) -> int:
-    """All pages in one step of one snapshot, so that writers go on and are not waited for. Half a copy is thrown
-    away, so that it needs neither a journal nor a disk until it is whole."""
+    """All pages of one snapshot, so that writers go on and are not waited for. Half a copy is thrown away, so that
+    it needs neither a journal nor a disk until it is whole. Python is called between steps, to hear of signals."""
     copy = connect(part, "rw")
     try:
         copy.execute("PRAGMA journal_mode = OFF")
@@ -89,7 +91,7 @@ def _copy(source: Any, connect: Callable[[str, str], Any], part: str) -> int:
         source.execute("BEGIN")
         try:
             (head,) = source.execute(sql.HEAD).fetchone()
-            source.backup(copy)
+            source.backup(copy, pages=_PAGES, progress=lambda *_: None)
         finally:
             source.execute("ROLLBACK")
     finally:
