@@ -233,11 +233,13 @@ class StreamInfo(NamedTuple):
     created_us: int
     updated_us: int
     last_type: str
+    missing: int = 0
+    """Events up to `version` that are not here: of a log that was read from a filtered file."""
 
     @property
     def events(self) -> int:
         """How many events the stream has."""
-        return self.version
+        return self.version - self.missing
 
 
 class CategoryInfo(NamedTuple):
@@ -267,10 +269,17 @@ class StoreInfo(NamedTuple):
     streams: int
     categories: int
     head: int
-    """The global position of the last event, which is also how many there are."""
+    """The global position of the last event."""
     size_bytes: int
     durability: Mapping[str, str]
     warnings: tuple[str, ...]
+    missing: int = 0
+    """Events up to `head` that are not here: of a log that was read from a filtered file."""
+
+    @property
+    def events(self) -> int:
+        """How many events the store has."""
+        return self.head - self.missing
 
 
 class Filter(NamedTuple):

@@ -43,7 +43,7 @@ def connect(url: str, *, timeout: float = 30.0) -> MemoryAdapter:  # noqa: ARG00
     path = url.removeprefix("memory:")
     if path.startswith("//"):
         raise InvalidUrlError(f'"{redacted(url)}" is not a store in memory: say "memory:" or "memory:FILE.ndjson"')
-    return MemoryAdapter(path)
+    return MemoryAdapter(os.path.abspath(path) if path else "")  # noqa: PTH100 - pathlib loads more
 
 
 class MemoryAdapter:
@@ -164,9 +164,9 @@ class MemoryAdapter:
         with self._opened():
             size = sum(len(e.data_json) + len(e.metadata_json) for e in self._log)
             categories = {e.category for e in self._log}
-            place = f"memory:{self._path}"
-            streams = len(self._streams)
-            return StoreInfo("memory", "", place, 1, streams, len(categories), self._head(), size, {}, ())
+            head, streams = self._head(), len(self._streams)
+            facts = ("memory", "", f"memory:{self._path}", 1, streams, len(categories), head, size)
+            return StoreInfo(*facts, {}, (), missing=head - len(self._log))
 
     def backup(self, _path: str, _force: bool) -> NoReturn:
         raise UnsupportedError("a store in memory has no file to copy; evstore export writes its events to one")
@@ -194,6 +194,8 @@ class MemoryAdapter:
         try:
             with open(path, "rb") as lines:  # noqa: PTH123
                 found = [event for _, event in read_values(lines, path, StoredEvent.from_json)]
+        except PermissionError as error:
+            raise DeniedError(f"cannot read {path}: permission denied") from error
         except OSError as error:
             raise InvalidUrlError(f"cannot read {path}: {error.strerror}") from error
         self._log, self._ids, self._streams = [], {}, {}  # whatever an attempt that was refused left
@@ -233,5 +235,11 @@ def _name_page(names: Iterable[str], page: NamePage) -> list[str]:
 def _stream_info(stream_id: str, events: Sequence[StoredEvent]) -> StreamInfo:
     first, last = events[0], events[-1]
     return StreamInfo(
-        stream_id, category_of(stream_id), last.version, first.timestamp_us, last.timestamp_us, last.type
+        stream_id,
+        category_of(stream_id),
+        last.version,
+        first.timestamp_us,
+        last.timestamp_us,
+        last.type,
+        missing=last.version - len(events),
     )

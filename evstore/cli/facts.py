@@ -19,7 +19,7 @@ def of_store(info: StoreInfo) -> dict[str, Any]:
         "schemaVersion": info.schema_version,
         "streams": info.streams,
         "categories": info.categories,
-        "events": info.head,
+        "events": info.events,
         "headPosition": info.head,
         "sizeBytes": info.size_bytes,
         "durability": dict(info.durability),

@@ -35,8 +35,8 @@ def of_store(store: EventStore, info: StoreInfo) -> None:
     streams = (
         f"{look.counted(info.streams, 'stream')} of {look.counted(info.categories, 'category', 'categories')}"
     )
-    told.line("events", f"{info.head:,}" + (f" in {streams}" if info.head else ""), "bold")
-    each = f", {look.size(info.size_bytes // info.head)} an event" if info.head else ""
+    told.line("events", f"{info.events:,}" + (f" in {streams}" if info.events else ""), "bold")
+    each = f", {look.size(info.size_bytes // info.events)} an event" if info.events else ""
     told.line("size", f"{look.size(info.size_bytes)}{each}")
     words, kept = durability(info.backend, info.durability)
     told.line("durability", words, "" if kept else "yellow")
@@ -50,7 +50,7 @@ def of_store(store: EventStore, info: StoreInfo) -> None:
         told.line("warning", warning, "yellow")
     told.write()
     first = "append Order-1 -t OrderPlaced -d '{\"total\": 99.9}'"
-    render.note(_command("categories" if info.head else first), "next")
+    render.note(settings.again("categories" if info.head else first), "next")
 
 
 def of_stream(store: EventStore, info: StreamInfo) -> None:
@@ -69,23 +69,13 @@ def of_stream(store: EventStore, info: StreamInfo) -> None:
 
     told.over_time(history(at, info.version, told.parts))
     told.write()
-    render.note(_command(f"read {quote(info.stream_id)} --last 10"), "next")
+    render.note(settings.again(f"read {quote(info.stream_id)} --last 10"), "next")
 
 
 def _point(found: Iterator[StoredEvent], *, by_stream: bool) -> Point | None:
     for event in found:
         return Point(event.version if by_stream else event.global_position, event.timestamp_us)
     return None
-
-
-def _command(words: str) -> str:
-    """What to type next; the store is named again if it was named in this command."""
-    from shlex import quote  # noqa: PLC0415
-
-    from evstore.urls import redacted  # noqa: PLC0415
-
-    said = settings.current.db_said
-    return f"evstore {words}" if said is None else f"evstore {words} --db {quote(redacted(said))}"
 
 
 def durability(backend: str, facts: Mapping[str, str]) -> tuple[str, bool]:

@@ -51,6 +51,8 @@ def test_what_was_picked_out_of_a_log_keeps_its_places_and_can_only_be_read(
     with connect(written(tmp_path, lines[kept])) as store:
         assert [event.to_json() for event in store.replay()] == lines[kept]
         assert store.head() == json.loads(lines[kept][-1])["globalPosition"]
+        assert store.info().events == sum(info.events for info in store.categories()) == len(lines[kept])
+        assert all(info.events == len([*store.read(info.stream_id)]) for info in store.streams())
         with pytest.raises(DeniedError, match="has gaps"):
             store.append("A-1", [EventData("T", {})])
 
