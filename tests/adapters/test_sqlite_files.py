@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -199,6 +200,20 @@ def test_a_foreign_writer_is_waited_for_and_named_busy(path: Path) -> None:
             store.append("Order-1", AN_EVENT)
         foreign.rollback()
         store.append("Order-1", AN_EVENT)
+
+
+def test_whoever_opens_a_file_that_is_locked_whole_waits_as_long_as_it_says(path: Path) -> None:
+    """As while another program vacuums it."""
+    with connect(f"sqlite:{path}") as store:
+        store.append("Order-1", AN_EVENT)
+    with closing(sqlite3.connect(path)) as foreign:
+        foreign.execute("PRAGMA locking_mode = EXCLUSIVE")
+        foreign.execute("BEGIN EXCLUSIVE")
+        for ask in (lambda store: store.head(), lambda store: store.append("Order-1", AN_EVENT)):
+            began = time.monotonic()
+            with connect(f"sqlite:{path}", timeout=0.2) as store, pytest.raises(StoreBusyError):
+                ask(store)
+            assert 0.2 <= time.monotonic() - began < 4  # Python's own would be 5
 
 
 def test_reading_waits_for_no_writer(path: Path) -> None:

@@ -136,7 +136,7 @@ class SqliteAdapter:
         return connection
 
     def _open(self, mode: str) -> Any:
-        check_is_store(self._sqlite, self._path)
+        check_is_store(self._sqlite, self._path, self._timeout)
         connection = self._connect(self._path, mode)
         try:
             found = connection.execute(sql.ADMITS).fetchone() or (0, 0)
@@ -183,7 +183,7 @@ class SqliteAdapter:
         self._check_open()
         with translated(self._sqlite, self._path, self._timeout):
             if self._writer is None:
-                check_is_store(self._sqlite, self._path)  # before the lock makes a file
+                check_is_store(self._sqlite, self._path, self._timeout)  # before the lock makes a file
             with self._lock.held():
                 self._check_open()
                 if self._writer is None:

@@ -58,7 +58,7 @@ def uri_of(path: str, mode: str) -> str:
     return f"file://{quote(os.fsencode(path))}?mode={mode}"
 
 
-def check_is_store(sqlite: ModuleType, path: str) -> None:
+def check_is_store(sqlite: ModuleType, path: str, timeout: float) -> None:
     """Raise unless the file is a store, without changing it or anything beside it.
 
     The file is never read around SQLite: closing it would drop the locks of whoever has it open in this process.
@@ -66,7 +66,7 @@ def check_is_store(sqlite: ModuleType, path: str) -> None:
     if is_empty(path):
         raise NotInitializedError(path)
     try:
-        found = _application_id(sqlite, path)
+        found = _application_id(sqlite, path, timeout)
     except sqlite.DatabaseError as error:
         if not os.access(path, os.R_OK):
             raise DeniedError(f"cannot read {path}: permission denied") from error
@@ -77,21 +77,21 @@ def check_is_store(sqlite: ModuleType, path: str) -> None:
         raise NotAStoreError(path, "it is another program's database")
 
 
-def _application_id(sqlite: ModuleType, path: str) -> int:
+def _application_id(sqlite: ModuleType, path: str, timeout: float) -> int:
     """Where no writer of evstore has ever been, the file is opened as immutable: SQLite then takes no lock and
     makes no file, so that another program's database stays as it is, its log unmerged. A store that is in use
     cannot be read that way, because a checkpoint may be writing the very page."""
     if not os.path.exists(lock_of(path)):  # noqa: PTH110 - pathlib loads more
         try:
-            return _ask(sqlite, uri_of(path, "ro&immutable=1"))
+            return _ask(sqlite, uri_of(path, "ro&immutable=1"), timeout)
         except sqlite.DatabaseError as error:
             if (getattr(error, "sqlite_errorcode", 0) & 0xFF) != SQLITE_CORRUPT:
                 raise
-    return _ask(sqlite, uri_of(path, "ro"))
+    return _ask(sqlite, uri_of(path, "ro"), timeout)
 
 
-def _ask(sqlite: ModuleType, uri: str) -> int:
-    connection = sqlite.connect(uri, uri=True)
+def _ask(sqlite: ModuleType, uri: str, timeout: float) -> int:
+    connection = sqlite.connect(uri, uri=True, timeout=timeout)
     try:
         (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     finally:
