@@ -1,4 +1,5 @@
-"""What becomes of an append some of whose ids are stored already. Judged on the stored events, in pages."""
+"""What became of an append: its events as they are stored now, or as they were first stored if its ids are there
+already. That is judged on the stored events, in pages."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from evstore.adapters.base import Held, Receipt
 from evstore.errors import AppendOutcomeUnknownError, EventIdConflictError, EvstoreError, UnavailableError
+from evstore.events import StoredEvent
 from evstore.pages import MOST_IN_PAGE
 from evstore.streams import check_ids
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from evstore.adapters.base import Adapter, Append, Outcome
-    from evstore.events import EventData, StoredEvent, Write
+    from evstore.events import EventData, Write
 
 
 class Known(NamedTuple):
@@ -25,6 +27,26 @@ class Known(NamedTuple):
     size: int
     duplicate: bool
     """An earlier append stored them; else it was a try of this one, whose answer was lost."""
+
+
+def stored_now(unit: Append, receipt: Receipt) -> Iterator[StoredEvent]:
+    """The unit's events as its receipt says that they are stored."""
+    position = receipt.first_position
+    for (stream_id, events, _), first in zip(unit.writes, receipt.first_versions, strict=True):
+        for version, event in enumerate(events, first):
+            assert event.id is not None
+            meta = event.metadata.to_json()
+            yield StoredEvent(
+                event.id,
+                stream_id,
+                event.type,
+                event.data_json,
+                meta,
+                version,
+                position,
+                receipt.timestamp_us,
+            )
+            position += 1
 
 
 def looked_up(adapter: Adapter, writes: Iterable[Write]) -> Iterator[tuple[Write, EventData, StoredEvent | None]]:

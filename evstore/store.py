@@ -29,7 +29,7 @@ from evstore.pages import (
     range_of,
     searchable,
 )
-from evstore.retries import Known, first_stored, in_turn, judged, looked_up, split
+from evstore.retries import Known, first_stored, in_turn, judged, looked_up, split, stored_now
 from evstore.streams import (
     ANY_VERSION,
     check_expected_version,
@@ -227,16 +227,17 @@ class EventStore:
     def stored_of(self, unit: Append, outcome: Receipt | Known) -> Iterator[StoredEvent]:
         """The events of a unit as they are stored, after `submit`."""
         if isinstance(outcome, Receipt):
-            return _stored(unit, outcome)
+            return stored_now(unit, outcome)
         return first_stored(self._adapter, unit, Held([outcome.first.id]))
 
-    def judge(self, unit: Append) -> None:
-        """Raise what appending the unit would raise now; nothing is written."""
+    def judge(self, unit: Append) -> bool:
+        """Raise what appending the unit would raise now; nothing is written. Whether it would be stored: what is
+        there already would not."""
         held = next((found for _, _, found in looked_up(self._adapter, unit.writes) if found), None)
         if held is not None:
             for _ in first_stored(self._adapter, unit, Held([held.id])):
                 continue
-            return
+            return False
         versions: dict[str, int] = {}
         for stream_id, events, expected in unit.writes:
             if stream_id not in versions:
@@ -244,6 +245,7 @@ class EventStore:
                 versions[stream_id] = info.version if info else 0
             check_version(stream_id, expected, versions[stream_id])
             versions[stream_id] += len(events)
+        return True
 
     # --- reading ---
 
@@ -349,10 +351,11 @@ class EventStore:
         return found[0]
 
     def get_many(self, ids: Iterable[str | UUID]) -> dict[str, StoredEvent]:
-        """The events that have these ids, by id; those that are not there are left out."""
+        """The events that have these ids, by id and in their order; those that are not there are left out."""
         wanted = [normalize_id(each) for each in ids]
         pages = (wanted[at : at + MOST_IN_PAGE] for at in range(0, len(wanted), MOST_IN_PAGE))
-        return {event.id: event for page in pages for event in self._adapter.get(page)}
+        found = {event.id: event for page in pages for event in self._adapter.get(page)}
+        return {each: found[each] for each in wanted if each in found}
 
     def head(self) -> int:
         """The global position of the last event, 0 if there is none."""
@@ -428,22 +431,3 @@ def new_id() -> str:
     else:
         from uuid_utils import uuid7  # noqa: PLC0415
     return str(uuid7())
-
-
-def _stored(unit: Append, receipt: Receipt) -> Iterator[StoredEvent]:
-    position = receipt.first_position
-    for (stream_id, events, _), first in zip(unit.writes, receipt.first_versions, strict=True):
-        for version, event in enumerate(events, first):
-            assert event.id is not None
-            meta = event.metadata.to_json()
-            yield StoredEvent(
-                event.id,
-                stream_id,
-                event.type,
-                event.data_json,
-                meta,
-                version,
-                position,
-                receipt.timestamp_us,
-            )
-            position += 1

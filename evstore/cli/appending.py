@@ -9,7 +9,7 @@ from evstore.cli import events, render, settings
 from evstore.cli.exits import UsageError
 from evstore.cli.intake import Checked, no_events
 from evstore.cli.receipts import Told, of_many, of_one, of_stream, told_of
-from evstore.errors import EvstoreError
+from evstore.errors import EvstoreError, InvalidInputError
 from evstore.events import Write, quote
 from evstore.retries import Known
 from evstore.spool import Spool
@@ -54,12 +54,20 @@ class Appending:
     def spool(self, found: Iterable[Checked], files: list[str]) -> Spool:
         """All the events, checked together: ids do not come twice, and there is at least one event."""
         spool = Spool()
-        for write, given_id, new_id in found:
-            if self._one_id and len(spool):
-                raise UsageError("--id names one event, the input has more")
-            spool.add(write, given_id=given_id, new_id=new_id)
-        if not len(spool):
-            raise no_events(files)
+        try:
+            for write, given_id, new_id, place in found:
+                if self._one_id and len(spool):
+                    raise UsageError("--id names one event, the input has more")
+                try:
+                    spool.add(write, given_id=given_id, new_id=new_id)
+                except InvalidInputError as error:
+                    error.place = place and f"{place[0]}:{place[1]}"
+                    raise
+            if not len(spool):
+                raise no_events(files)
+        except BaseException:
+            spool.close()
+            raise
         return spool
 
     def spool_of_one(self, found: Iterable[Checked], files: list[str]) -> list[Checked]:
@@ -138,9 +146,16 @@ class Appending:
                     rest.add(write, given_id=False)
                 else:
                     self._after(stored.version)
+            spool.close()
             spool = rest
-        if len(spool):
-            self._store.judge(self._unit(spool))
+        if len(spool) and not self._store.judge(self._unit(spool)):
+            render.note("it is stored already, and would not be again")
+            spool.close()
+            spool = Spool()
+        self._print_unstored(spool)
+        spool.close()
+
+    def _print_unstored(self, spool: Spool) -> None:
         if settings.as_table():
             from evstore.cli.tables import table  # noqa: PLC0415 - only a person's window needs it
 
@@ -162,7 +177,6 @@ class Appending:
         else:
             for line in lines:
                 render.line(line)
-        spool.close()
 
     # --- in groups ---
 
@@ -211,7 +225,7 @@ class Appending:
         was tried, because a unit that is not accepted ends the call.
         """
         units, foreseen = [], self._wanted
-        for write, _, new_id in group:
+        for write, _, new_id, _ in group:
             own = write if self._stream is None else write._replace(expected_version=foreseen)
             units.append(Append([own], ids_are_new=new_id))
             foreseen = foreseen + 1 if foreseen >= NO_STREAM else ANY_VERSION
@@ -265,7 +279,11 @@ class Appending:
         if settings.as_table():
             render.line(sentence)
             if members.get("globalPosition") == 1 and not members["duplicate"]:
-                render.note(f"evstore read {members.get('streamId', 'STREAM')}", "next")
+                from shlex import quote as word  # noqa: PLC0415 - once in the life of a store
+
+                render.note(
+                    settings.again(f"read {word(members['streamId'])}" if self._stream else "streams"), "next"
+                )
         elif self._array is not None and self._grouped:
             self._array.add(render.to_json(members))
         else:

@@ -70,6 +70,12 @@ def test_a_dry_run_of_a_run_again_prints_what_would_be_stored(store: Command) ->
     assert [line["data"] for line in objects(done.out)] == [3]
 
 
+def test_a_dry_run_of_what_is_stored_prints_nothing_and_says_so(store: Command) -> None:
+    store.ok("append", "S-1", "-", stdin=envelopes(1, 2))
+    done = store.ok("append", "S-1", "-", "--dry-run", stdin=envelopes(1, 2))
+    assert (done.out, done.err) == (b"", "note: it is stored already, and would not be again\n")
+
+
 def test_a_dry_run_is_one_array_where_json_is_asked_for(store: Command) -> None:
     done = store.ok(*DATA, "-", "--dry-run", "-F", "json", stdin=b"1 2")
     assert [event["data"] for event in json.loads(done.out)] == [1, 2]
@@ -199,3 +205,11 @@ def test_it_is_refused_before_the_input_is_read(store: Command, words: tuple[str
 def test_a_batch_may_be_larger_than_any_input(store: Command, number: str) -> None:
     done = store(*DATA, "-", "--batch", number, stdin=b"1 2")
     assert done.code in (0, 2), done
+
+
+@INPUT
+def test_a_fault_in_metadata_is_that_of_its_flag(store: Command) -> None:
+    for words, stdin in ((("-d", "1"), b""), (("-",), b"1")):
+        done = store(*DATA, *words, "--metadata", '{"custom":{"":"x"}}', stdin=stdin)
+        assert (done.code, done.out) == (5, b"")
+        assert done.err == 'evstore: --metadata: metadata "custom" has an empty key\n'

@@ -226,6 +226,20 @@ def test_a_load_that_began_the_stream_is_simply_run_again(store: Command) -> Non
     assert stored(store) == [1, 2, 3]
 
 
+def test_what_is_skipped_is_shown_in_the_order_of_the_input(store: Command) -> None:
+    store.ok("append", "S-1", "-", stdin=envelopes(5, 3, 1, 4, 2))
+    done = store.ok("append", "S-1", "-", "--skip-stored", "--echo", stdin=envelopes(5, 3, 1, 4, 2, 6))
+    assert [event["data"] for event in objects(done.out)] == [5, 3, 1, 4, 2, 6]
+
+
+def test_an_id_that_comes_twice_is_named_with_its_place(store: Command) -> None:
+    for mode in ((), ("--batch", "9")):
+        done = store("append", "S-1", *mode, "-", stdin=envelopes(1, 2) + b"\n" + envelopes(1))
+        assert (done.code, done.out) == (5, b"")
+        assert done.err.startswith(f"evstore: -:4: event id {id_of(1)} comes twice in one append\n")
+    assert stored(store) == []
+
+
 def test_other_data_under_a_stored_id_is_a_conflict_and_nothing_is_written(store: Command) -> None:
     store.ok("append", "S-1", "-", stdin=envelopes(1))
     changed = envelopes(2) + envelopes(1).replace(b'"data": 1', b'"data": 9') + envelopes(3)
