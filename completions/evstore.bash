@@ -60,7 +60,7 @@ _evstore_flags() {
             valued=' --from --after --to --limit --last --type --correlation-id --since --until --within --fields --db --format --errors --color --timeout ' letters='ntF'
             ;;
         categories)
-            flags='--names --prefix --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            flags='--names --prefix --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --prefix --db --format --errors --color --timeout ' letters='F'
             ;;
         types)
@@ -68,7 +68,7 @@ _evstore_flags() {
             valued=' --prefix --db --format --errors --color --timeout ' letters='F'
             ;;
         streams)
-            flags='--names --prefix -n --limit --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            flags='--names --prefix -n --limit --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --prefix --limit --db --format --errors --color --timeout ' letters='nF'
             ;;
         get)

@@ -222,6 +222,7 @@ complete -c evstore -n '__evstore_at replay 1 more' -f -a '(__evstore_names cate
 
 complete -c evstore -n '__evstore_at categories' -l names -d 'Names alone, one a line'
 complete -c evstore -n '__evstore_at categories' -l prefix -r -f -d 'Only names that begin with P'
+complete -c evstore -n '__evstore_at categories' -l utc -d 'Times on a terminal in UTC'
 
 complete -c evstore -n '__evstore_at types' -l names -d 'Names alone, one a line'
 complete -c evstore -n '__evstore_at types' -l prefix -r -f -d 'Only names that begin with P'
@@ -229,7 +230,8 @@ complete -c evstore -n '__evstore_at types 1' -f -a '(__evstore_names categories
 
 complete -c evstore -n '__evstore_at streams' -l names -d 'Names alone, one a line'
 complete -c evstore -n '__evstore_at streams' -l prefix -r -f -d 'Only names that begin with P'
-complete -c evstore -n '__evstore_at streams' -s n -l limit -r -f -a 'all' -d 'Print at most N events'
+complete -c evstore -n '__evstore_at streams' -s n -l limit -r -f -a 'all' -d 'At most N streams'
+complete -c evstore -n '__evstore_at streams' -l utc -d 'Times on a terminal in UTC'
 complete -c evstore -n '__evstore_at streams 1' -f -a '(__evstore_names categories)'
 
 complete -c evstore -n '__evstore_at get' -l missing-ok -d 'What is missing is no failure'

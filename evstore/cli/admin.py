@@ -23,7 +23,7 @@ def init() -> None:
     if settings.as_table():
         render.line(f"event store at {info.place}, {info.head} events")
         if info.head == 0:
-            render.note("evstore append Order-1 -t OrderPlaced -d '{\"total\": 99.9}'", "next")
+            render.note(settings.again("append Order-1 -t OrderPlaced -d '{\"total\": 99.9}'"), "next")
         return
     from evstore.cli import facts  # noqa: PLC0415 - as all that most commands do without
 

@@ -146,13 +146,14 @@ def _table(
     names = ["type"] if by_stream else ["stream", "type"]
     heads = [*(fields or ["version" if by_stream else "position", "time", *names, "data"])]
     count = 0
+    widths = None
     source = iter(events)
     while some := list(islice(source, 1 if live else _ROWS_AT_ONCE)):
         if fields:
             rows = [[_plain(value_of(event, name)) for name in fields] for event in some]
         else:
             rows = [_row(event, by_stream=by_stream) for event in some]
-        table(heads, rows, header=header and count == 0)
+        widths = table(heads, rows, header=header and count == 0, sized=not live, widths=widths)
         if live:
             render.flush()
         count += len(some)

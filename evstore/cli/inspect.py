@@ -8,14 +8,14 @@ import typer
 from evstore.cli import events, render, settings
 from evstore.cli.exits import UsageError
 from evstore.cli.opening import opened
-from evstore.cli.options import Fields, Limit, MissingOk, Names, Prefix, Utc, limit_of
+from evstore.cli.options import Fields, MissingOk, Names, Prefix, Utc, limit_of
 
 Category = Annotated[
     str | None, typer.Argument(metavar="[CATEGORY]", show_default=False, help="Only what is of this one.")
 ]
 
 
-def categories(names: Names = False, prefix: Prefix = None) -> None:
+def categories(names: Names = False, prefix: Prefix = None, utc: Utc = False) -> None:
     """List the categories with their counts, by name.
 
     \b
@@ -23,6 +23,7 @@ def categories(names: Names = False, prefix: Prefix = None) -> None:
       evstore categories
       evstore categories --names | while read -r c; do evstore replay "$c"; done
     """
+    settings.current.utc = utc
     with opened() as store:
         found = store.categories(prefix=prefix or "")
         if names:
@@ -40,7 +41,13 @@ def categories(names: Names = False, prefix: Prefix = None) -> None:
             for info in found
         )
         columns = ("category", "streams", "events", "firstPosition", "lastPosition", "lastTimestamp")
-        render.many(rows, columns, bar="events", spare=("firstPosition", "lastPosition", "", "lastTimestamp"))
+        render.many(
+            rows,
+            columns,
+            bar="events",
+            spare=("firstPosition", "lastPosition", "", "lastTimestamp"),
+            none="no categories",
+        )
 
 
 def types(category: Category = None, names: Names = False, prefix: Prefix = None) -> None:
@@ -66,14 +73,24 @@ def types(category: Category = None, names: Names = False, prefix: Prefix = None
             for info in found
         )
         columns = ("type", "events", "firstPosition", "lastPosition")
-        render.many(rows, columns, bar="events", spare=("firstPosition", "lastPosition"))
+        render.many(rows, columns, bar="events", spare=("firstPosition", "lastPosition"), none="no event types")
 
 
 def streams(
     category: Category = None,
     names: Names = False,
     prefix: Prefix = None,
-    limit: Limit = None,
+    limit: Annotated[
+        str | None,
+        typer.Option(
+            "-n",
+            "--limit",
+            metavar="N|all",
+            show_default=False,
+            help="At most N streams.  [default: all; on a terminal the first 100]",
+        ),
+    ] = None,
+    utc: Utc = False,
 ) -> None:
     """List the streams, of a category or all, by id.
 
@@ -83,6 +100,7 @@ def streams(
       evstore streams --prefix Order-2026- --names
     """
     most = limit_of(limit)
+    settings.current.utc = utc
     with opened() as store:
         found = islice(store.streams(category, prefix=prefix or ""), most)
         if names:
@@ -91,12 +109,13 @@ def streams(
         from evstore.cli import facts  # noqa: PLC0415
 
         rows: Any = map(facts.of_stream, found)
-        if settings.as_table() and limit is None:
+        if settings.as_table() and settings.on_terminal() and limit is None:
             rows = list(islice(rows, 101))
             if len(rows) > 100:  # noqa: PLR2004 - one more, to know whether there is more
                 rows.pop()
                 render.note("these are the first 100; --limit all shows everything")
-        render.many(rows, ("streamId", "version", "updatedAt", "lastType"))
+        columns = ("streamId", "version", "updatedAt", "lastType")
+        render.many(rows, columns, spare=("updatedAt", "lastType"), none="no streams")
 
 
 def get(

@@ -47,7 +47,8 @@ def listing(
         if name in shown and _together(shown, least) > whole:
             shown.remove(name)
     left = whole - _together([name for name in shown if name not in names], {**wanted, _BAR: 0}) - 2 * len(names)
-    shares = look.shared([wanted[name] for name in names], left - least[_BAR] * (_BAR in shown))
+    # However long a name is, what is compared keeps a third of the room.
+    shares = look.shared([wanted[name] for name in names], left - max(least[_BAR], left // 3) * (_BAR in shown))
     widths = {**wanted, **dict(zip(names, shares, strict=True))}
     if bar and _BAR in shown:
         widths[_BAR] = min(left - sum(shares), _MOST_BAR)

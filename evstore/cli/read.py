@@ -168,7 +168,7 @@ def _wanted(flags: dict[str, Any]) -> _Wanted:
         raise UsageError("--within goes with --follow and --limit N")
     bounds = {"after": after_of(flags["from_"], flags["after"]), "to": not_negative("--to", flags["to"])}
     if settings.on_terminal() and last is None and flags["limit"] is None:
-        last = LAST_BEFORE_FOLLOW if follow else -LAST_ON_TERMINAL
+        last = -(LAST_BEFORE_FOLLOW if follow else LAST_ON_TERMINAL)
     settings.current.utc = flags["utc"]
     return _Wanted(
         bounds,
@@ -204,17 +204,24 @@ def _show(
         events.show(_or(found, missing), wanted.columns, by_stream=by_stream)
         return
     if wanted.last >= 0:
-        found = reversed(list(ranged(**wanted.bounds, limit=wanted.last, backward=True)))
-        events.show(_or(islice(found, wanted.limit), missing), wanted.columns, by_stream=by_stream)
+        found = islice(_newest(ranged, wanted.last, **wanted.bounds)[::-1], wanted.limit)
+        events.show(_or(found, missing), wanted.columns, by_stream=by_stream)
         return
-    # A terminal's own limit: one more is asked for, to know whether there is more.
-    most = -wanted.last
-    newest = list(ranged(**wanted.bounds, limit=most + 1, backward=True))
-    if len(newest) > most:
-        newest.pop()
-        render.note(f"these are the last {most}; --limit all shows everything")
+    newest = _newest(ranged, wanted.last, **wanted.bounds)
     found = iter(newest if wanted.backward else newest[::-1])
     events.show(_or(found, missing), wanted.columns, by_stream=by_stream)
+
+
+def _newest(ranged: "Callable[..., Iterator[StoredEvent]]", last: int, **bounds: Any) -> "list[StoredEvent]":
+    """The last events of a range, newest first. A negative number is a terminal's own limit: one more is asked
+    for, to know whether there is more."""
+    if last >= 0:
+        return list(ranged(**bounds, limit=last, backward=True)) if last else []
+    newest = list(ranged(**bounds, limit=1 - last, backward=True))
+    if len(newest) > -last:
+        newest.pop()
+        render.note(f"these are the last {-last}; --limit all shows everything")
+    return newest
 
 
 def _or(found: "Iterator[StoredEvent]", missing: Callable[[], None]) -> "Iterator[StoredEvent]":
@@ -237,8 +244,7 @@ def _follow(
     if wanted.last is not None:
         # Up to a head that is fixed first, so that what comes meanwhile is live and not history.
         end = head()
-        newest = ranged(after=after, to=end, limit=wanted.last, backward=True) if wanted.last else iter(())
-        history = islice(list(newest)[::-1], wanted.limit)
+        history = islice(_newest(ranged, wanted.last, after=after, to=end)[::-1], wanted.limit)
         shown = events.show(history, wanted.columns, by_stream=by_stream, live=True)
         after = max(after, end)
     left = None if wanted.limit is None else wanted.limit - shown

@@ -8,7 +8,7 @@ from evstore.cli import look, render, settings
 from evstore.cli.render import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _NUMBERS: Final = {"version", "position", "globalPosition"}
 _STYLES: Final = {"version": "cyan", "position": "cyan", "time": "dim", "type": "green", "category": "cyan"}
@@ -25,19 +25,30 @@ class Column(NamedTuple):
     """It takes what the others leave."""
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, header: bool = True) -> None:
-    """A table of events as wide as the terminal. Some widths are fixed, so that rows that come later stand under
-    those before."""
+def table(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    header: bool = True,
+    sized: bool = True,
+    widths: Mapping[str, int | None] | None = None,
+) -> Mapping[str, int | None]:
+    """Write a table of events as wide as the terminal, and return its widths, for rows that come later and stand
+    under these. Not `sized` is for rows that come one by one: nobody knows how wide the next will be."""
     whole = look.width()
     cells = [[visible(each) for each in row] for row in rows]
-    widths = (
-        {head: _width(head, whole) for head in heads} if "data" in heads else _shared_widths(heads, cells, whole)
-    )
+    if widths is None and "data" in heads:
+        widths = {head: _width(head, whole) for head in heads}
+        if sized:
+            widths |= _names_widths(heads, cells, whole)
+    elif widths is None:
+        widths = _shared_widths(heads, cells, whole)
     columns = [
         Column(head, widths[head], right=head in _NUMBERS, style=_STYLES.get(head, ""), rest=head == "data")
         for head in heads
     ]
     draw(columns, cells, whole, header=header)
+    return widths
 
 
 def draw(columns: Sequence[Column], cells: Iterable[Sequence[str]], whole: int, *, header: bool = True) -> None:
@@ -87,6 +98,15 @@ def _shared_widths(heads: Sequence[str], rows: Sequence[Sequence[str]], whole: i
     names = [head for head in heads if head not in rigid]
     left = whole - 2 * (len(heads) - 1) - sum(widths[head] for head in rigid)
     return {**widths, **dict(zip(names, look.shared([widths[head] for head in names], left), strict=True))}
+
+
+def _names_widths(heads: Sequence[str], rows: Sequence[Sequence[str]], whole: int) -> dict[str, int | None]:
+    """Names beside data are as wide as they are, within bounds: the data needs most of the room."""
+    return {
+        head: min(max(map(look.cells, (head, *(row[at] for row in rows)))), whole // parts)
+        for at, head in enumerate(heads)
+        if (parts := {"stream": 4, "type": 5}.get(head))
+    }
 
 
 def _width(head: str, whole: int) -> int | None:

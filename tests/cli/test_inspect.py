@@ -72,7 +72,7 @@ def test_types_are_picked_by_prefix_and_named_alone(store: Command) -> None:
     fill(store, *(("A-1", name, 1) for name in ("Placed", "Paid", "P_", "paid")))
     assert store.ok("types", "--names").lines == ["P_", "Paid", "Placed", "paid"]
     assert store.ok("types", "--names", "--prefix", "P").lines == ["P_", "Paid", "Placed"]
-    assert store.ok("types", "A", "--names", "--prefix", "Pa", "-F", "json").out == b'["Paid"]\n'
+    assert store.ok("types", "A", "--names", "--prefix", "Pa", "-F", "json").out == b'["Paid"\n]\n'
 
 
 # --- info of a store ---
@@ -299,3 +299,44 @@ def test_no_name_drives_the_terminal_nor_is_taken_for_markup(store: Command, col
         assert not {"\u202e", "\u2066", "\x1b"} & set(told)
         assert "[" in told
     assert "A[red]\\u202e-1" in seen(store, "info", f"{name}-1", columns=columns, NO_COLOR="1")
+
+
+# --- in every list ---
+
+
+def test_a_table_in_a_pipe_has_no_limit(store: Command) -> None:
+    fill(store, *((f"A-{n:03}", "T", 1) for n in range(150)))
+    assert len(store.ok("streams", "-F", "table").lines) == 151
+    assert len(screen(store, "streams")) == 102
+
+
+@PRINTING
+def test_times_are_local_or_in_utc(store: Command) -> None:
+    fill(store, ("A-1", "T", 1), times_us=[FIRST])
+    for words in (("streams",), ("categories",)):
+        local = screen(store, *words, TZ="Asia/Tokyo")[-1]
+        utc = screen(store, *words, "--utc", TZ="Asia/Tokyo")[-1]
+        assert ("2023-11-15 07:13:20" in local, "2023-11-14 22:13:20" in utc) == (True, True)
+
+
+@PRINTING
+def test_a_person_is_told_where_there_is_nothing(store: Command) -> None:
+    for words, said in (("categories", "no categories"), ("types", "no event types"), ("streams", "no streams")):
+        assert screen(store, words) == [f"note: {said}"]
+        assert store.ok(words, "-F", "tsv").err == ""
+
+
+@PRINTING
+@WIDTHS
+def test_however_long_a_name_is_a_bar_can_be_compared(store: Command, columns: int) -> None:
+    fill(store, ("A-1", "T" * 250, 90), ("A-1", "U", 10))
+    rows = screen(store, "types", columns=columns)[1:]
+    assert max(row.count("█") for row in rows) >= columns // 5
+
+
+@PRINTING
+def test_what_to_type_next_names_the_store_if_the_command_did(store: Command) -> None:
+    named = ("--db", store.url)
+    for words in (("init",), ("append", "A-1", "-t", "T", "-d", "1"), ("read", "B-1"), ("info", "B-1")):
+        *_, last = screen(store, *words, *named)
+        assert last.endswith(f" --db {quote(store.url)}"), last

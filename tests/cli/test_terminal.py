@@ -72,6 +72,7 @@ def test_limit_all_shows_everything_on_a_terminal(busy: Command) -> None:
 def test_follow_on_a_terminal_begins_with_the_last_ten(busy: Command) -> None:
     argv = busy.argv("replay", "A", "-f")
     child = pexpect.spawn(argv[0], argv[1:], cwd=str(busy.folder), env=busy.env(TERM="xterm"), encoding="utf-8")
+    child.expect("these are the last 10; --limit all shows everything")
     child.expect('"n":150')
     assert str(child.before).count('"n":') == 9
     busy.ok("append", "A-1", "-t", "T", "-d", '"fresh"')
