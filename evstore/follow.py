@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from evstore.adapters.base import Page
 from evstore.errors import StoreClosedError, UnavailableError
+from evstore.pages import BY_POSITION, BY_VERSION, events_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +25,6 @@ T = TypeVar("T")
 
 WAIT_SECONDS: Final = 1.0
 """How long one wait lasts, at most, before the loop looks at the clock again."""
-PAGE: Final = 200
 LONGEST_PAUSE: Final = 5.0
 """Seconds between two tries to reach a store that is away."""
 
@@ -41,11 +41,17 @@ class Patience(NamedTuple):
         return min(quiet, inf if self.deadline is None else self.deadline - now)
 
 
+class _GaveUp(Exception):  # noqa: N818 - what happened; nobody hears of it
+    """Patience ended before the store could be reached."""
+
+
 @contextmanager
-def _until_closed() -> Iterator[None]:
+def _until_the_end() -> Iterator[None]:
     """Closing the store is the end of a subscription; going on with it in a forked child is an error."""
     try:
         yield
+    except _GaveUp:
+        pass
     except StoreClosedError as error:
         if error.forked:
             raise
@@ -53,15 +59,12 @@ def _until_closed() -> Iterator[None]:
 
 def follow_log(adapter: Adapter, where: Filter, after: int, patience: Patience) -> Iterator[StoredEvent]:
     """Events of the log after a global position, until the store is closed or patience ends."""
-    with _until_closed():
+    with _until_the_end():
         for head in _heads(adapter, after, patience):
-            cursor: int | None = after
-            while cursor is not None:
-                events = _reached(patience, adapter.read_all, Page(PAGE, cursor, high=head), where)
-                if events is None:
-                    return
-                yield from events
-                cursor = events[-1].global_position if len(events) == PAGE else None
+            rest = Page(0, after, high=head)
+            yield from events_of(
+                lambda page: _reached(patience, adapter.read_all, page, where), rest, None, BY_POSITION
+            )
             after = max(after, head)
 
 
@@ -69,16 +72,16 @@ def follow_stream(
     adapter: Adapter, stream_id: str, where: Filter, after: int, patience: Patience
 ) -> Iterator[StoredEvent]:
     """Events of a stream, which may not exist yet, after a version."""
-    with _until_closed():
+    with _until_the_end():
         for _ in _heads(adapter, -1, patience):
-            full = True
-            while full:
-                events = _reached(patience, adapter.read_stream, stream_id, Page(PAGE, after), where)
-                if events is None:
-                    return
-                yield from events
-                after = events[-1].version if events else after
-                full = len(events) == PAGE
+            for event in events_of(
+                lambda page: _reached(patience, adapter.read_stream, stream_id, page, where),
+                Page(0, after),
+                None,
+                BY_VERSION,
+            ):
+                yield event
+                after = event.version
 
 
 def _heads(adapter: Adapter, seen: int, patience: Patience) -> Iterator[int]:
@@ -87,8 +90,6 @@ def _heads(adapter: Adapter, seen: int, patience: Patience) -> Iterator[int]:
     while True:
         left = max(0.0, min(WAIT_SECONDS, patience.left(quiet_since)))
         head = _reached(patience, adapter.head, seen, left)
-        if head is None:
-            return
         if head > seen:
             yield head
             seen = head
@@ -99,16 +100,16 @@ def _heads(adapter: Adapter, seen: int, patience: Patience) -> Iterator[int]:
             return
 
 
-def _reached(patience: Patience, ask: Callable[..., T], *what: Any) -> T | None:
-    """Ask until the store can be reached, less and less often; None when patience ends before."""
+def _reached(patience: Patience, ask: Callable[..., T], *what: Any) -> T:
+    """Ask until the store can be reached, less and less often, or patience ends."""
     away_since = time.monotonic()
     pause = 0.1
     while True:
         try:
             return ask(*what)
-        except UnavailableError:
+        except UnavailableError as error:
             left = patience.left(away_since)
             if left <= 0:
-                return None
+                raise _GaveUp from error
             time.sleep(min(pause, left))
             pause = min(pause * 2, LONGEST_PAUSE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from evstore.adapters.base import NamePage, Page
+from evstore.adapters.base import PAGE_CHARACTERS, Cut, NamePage, Page
 from evstore.errors import InvalidInputError
 from evstore.events import CategoryInfo, Filter, StreamInfo, TypeInfo, timestamp_us
 from evstore.streams import MAX_VERSION
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 FIRST_PAGE: Final = 64
 MOST_IN_PAGE: Final = 1000
-PAGE_CHARACTERS: Final = 2 * 1024 * 1024
-"""A page holds about so much text at the most."""
 
 BY_VERSION: Final = attrgetter("version")
 BY_POSITION: Final = attrgetter("global_position")
@@ -101,17 +99,19 @@ def _paged(
         size = size if left is None else min(size, left)
         found = fetch(page._replace(limit=size))
         yield from found
-        if len(found) < size:
+        if len(found) < size and not isinstance(found, Cut):
             return
         if left is not None:
-            left -= size
+            left -= len(found)
         page = page._replace(after=at(found[-1]))
         size = next_size(found, size)
 
 
 def next_size(found: Sequence[StoredEvent | AuditedEvent], size: int) -> int:
     """How many events the page behind these may have."""
-    mean = sum(len(event.data_json) + len(event.metadata_json) for event in found) // size + 1
+    if not found:
+        return size
+    mean = sum(len(event.data_json) + len(event.metadata_json) for event in found) // len(found) + 1
     return max(1, min(MOST_IN_PAGE, 4 * size, PAGE_CHARACTERS // mean))
 
 

@@ -3,10 +3,9 @@ already. That is judged on the stored events, in pages."""
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from evstore.adapters.base import Held, Receipt
+from evstore.adapters.base import PAGE_CHARACTERS, Held, Receipt
 from evstore.errors import AppendOutcomeUnknownError, EventIdConflictError, EvstoreError, UnavailableError
 from evstore.events import StoredEvent
 from evstore.pages import MOST_IN_PAGE
@@ -51,10 +50,22 @@ def stored_now(unit: Append, receipt: Receipt) -> Iterator[StoredEvent]:
 
 def looked_up(adapter: Adapter, writes: Iterable[Write]) -> Iterator[tuple[Write, EventData, StoredEvent | None]]:
     """Each event of the writes, with the stored event of the same id."""
-    events = ((write, event) for write in writes for event in write.events)
-    while some := list(islice(events, MOST_IN_PAGE)):
+    for some in _in_pages((write, event) for write in writes for event in write.events):
         found = {each.id: each for each in adapter.get([event.id or "" for _, event in some])}
         yield from ((write, event, found.get(event.id or "")) for write, event in some)
+
+
+def _in_pages(events: Iterator[tuple[Write, EventData]]) -> Iterator[list[tuple[Write, EventData]]]:
+    """As many as may be looked up at once: what is stored under their ids is about as long as they are."""
+    some, characters = [], 0
+    for pair in events:
+        some.append(pair)
+        characters += len(pair[1].data_json)
+        if len(some) == MOST_IN_PAGE or characters > PAGE_CHARACTERS:
+            yield some
+            some, characters = [], 0
+    if some:
+        yield some
 
 
 def first_stored(adapter: Adapter, unit: Append, held: Held) -> Iterator[StoredEvent]:

@@ -24,8 +24,8 @@ Writing
 Reading
     R1  `after` is the paging cursor, exclusive in the direction of travel, None at that direction's start;
         `low` and `high` are inclusive bounds whatever the direction.
-    R2  A page is a list and has exactly `limit` members unless there are no more; 0 gives none. No
-        transaction, cursor or lock survives the call.
+    R2  A page is a list and has exactly `limit` members unless there are no more; 0 gives none. Of long events
+        it may have fewer, but one at least, and is then a Cut. No transaction, cursor or lock survives the call.
     R3  No skip: once a read of the log has shown position p, nothing at or below p appears later; and what a
         read has shown survives a crash.
     R4  A missing stream or category is an empty page.
@@ -51,7 +51,7 @@ deeper than reads do), and `backup(path, force)`, which returns a `Backup`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from evstore.errors import EvstoreError
 
@@ -106,6 +106,14 @@ class Page(NamedTuple):
     low: int = 1
     high: int = 2**63 - 1
     backward: bool = False
+
+
+PAGE_CHARACTERS: Final = 2 * 1024 * 1024
+"""About so much text is enough for a page."""
+
+
+class Cut(list["StoredEvent"]):
+    """A page that ends before its limit because its events are long; there may be more behind it."""
 
 
 class NamePage(NamedTuple):

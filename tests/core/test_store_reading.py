@@ -169,3 +169,58 @@ def test_two_reads_go_on_side_by_side_while_others_append(store):
 
 def test_an_empty_store_has_nothing_to_read(store):
     assert list(store.replay()) == list(store.replay(backward=True)) == list(store.replay("Order")) == []
+
+
+# --- long events ---
+
+
+LONG = PAGE_CHARACTERS // 3
+
+
+@pytest.fixture
+def long(store):
+    """Short events, and then long ones in three categories."""
+    for n in range(70):
+        store.append(f"A-{n % 2}", [EventData("Short", n)])
+    for n in range(70, 85):
+        store.append(f"{'ABC'[n % 3]}-1", [EventData("Long", [n, "x" * LONG])])
+    return store
+
+
+def numbers_of(found):
+    return [event.data if isinstance(event.data, int) else event.data[0] for event in found]
+
+
+def test_a_page_of_long_events_ends_early_and_the_next_goes_on_behind_it(long):
+    every = list(range(85))
+    assert numbers_of(long.replay()) == every
+    assert numbers_of(long.replay(backward=True)) == every[::-1]
+    assert numbers_of(long.replay(limit=75)) == every[:75]
+    assert numbers_of(long.replay(["A", "B", "C"])) == every
+    assert numbers_of(long.replay(["C", "A", "B"], backward=True)) == every[::-1]
+    assert numbers_of(long.replay(["B", "C"], limit=7)) == [n for n in every[70:] if n % 3][:7]
+    assert numbers_of(long.replay(types=["Long"])) == every[70:]
+    assert numbers_of(long.read("A-1")) == [n for n in every if (n < 70 and n % 2) or (n >= 70 and n % 3 == 0)]
+    assert numbers_of(long.subscribe(timeout=0)) == every
+    assert numbers_of(long.subscribe(stream_id="B-1", timeout=0)) == [n for n in every[70:] if n % 3 == 1]
+
+
+def test_no_page_holds_more_than_a_little_beyond_its_size(long, monkeypatch):
+    longest = 0
+
+    def watched(read):
+        def page(*asked):
+            nonlocal longest
+            found = read(*asked)
+            longest = max(longest, sum(len(event.data_json) for event in found))
+            return found
+
+        return page
+
+    adapter = long._adapter
+    monkeypatch.setattr(adapter, "read_all", watched(adapter.read_all))
+    monkeypatch.setattr(adapter, "read_stream", watched(adapter.read_stream))
+    assert len(list(long.replay())) == len(list(long.subscribe(timeout=0))) == 85
+    assert len(list(long.replay(["A", "B", "C"]))) == 85
+    assert len(list(long.read("A-1"))) == 40
+    assert longest < 4 * PAGE_CHARACTERS or long.info().backend == "memory"  # which holds all of them anyway

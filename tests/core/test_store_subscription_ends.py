@@ -8,7 +8,7 @@ from time import monotonic, sleep
 
 import pytest
 
-from evstore.follow import PAGE
+from evstore.pages import FIRST_PAGE as PAGE
 from tests.core.following import PATIENCE, Following, events, following, numbers
 
 

@@ -1,13 +1,13 @@
-"""Pages of events. Each is one short read, fetched whole: a half-read cursor would hold back checkpoints."""
+"""Pages of events. Each is one short read, and nothing of it stays open: a half-read cursor would hold back
+checkpoints."""
 
 from __future__ import annotations
 
 import json
-from heapq import merge
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from evstore.adapters.shared import LAST, closed, correlation_hash
+from evstore.adapters.base import PAGE_CHARACTERS, Cut
+from evstore.adapters.shared import LAST, closed, correlation_hash, together
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.writing import id_from_blob, id_to_blob
 from evstore.events import StoredEvent
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from evstore.events import Filter
 
 _FIRST: Final = -(2**63)
+_DATA: Final = 3
+"""Where a row of an event has its data."""
 
 
 def read_stream(connection: Any, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
@@ -54,10 +56,7 @@ def _read_categories(
         pages = [_rows(connection, statement, {**given, "category": each}) for each in {*categories}]
     finally:
         connection.execute("COMMIT")
-    if len(pages) == 1:
-        return pages[0]
-    together = merge(*pages, key=lambda event: event.global_position, reverse=page.backward)
-    return list(islice(together, page.limit))
+    return together(pages, page)
 
 
 def get(connection: Any, ids: Sequence[str]) -> list[StoredEvent]:
@@ -72,7 +71,15 @@ def span(connection: Any, since_us: int | None, until_us: int | None) -> tuple[i
 
 
 def _rows(connection: Any, statement: str, given: dict[str, Any]) -> list[StoredEvent]:
-    return [_event(row) for row in connection.execute(statement, given).fetchall()]
+    cursor = connection.execute(statement, given)
+    found, characters = Cut(), 0
+    for row in cursor:
+        found.append(_event(row))
+        characters += len(row[_DATA])
+        if characters > PAGE_CHARACTERS:
+            cursor.close()
+            return found
+    return list(found)
 
 
 def _event(row: tuple[Any, ...]) -> StoredEvent:
