@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from evstore import CorruptStoreError, EventData, SchemaTooNewError, connect
+from tests.adapters.others import a_role
 
 if TYPE_CHECKING:
     from tests.servers import Server
@@ -99,6 +100,51 @@ def test_nobody_else_has_any_right_to_anything_of_a_store(server: Server) -> Non
     server.execute(f"CREATE SCHEMA {theirs}")
     server.execute(f"CREATE FUNCTION {theirs}.open() RETURNS int LANGUAGE sql AS 'SELECT 1'")
     assert server.execute(public.format(f"'{theirs}'::regnamespace")) == [("routine", "open", "EXECUTE")]
+
+
+@pytest.mark.parametrize("made_before", [False, True])
+def test_default_privileges_give_nobody_a_right_to_a_store(server: Server, made_before: bool) -> None:
+    """What somebody granted on a schema that stood there before the store is the owner's word, and stays."""
+    schema = server.schema()
+    with a_role(server, "SUPERUSER") as owner, a_role(server) as other:
+        for things in ("SCHEMAS", "TABLES", "ROUTINES", "TYPES"):
+            for grantee in (other.name, "PUBLIC"):
+                server.execute(f"ALTER DEFAULT PRIVILEGES FOR ROLE {owner.name} GRANT ALL ON {things} TO {grantee}")
+        if made_before:
+            server.execute(f"CREATE SCHEMA {schema} AUTHORIZATION {owner.name}")
+            server.execute(f"GRANT USAGE ON SCHEMA {schema} TO {other.name}")
+        with connect(owner.url(schema)) as store:
+            store.initialize()
+        granted = """
+        SELECT 'schema' FROM pg_namespace, aclexplode(nspacl) WHERE grantee <> nspowner AND oid = {0}
+        UNION ALL SELECT relname FROM pg_class, aclexplode(relacl) WHERE grantee <> relowner AND relnamespace = {0}
+        UNION ALL SELECT proname FROM pg_proc, aclexplode(proacl) WHERE grantee <> proowner AND pronamespace = {0}
+        """
+        rows = server.execute(granted.format(f"'{schema}'::regnamespace"))
+        assert {name for (name,) in rows} == ({"schema"} if made_before else set())
+        with connect(owner.url(schema)) as store:
+            assert store.append("Order-1", AN_EVENT)[0].version == 1
+
+
+def test_every_function_says_where_its_names_are_looked_up(server: Server) -> None:
+    """Whatever the search path of the caller. A procedure that commits cannot; it says so once it has begun."""
+    asked = """
+    SELECT proname FROM pg_proc
+    WHERE pronamespace = %s::regnamespace AND NOT coalesce(proconfig, '{}') @> '{"search_path=pg_catalog, pg_temp"}'
+    """
+    assert {name for (name,) in server.execute(asked, filled(server))} == {"append_v1", "append_staged_v1"}
+
+
+def test_who_touches_the_log_calls_nothing_of_somebody_elses(newest: Server) -> None:
+    theirs, schema = newest.schema(), filled(newest)
+    newest.execute(f"CREATE SCHEMA {theirs}")
+    newest.execute(
+        f"CREATE FUNCTION {theirs}.format(text, name, text) RETURNS text LANGUAGE sql AS $$ SELECT 'theirs' $$"
+    )
+    with newest.connect() as session:
+        session.execute(f"SET search_path = {theirs}, public".encode())
+        with pytest.raises(psycopg.Error, match="what is stored in events never changes"):
+            session.execute(f"DELETE FROM {schema}.events".encode())
 
 
 def test_an_insert_that_the_tables_refuse_is_called_damage_not_conflict(newest: Server, schema: str) -> None:

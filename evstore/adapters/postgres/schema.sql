@@ -100,6 +100,7 @@ CREATE UNLOGGED TABLE evstore.staged (
 -- The log refuses accidents.
 CREATE FUNCTION evstore.refuse_change_v1() RETURNS trigger
 LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   RAISE EXCEPTION USING
@@ -591,6 +592,33 @@ AS $$
     OR staged.staged_at < now() - interval '1 day';
 $$;
 
--- Nobody but the owner, who made the store, has any right to it until the owner grants one.
-REVOKE ALL ON ALL TABLES IN SCHEMA evstore FROM PUBLIC;
-REVOKE ALL ON ALL ROUTINES IN SCHEMA evstore FROM PUBLIC;
+-- Nobody but the owner, who made the store, has any right to it until the owner grants one, whatever the default
+-- privileges say. What was granted on a schema that was there before this transaction stays.
+DO $$
+DECLARE
+  revoke text;
+BEGIN
+  PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  FOR revoke IN
+    SELECT format(
+      'REVOKE ALL ON %s %s FROM %s',
+      made.kind, made.name, CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE acl.grantee::regrole::text END
+    )
+    FROM (
+      SELECT 'SCHEMA' AS kind, oid::regnamespace::text AS name, nspowner AS owner, nspacl AS acl, oid AS schema
+      FROM pg_namespace
+      WHERE xmin = pg_current_xact_id()::xid
+      UNION ALL
+      SELECT 'TABLE', oid::regclass::text, relowner, relacl, relnamespace
+      FROM pg_class
+      UNION ALL
+      SELECT 'ROUTINE', oid::regprocedure::text, proowner, coalesce(proacl, acldefault('f', proowner)), pronamespace
+      FROM pg_proc
+    ) AS made
+    CROSS JOIN LATERAL aclexplode(made.acl) AS acl
+    WHERE made.schema = (SELECT relnamespace FROM pg_class WHERE oid = 'evstore.events'::regclass)
+      AND acl.grantee <> made.owner
+  LOOP
+    EXECUTE revoke;
+  END LOOP;
+END $$;
