@@ -148,6 +148,25 @@ def test_a_password_is_in_no_attribute_of_the_drivers_exception(newest: Server, 
         keeps(repr(vars(each)))
 
 
+@pytest.mark.parametrize("name", ["a wrong password", "a port that refuses", "a host without a part"])
+@pytest.mark.parametrize("pool_size", [1, 2])
+def test_a_password_is_in_no_variable_of_the_drivers_frames(newest: Server, name: str, pool_size: int) -> None:
+    """Collectors of errors show the variables of the frames of a traceback, too."""
+    url = filled({**REACHED, **UNREADABLE}[name], newest)
+    with pytest.raises(EvstoreError) as caught:
+        ask(url, pool_size=pool_size)
+    told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    for each in layers(told):
+        of_others = [frame for frame in each.stack if frame.filename != __file__]  # the test's own hold its URL
+        keeps("".join(f"{frame.filename} {frame.name} {frame.locals}\n" for frame in of_others))
+
+
+def layers(told: traceback.TracebackException | None) -> Iterator[traceback.TracebackException]:
+    while told is not None:
+        yield told
+        told = told.__cause__ or told.__context__
+
+
 def test_a_right_password_is_in_nothing_that_a_store_shows(
     newest: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -48,8 +48,9 @@ def connect(place: Place) -> Connection:
         pass  # told below, without what Python's words repeat of the host
     except psycopg.Error as error:
         failed = not_connected(error, place)
-        error._pgconn = None  # noqa: SLF001 - it holds the password, and collectors of errors show all
-        raise failed from error
+        # Both hold the password, the driver's frames in their variables, and collectors of errors show all.
+        error._pgconn = None  # noqa: SLF001
+        raise failed from error.with_traceback(None)
     if connection is None:
         raise InvalidUrlError(f"no host can have the name that {place.shown} says")
     if connection.info.server_version < OLDEST_SERVER:
