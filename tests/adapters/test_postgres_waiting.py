@@ -211,8 +211,9 @@ def test_a_subscription_to_a_server_that_is_away_waits_until_it_is_back(own: Own
     with following(connect(url)) as heard:
         wait_for(lambda: heard == [1])
         own.stop()
-        with connect(url) as store, pytest.raises(UnavailableError):
-            store.append("Order-1", AN_EVENT)
+        for place in (url, own.url(own.schema(), tcp=True)):
+            with connect(place) as store, pytest.raises(UnavailableError, match="cannot be reached"):
+                store.append("Order-1", AN_EVENT)
         own.start()
         with connect(url) as store:
             store.append("Order-1", AN_EVENT)

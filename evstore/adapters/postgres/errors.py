@@ -129,7 +129,8 @@ _RETRIED_WORDS: Final = (
     "connection slots",
     "starting up",
     "shutting down",
-    "accepting",
+    "not accepting",  # libpq asks whether a server is "accepting connections" when there is none
+    "not yet accepting",
     "recovery mode",
 )
 
