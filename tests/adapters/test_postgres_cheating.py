@@ -109,7 +109,9 @@ def test_default_privileges_give_nobody_a_right_to_a_store(server: Server, made_
     with a_role(server, "SUPERUSER") as owner, a_role(server) as other:
         for things in ("SCHEMAS", "TABLES", "ROUTINES", "TYPES"):
             for grantee in (other.name, "PUBLIC"):
-                server.execute(f"ALTER DEFAULT PRIVILEGES FOR ROLE {owner.name} GRANT ALL ON {things} TO {grantee}")
+                server.execute(
+                    f"ALTER DEFAULT PRIVILEGES FOR ROLE {owner.name} GRANT ALL ON {things} TO {grantee}"
+                )
         if made_before:
             server.execute(f"CREATE SCHEMA {schema} AUTHORIZATION {owner.name}")
             server.execute(f"GRANT USAGE ON SCHEMA {schema} TO {other.name}")

@@ -147,6 +147,13 @@ def crashing(server: OwnServer) -> Iterator[None]:
         server.restart("immediate")
 
 
+def append_unflushed(server: Server, schema: str, given: dict[str, list[Any]]) -> None:
+    """As a writer that dies between its commits leaves it."""
+    with server.connect() as writer, writer.transaction():
+        writer.execute("SET LOCAL synchronous_commit = off")
+        writer.execute(in_schema(UNIT, schema), given)
+
+
 def test_what_was_acknowledged_is_there_after_a_crash_also_where_commits_are_not_synchronous(
     server: Server,
 ) -> None:
@@ -168,11 +175,9 @@ def test_what_a_reader_was_shown_is_there_after_a_crash_also_if_its_writer_has_n
     with another(newest) as own, connect(own.url(own.schema("s"))) as store:
         store.initialize()
         shown = []
-        with crashing(own), own.connect() as writer:
+        with crashing(own):
             for n in range(2):
-                with writer.transaction():
-                    writer.execute("SET LOCAL synchronous_commit = off")
-                    writer.execute(in_schema(UNIT, own.schema("s")), given_of(store, f"Order-{n}"))
+                append_unflushed(own, own.schema("s"), given_of(store, f"Order-{n}"))
                 if n == 0:  # to one who may not write, and whose own commits are not synchronous either
                     defaults = "-c default_transaction_read_only=on -c synchronous_commit=off"
                     with connect(own.url(own.schema("s"), options=defaults)) as reader:

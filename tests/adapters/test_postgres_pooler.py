@@ -5,18 +5,23 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from evstore import NO_STREAM, ConcurrencyError, EventData, NotInitializedError, connect
+from evstore import NO_STREAM, ConcurrencyError, EventData, NotInitializedError, UnavailableError, connect
 from evstore.adapters.postgres.writing import MOST_CHARACTERS, MOST_EVENTS
 from tests.adapters.others import newest_of
-from tests.servers import pgbouncer
+from tests.adapters.proxies import CLIENT, Proxy, before_call
+from tests.adapters.test_postgres_defaults import append_unflushed, crashing, given_of
+from tests.daemons import PATIENCE
+from tests.servers import another, pgbouncer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.adapters.proxies import Message
     from tests.servers import Server, Servers
 
 SESSIONS = 3
@@ -141,6 +146,42 @@ def test_who_follows_leaves_no_session_listening_for_others(pooler: Server, url:
         store.initialize()
         assert [*store.subscribe(timeout=0.05)] == []
     assert left(pooler, "SELECT pg_listening_channels()") == []
+
+
+def test_what_one_thread_makes_durable_another_shows_only_when_it_is(newest: Server) -> None:
+    """The first has read it and has told the server to flush, in a transaction that does not end yet."""
+    held, goes_on = threading.Event(), threading.Event()
+
+    def hold_back(message: Message) -> bool:
+        if message.sender == CLIENT and b"pg_logical_emit_message" in message.asked and not held.is_set():
+            flushing.add(threading.get_ident())
+        if before_call("COMMIT")(message) and threading.get_ident() in flushing and not held.is_set():
+            held.set()
+            goes_on.wait(PATIENCE)
+        return False
+
+    flushing: set[int] = set()
+    with (
+        another(newest) as own,
+        pgbouncer(own, server_login_retry=1) as pooler,
+        Proxy(pooler, hold_back) as proxy,
+    ):
+        schema = own.schema("s")
+        with connect(own.url(schema)) as store:
+            store.initialize()
+        with connect(proxy.url(schema)) as store, ThreadPoolExecutor() as threads:
+            assert store.head() == 0
+            try:
+                with crashing(own):
+                    append_unflushed(own, schema, given_of(store, "Order-1"))
+                    first = threads.submit(store.head)
+                    assert held.wait(PATIENCE)
+                    shown = store.head()
+            finally:
+                goes_on.set()
+            with suppress(UnavailableError):
+                first.result()
+            assert shown == store.head() == 1
 
 
 def test_a_follower_polls_and_hears_of_each_event_within_a_second(url: str) -> None:

@@ -70,8 +70,9 @@ class PostgresAdapter:
         self._timeout = timeout
         self._hints = Hints(place, connections)
         self._calls = Calls(connections, place, timeout, self._explained, self._again)
-        self._flushed = 0
-        """The highest global position known to be durable."""
+        self._flushed = [0]
+        """The highest global position known to be durable. Another list for another server: what a thread has
+        learned of the one before is not said of it."""
         self._admitted = False
         self._begins = False
         """Whether a read begins a transaction: the role's isolation cannot be had, or a pooler stands between."""
@@ -185,7 +186,7 @@ class PostgresAdapter:
         """Before what a lost connection broke off is tried again. What was durable on a server may be missing on
         the one that took its place."""
         self._check_open()
-        self._flushed = 0
+        self._flushed = [0]
         self._connections.renew()
 
     def _tried(self, ask: Callable[[Connection], Any]) -> Any:
@@ -238,15 +239,18 @@ class PostgresAdapter:
             return []
         statement = sql.in_schema(question.statement, self._place.schema)
 
-        def ask(connection: Connection) -> list[tuple[Any, ...]]:
+        flushed = self._flushed
+
+        def ask(connection: Connection) -> tuple[list[tuple[Any, ...]], int]:
             rows = connection.execute(statement, question.given).fetchall()
             seen = max((row[position] or 0 for row in rows), default=0)
-            if seen > self._flushed:
+            if seen > self._flushed[0]:
                 self._wait_for_flush(connection)
-                self._flushed = max(self._flushed, seen)
-            return rows
+            return rows, seen
 
-        found: list[tuple[Any, ...]] = self._tried(ask)
+        found: list[tuple[Any, ...]]
+        found, seen = self._tried(ask)
+        flushed[0] = max(flushed[0], seen)  # not before: what flushes is the end of the transaction
         return found
 
     def _wait_for_flush(self, connection: Connection) -> None:
