@@ -43,6 +43,14 @@ def writing(server: Server, schema: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def locked(server: Server, table: str) -> Iterator[None]:
+    """Somebody rewrites a table, and does not end: nobody can even read it."""
+    with server.connect() as connection, connection.transaction():
+        connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
+        yield
+
+
 def waiting(server: Server, event: str, name: str) -> list[int]:
     """The sessions of the application of this name that wait for this."""
     asked = "SELECT pid FROM pg_stat_activity WHERE wait_event = %s AND application_name = %s ORDER BY query_start"

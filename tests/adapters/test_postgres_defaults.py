@@ -55,6 +55,7 @@ ODD: dict[str, dict[str, object]] = {
         "plan_cache_mode": "force_custom_plan", "jit": "on", "jit_above_cost": "0",
     },
     "short waits": {"lock_timeout": "1", "deadlock_timeout": "1"},
+    "no NULL in arrays": {"array_nulls": "off"},
     "quiet": {"client_min_messages": "error"},
     "talkative": {"client_min_messages": "debug1"},
 }  # fmt: skip

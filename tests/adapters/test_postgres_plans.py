@@ -62,7 +62,10 @@ AUDITS: dict[str, set[str]] = {
 }  # fmt: skip
 AUDITS_WITHOUT_PLAN = {"BY_INDEX", "OBJECTS", "AMCHECK", "BTREES", "IN_AMCHECK", "CHECK_BTREE"}
 # Of the server or of one row: there is nothing to choose.
-WITHOUT_PLAN = {"ADMITS", "OCCUPIED", "INITIALIZE_LOCK", "INFO", "SWEEP_STAGED", "NOTIFY", "WRITTEN", "FLUSHED", "FLUSH"}  # fmt: skip
+WITHOUT_PLAN = {
+    "ADMITS", "OCCUPIED", "INITIALIZE_LOCK", "INFO", "SWEEP_STAGED", "NOTIFY", "WRITTEN", "FLUSHED", "FLUSH",
+    "SETTLE", "LIMIT_WAITS",
+}  # fmt: skip
 # The few rows of several categories are brought into one order, and so are the names of types that were counted.
 SORTS = {"READ_CATEGORIES_FORWARD", "READ_CATEGORIES_BACKWARD", "LIST_TYPES_OF_CATEGORY"}
 

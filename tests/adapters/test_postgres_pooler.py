@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from evstore import NO_STREAM, ConcurrencyError, EventData, NotInitializedError, UnavailableError, connect
+from evstore import (
+    NO_STREAM,
+    ConcurrencyError,
+    EventData,
+    NotInitializedError,
+    StoreBusyError,
+    UnavailableError,
+    UnsupportedError,
+    connect,
+)
 from evstore.adapters.postgres.writing import MOST_CHARACTERS, MOST_EVENTS
-from tests.adapters.others import newest_of
+from tests.adapters.others import locked, newest_of
 from tests.adapters.proxies import CLIENT, Proxy, before_call
 from tests.adapters.test_postgres_defaults import append_unflushed, crashing, given_of
 from tests.daemons import PATIENCE
@@ -113,6 +122,34 @@ def test_many_clients_share_few_sessions(newest: Server, url: str) -> None:
         "SELECT pid FROM pg_stat_activity WHERE application_name = 'pooled' AND backend_type = 'client backend'"
     )
     assert 1 <= len(newest.execute(sessions)) <= SESSIONS
+
+
+def test_a_reader_waits_for_who_has_locked_a_table_as_long_as_it_was_told(newest: Server, url: str) -> None:
+    with connect(url, timeout=0.3) as store:
+        store.initialize()
+        assert store.head() == 0
+        with locked(newest, f"{newest.schema('pooled')}.events"):
+            with pytest.raises(StoreBusyError, match=r"busy for more than 0.3 s"):
+                [*store.replay()]
+        assert [*store.replay()] == []
+
+
+def test_a_pooler_that_takes_no_transactions_is_refused_and_not_to_be_tried_again(newest: Server) -> None:
+    schema = newest.schema("pooled")
+    with pgbouncer(newest, pool_mode="statement") as pooler, connect(newest.url(schema)) as store:
+        with connect(pooler.url(schema)) as pooled, pytest.raises(UnsupportedError, match="statement mode"):
+            pooled.initialize()
+        store.initialize()
+        for ask in (
+            lambda pooled: pooled.head(),
+            lambda pooled: [*pooled.replay()],
+            lambda pooled: pooled.append("Order-1", [EventData("Placed", {})]),
+        ):
+            with connect(pooler.url(schema)) as pooled:
+                with pytest.raises(UnsupportedError, match="needs pool_mode = transaction") as caught:
+                    ask(pooled)
+                assert not caught.value.retryable
+        assert store.head() == 0
 
 
 def left(pooler: Server, query: str) -> list[tuple[Any, ...]]:

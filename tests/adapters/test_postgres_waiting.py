@@ -13,7 +13,9 @@ from uuid import uuid4
 import pytest
 
 from evstore import EventData, StoreBusyError, UnavailableError, connect
-from tests.adapters.others import newest_of, wait_for, waiting, writing
+from tests.adapters.others import a_role, locked, newest_of, wait_for, waiting, writing
+from tests.adapters.proxies import Proxy
+from tests.adapters.test_postgres_roles import WRITER, grant
 from tests.daemons import PATIENCE
 from tests.servers import another
 
@@ -55,6 +57,22 @@ def test_a_writer_waits_as_long_as_it_was_told_and_says_that_the_store_was_busy(
         assert store.append("Order-1", AN_EVENT)[0].global_position == 1
 
 
+@pytest.mark.parametrize("pool_size", [1, 3])
+def test_a_reader_waits_for_who_has_locked_a_table_as_long_as_it_was_told(
+    newest: Server, schema: str, pool_size: int
+) -> None:
+    """As VACUUM FULL does it, and a change of the table."""
+    with connect(newest.url(schema, options="-c lock_timeout=0"), timeout=0.3, pool_size=pool_size) as store:
+        assert [*store.replay()] == []
+        with locked(newest, f"{schema}.events"):
+            for ask in (lambda: [*store.replay()], store.head, lambda: [*store.read("Order-1")], store.info):
+                started = time.monotonic()
+                with pytest.raises(StoreBusyError, match=r"busy for more than 0.3 s"):
+                    ask()
+                assert 0.3 <= time.monotonic() - started < 3
+        assert [*store.replay()] == []
+
+
 def test_a_writer_goes_on_as_soon_as_the_one_before_it_has_ended(newest: Server, schema: str) -> None:
     with ThreadPoolExecutor() as threads, connect(newest.url(schema, application_name=schema)) as store:
         with writing(newest, schema):
@@ -73,6 +91,24 @@ def test_threads_that_find_all_connections_waiting_wait_as_long_as_these(newest:
             wait_for(lambda: len(waiting(newest, "advisory", schema)) == 2)
             assert not futures.wait(appended, 1.5, futures.FIRST_COMPLETED).done
         assert sorted(each.result()[0].version for each in appended) == [1, 2, 3]
+
+
+def test_no_more_connections_are_made_than_a_pool_may_have(newest: Server, schema: str) -> None:
+    """A role that may have no more is never refused one, however long all wait and however many want one."""
+    with connect(newest.url(schema)) as store, a_role(newest, "CONNECTION LIMIT 3") as role:
+        grant(role, schema, *WRITER)
+        with (
+            Proxy(newest, lambda _: False) as proxy,
+            ThreadPoolExecutor() as threads,
+            connect(proxy.url(schema, role), pool_size=3, timeout=PATIENCE) as writer,
+        ):
+            with writing(newest, schema):
+                appended = [threads.submit(writer.append, "Order-1", AN_EVENT) for _ in range(16)]
+                wait_for(lambda: len(waiting(newest, "advisory", "evstore")) == 3)
+                assert not futures.wait(appended, 1.5, futures.FIRST_COMPLETED).done
+            assert sorted(each.result()[0].version for each in appended) == [*range(1, 17)]
+        assert proxy.connections <= 3 + 1  # one is made beside the pool, to see whether the server is there
+        assert store.head() == 16
 
 
 def test_no_limit_to_connecting_is_no_limit(newest: Server, schema: str) -> None:

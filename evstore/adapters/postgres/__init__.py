@@ -15,7 +15,7 @@ import psycopg
 
 from evstore.adapters.postgres import reading
 from evstore.adapters.postgres import statements as sql
-from evstore.adapters.postgres.connections import OneConnection, PooledConnections, unharmed
+from evstore.adapters.postgres.connections import OneConnection, PooledConnections, milliseconds, unharmed
 from evstore.adapters.postgres.errors import NOT_WRITTEN, SCHEMA, UNKNOWN, meaning, translated
 from evstore.adapters.postgres.place import place_of
 from evstore.adapters.postgres.waiting import LONGEST_PAUSE, SHORTEST_PAUSE, Hints
@@ -59,7 +59,7 @@ def connect(
     """`timeout`: seconds to wait for other writers. `connect_timeout`: seconds to wait for the server (5, if
     the URL says nothing). `pool_size`: most connections at a time; with 1 there is no pool, threads take turns."""
     place = place_of(url, connect_timeout)
-    connections = OneConnection(place) if pool_size == 1 else PooledConnections(place, pool_size, timeout)
+    connections = OneConnection(place, timeout) if pool_size == 1 else PooledConnections(place, pool_size, timeout)
     return PostgresAdapter(place, connections, timeout)
 
 
@@ -142,7 +142,9 @@ class PostgresAdapter:
             return None
         # A pooler tells a number of its own. Behind it only a transaction keeps to one server, so that what a page
         # shows, and whether that is on disk, is not asked of one that crashed and one that came back without it.
-        self._begins = self._begins or rows[0][4] != connection.info.backend_pid
+        if rows[0][4] != connection.info.backend_pid and not self._begins:
+            with connection.transaction():  # a pooler that takes no transactions says so
+                self._begins = True
         return rows[0][1], rows[0][2], rows[0][3]
 
     def _admit(self, *, to_write: bool = False) -> None:
@@ -199,6 +201,7 @@ class PostgresAdapter:
                         return ask(connection)
                     connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
                     with connection.transaction():
+                        connection.execute(sql.LIMIT_WAITS, {"wait_ms": milliseconds(self._timeout)})
                         return ask(connection)
             except psycopg.errors.FeatureNotSupported as error:  # a role's serializable default, on a standby
                 if self._begins:

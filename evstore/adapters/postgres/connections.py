@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,8 +11,15 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.types.string import TextLoader
 
-from evstore.adapters.postgres.errors import not_connected
-from evstore.errors import InvalidUrlError, MissingDependencyError, StoreClosedError, UnavailableError
+from evstore.adapters.postgres import statements as sql
+from evstore.adapters.postgres.errors import all_taken, not_connected
+from evstore.errors import (
+    EvstoreError,
+    InvalidUrlError,
+    MissingDependencyError,
+    StoreClosedError,
+    UnavailableError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,14 +64,21 @@ def connect(place: Place) -> Connection:
         version = connection.info.server_version // 10000
         connection.close()
         raise MissingDependencyError(f"evstore needs PostgreSQL 13 or newer, at {place.shown} is {version}")
-    prepared(connection)
     return connection
 
 
-def prepared(connection: Connection) -> None:
-    """Take JSON and ids as the text they are."""
+def settle(connection: Connection, timeout: float) -> None:
+    """Take JSON and ids as the text they are, and wait for nobody longer than that."""
     for name in ("json", "uuid"):
         connection.adapters.register_loader(name, TextLoader)
+    given = {"session": connection.info.backend_pid, "wait_ms": milliseconds(timeout)}
+    with suppress(psycopg.errors.FeatureNotSupported):  # on a standby, to a role that is serializable by default
+        connection.execute(sql.SETTLE, given)
+
+
+def milliseconds(timeout: float) -> int:
+    """As the server counts how long to wait for a lock; 0 would be for ever."""
+    return max(1, round(min(timeout * 1000, 2**31 - 1)))
 
 
 def unharmed(connection: Connection) -> AbstractContextManager[Any]:
@@ -76,8 +90,9 @@ def unharmed(connection: Connection) -> AbstractContextManager[Any]:
 class OneConnection:
     """For a process that does one thing. Threads take turns."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, timeout: float) -> None:
         self._place = place
+        self._timeout = timeout
         self._lock = Lock()
         self._connection: Connection | None = None
         self._closed = False
@@ -88,8 +103,17 @@ class OneConnection:
             if self._closed:
                 raise StoreClosedError
             if self._connection is None or self._connection.closed:
-                self._connection = connect(self._place)
+                self._connection = self._connected()
             yield self._connection
+
+    def _connected(self) -> Connection:
+        connection = connect(self._place)
+        try:
+            settle(connection, self._timeout)
+        except psycopg.Error as error:
+            connection.close()
+            raise not_connected(error, self._place) from error
+        return connection
 
     def renew(self) -> None:
         """Forget what is broken."""
@@ -112,6 +136,11 @@ class PooledConnections:
         self._step = float(place.conninfo["connect_timeout"]) or CONNECT_SECONDS
         self._lock = Lock()
         self._pool: Any = None
+        self._lent = 0
+        self._looking = Lock()
+        self._looks = 0
+        self._failed: EvstoreError | None = None
+        """What came of the last look at the server."""
         self._closed = False
 
     @contextmanager
@@ -133,16 +162,35 @@ class PooledConnections:
                 lent = pool.getconn(timeout=step)
             except PoolTimeout as error:
                 step = min(step * 2, self._step)
-                if patience is None:
-                    connect(self._place).close()  # tells why, unless all are lent
+                if patience is None and self._lent < self._size:
+                    self._look()
                 if patience is not None or time.monotonic() >= deadline:
                     raise UnavailableError(
                         f"the event store at {self._place.shown}: all {self._size} connections are in use"
                     ) from error
+        with self._lock:
+            self._lent += 1
         try:
             yield lent
         finally:
+            with self._lock:
+                self._lent -= 1
             pool.putconn(lent)
+
+    def _look(self) -> None:
+        """Raise why no connection can be made, if so. One thread asks, for all that want to know meanwhile."""
+        before = self._looks
+        with self._looking:
+            if self._looks == before:
+                try:
+                    connect(self._place).close()
+                    self._failed = None
+                except EvstoreError as error:
+                    self._failed = None if all_taken(error) else error
+                self._looks += 1
+            failed = self._failed
+        if failed is not None:
+            raise failed
 
     def _opened(self) -> Any:
         from psycopg_pool import ConnectionPool  # noqa: PLC0415
@@ -153,7 +201,7 @@ class PooledConnections:
             min_size=0,
             max_size=self._size,
             reconnect_timeout=FIRST_LOOK_SECONDS,  # it would try ever less often; who asks anew makes it try
-            configure=prepared,
+            configure=lambda connection: settle(connection, self._timeout),
             open=True,
         )
 

@@ -1,7 +1,7 @@
 """PostgreSQL's failures in evstore's words, told apart by SQLSTATE, never by message.
 
-One exception: why a connection was not made. libpq tells that in words alone, in the server's language, beside
-whether a password was asked for and used.
+Two exceptions: why a connection was not made, which libpq tells in words alone, in the server's language, beside
+whether a password was asked for and used; and what a pooler refuses, which has one SQLSTATE for it all.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from evstore.errors import (
     StorageFullError,
     StoreBusyError,
     UnavailableError,
+    UnsupportedError,
 )
 
 if TYPE_CHECKING:
@@ -35,10 +36,13 @@ DENIED: Final = "denied"
 FULL: Final = "full"
 SCHEMA: Final = "schema"
 DAMAGED: Final = "damaged"
+UNSUPPORTED: Final = "unsupported"
 STAGED_IS_GONE: Final = "staged is gone"
 OTHER: Final = "other"
 
 REPLICA: Final = "EV001"
+POOLER: Final = "08P01"
+"""What pgbouncer says of everything, in English; else the same would be that the connection was lost."""
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html; EV… are raised by schema.sql.
 MEANINGS: Final = {
@@ -72,6 +76,8 @@ MEANINGS: Final = {
 def meaning(error: Any) -> str:
     """What a psycopg error means for what was asked; without a SQLSTATE the connection was lost."""
     state: str | None = error.sqlstate
+    if state == POOLER and "statement pooling" in str(error):
+        return UNSUPPORTED
     if state is None:
         lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
         return UNKNOWN if lost else OTHER
@@ -102,6 +108,11 @@ def translated(error: Any, place: Place, timeout: float) -> EvstoreError:
             found = NotInitializedError(place.shown)
         case "damaged":
             found = CorruptStoreError(f"{at} is damaged: {said}")
+        case "unsupported":
+            found = UnsupportedError(
+                f"{at} is behind a pooler in statement mode, where no two statements can belong together; "
+                "evstore needs pool_mode = transaction, or session"
+            )
         case "not written" | "unknown" | "staged is gone":
             found = UnavailableError(f"{at} did not answer: {said}")
         case _:
@@ -124,9 +135,9 @@ _DENIED_WORDS: Final = (
     'role "',
 )
 _WRONG: Final = re.compile("(?<!received )invalid |definition of service|service file|could not parse")
+_TAKEN_WORDS: Final = ("too many", "connection slots")
 _RETRIED_WORDS: Final = (
-    "too many",
-    "connection slots",
+    *_TAKEN_WORDS,
     "starting up",
     "shutting down",
     "not accepting",  # libpq asks whether a server is "accepting connections" when there is none
@@ -155,3 +166,8 @@ def not_connected(error: Any, place: Place) -> EvstoreError:
         found = UnavailableError(f"{at} cannot be reached: {said}")
     found.__cause__ = error
     return found
+
+
+def all_taken(failed: EvstoreError) -> bool:
+    """Whether a connection was not made only because the server has as many as it may."""
+    return any(words in str(failed.__cause__) for words in _TAKEN_WORDS)

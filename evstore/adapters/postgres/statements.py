@@ -24,6 +24,21 @@ def in_schema(statement: str, schema: str) -> bytes:
 
 # --- Opening -------------------------------------------------------------------------------------------------
 
+# What a session is told once, if it is ours alone: a pooler, which tells a number of its own, gives it to others
+# next. Locks are waited for no longer than the timeout, and a list that is sent may hold NULL, whatever the role's
+# defaults are.
+SETTLE: Final = """
+SELECT
+  pg_catalog.set_config('lock_timeout', %(wait_ms)s::text, false),
+  pg_catalog.set_config('array_nulls', 'on', false)
+WHERE pg_catalog.pg_backend_pid() = %(session)s
+"""
+
+# The same of the locks, for one transaction of a reader: where that is not to be had for the session.
+LIMIT_WAITS: Final = """
+SELECT pg_catalog.set_config('lock_timeout', %(wait_ms)s::text, true)
+"""
+
 ADMITS: Final = """
 SELECT application, schema_version, min_reader, min_writer, pg_catalog.pg_backend_pid() FROM evstore.store
 """

@@ -13,6 +13,7 @@ import psycopg
 
 from evstore.adapters.base import Append, Held, Outcome, Receipt
 from evstore.adapters.postgres import statements as sql
+from evstore.adapters.postgres.connections import milliseconds
 from evstore.adapters.postgres.errors import NOT_WRITTEN, STAGED_IS_GONE, UNKNOWN, meaning
 from evstore.adapters.shared import correlation_hash
 from evstore.errors import AppendOutcomeUnknownError, EvstoreError, PositionConflictError, StoreClosedError
@@ -49,7 +50,7 @@ class Calls:
         self._connections = connections
         self._place = place
         self._explained = explained
-        self._wait_ms = max(1, round(min(timeout * 1000, 2**31 - 1)))
+        self._wait_ms = milliseconds(timeout)
         self._again = again
 
     def append(self, units: Sequence[Append], until_refused: bool) -> list[Outcome]:
