@@ -139,7 +139,7 @@ def following(store: EventStore, after: int = 0) -> Iterator[list[int]]:
 
 
 def listening(server: Server, name: str) -> list[int]:
-    asked = "SELECT pid FROM pg_stat_activity WHERE query = 'LISTEN evstore' AND application_name = %s"
+    asked = "SELECT pid FROM pg_stat_activity WHERE query ~ '^\\s*LISTEN' AND application_name = %s"
     return [pid for (pid,) in server.execute(asked, name)]
 
 
@@ -195,6 +195,49 @@ def test_hints_that_cannot_be_sent_are_done_without(newest: Server) -> None:
                 for n in range(3):
                     assert writer.append("Order-1", AN_EVENT)[0].version == n + 1
                 wait_for(lambda: heard == [1, 2, 3])
+
+
+def test_a_follower_that_is_busy_with_an_event_holds_nobodys_notifications_up(server: Server) -> None:
+    """What a session listens to and does not hear stays in the queue of the whole server, which can be full."""
+    schema = server.schema()
+    busy, goes_on = threading.Event(), threading.Event()
+    asked = "SELECT DISTINCT pid FROM pg_stat_activity WHERE query ~ '^\\s*(UN)?LISTEN' AND application_name = %s"
+    with connect(server.url(schema)) as writer, ThreadPoolExecutor() as threads:
+        writer.initialize()
+        follower = connect(server.url(schema, application_name=schema))
+
+        def follow() -> None:
+            for _ in follower.subscribe():
+                busy.set()
+                goes_on.wait(PATIENCE)
+                busy.clear()
+
+        followed = threads.submit(follow)
+        try:
+            sessions = wait_for(lambda: listening(server, schema))
+            for _ in range(2):
+                wait_for(lambda: listening(server, schema))
+                goes_on.clear()
+                writer.append("Order-1", AN_EVENT)
+                assert busy.wait(PATIENCE)
+                server.execute(
+                    "SELECT pg_notify('evstore', repeat('x', 7000) || n) FROM generate_series(1, 1000) AS n"
+                )
+                # What is read by nobody any more is cut off in steps of a few pages, when more is sent.
+                assert server.execute("SELECT pg_notification_queue_usage() < 0.0001") == [(True,)]
+                goes_on.set()
+                wait_for(lambda: not busy.is_set())
+            assert server.execute(asked, schema) == [(pid,) for pid in sessions]  # it was not proved anew
+        finally:
+            goes_on.set()
+            follower.close()
+        followed.result(PATIENCE)
+
+
+def test_who_has_stopped_following_listens_to_nothing(newest: Server, schema: str) -> None:
+    with connect(newest.url(schema, application_name=schema)) as store:
+        assert [*store.subscribe(timeout=0.5)] == []
+        assert listening(newest, schema) == []
 
 
 @pytest.fixture(scope="module")

@@ -308,14 +308,17 @@ class PostgresAdapter:
     def head(self, beyond: int, timeout: float) -> int:
         deadline = time.monotonic() + timeout
         pause = SHORTEST_PAUSE
-        while True:
-            ((head,),) = self._rows(reading.Question(sql.HEAD, {}))
-            left = deadline - time.monotonic()
-            if head > beyond or left <= 0:
-                return int(head)
-            self._hints.wait(min(pause, left))
-            self._check_open()
-            pause = min(pause * 2, LONGEST_PAUSE)
+        try:
+            while True:
+                ((head,),) = self._rows(reading.Question(sql.HEAD, {}))
+                left = deadline - time.monotonic()
+                if head > beyond or left <= 0:
+                    return int(head)
+                self._hints.wait(min(pause, left))
+                self._check_open()
+                pause = min(pause * 2, LONGEST_PAUSE)
+        finally:
+            self._hints.rest()
 
     def info(self) -> StoreInfo:
         from evstore.adapters.postgres.facts import info  # noqa: PLC0415

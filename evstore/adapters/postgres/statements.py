@@ -98,6 +98,14 @@ NOTIFY: Final = """
 SELECT pg_catalog.set_config('synchronous_commit', 'off', true), pg_catalog.pg_notify('evstore', %(payload)s)
 """
 
+LISTEN: Final = """
+LISTEN evstore
+"""
+
+UNLISTEN: Final = """
+UNLISTEN evstore
+"""
+
 # --- Durability of what was read -----------------------------------------------------------------------------
 
 # Asked after a page was read, so that all commits the page has seen stand before this place in the log. A standby

@@ -3,6 +3,9 @@
 A hint saves waiting and nothing else. It may be lost, doubled or late: what a waiter returns is always what it
 has read. Hints are listened to only where one comes back that was sent on another connection: not through a
 transaction pooler, which gives the listening session away, and not from a standby, which passes none on.
+
+A session listens only while somebody waits: what it does not hear stays in the queue, which is one for the whole
+server, and once it is full nobody's notifications can be sent. The connection is kept, so it is proved once.
 """
 
 from __future__ import annotations
@@ -40,6 +43,7 @@ class Hints:
         self._connections = connections
         self._lock = Lock()  # one thread listens; others poll
         self._listener: Any = None
+        self._listens = False
         self._not_before = 0.0
         self._sent = 0.0
         self._pending = False
@@ -61,7 +65,8 @@ class Hints:
             pass  # the append is done, whatever becomes of the hint
 
     def wait(self, seconds: float) -> None:
-        """Return after a hint, or so many seconds, or a little of them."""
+        """Return after a hint, or so many seconds, or a little of them: at once where listening begins, for what
+        came before is not heard. Whoever waits no more says `rest`."""
         if not self._lock.acquire(blocking=False):
             time.sleep(min(seconds, LONGEST_PAUSE / 4))
             return
@@ -81,10 +86,29 @@ class Hints:
             time.sleep(seconds)
             return
         try:
-            self._hear(self._listener, seconds, lambda payload: payload == self._place.schema)
+            if self._listens:
+                self._hear(self._listener, seconds, lambda payload: payload == self._place.schema)
+            else:
+                self._listener.execute(sql.LISTEN)
+                self._listens = True
         except psycopg.Error:
-            self._drop()
-            self._not_before = time.monotonic() + 1.0
+            self._lost()
+
+    def rest(self) -> None:
+        """Listen no more. If another thread is waiting, it will say so as well."""
+        if self._listens and self._lock.acquire(blocking=False):
+            try:
+                if self._listens:
+                    self._listens = False
+                    self._listener.execute(sql.UNLISTEN)
+            except psycopg.Error:
+                self._lost()
+            finally:
+                self._lock.release()
+
+    def _lost(self) -> None:
+        self._drop()
+        self._not_before = time.monotonic() + 1.0
 
     def _proven(self) -> Any:
         """A connection that hears what another one sends, or None."""
@@ -95,11 +119,12 @@ class Hints:
             # A pooler tells a number of its own; what listens there would be another's session.
             (session,) = listener.execute("SELECT pg_catalog.pg_backend_pid()").fetchone() or (0,)
             if session == listener.info.backend_pid:
-                listener.execute("LISTEN evstore")
+                listener.execute(sql.LISTEN)
                 self._notify(proof)
             if session == listener.info.backend_pid and self._hear(
                 listener, PROOF_SECONDS, lambda payload: payload == proof
             ):
+                self._listens = True
                 return listener
         except (psycopg.Error, EvstoreError):
             pass
@@ -116,7 +141,7 @@ class Hints:
         return False
 
     def _drop(self) -> None:
-        listener, self._listener = self._listener, None
+        listener, self._listener, self._listens = self._listener, None, False
         if listener is not None:
             listener.close()
 
