@@ -132,6 +132,9 @@ def test_who_reads_in_serializable_transactions_reads_from_a_replica_too(newest:
         with replica(newest) as standby:
             standby.caught_up()
             with connect(standby.url(schema, user=role.name)) as store:
+                for events in (AN_EVENT, LARGE):
+                    with pytest.raises(DeniedError, match="read replica"):
+                        store.append("Order-1", events)
                 assert [event.version for event in store.replay()] == [1]
 
 

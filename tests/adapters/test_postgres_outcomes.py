@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import pytest
 
-from evstore import AppendOutcomeUnknownError, ConcurrencyError, EventData, connect
+from evstore import AppendOutcomeUnknownError, ConcurrencyError, EventData, UnavailableError, connect
 from evstore.adapters.postgres.writing import MOST_EVENTS
 from evstore.cli.receipts import told_of
 from tests.adapters.others import a_role, wait_for, waiting, writing
-from tests.adapters.proxies import Proxy, before_answer, before_call, while_copying
+from tests.adapters.proxies import CLIENT, Proxy, before_answer, before_call, while_copying
 from tests.adapters.test_postgres_roles import WRITER, grant, revoke
 
 if TYPE_CHECKING:
@@ -95,6 +95,35 @@ def test_only_an_append_whose_ids_can_be_those_of_an_earlier_one_is_called_a_dup
     with Proxy(newest, before_answer("append_v1")) as proxy, connect(proxy.url(schema)) as store:
         assert store.append("Order-4", events[:2], key="once").duplicate
         assert proxy.cuts == 1
+
+
+def connecting(message: Message) -> bool:
+    return message.sender == CLIENT and not message.kind
+
+
+@pytest.mark.parametrize("pool_size", [1, 2])
+def test_a_read_that_is_cut_off_is_made_again_as_soon_as_there_is_a_connection(
+    newest: Server, schema: str, pool_size: int
+) -> None:
+    """As over a restart of the server: where one connection was, there will be another."""
+    away = False
+
+    def rule(message: Message) -> bool:
+        return away and (before_call("SELECT")(message) or connecting(message))
+
+    with Proxy(newest, rule, cuts=3) as proxy, connect(proxy.url(schema), pool_size=pool_size) as store:
+        assert [event.version for event in store.read("Order-1")] == [1]
+        away = True
+        assert [event.version for event in store.read("Order-1")] == [1]
+    assert proxy.cuts == 3
+
+
+def test_a_first_connection_that_is_refused_is_told_at_once(newest: Server, schema: str) -> None:
+    with Proxy(newest, connecting) as proxy, connect(proxy.url(schema)) as store:
+        with pytest.raises(UnavailableError):
+            store.head()
+        assert proxy.connections == 1
+        assert store.head() == 1
 
 
 def test_what_is_refused_is_refused_also_after_a_cut(newest: Server, schema: str) -> None:

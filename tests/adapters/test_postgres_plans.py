@@ -64,7 +64,7 @@ AUDITS_WITHOUT_PLAN = {"BY_INDEX", "OBJECTS", "AMCHECK", "BTREES", "IN_AMCHECK",
 # Of the server or of one row: there is nothing to choose.
 WITHOUT_PLAN = {
     "ADMITS", "OCCUPIED", "INITIALIZE_LOCK", "INFO", "SWEEP_STAGED", "NOTIFY", "WRITTEN", "FLUSHED", "FLUSH",
-    "SETTLE", "LIMIT_WAITS",
+    "SETTLE", "LIMIT_WAITS", "IS_STANDBY",
 }  # fmt: skip
 # The few rows of several categories are brought into one order, and so are the names of types that were counted.
 SORTS = {"READ_CATEGORIES_FORWARD", "READ_CATEGORIES_BACKWARD", "LIST_TYPES_OF_CATEGORY"}

@@ -16,7 +16,7 @@ import psycopg
 from evstore.adapters.postgres import reading
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.connections import OneConnection, PooledConnections, milliseconds, unharmed
-from evstore.adapters.postgres.errors import NOT_WRITTEN, SCHEMA, UNKNOWN, meaning, translated
+from evstore.adapters.postgres.errors import NOT_WRITTEN, SCHEMA, UNKNOWN, meaning, not_the_primary, translated
 from evstore.adapters.postgres.place import place_of
 from evstore.adapters.postgres.waiting import LONGEST_PAUSE, SHORTEST_PAUSE, Hints
 from evstore.adapters.postgres.writing import PAUSES, Calls
@@ -27,6 +27,7 @@ from evstore.errors import (
     NotInitializedError,
     SchemaTooNewError,
     StoreClosedError,
+    UnavailableError,
 )
 from evstore.events import CategoryInfo, StoredEvent, StoreInfo, StreamInfo, TypeInfo
 
@@ -192,8 +193,10 @@ class PostgresAdapter:
         self._connections.renew()
 
     def _tried(self, ask: Callable[[Connection], Any]) -> Any:
-        """Do what may be done twice, again after a lost connection or a conflict, a bounded number of times."""
+        """Do what may be done twice, again after a lost connection or a conflict, a bounded number of times. Where
+        there was a connection there will be another; a first one that cannot be made is told at once."""
         pauses = iter(PAUSES)
+        lost = False
         while True:
             try:
                 with self._connections.connection() as connection:
@@ -205,25 +208,34 @@ class PostgresAdapter:
                         return ask(connection)
             except psycopg.errors.FeatureNotSupported as error:  # a role's serializable default, on a standby
                 if self._begins:
-                    raise self._explained(error) from error
+                    raise translated(error, self._place, self._timeout) from error
                 self._begins = True
                 continue
+            except UnavailableError:
+                pause = next(pauses, None) if lost else None
+                if pause is None:
+                    raise
             except psycopg.Error as error:
                 self._check_open()
-                if meaning(error) not in (NOT_WRITTEN, UNKNOWN) or error.sqlstate == QUERY_CANCELED:
-                    raise self._explained(error) from error
-                pause = next(pauses, None)
+                again = meaning(error) in (NOT_WRITTEN, UNKNOWN) and error.sqlstate != QUERY_CANCELED
+                pause = next(pauses, None) if again else None
                 if pause is None:
                     raise self._explained(error) from error
+                lost = True
             time.sleep(pause)
             self._again()
 
     def _explained(self, error: psycopg.Error) -> EvstoreError:
-        """What a failure means. Where something of the schema is missing, look what is there."""
+        """What a failure means. Where something of the schema is missing, look what is there; and where something
+        is not supported, whether it is a standby that says so to an append of a role that is serializable."""
         failed = translated(error, self._place, self._timeout)
-        if meaning(error) != SCHEMA:
+        unsupported = isinstance(error, psycopg.errors.FeatureNotSupported)
+        if meaning(error) != SCHEMA and not unsupported:
             return failed
         try:
+            if unsupported:
+                ((standby,),) = self._tried(lambda connection: connection.execute(sql.IS_STANDBY).fetchall())
+                return not_the_primary(self._place) if standby else failed
             with self._connections.connection() as connection:
                 self._asked(connection)
         except EvstoreError as found:

@@ -95,11 +95,7 @@ def translated(error: Any, place: Place, timeout: float) -> EvstoreError:
             found: EvstoreError = StoreBusyError(place.shown, timeout)
         case "denied":
             replica = error.sqlstate in (REPLICA, "25006")
-            found = DeniedError(
-                f"{at} cannot append: this server is a read replica, or read-only; append on the primary"
-                if replica
-                else f"{at}: permission denied ({said})"
-            )
+            found = not_the_primary(place) if replica else DeniedError(f"{at}: permission denied ({said})")
         case "full":
             found = StorageFullError(
                 f"{at}: the server has no room or its disk fails ({said}); nothing was stored"
@@ -119,6 +115,13 @@ def translated(error: Any, place: Place, timeout: float) -> EvstoreError:
             found = EvstoreError(f"PostgreSQL failed at {place.shown}: {said}")
     found.__cause__ = error
     return found
+
+
+def not_the_primary(place: Place) -> DeniedError:
+    return DeniedError(
+        f"the event store at {place.shown} cannot append: this server is a read replica, or read-only; "
+        "append on the primary"
+    )
 
 
 def _said(error: Any) -> str:

@@ -43,6 +43,10 @@ ADMITS: Final = """
 SELECT application, schema_version, min_reader, min_writer, pg_catalog.pg_backend_pid() FROM evstore.store
 """
 
+IS_STANDBY: Final = """
+SELECT pg_catalog.pg_is_in_recovery()
+"""
+
 # What stands where a store would be: no schema, an empty one, or something else.
 OCCUPIED: Final = """
 SELECT
