@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from heapq import merge
-from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Final
 
-from evstore.adapters.base import Cut
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from evstore.adapters.base import Page
-    from evstore.events import StoredEvent
 
 LAST: Final = 2**63 - 1
 
@@ -27,20 +20,6 @@ def closed(page: Page) -> tuple[int, int]:
             high = 0
         low = max(low, min(page.after, LAST - 1) + 1)
     return low, high
-
-
-def together(pages: Sequence[list[StoredEvent]], page: Page) -> list[StoredEvent]:
-    """One page of the log out of several that were read in one snapshot. Where one was cut, nothing behind its end
-    can be shown yet."""
-    if len(pages) == 1:
-        return pages[0]
-
-    def at(event: StoredEvent) -> int:
-        return -event.global_position if page.backward else event.global_position
-
-    ends = [at(each[-1]) for each in pages if isinstance(each, Cut)]
-    found = islice(merge(*pages, key=at), page.limit)
-    return Cut(takewhile(lambda event: at(event) <= min(ends), found)) if ends else list(found)
 
 
 def end_of_prefix(prefix: str) -> str | None:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from evstore import EventData, Metadata, connect
-from evstore.adapters.postgres import audit, statements
+from evstore.adapters.base import Page
+from evstore.adapters.postgres import audit, reading, statements
 from evstore.adapters.shared import correlation_hash
+from evstore.events import Filter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,10 +23,11 @@ if TYPE_CHECKING:
 
 EVENTS = {
     "low": 1, "high": 2**63 - 1, "limit": 1000, "types": None, "since": None, "until": None, "stream_id": "Rare-1",
-    "categories": ["Rare"], "type": "Rarely", "correlation_id": "c", "correlation_hash": correlation_hash("c"),
+    "categories": ["Rare"], "correlation_id": "c", "correlation_hash": correlation_hash("c"),
     "ids": ["00000000-0000-7000-8000-000000000000"],
 }  # fmt: skip
 CORRELATED = {**EVENTS, "categories": None}
+TYPED = {**EVENTS, "types": ["Rarely", "Kind1"]}
 NAMES = {"low": "R", "high": "S", "after": None, "limit": 5, "category": "Rare", "stream_id": "Rare-1"}
 
 # Statement: parameters, and the indexes by which it may touch the large tables.
@@ -36,8 +39,8 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "READ_LOG_BACKWARD": (EVENTS, {"events_pkey", "streams_pkey"}),
     "READ_CATEGORIES_FORWARD": (EVENTS, {"events_by_category", "streams_pkey"}),
     "READ_CATEGORIES_BACKWARD": (EVENTS, {"events_by_category", "streams_pkey"}),
-    "READ_TYPE_FORWARD": (EVENTS, {"events_by_type", "streams_pkey"}),
-    "READ_TYPE_BACKWARD": (EVENTS, {"events_by_type", "streams_pkey"}),
+    "READ_TYPES_FORWARD": (TYPED, {"events_by_type", "streams_pkey"}),
+    "READ_TYPES_BACKWARD": (TYPED, {"events_by_type", "streams_pkey"}),
     "READ_CORRELATION_FORWARD": (CORRELATED, {"events_by_correlation", "streams_pkey"}),
     "READ_CORRELATION_BACKWARD": (CORRELATED, {"events_by_correlation", "streams_pkey"}),
     "FIND_STREAM": (NAMES, {"streams_by_id", "events_by_stream"}),
@@ -66,8 +69,11 @@ WITHOUT_PLAN = {
     "ADMITS", "OCCUPIED", "INITIALIZE_LOCK", "INFO", "SWEEP_STAGED", "NOTIFY", "WRITTEN", "FLUSHED", "FLUSH",
     "SETTLE", "LIMIT_WAITS", "IS_STANDBY",
 }  # fmt: skip
-# The few rows of several categories are brought into one order, and so are the names of types that were counted.
-SORTS = {"READ_CATEGORIES_FORWARD", "READ_CATEGORIES_BACKWARD", "LIST_TYPES_OF_CATEGORY"}
+# The pages of several categories or types are brought into one order, and so are the names of types that were counted.
+SORTS = {
+    "READ_CATEGORIES_FORWARD", "READ_CATEGORIES_BACKWARD", "READ_TYPES_FORWARD", "READ_TYPES_BACKWARD",
+    "LIST_TYPES_OF_CATEGORY",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -112,6 +118,13 @@ def test_a_read_touches_large_tables_by_its_index_alone(crowded: tuple[psycopg.C
         assert used <= allowed, (name, plan)
         assert not re.search(r"Seq Scan on (events|streams)\b", plan), (name, plan)
         assert name in SORTS or "Sort" not in plan, (name, plan)
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_types_are_read_by_their_index_however_many_there_are(backward: bool) -> None:
+    statement = statements.READ_TYPES_BACKWARD if backward else statements.READ_TYPES_FORWARD
+    for types in (("Rarely",), ("Rarely", "Kind1")):
+        assert reading.of_log(Page(9, backward=backward), Filter(types=types)).statement == statement
 
 
 def test_an_audit_looks_everything_up_in_its_index(crowded: tuple[psycopg.Connection, str]) -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from evstore import EventData, connect
-from evstore.adapters.sqlite import SqliteAdapter, audit, statements
+from evstore.adapters.base import Page
+from evstore.adapters.sqlite import SqliteAdapter, audit, reading, statements
+from evstore.events import Filter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,6 +126,27 @@ def test_filters_do_not_change_the_index(adapter: SqliteAdapter, name: str) -> N
         if line.startswith(("SEARCH", "SCAN")) and "json_each" not in line
     ]
     assert leading in searches[0]
+
+
+@pytest.mark.parametrize("where", [Filter(types=("X", "Y")), Filter(categories=("X", "Y"))])
+def test_rare_types_or_categories_are_found_without_reading_the_rest(
+    adapter: SqliteAdapter, where: Filter
+) -> None:
+    with connect(f"sqlite:{adapter._path}") as store:
+        store.append("A-1", [EventData("T", {})] * 900)
+        store.append_many([("Y-1", [EventData("Y", {})], 0), ("X-1", [EventData("X", {})], 0)])
+    steps = 0
+
+    def count() -> None:
+        nonlocal steps
+        steps += 1
+
+    with adapter._reading() as connection:
+        connection.set_progress_handler(count, 10)  # each time SQLite has done so many things
+        found = reading.read_all(connection, Page(5), where)
+        connection.set_progress_handler(None, 0)
+    assert [event.type for event in found] == ["Y", "X"]
+    assert steps < 50
 
 
 def test_head_and_last_keys_read_the_ends_of_tables(adapter: SqliteAdapter) -> None:

@@ -35,9 +35,8 @@ def of_log(page: Page, where: Filter) -> Question:
         statement = sql.READ_CORRELATION_BACKWARD if page.backward else sql.READ_CORRELATION_FORWARD
     elif where.categories is not None:
         statement = sql.READ_CATEGORIES_BACKWARD if page.backward else sql.READ_CATEGORIES_FORWARD
-    elif where.types is not None and len(where.types) == 1:
-        given["type"] = where.types[0]
-        statement = sql.READ_TYPE_BACKWARD if page.backward else sql.READ_TYPE_FORWARD
+    elif where.types is not None:
+        statement = sql.READ_TYPES_BACKWARD if page.backward else sql.READ_TYPES_FORWARD
     else:
         statement = sql.READ_LOG_BACKWARD if page.backward else sql.READ_LOG_FORWARD
     return Question(statement, given)

@@ -213,35 +213,47 @@ ORDER BY events.global_position DESC
 LIMIT (SELECT %(limit)s::bigint)
 """
 
-# Index events_by_type: a rare type of the whole log is found without reading the rest.
-READ_TYPE_FORWARD: Final = """
-SELECT
-  events.id, streams.stream_id, %(type)s::text, events.data, events.metadata,
-  events.version, events.global_position, events.timestamp
-FROM evstore.events
-JOIN evstore.streams ON streams.key = events.stream_key
-WHERE (events.type_key, events.global_position)
-    BETWEEN ((SELECT key FROM evstore.types WHERE name = %(type)s), %(low)s)
-    AND ((SELECT key FROM evstore.types WHERE name = %(type)s), %(high)s)
-  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
-  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
-ORDER BY events.type_key, events.global_position
+# Index events_by_type, a page for each type: rare ones of the whole log are found without reading the rest.
+READ_TYPES_FORWARD: Final = """
+SELECT page.*
+FROM evstore.types
+CROSS JOIN LATERAL (
+  SELECT
+    events.id, streams.stream_id, types.name, events.data, events.metadata,
+    events.version, events.global_position, events.timestamp
+  FROM evstore.events
+  JOIN evstore.streams ON streams.key = events.stream_key
+  WHERE (events.type_key, events.global_position)
+      BETWEEN (types.key, %(low)s) AND (types.key, %(high)s)
+    AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+    AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  ORDER BY events.type_key, events.global_position
+  LIMIT (SELECT %(limit)s::bigint)
+) AS page
+WHERE types.name = ANY (%(types)s)
+ORDER BY page.global_position
 LIMIT (SELECT %(limit)s::bigint)
 """
 
 # Index events_by_type.
-READ_TYPE_BACKWARD: Final = """
-SELECT
-  events.id, streams.stream_id, %(type)s::text, events.data, events.metadata,
-  events.version, events.global_position, events.timestamp
-FROM evstore.events
-JOIN evstore.streams ON streams.key = events.stream_key
-WHERE (events.type_key, events.global_position)
-    BETWEEN ((SELECT key FROM evstore.types WHERE name = %(type)s), %(low)s)
-    AND ((SELECT key FROM evstore.types WHERE name = %(type)s), %(high)s)
-  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
-  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
-ORDER BY events.type_key DESC, events.global_position DESC
+READ_TYPES_BACKWARD: Final = """
+SELECT page.*
+FROM evstore.types
+CROSS JOIN LATERAL (
+  SELECT
+    events.id, streams.stream_id, types.name, events.data, events.metadata,
+    events.version, events.global_position, events.timestamp
+  FROM evstore.events
+  JOIN evstore.streams ON streams.key = events.stream_key
+  WHERE (events.type_key, events.global_position)
+      BETWEEN (types.key, %(low)s) AND (types.key, %(high)s)
+    AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+    AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  ORDER BY events.type_key DESC, events.global_position DESC
+  LIMIT (SELECT %(limit)s::bigint)
+) AS page
+WHERE types.name = ANY (%(types)s)
+ORDER BY page.global_position DESC
 LIMIT (SELECT %(limit)s::bigint)
 """
 

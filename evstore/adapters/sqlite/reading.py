@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.base import PAGE_CHARACTERS, Cut
-from evstore.adapters.shared import LAST, closed, correlation_hash, together
+from evstore.adapters.shared import LAST, closed, correlation_hash
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.writing import id_from_blob, id_to_blob
 from evstore.events import StoredEvent
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from evstore.events import Filter
 
 _FIRST: Final = -(2**63)
-_DATA: Final = 3
-"""Where a row of an event has its data."""
 
 
 def read_stream(connection: Any, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
@@ -37,26 +35,30 @@ def read_all(connection: Any, page: Page, where: Filter) -> list[StoredEvent]:
         given["categories"] = _array(where.categories)
         statement = sql.READ_CORRELATION_BACKWARD if page.backward else sql.READ_CORRELATION_FORWARD
     elif where.categories is not None:
-        return _read_categories(connection, page, where.categories, given)
-    elif where.types is not None and len(where.types) == 1:
-        given["type"] = where.types[0]
+        statement = sql.READ_CATEGORY_BACKWARD if page.backward else sql.READ_CATEGORY_FORWARD
+        return _merged(connection, page, statement, [{**given, "category": each} for each in {*where.categories}])
+    elif where.types is not None:
         statement = sql.READ_TYPE_BACKWARD if page.backward else sql.READ_TYPE_FORWARD
+        return _merged(connection, page, statement, [{**given, "type": each} for each in {*where.types}])
     else:
         statement = sql.READ_LOG_BACKWARD if page.backward else sql.READ_LOG_FORWARD
     return _rows(connection, statement, given)
 
 
-def _read_categories(
-    connection: Any, page: Page, categories: Iterable[str], given: dict[str, Any]
-) -> list[StoredEvent]:
-    statement = sql.READ_CATEGORY_BACKWARD if page.backward else sql.READ_CATEGORY_FORWARD
+def _merged(connection: Any, page: Page, statement: str, several: list[dict[str, Any]]) -> list[StoredEvent]:
+    """A page of what each of these gives, read no further than the page goes."""
+    cursors: list[Any] = []
     # One snapshot for all: a page of a later moment could show a position above one that is still missing.
     connection.execute("BEGIN")
     try:
-        pages = [_rows(connection, statement, {**given, "category": each}) for each in {*categories}]
+        cursors += [connection.execute(statement, given) for given in several]
+        pages = [map(_event, cursor) for cursor in cursors]
+        together = merge(*pages, key=lambda event: event.global_position, reverse=page.backward)
+        return _paged(islice(together, page.limit))
     finally:
+        for cursor in cursors:
+            cursor.close()
         connection.execute("COMMIT")
-    return together(pages, page)
 
 
 def get(connection: Any, ids: Sequence[str]) -> list[StoredEvent]:
@@ -72,12 +74,18 @@ def span(connection: Any, since_us: int | None, until_us: int | None) -> tuple[i
 
 def _rows(connection: Any, statement: str, given: dict[str, Any]) -> list[StoredEvent]:
     cursor = connection.execute(statement, given)
+    try:
+        return _paged(map(_event, cursor))
+    finally:
+        cursor.close()
+
+
+def _paged(events: Iterable[StoredEvent]) -> list[StoredEvent]:
     found, characters = Cut(), 0
-    for row in cursor:
-        found.append(_event(row))
-        characters += len(row[_DATA])
+    for event in events:
+        found.append(event)
+        characters += len(event.data_json)
         if characters > PAGE_CHARACTERS:
-            cursor.close()
             return found
     return list(found)
 
