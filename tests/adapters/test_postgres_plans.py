@@ -49,7 +49,7 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "LIST_CATEGORIES": (NAMES, {"streams_by_number", "events_by_category"}),
     "LIST_TYPES": (NAMES, {"events_by_type"}),
     "LIST_TYPES_OF_CATEGORY": (NAMES, {"events_by_category"}),
-    "SPAN": ({"since": 1, "last": 2}, {"events_by_timestamp"}),
+    "SPAN": ({"since": 1, "last": 2**62}, {"events_by_timestamp", "events_pkey"}),
     "HEAD": ({}, {"events_pkey"}),
 }
 PAGE = {"after": 50, "high": 2**63 - 1, "limit": 1000}
@@ -104,7 +104,7 @@ def test_every_statement_that_reads_has_its_plan_here(module: ModuleType, known:
     reads = {
         name
         for name, text in vars(module).items()
-        if name.isupper() and isinstance(text, str) and text.strip().startswith("SELECT")
+        if name.isupper() and isinstance(text, str) and text.strip().startswith(("SELECT", "WITH"))
     }
     assert reads == known
 
@@ -125,6 +125,19 @@ def test_types_are_read_by_their_index_however_many_there_are(backward: bool) ->
     statement = statements.READ_TYPES_BACKWARD if backward else statements.READ_TYPES_FORWARD
     for types in (("Rarely",), ("Rarely", "Kind1")):
         assert reading.of_log(Page(9, backward=backward), Filter(types=types)).statement == statement
+
+
+def test_a_time_that_is_longer_than_the_log_is_not_counted_through(
+    crowded: tuple[psycopg.Connection, str],
+) -> None:
+    connection, schema = crowded
+    statement = (
+        b"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) " + statements.in_schema(statements.SPAN, schema).strip()
+    )
+    for since, never in ((1, True), (2**62, False)):
+        plan = "\n".join(row[0] for row in connection.execute(statement, {"since": since, "last": 2**62}))
+        (asked,) = re.findall(r"events_by_timestamp on events.* \((.*)\)", plan)
+        assert (asked == "never executed") is never, plan
 
 
 def test_an_audit_looks_everything_up_in_its_index(crowded: tuple[psycopg.Connection, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -46,6 +47,7 @@ PLANS: dict[str, tuple[Any, str, set[str]]] = {
     "LIST_CATEGORIES": (NAMES, "categories_by_name", {"streams_by_number", "events_by_category"}),
     "LIST_TYPES": (NAMES, "types_by_name", {"events_by_type"}),
     "LIST_TYPES_OF_CATEGORY": (NAMES, "events_by_category", {"categories_by_name"}),
+    "ENDS": ({}, "INTEGER PRIMARY KEY", set()),
     "SPAN": ({"since": 1, "last": 2}, "events_by_timestamp", set()),
 }
 # What `verify` asks goes along a table, and looks each row up in these.
@@ -128,13 +130,9 @@ def test_filters_do_not_change_the_index(adapter: SqliteAdapter, name: str) -> N
     assert leading in searches[0]
 
 
-@pytest.mark.parametrize("where", [Filter(types=("X", "Y")), Filter(categories=("X", "Y"))])
-def test_rare_types_or_categories_are_found_without_reading_the_rest(
-    adapter: SqliteAdapter, where: Filter
-) -> None:
-    with connect(f"sqlite:{adapter._path}") as store:
-        store.append("A-1", [EventData("T", {})] * 900)
-        store.append_many([("Y-1", [EventData("Y", {})], 0), ("X-1", [EventData("X", {})], 0)])
+@contextmanager
+def few_steps(adapter: SqliteAdapter) -> Iterator[Any]:
+    """What is done with this connection is done without reading the log."""
     steps = 0
 
     def count() -> None:
@@ -143,10 +141,28 @@ def test_rare_types_or_categories_are_found_without_reading_the_rest(
 
     with adapter._reading() as connection:
         connection.set_progress_handler(count, 10)  # each time SQLite has done so many things
-        found = reading.read_all(connection, Page(5), where)
+        yield connection
         connection.set_progress_handler(None, 0)
-    assert [event.type for event in found] == ["Y", "X"]
     assert steps < 50
+
+
+@pytest.mark.parametrize("where", [Filter(types=("X", "Y")), Filter(categories=("X", "Y"))])
+def test_rare_types_or_categories_are_found_without_reading_the_rest(
+    adapter: SqliteAdapter, where: Filter
+) -> None:
+    with connect(f"sqlite:{adapter._path}") as store:
+        store.append("A-1", [EventData("T", {})] * 900)
+        store.append_many([("Y-1", [EventData("Y", {})], 0), ("X-1", [EventData("X", {})], 0)])
+    with few_steps(adapter) as connection:
+        found = reading.read_all(connection, Page(5), where)
+    assert [event.type for event in found] == ["Y", "X"]
+
+
+def test_a_time_that_is_longer_than_the_log_is_not_counted_through(adapter: SqliteAdapter) -> None:
+    with connect(f"sqlite:{adapter._path}") as store:
+        store.append("A-1", [EventData("T", {})] * 900)
+    with few_steps(adapter) as connection:
+        assert reading.span(connection, 1, 2**62) == (1, 901)
 
 
 def test_head_and_last_keys_read_the_ends_of_tables(adapter: SqliteAdapter) -> None:

@@ -314,8 +314,8 @@ class PostgresAdapter:
         return [TypeInfo(*row[:-1]) for row in self._rows(reading.of_types(page, category)) if row[1]]
 
     def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
-        ((first, last, _),) = self._rows(reading.of_span(since_us, until_us))
-        return None if first is None else (first, last)
+        rows = self._rows(reading.of_span(since_us, until_us))
+        return next(((first, last) for first, last, _ in rows if first is not None), None)
 
     def head(self, beyond: int, timeout: float) -> int:
         deadline = time.monotonic() + timeout

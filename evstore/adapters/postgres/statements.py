@@ -479,15 +479,36 @@ ORDER BY types.name
 LIMIT (SELECT %(limit)s::bigint)
 """
 
-# Index events_by_timestamp, which holds both columns. OFFSET 0 keeps the planner from walking the log itself in
-# search of its first event of that time.
+# Index events_by_timestamp, which holds both columns: ordered by it, and with a limit that is hidden, so that the
+# table itself is never read for a long time. Where the first and the last event are of that time, it is not asked.
 SPAN: Final = """
-SELECT min(stored.global_position), max(stored.global_position), max(stored.global_position)
-FROM (
-  SELECT global_position FROM evstore.events
-  WHERE timestamp >= %(since)s AND timestamp <= %(last)s
-  OFFSET 0
-) AS stored
+WITH stored AS MATERIALIZED (
+  SELECT min(global_position) AS first, max(global_position) AS last
+  FROM (
+    SELECT global_position
+    FROM evstore.events
+    WHERE timestamp BETWEEN %(since)s AND %(last)s
+    ORDER BY timestamp, global_position
+    LIMIT (SELECT 9223372036854775807)
+  ) AS within
+),
+ends AS (
+  SELECT
+    oldest.global_position AS first,
+    newest.global_position AS last,
+    oldest.timestamp BETWEEN %(since)s AND %(last)s AND newest.timestamp BETWEEN %(since)s AND %(last)s AS within
+  FROM (
+    SELECT global_position, timestamp FROM evstore.events ORDER BY global_position LIMIT 1
+  ) AS oldest
+  CROSS JOIN (
+    SELECT global_position, timestamp FROM evstore.events ORDER BY global_position DESC LIMIT 1
+  ) AS newest
+)
+SELECT
+  CASE WHEN within THEN first ELSE (SELECT first FROM stored) END,
+  CASE WHEN within THEN last ELSE (SELECT last FROM stored) END,
+  CASE WHEN within THEN last ELSE (SELECT last FROM stored) END
+FROM ends
 """
 
 # Index events_pkey.

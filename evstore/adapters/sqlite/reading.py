@@ -68,7 +68,13 @@ def get(connection: Any, ids: Sequence[str]) -> list[StoredEvent]:
 def span(connection: Any, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
     since = _FIRST if since_us is None else since_us
     last = LAST if until_us is None else until_us - 1
-    first, end = connection.execute(sql.SPAN, {"since": since, "last": last}).fetchone()
+    ends = connection.execute(sql.ENDS).fetchone()
+    if ends is None:
+        return None
+    first, first_us, end, end_us = ends
+    # Where both are of that time, they are the answer, and what lies between need not be looked through.
+    if not (since <= first_us <= last and since <= end_us <= last):
+        first, end = connection.execute(sql.SPAN, {"since": since, "last": last}).fetchone()
     return None if first is None else (first, end)
 
 

@@ -340,6 +340,15 @@ ORDER BY types.name
 LIMIT :limit
 """
 
+# The first and the last row of the table.
+ENDS: Final = """
+SELECT oldest.global_position, oldest.timestamp, newest.global_position, newest.timestamp
+FROM events AS oldest
+CROSS JOIN events AS newest
+WHERE oldest.global_position = (SELECT min(global_position) FROM events)
+  AND newest.global_position = (SELECT max(global_position) FROM events)
+"""
+
 # Index events_by_timestamp, which holds both columns.
 SPAN: Final = """
 SELECT min(global_position), max(global_position)
