@@ -4,6 +4,8 @@ checkpoints."""
 from __future__ import annotations
 
 import json
+from heapq import merge
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.base import PAGE_CHARACTERS, Cut
