@@ -35,8 +35,8 @@ class PlainAudits:
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
 
-    def events(self, after: int, high: int, limit: int) -> list[AuditedEvent]:
-        events = self._adapter.read_all(Page(limit, after=after, high=high), _ALL)
+    def events(self, low: int, high: int, limit: int) -> list[AuditedEvent]:
+        events = self._adapter.read_all(Page(limit, low=low, high=high), _ALL)
         by_id = {event.id: event.global_position for event in self._adapter.get([event.id for event in events])}
         by_version = self._by_version(events)
         return [

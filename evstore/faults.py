@@ -75,6 +75,8 @@ def _metadata(text: str) -> Metadata:
 def _faults_of_place(event: AuditedEvent) -> Iterator[Fault]:
     here, version = event.global_position, event.version
     its = f'version {version} of stream "{event.stream_id}"'
+    if here < 1:
+        yield "bad-position", "positions count from 1, and readers begin there"
     try:
         normalize_id(event.id)
     except InvalidInputError as error:

@@ -81,6 +81,7 @@ _REINDEX: Final = "let the engine make its indexes again (REINDEX), and verify a
 _EXPORT: Final = "readers get it as it is; export the log, mend the line, and import it into a new store"
 ADVICE: Final = {
     "position-gap": f"events are lost: {_RESTORE}",
+    "bad-position": _FOREIGN,
     "version-gap": f"events are lost: {_RESTORE}",
     "version-order": _RESTORE,
     "duplicate-position": _RESTORE,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from evstore.errors import CorruptStoreError, DeniedError, InvalidInputError, UnsupportedError
 from evstore.faults import faults_of_event, faults_of_name, line_of
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from evstore.adapters.base import Adapter, Audits
     from evstore.findings import AuditedEvent, What
 
+LOWEST: Final = -(2**63)
+"""What a damaged store may hold as a position."""
 _DIGEST = re.compile("([0-9]{1,19}):([0-9a-f]{64})")
 
 
@@ -103,14 +105,16 @@ class Verification:
     def _log(self) -> Iterator[Finding]:
         yield from self._compared(0)
         size = FIRST_PAGE
-        while not self.unchecked and self._next <= self.head:
-            page = self._audits.events(self._next - 1, self.head, size)
-            if page:
-                _further("event", self._next - 1, page[-1].global_position)
+        low = self._after + 1 if self._after else LOWEST
+        while not self.unchecked and low <= self.head:
+            page = self._audits.events(low, self.head, size)
             for event in page:
                 yield from self._event(event)
-            if not page:
+            if page:
+                low = _further("event", low - 1, page[-1].global_position) + 1
+            else:
                 yield from self._place(self.head + 1)
+                low = self.head + 1
             self.checked += len(page)
             self._on_progress(min(self._next - 1 - self._after, self._total()), self._total())
             size = next_size(page, size)
@@ -122,7 +126,10 @@ class Verification:
         return max(self.head - self._after, 0)
 
     def _event(self, event: AuditedEvent) -> Iterator[Finding]:
-        yield from self._place(event.global_position)
+        if event.global_position > 0:
+            yield from self._place(event.global_position)
+        else:
+            self._hash = None
         for fault in faults_of_event(event, self._audits):
             yield Finding(*fault, event.global_position, event.stream_id)
         line = line_of(event)

@@ -172,8 +172,8 @@ class Audits(Protocol):
     """What a store tells of itself to be verified, damaged as it may be: everything as it lies there, and nothing
     left out because something else is missing. Raises CorruptStoreError where it cannot be read at all."""
 
-    def events(self, after: int, high: int, limit: int) -> list[AuditedEvent]:
-        """The events at positions in (after, high], the lowest first."""
+    def events(self, low: int, high: int, limit: int) -> list[AuditedEvent]:
+        """The events at positions in [low, high], also below 1, the lowest first."""
 
     def names(self, what: What, after: int | str | None, limit: int) -> list[AuditedName]:
         """Those with keys behind `after`, the lowest first; None is before them all."""

@@ -52,7 +52,7 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "SPAN": ({"since": 1, "last": 2**62}, {"events_by_timestamp", "events_pkey"}),
     "HEAD": ({}, {"events_pkey"}),
 }
-PAGE = {"after": 50, "high": 2**63 - 1, "limit": 1000}
+PAGE = {"low": 51, "after": 50, "high": 2**63 - 1, "limit": 1000}
 # What `verify` asks: all the indexes by which it touches the tables, and no other.
 AUDITS: dict[str, set[str]] = {
     "AUDIT_EVENTS": {

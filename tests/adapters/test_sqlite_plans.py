@@ -51,7 +51,7 @@ PLANS: dict[str, tuple[Any, str, set[str]]] = {
     "SPAN": ({"since": 1, "last": 2}, "events_by_timestamp", set()),
 }
 # What `verify` asks goes along a table, and looks each row up in these.
-PAGE = {"after": 50, "high": 99, "limit": 5}
+PAGE = {"low": 51, "after": 50, "high": 99, "limit": 5}
 AUDITS: dict[str, set[str]] = {
     "AUDIT_EVENTS": {"events_by_id (id=?)", "events_by_stream (stream_key=? AND version=?)", "events_by_category (category_key=? AND global_position<?)"},
     "AUDIT_STREAMS": {"streams_by_id (stream_id=?)", "streams_by_number (category_key=? AND category_number=?)", "streams_by_number (category_key=? AND category_number<?)", "events_by_stream (stream_key=?)"},

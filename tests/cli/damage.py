@@ -52,6 +52,13 @@ def replacing(indexes: dict[str, str], sql: str, *findings: Found) -> Damage:
     return both(made + sql, ("changed-index", None, None), *findings)
 
 
+def before_the_first(position: int) -> Damage:
+    sql = f"UPDATE events SET global_position = {position} WHERE global_position = 1"
+    check = "ALTER TABLE events {} CONSTRAINT events_global_position_check"
+    known = f"{check.format('DROP')}; {sql}; {check.format('ADD')} CHECK (global_position > 0) NOT VALID"
+    return Damage(sql, known, {("bad-position", position, "A-1"), ("position-gap", 1, None)})
+
+
 def past(index: str, sql: str, *findings: Found) -> Damage:
     return both(sql, *findings)._replace(past=index)
 
@@ -76,6 +83,8 @@ DAMAGES: Final[dict[str, Damage]] = {
         "UPDATE events SET global_position = 3 WHERE global_position = 4",
         {("changed-index", None, None), ("duplicate-position", 3, None), ("position-gap", 4, None)},
     ),
+    "an event before the first position": before_the_first(0),
+    "an event before all positions": before_the_first(-(2**63)),
     # --- versions ---
     "a version is left out": both(
         "UPDATE events SET version = 4 WHERE global_position = 6", ("version-gap", 6, B1),

@@ -48,7 +48,7 @@ SELECT
   page.correlation_hash
 FROM (
   SELECT * FROM evstore.events
-  WHERE global_position > %(after)s AND global_position <= %(high)s
+  WHERE global_position >= %(low)s AND global_position <= %(high)s
   ORDER BY global_position
   LIMIT (SELECT %(limit)s::bigint)
 ) AS page
@@ -195,8 +195,8 @@ class PostgresAudits:
         self._tried = tried
         self._schema = schema
 
-    def events(self, after: int, high: int, limit: int) -> list[AuditedEvent]:
-        rows = self._by_index(AUDIT_EVENTS, {"after": after, "high": high, "limit": limit})
+    def events(self, low: int, high: int, limit: int) -> list[AuditedEvent]:
+        rows = self._by_index(AUDIT_EVENTS, {"low": low, "high": high, "limit": limit})
         return [AuditedEvent(*row) for row in rows]
 
     def names(self, what: What, after: int | str | None, limit: int) -> list[AuditedName]:

@@ -43,7 +43,7 @@ FROM events
 LEFT JOIN streams ON streams.key = events.stream_key
 LEFT JOIN types ON types.key = events.type_key
 LEFT JOIN categories ON categories.key = events.category_key
-WHERE events.global_position > :after AND events.global_position <= :high
+WHERE events.global_position >= :low AND events.global_position <= :high
 ORDER BY events.global_position
 LIMIT :limit
 """
@@ -124,8 +124,8 @@ class SqliteAudits:
         self._sqlite = sqlite
         self._reading = reading
 
-    def events(self, after: int, high: int, limit: int) -> list[AuditedEvent]:
-        rows = self._rows(AUDIT_EVENTS, {"after": after, "high": high, "limit": limit})
+    def events(self, low: int, high: int, limit: int) -> list[AuditedEvent]:
+        rows = self._rows(AUDIT_EVENTS, {"low": low, "high": high, "limit": limit})
         for row in rows:
             if not _is_event(tuple(map(type, row))):
                 raise CorruptStoreError(f"the event at position {row[6]} {_OTHER}")
