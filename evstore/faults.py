@@ -37,6 +37,7 @@ def line_of(event: AuditedEvent) -> bytes | None:
 def faults_of_event(event: AuditedEvent, audits: Audits) -> Iterator[Fault]:
     yield from _faults_of_place(event)
     yield from _faults_of_keys(event)
+    yield from _faults_of_searches(event)
     if not _FIRST_US <= event.timestamp_us <= _LAST_US:
         yield "bad-timestamp", f"its time, {event.timestamp_us} µs from 1970, is in none of the years 1 to 9999"
     try:
@@ -109,6 +110,17 @@ def _faults_of_keys(event: AuditedEvent) -> Iterator[Fault]:
         yield "category-number", f'it is number {number} of category "{event.category}", behind number {before}'
 
 
+def _faults_of_searches(event: AuditedEvent) -> Iterator[Fault]:
+    if not event.in_category:
+        yield "category-not-found", f'a search for the events of category "{event.category}" does not find it'
+    if not event.in_type:
+        yield "type-not-found", f'a search for the events of type "{event.type}" does not find it'
+    if not event.in_timestamp:
+        yield "timestamp-not-found", "a search for its time does not find it"
+    if not event.in_correlation:
+        yield "correlation-not-found", "a search for its correlation id does not find it"
+
+
 def faults_of_name(what: What, name: AuditedName) -> Iterator[Fault]:
     shown = f'{what} "{name.name}"'
     try:
@@ -142,3 +154,5 @@ def _faults_of_stream(shown: str, name: AuditedName) -> Iterator[Fault]:
         yield "number-not-found", f"a search for number {number} of its category does not find {shown}"
     elif name.found_by_number != name.key:
         yield "duplicate-number", f"{shown} is number {number} of its category, as another stream is"
+    if not name.in_category:
+        yield "category-not-found", f"a search for the streams of its category does not find {shown}"

@@ -54,6 +54,12 @@ class AuditedEvent(NamedTuple):
     number_before: int | None = None
     """The number of the event before it in the category, None if it is the first."""
     correlation_hash: int | None = None
+    in_category: bool = True
+    """Whether it is found among the events of its category, and so are the following."""
+    in_type: bool = True
+    in_timestamp: bool = True
+    in_correlation: bool = True
+    """Also if it has no correlation id."""
 
 
 class AuditedName(NamedTuple):
@@ -73,6 +79,8 @@ class AuditedName(NamedTuple):
     """The next lower number in its category, None if there is none."""
     found_by_number: int | str | None = None
     """The key of the first stream of the category that has this number."""
+    in_category: bool = True
+    """Whether it is found among the streams of its category."""
 
 
 _RESTORE: Final = "append nothing, keep a copy of the store as it is, and go back to a backup that verifies"
@@ -93,6 +101,10 @@ ADVICE: Final = {
     "version-not-found": _REINDEX,
     "name-not-found": _REINDEX,
     "number-not-found": _REINDEX,
+    "category-not-found": _REINDEX,
+    "type-not-found": _REINDEX,
+    "timestamp-not-found": _REINDEX,
+    "correlation-not-found": _REINDEX,
     "category-number": _RESTORE,
     "stream-number": _FOREIGN,
     "wrong-category": _FOREIGN,

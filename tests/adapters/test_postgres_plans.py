@@ -56,10 +56,13 @@ PAGE = {"low": 51, "after": 50, "high": 2**63 - 1, "limit": 1000}
 # What `verify` asks: all the indexes by which it touches the tables, and no other.
 AUDITS: dict[str, set[str]] = {
     "AUDIT_EVENTS": {
-        "events_pkey", "events_by_id", "events_by_stream", "events_by_category", "streams_pkey", "types_pkey",
+        "events_pkey", "events_by_id", "events_by_stream", "events_by_category", "events_by_type", "events_by_timestamp",
+        "events_by_correlation", "streams_pkey", "types_pkey", "categories_pkey",
+    },
+    "AUDIT_STREAMS": {
+        "streams_pkey", "streams_by_id", "streams_by_category", "streams_by_number", "events_by_stream",
         "categories_pkey",
     },
-    "AUDIT_STREAMS": {"streams_pkey", "streams_by_id", "streams_by_number", "events_by_stream", "categories_pkey"},
     "AUDIT_CATEGORIES": {"categories_pkey", "categories_by_name", "events_by_category"},
     "AUDIT_TYPES": {"types_pkey", "types_by_name", "events_by_type"},
 }  # fmt: skip

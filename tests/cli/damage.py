@@ -18,6 +18,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from evstore import EventData, Metadata, connect
+from evstore.adapters.shared import correlation_hash
 from tests.cli.elsewhere import server_of
 
 if TYPE_CHECKING:
@@ -115,6 +116,25 @@ DAMAGES: Final[dict[str, Damage]] = {
     ),
     "an id is not in its index": past(
         "events_by_id", "UPDATE events SET id = {id} WHERE global_position = 3", ("id-not-found", 3, "A-1"),
+    ),
+    "an event is not in the index of its type": past(
+        "events_by_type", "UPDATE events SET type_key = 2 WHERE global_position = 6", ("type-not-found", 6, B1),
+    ),
+    "an event is not in the index of its time": past(
+        "events_by_timestamp", "UPDATE events SET timestamp = 5 WHERE global_position = 3",
+        ("timestamp-not-found", 3, "A-1"),
+    ),
+    "an event is not in the index of its correlation id": past(
+        "events_by_correlation",
+        """UPDATE events SET metadata = '{"correlationId":"c"}', correlation_hash = {hash of c} WHERE global_position = 6""",
+        ("correlation-not-found", 6, B1),
+    ),
+    "the last event of a category is not in its index": past(
+        "events_by_category", "UPDATE events SET category_key = 1, category_number = 4 WHERE global_position = 6",
+        ("category-not-found", 6, B1), ("wrong-category", 6, B1),
+    ),
+    "a stream is not in the index of its category": past(
+        "streams_by_category", "UPDATE streams SET stream_id = 'A-3' WHERE key = 2", ("category-not-found", None, "A-3"),
     ),
     "an id is too short": sqlite_only(
         "UPDATE events SET id = x'00' WHERE global_position = 3", ("bad-id", 3, "A-1"),
@@ -264,8 +284,8 @@ DAMAGES: Final[dict[str, Damage]] = {
         "DROP INDEX events_by_type; CREATE INDEX events_by_type ON events (type_key)", ("changed-index", None, None)
     ),
     "an index of other rows": both(
-        "DROP INDEX events_by_timestamp;"
-        "CREATE INDEX events_by_timestamp ON events (timestamp, global_position) WHERE timestamp > 0",
+        "DROP INDEX events_by_correlation;"
+        "CREATE INDEX events_by_correlation ON events (correlation_hash, global_position)",
         ("changed-index", None, None),
     ),
     "the primary key is missing": Damage(
@@ -301,11 +321,15 @@ def plant(command: Command, damage: Damage) -> None:
     """Carry the statements out on its store, past all that defends it, and let that stand again afterwards."""
     if command.database:
         assert damage.postgres is not None
-        _plant_on_postgres(command, damage.postgres.replace("{id}", f"'{ID}'"), damage.past)
+        _plant_on_postgres(command, _completed(damage.postgres, f"'{ID}'"), damage.past)
     else:
         assert damage.sqlite is not None
         blob = ID.replace("-", "")
-        _plant_on_sqlite(f"{command.folder}/evstore.db", damage.sqlite.replace("{id}", f"x'{blob}'"), damage.past)
+        _plant_on_sqlite(f"{command.folder}/evstore.db", _completed(damage.sqlite, f"x'{blob}'"), damage.past)
+
+
+def _completed(sql: str, an_id: str) -> str:
+    return sql.replace("{id}", an_id).replace("{hash of c}", str(correlation_hash("c")))
 
 
 def _plant_on_postgres(command: Command, sql: str, past: str) -> None:

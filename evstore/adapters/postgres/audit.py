@@ -1,6 +1,8 @@
 """What a PostgreSQL store tells of itself: the statements, whole, and how their rows are read.
 
-What must be found in an index is looked up there: for a small table the planner would rather read the table.
+What must be found in an index is looked up there: for a small table the planner would rather read the table. Where
+another index leads to the same row, ORDER BY with = ANY, which can find several, lets it take this one: after the
+other it would have to sort.
 Lookups that end in LIMIT are not made joins of, so that a page never costs by the size of the store.
 """
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 BY_INDEX: Final = """
 SELECT
   pg_catalog.set_config('enable_seqscan', 'off', true),
+  pg_catalog.set_config('enable_sort', 'off', true),
   pg_catalog.set_config('jit', 'off', true)
 """
 
@@ -45,7 +48,21 @@ SELECT
    WHERE (stream_key, version) = (page.stream_key, page.version - 1)),
   page.category_number,
   CASE WHEN before.category_key = page.category_key THEN before.category_number END,
-  page.correlation_hash
+  page.correlation_hash,
+  (SELECT true FROM evstore.events
+   WHERE category_key = ANY (ARRAY[page.category_key]) AND global_position = page.global_position
+   ORDER BY category_key LIMIT 1) IS TRUE,
+  (SELECT true FROM evstore.events
+   WHERE type_key = ANY (ARRAY[page.type_key]) AND global_position = page.global_position
+   ORDER BY type_key LIMIT 1) IS TRUE,
+  (SELECT true FROM evstore.events
+   WHERE timestamp = ANY (ARRAY[page.timestamp]) AND global_position = page.global_position
+   ORDER BY timestamp LIMIT 1) IS TRUE,
+  page.correlation_hash IS NULL OR
+  (SELECT true FROM evstore.events
+   WHERE correlation_hash = ANY (ARRAY[page.correlation_hash]) AND global_position = page.global_position
+     AND correlation_hash IS NOT NULL
+   ORDER BY correlation_hash LIMIT 1) IS TRUE
 FROM (
   SELECT * FROM evstore.events
   WHERE global_position >= %(low)s AND global_position <= %(high)s
@@ -78,7 +95,10 @@ SELECT
   page.category_number,
   CASE WHEN before.category_key = page.category_key THEN before.category_number END,
   (SELECT min(key) FROM evstore.streams
-   WHERE (category_key, category_number) = (page.category_key, page.category_number))
+   WHERE (category_key, category_number) = (page.category_key, page.category_number)),
+  (SELECT true FROM evstore.streams
+   WHERE category_key = ANY (ARRAY[page.category_key]) AND stream_id = page.stream_id
+   ORDER BY category_key LIMIT 1) IS TRUE
 FROM (
   SELECT * FROM evstore.streams WHERE key > %(after)s ORDER BY key LIMIT (SELECT %(limit)s::bigint)
 ) AS page

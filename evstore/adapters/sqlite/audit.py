@@ -38,7 +38,15 @@ SELECT
   (SELECT before.category_number FROM events AS before INDEXED BY events_by_category
    WHERE before.category_key = events.category_key AND before.global_position < events.global_position
    ORDER BY before.global_position DESC LIMIT 1),
-  events.correlation_hash
+  events.correlation_hash,
+  EXISTS (SELECT 1 FROM events AS same INDEXED BY events_by_category
+    WHERE same.category_key = events.category_key AND same.global_position = events.global_position),
+  EXISTS (SELECT 1 FROM events AS same INDEXED BY events_by_type
+    WHERE same.type_key = events.type_key AND same.global_position = events.global_position),
+  EXISTS (SELECT 1 FROM events AS same INDEXED BY events_by_timestamp
+    WHERE same.timestamp = events.timestamp AND same.global_position = events.global_position),
+  events.correlation_hash IS NULL OR EXISTS (SELECT 1 FROM events AS same INDEXED BY events_by_correlation
+    WHERE same.correlation_hash = events.correlation_hash AND same.global_position = events.global_position)
 FROM events
 LEFT JOIN streams ON streams.key = events.stream_key
 LEFT JOIN types ON types.key = events.type_key
@@ -59,7 +67,9 @@ SELECT
   (SELECT max(before.category_number) FROM streams AS before INDEXED BY streams_by_number
    WHERE before.category_key = streams.category_key AND before.category_number < streams.category_number),
   (SELECT min(same.key) FROM streams AS same INDEXED BY streams_by_number
-   WHERE same.category_key = streams.category_key AND same.category_number = streams.category_number)
+   WHERE same.category_key = streams.category_key AND same.category_number = streams.category_number),
+  EXISTS (SELECT 1 FROM streams AS same INDEXED BY streams_by_category
+    WHERE same.category_key = streams.category_key AND same.stream_id = streams.stream_id)
 FROM streams
 LEFT JOIN categories ON categories.key = streams.category_key
 WHERE streams.key > :after
@@ -111,9 +121,11 @@ _ABSENT: Final = type(None)
 _EVENT: Final = (
     (bytes,), (str, _ABSENT), (str, _ABSENT), (str,), (str,), (int,), (int,), (int,), (str, _ABSENT),
     (str, _ABSENT), (int, _ABSENT), (int, _ABSENT), (int, _ABSENT), (int,), (int, _ABSENT), (int, _ABSENT),
+    (int,), (int,), (int,), (int,),
 )  # fmt: skip
 _NAME: Final = (
     (int,), (str,), (int, _ABSENT), (int,), (str, _ABSENT), (int,), (int, _ABSENT), (int, _ABSENT),
+    (int,),
 )  # fmt: skip
 
 
@@ -175,7 +187,7 @@ class SqliteAudits:
 def _completed(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """SQLite knows no boolean; only streams have numbers."""
     key, name, found, has_events, *more = row
-    return key, name, found, bool(has_events), *(more or (None, 1, None, None))
+    return key, name, found, bool(has_events), *(more or (None, 1, None, None, 1))
 
 
 # A damaged page can hold anything, whatever the table says.
