@@ -13,7 +13,7 @@ from evstore.streams import MAX_VERSION, category_of, check_name, check_stream_i
 from evstore.wire import check_metadata, metadata_from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from evstore.adapters.base import Audits
     from evstore.events import Metadata
@@ -29,12 +29,16 @@ _LAST_US: Final = timestamp_us(datetime.max.replace(tzinfo=UTC))
 
 def line_of(event: AuditedEvent) -> bytes | None:
     """The line of the event, without its line break; None if it cannot be printed."""
-    if event.stream_id is None or event.type is None or not _FIRST_US <= event.timestamp_us <= _LAST_US:
+    printable = not event.strange and event.stream_id is not None and event.type is not None
+    if not printable or not _FIRST_US <= event.timestamp_us <= _LAST_US:
         return None
     return StoredEvent._make(event[:8]).to_json().encode(errors="surrogateescape")
 
 
 def faults_of_event(event: AuditedEvent, audits: Audits) -> Iterator[Fault]:
+    if event.strange:
+        yield _strange(event.strange)
+        return
     yield from _faults_of_place(event)
     yield from _faults_of_keys(event)
     yield from _faults_of_searches(event)
@@ -53,6 +57,10 @@ def faults_of_event(event: AuditedEvent, audits: Audits) -> Iterator[Fault]:
         wanted = audits.correlation_hash(correlation_id) if correlation_id else None
         if event.correlation_hash != wanted:
             yield "correlation-hash", f"the hash of its correlation id is {wanted}, not {event.correlation_hash}"
+
+
+def _strange(columns: Sequence[str]) -> Fault:
+    return "bad-value", f"of its {' and '.join(columns)} there is no value, or one of another kind"
 
 
 def _said(what: str, text: str, error: InvalidPayloadError) -> str:
@@ -123,6 +131,9 @@ def _faults_of_searches(event: AuditedEvent) -> Iterator[Fault]:
 
 def faults_of_name(what: What, name: AuditedName) -> Iterator[Fault]:
     shown = f'{what} "{name.name}"'
+    if name.strange:
+        yield _strange(name.strange)
+        return
     try:
         if what == "type":
             check_name("event type", name.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Literal, TypeAlias
 
     What: TypeAlias = Literal["category", "type", "stream"]
@@ -60,6 +61,8 @@ class AuditedEvent(NamedTuple):
     in_timestamp: bool = True
     in_correlation: bool = True
     """Also if it has no correlation id."""
+    strange: Sequence[str] = ()
+    """What is no value that its column can hold, and is left out here."""
 
 
 class AuditedName(NamedTuple):
@@ -81,6 +84,8 @@ class AuditedName(NamedTuple):
     """The key of the first stream of the category that has this number."""
     in_category: bool = True
     """Whether it is found among the streams of its category."""
+    strange: Sequence[str] = ()
+    """As of an event."""
 
 
 _RESTORE: Final = "append nothing, keep a copy of the store as it is, and go back to a backup that verifies"
@@ -116,6 +121,7 @@ ADVICE: Final = {
     "empty-type": _FOREIGN,
     "bad-id": _FOREIGN,
     "bad-name": _FOREIGN,
+    "bad-value": f"readers fail here: {_RESTORE}",
     "bad-data": _EXPORT,
     "bad-metadata": _EXPORT,
     "bad-timestamp": f"readers fail at this event: {_RESTORE}",

@@ -60,28 +60,31 @@ class Verification:
         self._on_progress = on_progress or (lambda _done, _total: None)
         self._hash: bytes | None = None if after else bytes(32)
         self._next = after + 1
-        self._failed: list[str] = []
+        self._failed: dict[str, list[str]] = {}
+        """What could not be read, under the reason."""
 
     def __iter__(self) -> Iterator[Finding]:
-        self.head = self._adapter.head(-1, 0)
-        found_any, cause = False, None
+        end = None
+        try:
+            self.head = self._adapter.head(-1, 0)
+        except CorruptStoreError as error:
+            end = error
         for what, phase in (
             ("the schema", self._schema()),
             ("the names", self._names()),
-            ("the log", self._log()),
+            ("the log", self._log(end)),
             ("the store", self._engine_says()),
         ):
             try:
                 for found in phase:
-                    found_any = True
                     yield found if found.advice else found._replace(advice=ADVICE[found.kind])
             except CorruptStoreError as error:
-                self._failed.append(f"{what} cannot be read on: {error}")
-                cause = error
-        if cause and not found_any and not self.checked:
-            raise cause
-        for message in self._failed:
-            yield Finding("unreadable", message, self._next, advice=ADVICE["unreadable"])
+                self._failed.setdefault(str(error), []).append(what)
+        for reason, parts in self._failed.items():
+            what = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+            yield Finding(
+                "unreadable", f"{what} cannot be read on: {reason}", self._next, advice=ADVICE["unreadable"]
+            )
         if self._hash and not self._failed and not self.unchecked:
             self.digest = f"{self.head}:{self._hash.hex()}"
 
@@ -102,8 +105,11 @@ class Verification:
                     stream_id = name.name if what == "stream" else None
                     yield from (Finding(*fault, None, stream_id) for fault in faults_of_name(what, name))
 
-    def _log(self) -> Iterator[Finding]:
+    def _log(self, end: CorruptStoreError | None) -> Iterator[Finding]:
+        """`end`: why it cannot be found."""
         yield from self._compared(0)
+        if end:
+            raise end
         size = FIRST_PAGE
         low = self._after + 1 if self._after else LOWEST
         while not self.unchecked and low <= self.head:

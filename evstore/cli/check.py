@@ -12,6 +12,7 @@ from evstore.cli.options import From, after_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from evstore import EventStore
     from evstore.findings import Finding
     from evstore.verify import Verification
 
@@ -60,7 +61,7 @@ def verify(
         raise UsageError(f"--expect: {error}") from None
     from evstore.cli.progress import progress  # noqa: PLC0415
 
-    with opened() as store, progress("verifying", max(store.head() - after, 0)) as shown:
+    with opened() as store, progress("verifying", _length(store, after)) as shown:
         verification = store.verify(
             after=after, expect=expect, engine=engine, on_progress=lambda done, _: shown.at(done, done)
         )
@@ -69,6 +70,15 @@ def verify(
     _tell(verification, counted.advice)
     if counted.count:
         raise typer.Exit(CODES["findings"])
+
+
+def _length(store: "EventStore", after: int) -> int:
+    from evstore.errors import CorruptStoreError  # noqa: PLC0415
+
+    try:
+        return max(store.head() - after, 0)
+    except CorruptStoreError:  # which is what will be found
+        return 0
 
 
 class _Counted:
@@ -103,7 +113,8 @@ def _tell(verification: "Verification", advice: dict[str, str]) -> None:
         for kind, what in advice.items():
             render.note(f"{kind}: {what}", "advice")
     digest = f"; digest {verification.digest}" if verification.digest else ""
-    render.note(f"{verification.checked} events checked, up to position {verification.head}{digest}")
+    events = "event" if verification.checked == 1 else "events"
+    render.note(f"{verification.checked} {events} checked, up to position {verification.head}{digest}")
     if verification.unchecked:
         render.note(f"the events were not checked: {verification.unchecked}")
     if verification.skipped:

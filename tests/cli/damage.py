@@ -47,6 +47,15 @@ def sqlite_only(sql: str, *findings: Found) -> Damage:
     return Damage(sql, None, {*findings})
 
 
+def loosened(sql: str, *findings: Found) -> Damage:
+    """The statement stores what STRICT and NOT NULL forbid, while the tables do not say so."""
+    change = "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = {} WHERE type = 'table'; PRAGMA writable_schema = RESET;"
+    kept = "CREATE TEMP TABLE kept AS SELECT name, sql FROM sqlite_schema WHERE type = 'table';"
+    off = change.format("replace(replace(sql, ') STRICT', ')'), 'NOT NULL', '')")
+    on = change.format("(SELECT kept.sql FROM kept WHERE kept.name = sqlite_master.name)")
+    return sqlite_only(f"{kept} {off} {sql}; {on}", *findings)
+
+
 def replacing(indexes: dict[str, str], sql: str, *findings: Found) -> Damage:
     """The statement does what these indexes forbid, so that they were replaced by others of their names."""
     made = "".join(f"DROP INDEX {name}; CREATE INDEX {name} ON {on}; " for name, on in indexes.items())
@@ -233,6 +242,25 @@ DAMAGES: Final[dict[str, Damage]] = {
     "data that is no JSON": sqlite_only(
         "UPDATE events SET data = 'NaN' WHERE global_position = 3", ("bad-data", 3, "A-1")
     ),
+    "data that is no text": loosened(
+        "UPDATE events SET data = x'31' WHERE global_position = 3", ("bad-value", 3, "A-1")
+    ),
+    "data that is missing": loosened(
+        "UPDATE events SET data = NULL WHERE global_position = 3", ("bad-value", 3, "A-1")
+    ),
+    "a version that is no number": loosened(
+        "UPDATE events SET version = 'one' WHERE global_position = 6", ("bad-value", 6, B1)
+    ),
+    "an id that is no blob": loosened(
+        "UPDATE events SET id = 'one' WHERE global_position = 6", ("bad-value", 6, B1)
+    ),
+    "a stream's number that is none": loosened(
+        "UPDATE streams SET category_number = 'two' WHERE stream_id = 'A-2'", ("bad-value", None, "A-2")
+    ),
+    "a type whose name is no text": loosened(
+        "UPDATE types SET name = x'55' WHERE name = 'U'",
+        ("bad-value", None, None), ("bad-value", 4, B1), ("bad-value", 5, B1),
+    ),
     "data with a line break": both(
         """UPDATE events SET data = '{"a":\n1}' WHERE global_position = 3""", ("bad-data", 3, "A-1")
     ),
@@ -302,6 +330,12 @@ DAMAGES: Final[dict[str, Damage]] = {
         {("changed-trigger", None, None)},
     ),
     "a table is missing": Damage("DROP TABLE consumers", "DROP TABLE staged", {("missing-table", None, None)}),
+    "the table of events is missing": both(
+        "DROP TABLE events", ("missing-table", None, None), ("unreadable", 1, None),
+    ),
+    "the table of streams is missing": both(
+        "DROP TABLE streams", ("missing-table", None, None), ("unreadable", 1, None),
+    ),
     "a function is missing": Damage(
         None, "DROP FUNCTION sweep_staged_v1", {("missing-function", None, None)}
     ),
@@ -332,10 +366,14 @@ def _completed(sql: str, an_id: str) -> str:
     return sql.replace("{id}", an_id).replace("{hash of c}", str(correlation_hash("c")))
 
 
+def _keeps_triggers(sql: str) -> bool:
+    return "TRIGGER" in sql or "DROP TABLE" in sql
+
+
 def _plant_on_postgres(command: Command, sql: str, past: str) -> None:
     server, schema = server_of(command)
     statements = sql.split(";")
-    if "TRIGGER" not in sql:
+    if not _keeps_triggers(sql):
         tables = ("events", "streams", "categories", "types")
         off, on = ([f"ALTER TABLE {each} {what} TRIGGER ALL" for each in tables] for what in ("DISABLE", "ENABLE"))
         statements = [*off, *statements, *on]
@@ -351,7 +389,7 @@ def _kept_up(index: str, ready: bool) -> str:
 def _plant_on_sqlite(path: str, sql: str, past: str) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         triggers = []
-        if "TRIGGER" not in sql:
+        if not _keeps_triggers(sql):
             triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
         for name, _ in triggers:
             connection.execute(f"DROP TRIGGER {name}")

@@ -85,7 +85,8 @@ def test_from_leaves_out_what_is_before(evstore: Command, capfd: pytest.CaptureF
         code, found, notes = verified(evstore, capfd, "--from", str(first))
         assert places(found) == [("correlation-hash", position) for position in wrong]
         assert code == (1 if wrong else 0)
-        assert f"note: {max(7 - first, 0)} events checked, up to position 6" in notes
+        count = max(7 - first, 0)
+        assert f"note: {count} {'event' if count == 1 else 'events'} checked, up to position 6" in notes
         assert ("digest" in notes) == (first == 1)
 
 

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.shared import correlation_hash
 from evstore.adapters.sqlite.writing import id_from_blob
-from evstore.errors import CorruptStoreError
 from evstore.findings import AuditedEvent, AuditedName, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from types import ModuleType
 
@@ -116,7 +115,6 @@ _NAMES: Final[dict[What, str]] = {
 }
 # Text that is not UTF-8 must be told, not be stumbled over.
 _text: Final = partial(str, encoding="utf-8", errors="surrogateescape")
-_OTHER: Final = "holds values of other kinds than its columns"
 _ABSENT: Final = type(None)
 _EVENT: Final = (
     (bytes,), (str, _ABSENT), (str, _ABSENT), (str,), (str,), (int,), (int,), (int,), (str, _ABSENT),
@@ -138,17 +136,11 @@ class SqliteAudits:
 
     def events(self, low: int, high: int, limit: int) -> list[AuditedEvent]:
         rows = self._rows(AUDIT_EVENTS, {"low": low, "high": high, "limit": limit})
-        for row in rows:
-            if not _is_event(tuple(map(type, row))):
-                raise CorruptStoreError(f"the event at position {row[6]} {_OTHER}")
-        return [AuditedEvent(id_from_blob(row[0]), *row[1:]) for row in rows]
+        return [AuditedEvent._make([id_from_blob(row[0]), *row[1:], strange]) for row, strange in map(_kept, rows)]
 
     def names(self, what: What, after: int | str | None, limit: int) -> list[AuditedName]:
         rows = self._rows(_NAMES[what], {"after": -(2**63) if after is None else after, "limit": limit})
-        for row in rows:
-            if not _is_name(tuple(map(type, row))):
-                raise CorruptStoreError(f"the {what} with key {row[0]} {_OTHER}")
-        return [AuditedName._make(_completed(row)) for row in rows]
+        return [AuditedName._make([*_completed(row), strange]) for row, strange in map(_kept, rows)]
 
     def schema(self) -> list[Finding]:
         """Tables by name, indexes and triggers by all they say, compared with what schema.sql makes."""
@@ -184,23 +176,33 @@ class SqliteAudits:
         return rows
 
 
-def _completed(row: tuple[Any, ...]) -> tuple[Any, ...]:
+def _completed(row: Sequence[Any]) -> tuple[Any, ...]:
     """SQLite knows no boolean; only streams have numbers."""
     key, name, found, has_events, *more = row
     return key, name, found, bool(has_events), *(more or (None, 1, None, None, 1))
 
 
-# A damaged page can hold anything, whatever the table says.
+def _kept(row: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[str]]:
+    """The row without what cannot be a value of its column, and what that is. A damaged page can hold anything,
+    whatever the table says."""
+    strange = _strange(tuple(map(type, row)))
+    if not strange:
+        return row, ()
+    kinds, fields = _columns(len(row))
+    return (
+        [kinds[at][0]() if at in strange else value for at, value in enumerate(row)],
+        [fields[at].removesuffix("_json").removesuffix("_us").replace("_", " ") for at in strange],
+    )
 
 
 @cache
-def _is_event(found: tuple[type, ...]) -> bool:
-    return all(each in allowed for each, allowed in zip(found, _EVENT, strict=True))
+def _strange(found: tuple[type, ...]) -> list[int]:
+    kinds, _ = _columns(len(found))
+    return [at for at, each in enumerate(found) if each not in kinds[at]]
 
 
-@cache
-def _is_name(found: tuple[type, ...]) -> bool:
-    return all(each in allowed for each, allowed in zip(found, _NAME, strict=False))
+def _columns(width: int) -> tuple[Sequence[tuple[type, ...]], Sequence[str]]:
+    return (_EVENT, AuditedEvent._fields) if width == len(_EVENT) else (_NAME, AuditedName._fields)
 
 
 def _differences(made: list[tuple[Any, ...]], there: list[tuple[Any, ...]]) -> Iterator[Finding]:
@@ -210,7 +212,9 @@ def _differences(made: list[tuple[Any, ...]], there: list[tuple[Any, ...]]) -> I
         if kind != "table" and ("table", table) not in found:
             continue  # the table is missing, and all that belongs to it
         if (kind, name) not in found:
-            yield Finding(f"missing-{kind}", f"{what} is missing", advice=f"make it again: {_line(text)}")
+            # In an empty table, new names would get the keys of those that are lost, and their events.
+            again = "restore a backup that has it" if kind == "table" else f"make it again: {_line(text)}"
+            yield Finding(f"missing-{kind}", f"{what} is missing", advice=again)
         elif kind != "table" and _line(found[kind, name]) != _line(text):
             advice = f"drop it and make it again: {_line(text)}"
             yield Finding(f"changed-{kind}", f"{what} is not what evstore makes", advice=advice)

@@ -93,6 +93,7 @@ def _application_id(sqlite: ModuleType, path: str, timeout: float) -> int:
 def _ask(sqlite: ModuleType, uri: str, timeout: float) -> int:
     connection = sqlite.connect(uri, uri=True, timeout=timeout)
     try:
+        connection.execute("PRAGMA writable_schema = ON")  # else a file that was cut off does not tell its header
         (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     finally:
         connection.close()
