@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli.damage import Damage, plant
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -39,6 +41,40 @@ def test_init_again_changes_nothing_and_succeeds(evstore: Command, backend: str)
     before = seen()
     assert json.loads(evstore.ok("init").out)["events"] == 1
     assert seen() == before
+
+
+NOT_ONE = {
+    "none": Damage("DELETE FROM store", "DELETE FROM store", set()),
+    "two": Damage(
+        "INSERT INTO store VALUES (2, 1, 1)",
+        "ALTER TABLE store DROP CONSTRAINT store_id_check; INSERT INTO store VALUES (2, 'EVST', 1, 1, 1)",
+        set(),
+    ),
+}
+TOO_OLD = Damage("PRAGMA user_version = 0", "UPDATE store SET schema_version = 0", set())
+
+
+@pytest.mark.parametrize("rows", NOT_ONE)
+@pytest.mark.parametrize(
+    "words", [("init",), ("replay", "--all"), ("append", "A-1", "-t", "T", "-d", "1"), ("verify",)]
+)
+def test_what_does_not_say_once_who_may_use_it_is_no_store(
+    store: Command, rows: str, words: tuple[str, ...]
+) -> None:
+    plant(store, NOT_ONE[rows])
+    done = store(*words)
+    assert (done.code, done.out) == (6, b"")
+    assert "is not an event store" in done.err
+
+
+@pytest.mark.parametrize(
+    "words", [("init",), ("replay", "--all"), ("append", "A-1", "-t", "T", "-d", "1"), ("verify",)]
+)
+def test_a_store_of_a_schema_before_the_first_is_too_old(store: Command, words: tuple[str, ...]) -> None:
+    plant(store, TOO_OLD)
+    done = store(*words)
+    assert (done.code, done.out) == (6, b"")
+    assert "is too old for this evstore: its schema is 0, the oldest known is 1\nhint: evstore migrate" in done.err
 
 
 @FILE

@@ -26,6 +26,7 @@ from evstore.errors import (
     NotAStoreError,
     NotInitializedError,
     SchemaTooNewError,
+    SchemaTooOldError,
     StoreClosedError,
     UnavailableError,
 )
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 SCHEMA_NUMBER: Final = 1
 """The number of the schema that this evstore makes, reads and writes."""
+OLDEST_SCHEMA: Final = 1
 APPLICATION: Final = "EVST"
 POSITION: Final = 6
 """Where a row of an event has its global position."""
@@ -154,7 +156,11 @@ class PostgresAdapter:
         if not self._admitted:
             self._oldest = self._tried(self._asked)
             self._admitted = True
-        _, reader, writer = self._oldest
+        number, reader, writer = self._oldest
+        if number < OLDEST_SCHEMA:
+            raise SchemaTooOldError(
+                self._place.shown, f"its schema is {number}, the oldest known is {OLDEST_SCHEMA}"
+            )
         if reader > SCHEMA_NUMBER or (to_write and writer > SCHEMA_NUMBER):
             what = "readers" if reader > SCHEMA_NUMBER else "writers"
             raise SchemaTooNewError(

@@ -24,7 +24,9 @@ from evstore.errors import (
     CorruptStoreError,
     InvalidUrlError,
     MissingDependencyError,
+    NotAStoreError,
     SchemaTooNewError,
+    SchemaTooOldError,
     StoreBusyError,
     StoreClosedError,
 )
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = 1
 """The number of the schema that this evstore makes, reads and writes."""
+OLDEST_SCHEMA: Final = 1
 OLDEST_SQLITE: Final = (3, 37)  # STRICT tables
 POLL_SECONDS: Final = 0.02
 LONGEST_TIMEOUT: Final = 2_000_000.0  # SQLite counts milliseconds in 31 bits
@@ -139,16 +142,26 @@ class SqliteAdapter:
         check_is_store(self._sqlite, self._path, self._timeout)
         connection = self._connect(self._path, mode)
         try:
-            found = connection.execute(sql.ADMITS).fetchone() or (0, 0)
-            if not all(isinstance(each, int) for each in found):
-                raise CorruptStoreError(f"the event store at {self._path} is damaged: it does not tell its age")
-            if found[0] > SCHEMA or (mode == "rw" and found[1] > SCHEMA):
-                what = "readers" if found[0] > SCHEMA else "writers"
-                raise SchemaTooNewError(self._path, f"it admits {what} of schema {max(found)}, this is {SCHEMA}")
+            self._admit(connection.execute(sql.ADMITS).fetchall(), to_write=mode == "rw")
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _admit(self, rows: Sequence[tuple[Any, ...]], *, to_write: bool) -> None:
+        """Raise unless this evstore may use the store."""
+        if len(rows) != 1:
+            raise NotAStoreError(self._path, "what made it was no evstore")
+        if not all(isinstance(each, int) for each in rows[0]):
+            raise CorruptStoreError(f"the event store at {self._path} is damaged: it does not tell its age")
+        number, reader, writer = rows[0]
+        if number < OLDEST_SCHEMA:
+            raise SchemaTooOldError(self._path, f"its schema is {number}, the oldest known is {OLDEST_SCHEMA}")
+        if reader > SCHEMA or (to_write and writer > SCHEMA):
+            what = "readers" if reader > SCHEMA else "writers"
+            raise SchemaTooNewError(
+                self._path, f"it admits {what} of schema {max(reader, writer)}, this is {SCHEMA}"
+            )
 
     def _open_writer(self) -> Any:
         connection = self._open("rw")

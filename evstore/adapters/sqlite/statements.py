@@ -11,7 +11,7 @@ from typing import Final
 # --- Opening -------------------------------------------------------------------------------------------------
 
 ADMITS: Final = """
-SELECT min_reader, min_writer FROM store
+SELECT (SELECT user_version FROM pragma_user_version), min_reader, min_writer FROM store
 """
 
 # --- Appending -----------------------------------------------------------------------------------------------
