@@ -19,7 +19,7 @@ from evstore.errors import (
     PositionConflictError,
 )
 from evstore.events import EventData, StoredEvent, Write
-from evstore.streams import ANY_VERSION, check_same, check_stream_id
+from evstore.streams import ANY_VERSION, MAX_VERSION, check_same, check_stream_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,8 +49,8 @@ def arrival(store: EventStore, place: str, stored: StoredEvent) -> Arrival:
     """The event, checked by every rule of an append. Raises InvalidInputError."""
     try:
         check_stream_id(stored.stream_id)
-        if stored.version < 1 or stored.global_position < 1:
-            raise InvalidInputError("a version and a global position are numbers from 1")
+        if not (0 < stored.version <= MAX_VERSION and 0 < stored.global_position <= MAX_VERSION):
+            raise InvalidInputError(f"a version and a global position are numbers from 1 to {MAX_VERSION}")
         event = EventData.from_json(stored.type, stored.data_json, stored.metadata, stored.id)
         return Arrival(place, stored, store.check(event))
     except InvalidInputError as error:

@@ -152,6 +152,8 @@ def test_renumbered_events_keep_all_but_positions_and_versions(store):
         ({"metadata_json": '{"who":"me"}'}, 'unknown metadata key "who"'),
         ({"version": 0}, "numbers from 1"),
         ({"global_position": -1}, "numbers from 1"),
+        ({"version": 2**63}, "numbers from 1 to 9223372036854775807"),
+        ({"global_position": 10**30}, "numbers from 1 to 9223372036854775807"),
     ],
 )
 def test_an_event_that_breaks_a_rule_is_refused_at_its_place(store, change, said):
