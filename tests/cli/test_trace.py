@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -9,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from evstore import EventData, Metadata, Write, connect
+from tests.cli.damage import both, plant
 from tests.cli.test_inspect import DAY, FIRST, WIDTHS, cells, screen
 from tests.cli.test_terminal import seen
 
@@ -62,6 +64,17 @@ def test_a_pipe_gets_the_lines_of_replay(told: Command) -> None:
     out = told.ok("trace", "c").out
     assert out == told.ok("replay", "--all", "--correlation-id", "c").out
     assert out.count(b"\n") == 5
+
+
+@pytest.mark.sqlite_only("PostgreSQL stores nothing as JSON that is none")
+def test_an_event_whose_metadata_is_damaged_is_named_as_the_cause(store: Command) -> None:
+    store.ok("append", "A-1", "-t", "T", "-d", "1", "--correlation-id", "c")
+    plant(store, both("UPDATE events SET metadata = '{bad'"))
+    for words in (("trace", "c"), ("replay", "--all", "--correlation-id", "c")):
+        done = store(*words)
+        assert (done.code, done.out) == (10, b"")
+        assert "is damaged: the metadata of an event is not JSON; evstore verify tells of which\n" in done.err
+    assert json.loads(store("verify").lines[0])["finding"] == "bad-metadata"
 
 
 @pytest.mark.parametrize("form", ["json", "tsv", "ndjson"])

@@ -1,4 +1,8 @@
-"""SQLite's failures in evstore's words, told apart by result code, never by message."""
+"""SQLite's failures in evstore's words, told apart by result code, never by message.
+
+One exception: metadata that is no JSON. Where a statement looks into it, SQLite calls that an error of the
+statement, as it calls a table that is missing.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,8 @@ _BUSY, _LOCKED, _NOTADB = 5, 6, 26
 _DENIED: Final = {3: "no permission", 8: "it is read-only", 14: "cannot be opened", 23: "no authorization"}
 _FULL: Final = {10: "the disk failed", 13: "the disk is full"}
 _NOT_UTF8: Final = "it holds text that is not UTF-8"
+_NO_JSON: Final = "malformed JSON"
+_NO_METADATA: Final = "the metadata of an event is not JSON; evstore verify tells of which"
 _CORRUPT: Final = {1: "its schema is not evstore's", 11: "it is malformed", 19: "it breaks its own rules"}
 
 
@@ -51,6 +57,8 @@ def _translate(code: int | None, error: Exception, path: str, timeout: float) ->
         return DeniedError(f"the event store at {path}: {_DENIED[primary]} ({error})")
     if primary in _FULL:
         return StorageFullError(f"the event store at {path}: {_FULL[primary]} ({error}); nothing was stored")
+    if str(error) == _NO_JSON:
+        return CorruptStoreError(f"the event store at {path} is damaged: {_NO_METADATA}")
     if primary in _CORRUPT:
         return CorruptStoreError(f"the event store at {path} is damaged: {_CORRUPT[primary]} ({error})")
     return EvstoreError(f"SQLite failed at {path}: {error}")
