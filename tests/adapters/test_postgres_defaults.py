@@ -49,6 +49,7 @@ ODD: dict[str, dict[str, object]] = {
     "another style": {
         "timezone": "Asia/Kathmandu", "datestyle": "German, DMY", "intervalstyle": "sql_standard",
         "bytea_output": "escape", "extra_float_digits": "-15", "backslash_quote": "on", "row_security": "off",
+        "quote_all_identifiers": "on",
     },
     "other plans": {
         "enable_indexscan": "off", "enable_bitmapscan": "off", "enable_indexonlyscan": "off",
@@ -80,6 +81,7 @@ def test_the_defaults_of_a_role_change_nothing(newest: Server, settings: dict[st
         assert len(store.append("Order-1", LARGE, 3)) == len(LARGE)
         assert [info.version for info in store.streams()] == [3 + len(LARGE)]
         assert store.get(events[1].id) == stored[1]
+        assert [*store.verify()] == []
         assert store.info().durability["synchronousCommit"] == "on"
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # For the transaction alone.
 BY_INDEX: Final = """
 SELECT
+  pg_catalog.set_config('enable_indexscan', 'on', true),
+  pg_catalog.set_config('enable_indexonlyscan', 'on', true),
   pg_catalog.set_config('enable_seqscan', 'off', true),
   pg_catalog.set_config('enable_sort', 'off', true),
   pg_catalog.set_config('jit', 'off', true)
@@ -205,7 +207,7 @@ _MADE = re.compile(
 )
 _KEY = re.compile(r"^  (\w+) \w+ PRIMARY KEY|^  PRIMARY KEY \((.*)\)", re.MULTILINE)
 _ON = re.compile(r"^CREATE .* ON \S+\.(\w+)")
-_INDEX = re.compile(r"CREATE (UNIQUE )?INDEX \S+ ON \S+ (?:USING btree )?(.*)", re.DOTALL)
+_INDEX = re.compile(r"CREATE (UNIQUE )?INDEX \S+ ON \S+ (?:USING \W?btree\W? )?(.*)", re.DOTALL)
 
 
 class PostgresAudits:
