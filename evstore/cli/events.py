@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from evstore.events import StoredEvent
 
-_LINES_AT_ONCE: Final = 256
 _ROWS_AT_ONCE: Final = 1000
 
 # What `--fields` can name, beside paths into data and metadata: the text of the value.
@@ -87,15 +86,12 @@ class _Counted:
 
 
 def _lines(lines: Iterable[str], *, live: bool) -> None:
-    if live:
-        for each in lines:
-            render.line(each)
-            render.flush()
+    if not live:
+        render.lines(lines)
         return
-    source = iter(lines)
-    while some := list(islice(source, _LINES_AT_ONCE)):
-        text = "\n".join(map(render.terminal, some) if settings.on_terminal() else some)
-        render.write(text + "\n")
+    for each in lines:
+        render.line(each)
+        render.flush()
 
 
 def _json(event: StoredEvent, fields: Sequence[str] | None) -> str:

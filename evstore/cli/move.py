@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from evstore import EventStore, StoredEvent
     from evstore.transfer import Arrival
 
-LINES_AT_ONCE = 256
-
 
 def export(
     category: Annotated[
@@ -76,15 +74,9 @@ def export(
         head = store.head()
         events = store.replay(**filters, after=after, to=to)
         if output is None:
-            _to_stdout(events)
+            render.lines(event.to_json() for event in events)
         else:
             _to_file(events, output, force=force, after=after, head=head)
-
-
-def _to_stdout(events: "Iterator[StoredEvent]") -> None:
-    watched = settings.on_terminal()
-    for lines in _lines(events):
-        render.write("".join(f"{render.terminal(each[:-1])}\n" for each in lines) if watched else "".join(lines))
 
 
 def _to_file(events: "Iterator[StoredEvent]", output: str, *, force: bool, after: int, head: int) -> None:
@@ -92,27 +84,23 @@ def _to_file(events: "Iterator[StoredEvent]", output: str, *, force: bool, after
     from evstore.cli.progress import progress  # noqa: PLC0415
 
     count, last = 0, 0
+
+    def lines() -> Iterator[str]:
+        nonlocal count, last
+        for event in events:
+            count += 1
+            last = event.global_position
+            yield f"{event.to_json()}\n"
+
     with to_the_end(), new_file(output, force=force) as file, progress("exporting", head - after) as shown:
-        for lines, last in _with_position(events):
-            file.write("".join(lines).encode())
-            count += len(lines)
+        for some in render.grouped(lines()):
+            file.write("".join(some).encode())
             shown.at(last - after, count)
     size = os.stat(output).st_size  # noqa: PTH116 - pathlib loads more
     if settings.as_table():
         render.line(f"{count:,} events, up to position {last:,}, in {output} ({size:,} bytes)")
     else:
         render.one({"place": os.path.abspath(output), "events": count, "headPosition": last, "sizeBytes": size})  # noqa: PTH100
-
-
-def _lines(events: "Iterator[StoredEvent]") -> Iterator[list[str]]:
-    return (lines for lines, _ in _with_position(events))
-
-
-def _with_position(events: "Iterator[StoredEvent]") -> Iterator[tuple[list[str], int]]:
-    from itertools import islice  # noqa: PLC0415
-
-    while some := list(islice(events, LINES_AT_ONCE)):
-        yield [f"{event.to_json()}\n" for event in some], some[-1].global_position
 
 
 def import_(

@@ -11,8 +11,10 @@ from evstore.cli import settings
 from evstore.cli.exits import InputOutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+_TOGETHER: Final = 1 << 16
+"""Characters that are written at once."""
 # C0, DEL, C1 and the bidirectional controls: what could move, colour or reorder a terminal.
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -75,6 +77,27 @@ def write(text: str) -> None:
 def line(text: str) -> None:
     """A line of data. On a terminal, whatever could drive it is escaped; in a pipe the bytes stay."""
     write((terminal(text) if settings.on_terminal() else text) + "\n")
+
+
+def lines(texts: Iterable[str]) -> None:
+    """Many lines of data, several at a time."""
+    watched = settings.on_terminal()
+    for some in grouped(texts):
+        write("\n".join(map(terminal, some) if watched else some) + "\n")
+
+
+def grouped(texts: Iterable[str]) -> Iterator[list[str]]:
+    """As many as are worth being written together; of long ones that is one."""
+    some: list[str] = []
+    characters = 0
+    for text in texts:
+        some.append(text)
+        characters += len(text)
+        if characters > _TOGETHER:
+            yield some
+            some, characters = [], 0
+    if some:
+        yield some
 
 
 def terminal(text: str) -> str:

@@ -85,3 +85,15 @@ def test_a_large_replay_takes_little_memory(module_store: Command, large: Path, 
     assert out.count(b"\n") == COUNT + (form == "json")  # the end of the array has a line
     assert len(out) > 20_000_000
     assert peak < 80 * MB
+
+
+def test_long_events_behind_short_ones_take_little_memory(store: Command, tmp_path: Path) -> None:
+    """The page behind many short ones is not as many long ones."""
+    with open(tmp_path / "events", "w") as file:
+        file.writelines(f"{n}\n" for n in range(500))
+        file.writelines(f'"{"x" * 3 * MB}"\n' for _ in range(40))
+    run(store, "append", "A-1", "-t", "T", "-", "--batch", "500", stdin=tmp_path / "events")
+    for words in (("replay", "--all"), ("read", "A-1"), ("replay", "A", "-f", "-n", "540")):
+        out, peak = run(store, *words)
+        assert out.count(b"\n") == 540
+        assert peak < 110 * MB

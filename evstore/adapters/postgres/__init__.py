@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import psycopg
 
+from evstore.adapters.base import Cut
 from evstore.adapters.postgres import reading
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.connections import OneConnection, PooledConnections, milliseconds, unharmed
@@ -252,7 +253,9 @@ class PostgresAdapter:
             f"the event store at {self._place.shown} is damaged: {error.diag.message_primary}"
         )
 
-    def _rows(self, question: Question, position: int = -1) -> list[tuple[Any, ...]]:
+    def _rows(
+        self, question: Question, position: int = -1, fetch: Callable[..., list[Any]] = reading.fetched
+    ) -> list[tuple[Any, ...]]:
         """The answer, once all that it rests on is durable: the highest global position that each row tells at
         `position`, or rests on, stands there."""
         self._admit()
@@ -263,7 +266,7 @@ class PostgresAdapter:
         flushed = self._flushed
 
         def ask(connection: Connection) -> tuple[list[tuple[Any, ...]], int]:
-            rows = connection.execute(statement, question.given).fetchall()
+            rows = fetch(connection, statement, question.given)
             seen = max((row[position] or 0 for row in rows), default=0)
             if seen > self._flushed[0]:
                 self._wait_for_flush(connection)
@@ -304,7 +307,9 @@ class PostgresAdapter:
         return self._events(reading.Question(sql.GET_EVENTS, {"ids": [*ids]}))
 
     def _events(self, question: Question) -> list[StoredEvent]:
-        return [StoredEvent._make(row) for row in self._rows(question, POSITION)]
+        rows = self._rows(question, POSITION, reading.paged)
+        events = map(StoredEvent._make, rows)
+        return Cut(events) if isinstance(rows, Cut) else list(events)
 
     def stream(self, stream_id: str) -> StreamInfo | None:
         rows = self._rows(reading.Question(sql.FIND_STREAM, {"stream_id": stream_id}))

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from evstore.adapters.base import PAGE_CHARACTERS, Cut
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.shared import LAST, closed, correlation_hash, end_of_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from psycopg import Connection
+
     from evstore.adapters.base import NamePage, Page
     from evstore.events import Filter
 
 FIRST: Final = -(2**63)
+DATA: Final = 3
+"""Where a row of an event has its data."""
+CHUNK: Final = 8 if psycopg.pq.version() >= 170000 else 1  # noqa: PLR2004 - older ones take no more than one
+"""Rows that come from the server at a time."""
 
 
 class Question(NamedTuple):
@@ -61,6 +72,28 @@ def of_categories(page: NamePage) -> Question:
 def of_span(since_us: int | None, until_us: int | None) -> Question:
     since = FIRST if since_us is None else since_us
     return Question(sql.SPAN, {"since": since, "last": LAST if until_us is None else until_us - 1})
+
+
+def fetched(connection: Connection, statement: bytes, given: dict[str, Any]) -> list[Any]:
+    return connection.execute(statement, given).fetchall()
+
+
+def paged(connection: Connection, statement: bytes, given: dict[str, Any]) -> list[Any]:
+    """The rows of events, as many as make a page; of those behind it only a few are ever in memory."""
+    alone = connection.info.transaction_status == TransactionStatus.IDLE
+    found: list[Any] = []
+    characters, more = 0, False
+    rows: Any = connection.cursor().stream(statement, given, size=CHUNK)
+    with closing(rows):
+        for row in rows:
+            if characters > PAGE_CHARACTERS:
+                more = True
+                if alone:
+                    break  # what is still to come is cancelled
+                continue  # that would take the transaction with it
+            found.append(row)
+            characters += len(row[DATA])
+    return Cut(found) if more else found
 
 
 def is_askable(question: Question) -> bool:
