@@ -16,8 +16,15 @@ import psycopg
 from evstore.adapters.base import Cut
 from evstore.adapters.postgres import reading
 from evstore.adapters.postgres import statements as sql
-from evstore.adapters.postgres.connections import OneConnection, PooledConnections, milliseconds, unharmed
+from evstore.adapters.postgres.connections import (
+    OneConnection,
+    PooledConnections,
+    is_standby,
+    milliseconds,
+    unharmed,
+)
 from evstore.adapters.postgres.errors import NOT_WRITTEN, SCHEMA, UNKNOWN, meaning, not_the_primary, translated
+from evstore.adapters.postgres.flushing import wait_for_flush
 from evstore.adapters.postgres.place import place_of
 from evstore.adapters.postgres.waiting import LONGEST_PAUSE, SHORTEST_PAUSE, Hints
 from evstore.adapters.postgres.writing import PAUSES, Calls
@@ -51,8 +58,6 @@ APPLICATION: Final = "EVST"
 POSITION: Final = 6
 """Where a row of an event has its global position."""
 QUERY_CANCELED: Final = "57014"
-FLUSH_PAUSES: Final = (0.0005, 0.001, 0.002, 0.004, 0.008)
-"""Seconds in which a writer should have flushed what it committed; then the reader does it."""
 
 __all__ = ["PostgresAdapter", "connect"]
 
@@ -89,49 +94,11 @@ class PostgresAdapter:
     # --- living ---
 
     def initialize(self) -> None:
+        from evstore.adapters.postgres.making import initialize  # noqa: PLC0415
+
         self._check_open()
-        self._tried(self._initialize)
+        self._tried(lambda connection: initialize(connection, self._place, self._admission))
         self._admit()
-
-    def _initialize(self, connection: Connection) -> None:
-        from pkgutil import get_data  # noqa: PLC0415
-
-        if self._is_made(connection):
-            return
-        schema = {"schema": self._place.schema}
-        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED  # what the lock waited for must be seen
-        try:
-            with connection.transaction():
-                connection.execute("SET LOCAL synchronous_commit = on")
-                connection.execute(sql.INITIALIZE_LOCK, schema)
-                there, _, _ = self._occupied(connection)
-                if self._is_made(connection):
-                    return
-                if not there:
-                    connection.execute(sql.in_schema(sql.CREATE_SCHEMA, self._place.schema))
-                text = get_data(__name__, "schema.sql")
-                assert text is not None
-                connection.execute(sql.in_schema(text.decode(), self._place.schema))
-        finally:
-            if not connection.closed:
-                connection.isolation_level = None
-
-    def _is_made(self, connection: Connection) -> bool:
-        """Whether a store is there. Raises if something else is."""
-        there, objects, encoding = self._occupied(connection)
-        if encoding != "UTF8":
-            raise NotAStoreError(self._place.shown, f"the database is encoded in {encoding}; evstore needs UTF8")
-        if not there or not objects:
-            return False
-        found = self._admission(connection)
-        if found is None:
-            raise NotAStoreError(self._place.shown, f'schema "{self._place.schema}" holds something else')
-        return True
-
-    def _occupied(self, connection: Connection) -> tuple[int, int, str]:
-        row = connection.execute(sql.OCCUPIED, {"schema": self._place.schema}).fetchone()
-        assert row is not None
-        return row
 
     def _admission(self, connection: Connection) -> tuple[int, int, int] | None:
         """The store's schema number, the oldest reader and the oldest writer it admits; None if it is no store."""
@@ -169,10 +136,12 @@ class PostgresAdapter:
             )
 
     def _asked(self, connection: Connection) -> tuple[int, int, int]:
+        from evstore.adapters.postgres.making import is_made  # noqa: PLC0415 - most are
+
         found = self._admission(connection)
         if found is not None:
             return found
-        if self._is_made(connection):
+        if is_made(connection, self._place, self._admission):
             raise NotAStoreError(self._place.shown, "what made it was no evstore")
         raise NotInitializedError(self._place.shown)
 
@@ -233,16 +202,14 @@ class PostgresAdapter:
             self._again()
 
     def _explained(self, error: psycopg.Error) -> EvstoreError:
-        """What a failure means. Where something of the schema is missing, look what is there; and where something
-        is not supported, whether it is a standby that says so to an append of a role that is serializable."""
+        """What a failure means. Where something of the schema is missing, look what is there."""
         failed = translated(error, self._place, self._timeout)
-        unsupported = isinstance(error, psycopg.errors.FeatureNotSupported)
-        if meaning(error) != SCHEMA and not unsupported:
-            return failed
         try:
-            if unsupported:
-                ((standby,),) = self._tried(lambda connection: connection.execute(sql.IS_STANDBY).fetchall())
-                return not_the_primary(self._place) if standby else failed
+            # So a standby says to a role that is serializable by default, before anything else.
+            if isinstance(error, psycopg.errors.FeatureNotSupported) and self._tried(is_standby):
+                return not_the_primary(self._place)
+            if meaning(error) != SCHEMA:
+                return failed
             with self._connections.connection() as connection:
                 self._asked(connection)
         except EvstoreError as found:
@@ -262,30 +229,19 @@ class PostgresAdapter:
         if not reading.is_askable(question):
             return []
         statement = sql.in_schema(question.statement, self._place.schema)
-
         flushed = self._flushed
 
         def ask(connection: Connection) -> tuple[list[tuple[Any, ...]], int]:
             rows = fetch(connection, statement, question.given)
             seen = max((row[position] or 0 for row in rows), default=0)
             if seen > self._flushed[0]:
-                self._wait_for_flush(connection)
+                wait_for_flush(connection)
             return rows, seen
 
         found: list[tuple[Any, ...]]
         found, seen = self._tried(ask)
         flushed[0] = max(flushed[0], seen)  # not before: what flushes is the end of the transaction
         return found
-
-    def _wait_for_flush(self, connection: Connection) -> None:
-        written, flushed = connection.execute(sql.WRITTEN).fetchone() or (None, True)
-        for pause in FLUSH_PAUSES:
-            if flushed:
-                return
-            time.sleep(pause)
-            (flushed,) = connection.execute(sql.FLUSHED, {"written": written}).fetchone() or (True,)
-        if not flushed:
-            connection.execute(sql.FLUSH)
 
     # --- writing ---
 

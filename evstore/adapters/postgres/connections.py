@@ -87,6 +87,10 @@ def unharmed(connection: Connection) -> AbstractContextManager[Any]:
     return nullcontext() if alone else connection.transaction()
 
 
+def is_standby(connection: Connection) -> bool:
+    return connection.execute(sql.IS_STANDBY).fetchone() == (True,)
+
+
 class OneConnection:
     """For a process that does one thing. Threads take turns."""
 

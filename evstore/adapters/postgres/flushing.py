@@ -1,0 +1,26 @@
+"""Until what was read is on disk."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from evstore.adapters.postgres import statements as sql
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+FLUSH_PAUSES: Final = (0.0005, 0.001, 0.002, 0.004, 0.008)
+"""Seconds in which a writer should have flushed what it committed; then the reader does it."""
+
+
+def wait_for_flush(connection: Connection) -> None:
+    """Return when all that was committed before is durable; in a transaction, when that has ended as well."""
+    written, flushed = connection.execute(sql.WRITTEN).fetchone() or (None, True)
+    for pause in FLUSH_PAUSES:
+        if flushed:
+            return
+        time.sleep(pause)
+        (flushed,) = connection.execute(sql.FLUSHED, {"written": written}).fetchone() or (True,)
+    if not flushed:
+        connection.execute(sql.FLUSH)

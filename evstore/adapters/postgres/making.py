@@ -1,0 +1,62 @@
+"""What stands where a store would be, and making one there."""
+
+from __future__ import annotations
+
+from pkgutil import get_data
+from typing import TYPE_CHECKING
+
+from psycopg import IsolationLevel
+
+from evstore.adapters.postgres import statements as sql
+from evstore.errors import NotAStoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from psycopg import Connection
+
+    from evstore.adapters.postgres.place import Place
+
+    Admission: TypeAlias = Callable[[Connection], object]
+
+
+def initialize(connection: Connection, place: Place, admission: Admission) -> None:
+    """Make a store if none is there; of several that do so at once, one makes it."""
+    if is_made(connection, place, admission):
+        return
+    connection.isolation_level = IsolationLevel.READ_COMMITTED  # what the lock waited for must be seen
+    try:
+        with connection.transaction():
+            connection.execute("SET LOCAL synchronous_commit = on")
+            connection.execute(sql.INITIALIZE_LOCK, {"schema": place.schema})
+            there, _, _ = _occupied(connection, place)
+            if is_made(connection, place, admission):
+                return
+            if not there:
+                connection.execute(sql.in_schema(sql.CREATE_SCHEMA, place.schema))
+            text = get_data(__package__, "schema.sql")
+            assert text is not None
+            connection.execute(sql.in_schema(text.decode(), place.schema))
+    finally:
+        if not connection.closed:
+            connection.isolation_level = None
+
+
+def is_made(connection: Connection, place: Place, admission: Admission) -> bool:
+    """Whether a store is there, as its admission tells. Raises if something else is."""
+    there, objects, encoding = _occupied(connection, place)
+    if encoding != "UTF8":
+        raise NotAStoreError(place.shown, f"the database is encoded in {encoding}; evstore needs UTF8")
+    if not there or not objects:
+        return False
+    if admission(connection) is None:
+        raise NotAStoreError(place.shown, f'schema "{place.schema}" holds something else')
+    return True
+
+
+def _occupied(connection: Connection, place: Place) -> tuple[int, int, str]:
+    """Whether the schema is there, how many things are in it, and how the database is encoded."""
+    row = connection.execute(sql.OCCUPIED, {"schema": place.schema}).fetchone()
+    assert row is not None
+    return row
