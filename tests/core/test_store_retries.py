@@ -142,6 +142,14 @@ def test_more_events_than_a_page_are_known_again(store):
         store.append("Order-1", [*events[:2400], *events[2401:]])
 
 
+def test_long_events_are_known_again_and_looked_up_all_at_once(store):
+    events = [event(n, f'"{n}{"x" * (1 << 20)}"') for n in range(6)]
+    first = store.append("Order-1", events)
+    again = store.append("Order-1", events)
+    assert (again, again.duplicate) == (first, True)
+    assert list(store.get_many(each.id for each in events).values()) == first
+
+
 # --- several streams ---
 
 

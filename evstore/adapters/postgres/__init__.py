@@ -260,7 +260,8 @@ class PostgresAdapter:
         return self._events(reading.of_log(page, where))
 
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
-        return self._events(reading.Question(sql.GET_EVENTS, {"ids": [*ids]}))
+        rows = self._rows(reading.Question(sql.GET_EVENTS, {"ids": [*ids]}), POSITION)
+        return [*map(StoredEvent._make, rows)]
 
     def _events(self, question: Question) -> list[StoredEvent]:
         rows = self._rows(question, POSITION, reading.paged)
