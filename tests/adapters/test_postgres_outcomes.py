@@ -9,7 +9,14 @@ from uuid import uuid4
 
 import pytest
 
-from evstore import AppendOutcomeUnknownError, ConcurrencyError, EventData, UnavailableError, connect
+from evstore import (
+    AppendOutcomeUnknownError,
+    ConcurrencyError,
+    EventData,
+    StoreClosedError,
+    UnavailableError,
+    connect,
+)
 from evstore.adapters.postgres.writing import MOST_EVENTS
 from evstore.cli.receipts import told_of
 from tests.adapters.others import a_role, wait_for, waiting, writing
@@ -238,6 +245,21 @@ def test_a_writer_that_is_ended_while_it_waits_for_others_tries_again(
             wait_for(lambda: end == "pg_cancel_backend" or waiting(newest, "advisory", schema) not in ([], [pid]))
         assert [each.version for each in appended.result()] == [2, 3, 4]
     assert stored(newest, schema) == [*range(SMALL + 1)]
+
+
+def test_a_writer_that_waits_for_a_connection_when_the_store_is_closed_is_told_so(
+    newest: Server, schema: str
+) -> None:
+    url = newest.url(schema, application_name=schema)
+    with ThreadPoolExecutor() as threads, connect(url, pool_size=2) as store:
+        with writing(newest, schema):
+            writers = [threads.submit(store.append, f"Order-{n}", some(SMALL), 0) for n in (2, 3, 4)]
+            wait_for(lambda: len(waiting(newest, "advisory", schema)) == 2)
+            wait_for(lambda: store._adapter._connections._pool.get_stats()["requests_waiting"] == 1)
+            store.close()
+            (waited,) = wait_for(lambda: [each for each in writers if each.done()])
+            assert type(waited.exception()) is StoreClosedError
+    assert sorted(type(each.exception()) is StoreClosedError for each in writers) == [False, False, True]
 
 
 @pytest.mark.parametrize("pool_size", [1, 2])

@@ -150,7 +150,7 @@ class PooledConnections:
     @contextmanager
     def connection(self, patience: float | None = None) -> Iterator[Connection]:
         """`patience`: seconds to wait for one that is free, if that is less than other writers are waited for."""
-        from psycopg_pool import PoolTimeout  # noqa: PLC0415
+        from psycopg_pool import PoolClosed, PoolTimeout  # noqa: PLC0415
 
         with self._lock:
             if self._closed:
@@ -164,6 +164,8 @@ class PooledConnections:
         while lent is None:
             try:
                 lent = pool.getconn(timeout=step)
+            except PoolClosed as error:  # while this thread waited
+                raise StoreClosedError from error
             except PoolTimeout as error:
                 step = min(step * 2, self._step)
                 if patience is None and self._lent < self._size:
