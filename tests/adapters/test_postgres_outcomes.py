@@ -191,6 +191,17 @@ def test_what_was_staged_and_is_gone_before_the_call_is_staged_again(newest: Ser
     assert newest.execute(f"SELECT count(*) FROM {schema}.staged") == [(0,)]
 
 
+def test_a_warning_of_somebody_else_makes_no_outcome_unknown(newest: Server, schema: str) -> None:
+    warns = f"{schema}.warns"
+    newest.execute(
+        f"CREATE FUNCTION {warns}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING 'full soon'; "
+        f"RETURN NULL; END $$; CREATE TRIGGER warns AFTER INSERT ON {schema}.events EXECUTE FUNCTION {warns}()"
+    )
+    for count in (SMALL, LARGE):
+        with connect(newest.url(schema)) as store:
+            assert not store.append("Order-2", some(count)).duplicate
+
+
 OBSTACLES = ("busy", "denied", "not admitted", "gone", "closed")
 
 

@@ -236,12 +236,13 @@ def _ids(units: Sequence[Append]) -> Iterator[str]:
 
 
 def _heeding_warnings(connection: Connection, attempt: Callable[[Connection], list[Any]]) -> list[Any]:
-    """A commit whose wait for a standby was cancelled succeeds, with a warning: it is not known to be durable."""
+    """A commit whose wait for a standby was cancelled succeeds, with a warning: it is not known to be durable.
+    There are other warnings, which mean nothing here; they all have the same SQLSTATE."""
     warned: list[str] = []
 
     def heed(said: Any) -> None:
-        if said.severity_nonlocalized == "WARNING":
-            warned.append(said.message_primary or "a warning")
+        if said.source_function == "SyncRepWaitForLSN":
+            warned.append(said.message_primary)
 
     connection.add_notice_handler(heed)
     try:
