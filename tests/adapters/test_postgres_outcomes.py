@@ -20,7 +20,7 @@ from evstore import (
 from evstore.adapters.postgres.writing import MOST_EVENTS
 from evstore.cli.receipts import told_of
 from tests.adapters.others import a_role, wait_for, waiting, writing
-from tests.adapters.proxies import CLIENT, Proxy, before_answer, before_call, while_copying
+from tests.adapters.proxies import CLIENT, SERVER, Proxy, before_answer, before_call, while_copying
 from tests.adapters.test_postgres_roles import WRITER, grant, revoke
 
 if TYPE_CHECKING:
@@ -189,6 +189,43 @@ def test_what_was_staged_and_is_gone_before_the_call_is_staged_again(newest: Ser
     assert len(taken) == LARGE
     assert stored(newest, schema) == [*range(LARGE + 1)]
     assert newest.execute(f"SELECT count(*) FROM {schema}.staged") == [(0,)]
+
+
+def after_a_failure_to_flush(server: Server, failure: str) -> None:
+    schema, events = server.schema(), some(SMALL)
+    with connect(server.url(schema)) as store:
+        store.initialize()
+        ((mended,),) = server.execute(f"SELECT pg_get_functiondef('{schema}.make_durable_v1'::regproc)")
+        server.execute(mended.replace("BEGIN\n", f"BEGIN\n  RAISE EXCEPTION USING ERRCODE = '{failure}';\n"))
+        with pytest.raises(AppendOutcomeUnknownError) as caught:
+            store.append("Order-1", events)
+        assert [*caught.value.ids] == [event.id for event in events]
+        server.execute(mended)
+        assert store.append("Order-1", events).duplicate
+
+
+@pytest.mark.parametrize("count", [SMALL, LARGE], ids=["small", "staged"])
+def test_what_cannot_be_made_durable_at_first_is_tried_again(newest: Server, schema: str, count: int) -> None:
+    ((mended,),) = newest.execute(f"SELECT pg_get_functiondef('{schema}.make_durable_v1'::regproc)")
+    fails = "BEGIN\n  RAISE EXCEPTION USING ERRCODE = '53100';\n"
+    newest.execute(mended.replace("BEGIN\n", fails))
+
+    def mend(message: Message) -> bool:
+        if message.sender == SERVER and message.kind == b"E":
+            newest.execute(mended)
+        return False
+
+    with Proxy(newest, mend) as proxy, connect(proxy.url(schema)) as store:
+        appended = store.append("Order-1", [EventData("Placed", n) for n in range(1, count + 1)], 1)
+        assert not appended.duplicate
+    assert stored(newest, schema) == [*range(count + 1)]
+
+
+def test_what_is_stored_and_cannot_be_made_durable_is_not_called_refused(newest: Server) -> None:
+    failures = ("42501", "53100", "58030", "XX000", "23505")  # no right, no room, no disk, a bug
+    with ThreadPoolExecutor() as threads:  # each tries for seconds
+        for each in [threads.submit(after_a_failure_to_flush, newest, failure) for failure in failures]:
+            each.result()
 
 
 def test_a_warning_of_somebody_else_makes_no_outcome_unknown(newest: Server, schema: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -10,6 +13,7 @@ import pytest
 from evstore import DeniedError, EventData, connect
 from evstore.adapters.postgres.writing import MOST_EVENTS
 from tests.adapters.others import a_role
+from tests.servers import another
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +39,6 @@ WRITER = (
     "SELECT ON TABLE {0}.types",
     "EXECUTE ON PROCEDURE {0}.append_v1",
     "EXECUTE ON FUNCTION {0}.append_unit_v1",
-    "EXECUTE ON FUNCTION {0}.make_durable_v1",
     "INSERT ON TABLE {0}.staged",
     "EXECUTE ON PROCEDURE {0}.append_staged_v1",
     "EXECUTE ON FUNCTION {0}.append_staged_unit_v1",
@@ -152,6 +155,50 @@ def test_a_reader_needs_each_of_its_grants(newest: Server) -> None:
             with connect(role.url(schema)) as reader, pytest.raises(DeniedError):
                 read(reader)
             grant(role, schema, right)
+
+
+def test_only_the_owner_needs_the_right_to_emit_messages_into_the_log(server: Server) -> None:
+    """Which everybody has, until somebody takes it away."""
+    with another(server) as own, ExitStack() as meanwhile:
+        schema = own.schema()
+        store = meanwhile.enter_context(connect(own.url(schema)))
+        store.initialize()
+        for (function,) in own.execute(
+            "SELECT oid::regprocedure::text FROM pg_proc WHERE proname = 'pg_logical_emit_message'"
+        ):
+            own.execute(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC")
+        reader, writer = (meanwhile.enter_context(a_role(own)) for _ in range(2))
+        grant(reader, schema, *READER)
+        grant(writer, schema, *WRITER)
+        with connect(writer.url(schema)) as store:
+            write(store, 1)
+            write(store, MOST_EVENTS + 1)
+        # A writer that dies between its two commits leaves to the readers what is not flushed.
+        own.execute(f"CREATE OR REPLACE FUNCTION {schema}.make_it_seem_v1() RETURNS void LANGUAGE sql AS ''")
+        ((text,),) = own.execute(f"SELECT pg_get_functiondef('{schema}.append_v1'::regproc)")
+        own.execute(text.replace("make_durable_v1();", "make_it_seem_v1();"))
+        (walwriter,) = own.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'")[0]
+        os.kill(walwriter, signal.SIGSTOP)  # who flushes what nobody waits for
+        meanwhile.callback(os.kill, walwriter, signal.SIGCONT)
+        with connect(own.url(schema)) as store:
+            store.append("Order-3", some(1))
+        unflushed = "SELECT pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()"
+        assert own.execute(unflushed) == [(True,)]
+        with connect(reader.url(schema)) as store:
+            assert [event.data for event in store.read("Order-3")] == [0]
+        assert own.execute(unflushed) == [(False,)]
+
+
+def test_a_writer_that_may_not_make_durable_is_denied_before_anything_is_stored(newest: Server) -> None:
+    schema = newest.schema()
+    with connect(newest.url(schema)) as store, a_role(newest) as role:
+        store.initialize()
+        grant(role, schema, *WRITER)
+        newest.execute(f"REVOKE EXECUTE ON FUNCTION {schema}.make_durable_v1 FROM PUBLIC")
+        for size in (1, MOST_EVENTS + 1):
+            with connect(role.url(schema)) as writer, pytest.raises(DeniedError, match="make_durable_v1"):
+                writer.append("Order-1", some(size))
+        assert store.head() == 0
 
 
 @pytest.mark.parametrize("right", WRITER)

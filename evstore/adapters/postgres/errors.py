@@ -48,6 +48,7 @@ POOLER: Final = "08P01"
 MEANINGS: Final = {
     "EV001": DENIED,
     "EV004": STAGED_IS_GONE,
+    "EV006": UNKNOWN,  # stored, but it could not be made durable
     "25006": DENIED,  # read_only_sql_transaction
     "28": DENIED,  # invalid_authorization_specification
     "28P01": DENIED,  # invalid_password

@@ -469,8 +469,10 @@ END $$;
 -- Make durable, with the transaction it is called in, whatever was committed before it: an append's own events, and
 -- those that its answer rests on. The session's own synchronous_commit decides what durable means, but that `off`
 -- means nothing. Where the log is flushed that far there is nothing to do, unless standbys must have it, too.
+-- SECURITY DEFINER, so that only the owner needs a right to emit messages.
 CREATE FUNCTION evstore.make_durable_v1() RETURNS void
 LANGUAGE plpgsql
+SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -488,6 +490,8 @@ END $$;
 -- its isolation), and can commit twice: first so that the lock is free and the next writer can go on, without
 -- waiting for the disk; then durably. Writers that wait for the disk at the same time share one flush, and whoever
 -- is behind in the log makes durable all that is before it. The client hears nothing before the second commit.
+--
+-- What fails between the two commits is told as EV006: it refuses nothing, for the events are stored.
 --
 -- `answer` is a list of what append_unit_v1 said for each unit that was judged.
 CREATE PROCEDURE evstore.append_v1(
@@ -551,7 +555,11 @@ BEGIN
   END IF;
   answer := array_to_json(answers);
   COMMIT;
-  PERFORM evstore.make_durable_v1();
+  BEGIN
+    PERFORM evstore.make_durable_v1();
+  EXCEPTION WHEN OTHERS THEN
+    RAISE EXCEPTION USING ERRCODE = 'EV006', MESSAGE = 'evstore: stored, but not made durable: ' || SQLERRM;
+  END;
   COMMIT;
 END $$;
 
@@ -576,7 +584,11 @@ BEGIN
   PERFORM set_config('lock_timeout', wait_ms::text, true);
   answer := json_build_array(evstore.append_staged_unit_v1(staged_as, size, wanted_position));
   COMMIT;
-  PERFORM evstore.make_durable_v1();
+  BEGIN
+    PERFORM evstore.make_durable_v1();
+  EXCEPTION WHEN OTHERS THEN
+    RAISE EXCEPTION USING ERRCODE = 'EV006', MESSAGE = 'evstore: stored, but not made durable: ' || SQLERRM;
+  END;
   COMMIT;
 END $$;
 

@@ -127,11 +127,10 @@ FLUSHED: Final = """
 SELECT pg_catalog.pg_current_wal_flush_lsn() >= %(written)s::pg_lsn
 """
 
-# Nobody flushed so far by himself: a writer died between its commits, or the log stands where no commit is.
+# Nobody flushed so far by himself: a writer died between its commits, or the log stands where no commit is. No
+# standby is waited for.
 FLUSH: Final = """
-SELECT
-  pg_catalog.set_config('synchronous_commit', 'local', true),
-  pg_catalog.pg_logical_emit_message(true, 'evstore', '')
+SELECT pg_catalog.set_config('synchronous_commit', 'local', true), evstore.make_durable_v1()
 """
 
 # --- Reading events ------------------------------------------------------------------------------------------
