@@ -76,8 +76,11 @@ def first_stored(adapter: Adapter, unit: Append, held: Held) -> Iterator[StoredE
     try:
         yield from check_ids(held.ids[0], looked_up(adapter, unit.writes))
     except UnavailableError as error:
-        ids = [event.id or "" for write in unit.writes for event in write.events]
-        raise AppendOutcomeUnknownError(ids) from error
+        raise _unknown([unit]) from error
+
+
+def _unknown(units: Sequence[Append]) -> AppendOutcomeUnknownError:
+    return AppendOutcomeUnknownError([each for unit in units for each in unit.ids()])
 
 
 def judged(adapter: Adapter, unit: Append, outcome: Outcome) -> Receipt | Known | EvstoreError:
@@ -85,12 +88,14 @@ def judged(adapter: Adapter, unit: Append, outcome: Outcome) -> Receipt | Known 
     if not isinstance(outcome, Held):
         return outcome
     try:
-        return _known(unit, first_stored(adapter, unit, outcome))
+        return _known(unit, first_stored(adapter, unit, outcome), outcome.after_lost_answer)
     except (EventIdConflictError, AppendOutcomeUnknownError) as error:
         return error
 
 
-def _known(unit: Append, stored: Iterator[StoredEvent]) -> Known:
+def _known(unit: Append, stored: Iterator[StoredEvent], after_lost_answer: bool) -> Known:
+    """What may have been stored by a try that was lost is no duplicate where nobody else can have its ids; but the
+    same unit may also be submitted twice."""
     first = last = None
     size = 0
     for last in stored:
@@ -98,7 +103,7 @@ def _known(unit: Append, stored: Iterator[StoredEvent]) -> Known:
         size += 1
     assert first is not None
     assert last is not None
-    return Known(first, last, size, not unit.ids_are_new)
+    return Known(first, last, size, not (unit.ids_are_new and after_lost_answer))
 
 
 def in_turn(adapter: Adapter, units: Sequence[Append]) -> Iterator[Receipt | Known]:
@@ -109,28 +114,35 @@ def in_turn(adapter: Adapter, units: Sequence[Append]) -> Iterator[Receipt | Kno
     """
     at = 0
     while at < len(units):
-        held = False
+        held = None
         outcomes = adapter.append(units[at:], until_refused=True)
         for unit, outcome in zip(units[at:], outcomes, strict=False):
             result = judged(adapter, unit, outcome)
             if isinstance(result, EvstoreError):
                 raise result
-            held = isinstance(outcome, Held)
+            held = outcome if isinstance(outcome, Held) else None
             at += 1
             yield result
-        if held:
-            for known in _leading(adapter, units[at:]):
+        if held:  # those behind it were lost together with it, if it was
+            for known in _leading(adapter, units[at:], held.after_lost_answer):
                 at += 1
                 yield known
 
 
-def _leading(adapter: Adapter, units: Sequence[Append]) -> Iterator[Known]:
+def _leading(adapter: Adapter, units: Sequence[Append], after_lost_answer: bool) -> Iterator[Known]:
     """Those at the front, of one event each, that are stored already."""
     pairs = looked_up(adapter, (write for unit in units for write in unit.writes))
-    for unit, (write, event, found) in zip(units, pairs, strict=True):
-        if found is None:
-            return
-        yield _known(unit, check_ids(found.id, [(write, event, found)]))
+    done = 0
+    try:
+        for unit, (write, event, found) in zip(units, pairs, strict=True):
+            if found is None:
+                return
+            yield _known(unit, check_ids(found.id, [(write, event, found)]), after_lost_answer)
+            done += 1
+    except UnavailableError as error:
+        if not after_lost_answer:
+            raise
+        raise _unknown(units[done:]) from error
 
 
 def split(adapter: Adapter, writes: Iterable[Write]) -> Iterator[tuple[Write, StoredEvent | None]]:

@@ -56,7 +56,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from evstore.errors import EvstoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Protocol
 
     from evstore.events import CategoryInfo, Filter, Many, StoredEvent, StoreInfo, StreamInfo, TypeInfo, Write
@@ -74,8 +74,11 @@ class Append(NamedTuple):
     first_position: int | None = None
     """The global position that the first event must get, if it must be a certain one."""
     ids_are_new: bool = False
-    """Some ids were made for this unit. Where a store holds them, it holds a try of this very unit whose answer
-    was lost; of no concern to an adapter."""
+    """Some ids were made for this unit, so that nobody else has them; of no concern to an adapter."""
+
+    def ids(self) -> Iterator[str]:
+        """Of its events, in order."""
+        return (event.id or "" for write in self.writes for event in write.events)
 
 
 class Receipt(NamedTuple):
@@ -93,6 +96,8 @@ class Held(NamedTuple):
     """The store holds these ids of the unit already, so nothing of it was written."""
 
     ids: Sequence[str]
+    after_lost_answer: bool = False
+    """The answer to an earlier try within this very call was lost: that try may have stored them."""
 
 
 Outcome: TypeAlias = Receipt | Held | EvstoreError

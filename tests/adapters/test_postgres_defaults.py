@@ -208,20 +208,6 @@ def test_a_role_that_may_only_read_is_denied_and_told_so(newest: Server) -> None
             store.initialize()
 
 
-def test_a_statement_timeout_ends_waiting_for_others_but_not_the_append(newest: Server) -> None:
-    with a_role(newest, "SUPERUSER", statement_timeout="50ms") as role, ThreadPoolExecutor() as threads:
-        schema = newest.schema()
-        with connect(role.url(schema, application_name=schema)) as store:
-            store.initialize()
-            with writing(newest, schema):
-                appended = threads.submit(store.append, "Order-1", AN_EVENT)
-                wait_for(lambda: waiting(newest, "advisory", schema))
-                wait_for(lambda: not waiting(newest, "advisory", schema))
-                assert not appended.done()
-            assert [event.version for event in appended.result()] == [1]
-            assert store.head() == 1
-
-
 @pytest.mark.parametrize("isolation", ISOLATIONS)
 def test_the_function_that_appends_refuses_a_transaction_that_would_not_see_what_it_waited_for(
     server: Server, isolation: str

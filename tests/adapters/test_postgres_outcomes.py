@@ -4,26 +4,38 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from evstore import (
+    STREAM_EXISTS,
     AppendOutcomeUnknownError,
     ConcurrencyError,
     EventData,
+    EvstoreError,
+    PositionConflictError,
     StoreClosedError,
     UnavailableError,
     connect,
 )
+from evstore.adapters.base import Receipt
+from evstore.adapters.postgres.errors import UNKNOWN
+from evstore.adapters.postgres.outcomes import Failed, tried
 from evstore.adapters.postgres.writing import MOST_EVENTS
 from evstore.cli.receipts import told_of
 from tests.adapters.others import a_role, wait_for, waiting, writing
 from tests.adapters.proxies import CLIENT, SERVER, Proxy, before_answer, before_call, while_copying
 from tests.adapters.test_postgres_roles import WRITER, grant, revoke
+from tests.faults.variants import Gate, with_a_gate
 
 if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from psycopg import Connection
+
     from tests.adapters.proxies import Message, Rule
     from tests.servers import Server
 
@@ -133,13 +145,63 @@ def test_a_first_connection_that_is_refused_is_told_at_once(newest: Server, sche
         assert store.head() == 1
 
 
-def test_what_is_refused_is_refused_also_after_a_cut(newest: Server, schema: str) -> None:
-    for rule in (before_call("append_v1"), before_answer("append_v1")):
-        with Proxy(newest, rule) as proxy, connect(proxy.url(schema)) as store:
-            with pytest.raises(ConcurrencyError, match="is at version 1, expected version 7"):
-                store.append("Order-1", some(1), expected_version=7)
-        assert proxy.cuts == 1
-    assert stored(newest, schema) == [0]
+def test_a_unit_that_is_submitted_again_is_a_duplicate_though_an_answer_to_it_was_lost_before(
+    newest: Server, schema: str
+) -> None:
+    with Proxy(newest, before_answer("append_v1")) as proxy, connect(proxy.url(schema)) as store:
+        units = [store.unit([("Order-1", [EventData("Placed", n)], -1)]) for n in range(1, SMALL + 1)]
+        assert [each.duplicate for each in store.submit(units)] == [False] * SMALL
+        assert [each.duplicate for each in store.submit(units)] == [True] * SMALL
+        assert [each.duplicate for each in store.submit_in_turn(units)] == [True] * SMALL
+    assert proxy.cuts == 1
+    assert stored(newest, schema) == [0, 1, 2, 3]
+
+
+REFUSED = {
+    "behind": ("Order-1", 0, None, ConcurrencyError),
+    "behind in the log": ("Order-1", -1, 1, PositionConflictError),
+    "ahead": ("Order-1", 7, None, AppendOutcomeUnknownError),
+    "not there yet": ("Order-9", STREAM_EXISTS, None, AppendOutcomeUnknownError),
+    "ahead in the log": ("Order-1", -1, 7, AppendOutcomeUnknownError),
+}
+
+
+@pytest.mark.parametrize("cut", [before_call("append_v1"), before_answer("append_v1")], ids=["call", "answer"])
+@pytest.mark.parametrize(("stream_id", "expected", "position", "error"), REFUSED.values(), ids=REFUSED)
+def test_a_refusal_after_a_cut_is_final_unless_what_was_cut_off_could_pass_later(
+    newest: Server,
+    schema: str,
+    cut: Rule,
+    stream_id: str,
+    expected: int,
+    position: int | None,
+    error: type[EvstoreError],
+) -> None:
+    """Whoever loses a connection cannot know whether the server has done what it was asked, does it, or will do it
+    when a stopped process or a pooler goes on. A stream never shrinks, but it may still grow to what is expected."""
+    with Proxy(newest, cut) as proxy, connect(proxy.url(schema)) as store:
+        events = some(2)
+        unit = store.unit([(stream_id, events, expected)])._replace(first_position=position)
+        refused, other = store.submit([unit, store.unit([("Order-1", some(1), 1)])])
+        assert type(refused) is error
+        if isinstance(refused, AppendOutcomeUnknownError):
+            assert [*refused.ids] == [event.id for event in events]
+        assert other.first_versions == [2] if isinstance(other, Receipt) else other.first.version == 2
+    assert proxy.cuts == 1
+    assert stored(newest, schema) == [0, 1]
+
+
+def test_appends_in_turn_are_all_in_doubt_where_the_first_was_cut_off_and_could_pass_later(
+    newest: Server, schema: str
+) -> None:
+    for expected, doubted in (([7, 8], 2), ([1, 7], 0)):
+        with Proxy(newest, before_call("append_v1")) as proxy, connect(proxy.url(schema)) as store:
+            events = some(2)
+            units = [store.unit([("Order-1", [e], n)]) for e, n in zip(events, expected, strict=True)]
+            with pytest.raises((AppendOutcomeUnknownError, ConcurrencyError)) as caught:
+                list(store.submit_in_turn(units))
+            assert list(getattr(caught.value, "ids", [])) == [event.id for event in events[:doubted]]
+    assert stored(newest, schema) == [0, 1]
 
 
 def test_each_append_of_a_batch_that_is_cut_off_is_made_once_and_judged_alone(newest: Server, schema: str) -> None:
@@ -228,6 +290,21 @@ def test_what_is_stored_and_cannot_be_made_durable_is_not_called_refused(newest:
             each.result()
 
 
+def test_an_error_that_ends_the_connection_tells_nothing_of_what_was_committed_before(
+    newest: Server, schema: str
+) -> None:
+    """As a server does that cannot write its log any more."""
+
+    def panic(connection: Connection) -> NoReturn:
+        connection.close()
+        raise psycopg.errors.DiskFull
+
+    with newest.connect() as connection:
+        failed = tried(connection, [], panic, schema)
+    assert isinstance(failed, Failed)
+    assert (failed.meaning, failed.may_still_run) == (UNKNOWN, True)
+
+
 def test_a_warning_of_somebody_else_makes_no_outcome_unknown(newest: Server, schema: str) -> None:
     warns = f"{schema}.warns"
     newest.execute(
@@ -293,6 +370,47 @@ def test_a_writer_that_is_ended_while_it_waits_for_others_tries_again(
             wait_for(lambda: end == "pg_cancel_backend" or waiting(newest, "advisory", schema) not in ([], [pid]))
         assert [each.version for each in appended.result()] == [2, 3, 4]
     assert stored(newest, schema) == [*range(SMALL + 1)]
+
+
+@pytest.mark.parametrize("end", [None, "pg_cancel_backend"])
+def test_a_writer_that_is_cancelled_twice_is_told_so_and_that_nothing_is_stored(
+    newest: Server, schema: str, end: str | None
+) -> None:
+    """By an administrator, or by the statement_timeout of its role."""
+    options = "" if end else "-c statement_timeout=50ms"
+    url = newest.url(schema, application_name=schema, options=options)
+    with ThreadPoolExecutor() as threads, connect(url) as store, writing(newest, schema):
+        appended = threads.submit(store.append, "Order-1", some(SMALL), 1)
+        asked = (
+            "SELECT pid, query_start FROM pg_stat_activity WHERE wait_event = 'advisory' AND application_name = %s"
+        )
+        seen: list[Any] = []
+
+        def anew() -> list[Any]:
+            return [each for each in newest.execute(asked, schema) if each not in seen]
+
+        for _ in range(2 if end else 0):
+            seen += wait_for(anew)
+            newest.execute(f"SELECT {end}(%s)", seen[-1][0])
+        error = appended.exception()
+    assert type(error) is UnavailableError
+    assert "statement_timeout or an administrator" in str(error)
+    assert stored(newest, schema) == [0]
+
+
+@pytest.mark.parametrize("count", [SMALL, LARGE], ids=["small", "staged"])
+def test_a_writer_that_is_cancelled_behind_its_commit_has_stored(newest: Server, schema: str, count: int) -> None:
+    with_a_gate(newest, schema)
+    gate = Gate(newest)
+    gate.shut()
+    with ThreadPoolExecutor() as threads, connect(newest.url(schema, application_name=schema)) as store:
+        events = [EventData("Placed", n) for n in range(1, count + 1)]
+        appended = threads.submit(store.append, "Order-1", events, 1)
+        (pid,) = wait_for(lambda: waiting(newest, "advisory", schema))
+        newest.execute("SELECT pg_cancel_backend(%s)", pid)
+        gate.open()
+        assert not appended.result().duplicate
+    assert stored(newest, schema) == [*range(count + 1)]
 
 
 def test_a_writer_that_waits_for_a_connection_when_the_store_is_closed_is_told_so(

@@ -32,6 +32,7 @@ NAMES = {"low": "R", "high": "S", "after": None, "limit": 5, "category": "Rare",
 
 # Statement: parameters, and the indexes by which it may touch the large tables.
 PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "HOLDS": (EVENTS, {"events_by_id"}),
     "GET_EVENTS": (EVENTS, {"events_by_id", "streams_pkey"}),
     "READ_STREAM_FORWARD": (EVENTS, {"events_by_stream", "streams_by_id"}),
     "READ_STREAM_BACKWARD": (EVENTS, {"events_by_stream", "streams_by_id"}),

@@ -142,6 +142,15 @@ def test_a_unit_is_judged_as_appending_it_would_be_and_nothing_is_written(store,
     assert facts(outcome if isinstance(outcome, EvstoreError) else None) == facts(judged)
 
 
+def test_a_unit_that_is_submitted_again_is_a_duplicate_also_where_its_ids_were_made_for_it(store):
+    units = [store.unit([("Order-1", [EventData("Placed", number)], -1)]) for number in range(3)]
+    first, *others = units
+    assert store.submit([first])[0].first_position == 1
+    assert [each.duplicate for each in store.submit([first, first])] == [True, True]
+    assert [each.first_position for each in store.submit(others)] == [2, 3]
+    assert [each.duplicate for each in store.submit_in_turn(units)] == [True, True, True]
+
+
 def test_the_head_is_the_position_of_the_last_event(store):
     assert store.head() == 0
     store.append("Order-1", [event(1), event(2)])

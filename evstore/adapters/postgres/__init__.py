@@ -57,7 +57,6 @@ OLDEST_SCHEMA: Final = 1
 APPLICATION: Final = "EVST"
 POSITION: Final = 6
 """Where a row of an event has its global position."""
-QUERY_CANCELED: Final = "57014"
 
 __all__ = ["PostgresAdapter", "connect"]
 
@@ -193,7 +192,7 @@ class PostgresAdapter:
                     raise
             except psycopg.Error as error:
                 self._check_open()
-                again = meaning(error) in (NOT_WRITTEN, UNKNOWN) and error.sqlstate != QUERY_CANCELED
+                again = meaning(error) in (NOT_WRITTEN, UNKNOWN)
                 pause = next(pauses, None) if again else None
                 if pause is None:
                     raise self._explained(error) from error

@@ -31,6 +31,8 @@ NOT_WRITTEN: Final = "not written"
 """The server took everything back: the same may be tried again."""
 UNKNOWN: Final = "unknown"
 """It may have been done or not: the same may be tried again only where that does no harm."""
+CANCELLED: Final = "cancelled"
+"""The server has finished with it, because of statement_timeout or an administrator; perhaps behind a commit."""
 BUSY: Final = "busy"
 DENIED: Final = "denied"
 FULL: Final = "full"
@@ -58,7 +60,7 @@ MEANINGS: Final = {
     "57P03": NOT_WRITTEN,  # cannot_connect_now: starting up or shutting down
     "55P03": BUSY,  # lock_not_available
     "08": UNKNOWN,  # connection_exception
-    "57014": UNKNOWN,  # query_canceled: by whom, and before or after the commit?
+    "57014": CANCELLED,  # query_canceled
     "57P": UNKNOWN,  # admin_shutdown, crash_shutdown, idle_session_timeout
     "25P03": UNKNOWN,  # idle_in_transaction_session_timeout
     "25P04": UNKNOWN,  # transaction_timeout
@@ -109,6 +111,11 @@ def translated(error: Any, place: Place, timeout: float) -> EvstoreError:
             found = UnsupportedError(
                 f"{at} is behind a pooler in statement mode, where no two statements can belong together; "
                 "evstore needs pool_mode = transaction, or session"
+            )
+        case "cancelled":
+            found = UnavailableError(
+                f"{at}: the server cancelled what it was asked, because of statement_timeout or an administrator "
+                f"({said})"
             )
         case "not written" | "unknown" | "staged is gone":
             found = UnavailableError(f"{at} did not answer: {said}")

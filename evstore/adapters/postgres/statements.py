@@ -96,6 +96,11 @@ SWEEP_STAGED: Final = """
 SELECT evstore.sweep_staged_v1(%(staged_as)s::uuid)
 """
 
+# Index events_by_id.
+HOLDS: Final = """
+SELECT events.id FROM evstore.events WHERE events.id = ANY (%(ids)s::uuid[])
+"""
+
 # A transaction of its own, never part of an append: where the queue of notifications is full, its commit fails.
 # Nobody needs to wait for its flush.
 NOTIFY: Final = """

@@ -11,13 +11,14 @@ from uuid import uuid4
 
 import psycopg
 
-from evstore.adapters.base import Append, Held, Outcome, Receipt
+from evstore.adapters.base import Append, Outcome, Receipt
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.connections import milliseconds
-from evstore.adapters.postgres.errors import NOT_WRITTEN, STAGED_IS_GONE, UNKNOWN, meaning
+from evstore.adapters.postgres.errors import CANCELLED, NOT_WRITTEN, STAGED_IS_GONE, UNKNOWN
+from evstore.adapters.postgres.outcomes import Doubt, Failed, tried
 from evstore.adapters.shared import correlation_hash
-from evstore.errors import AppendOutcomeUnknownError, EvstoreError, PositionConflictError, StoreClosedError
-from evstore.streams import category_of, check_version
+from evstore.errors import EvstoreError, StoreClosedError
+from evstore.streams import category_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from evstore.adapters.postgres.connections import Connections
     from evstore.adapters.postgres.place import Place
-    from evstore.events import EventData, Write
+    from evstore.events import EventData
 
 PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Seconds between tries, so that a server may restart meanwhile. Tries are bounded, whatever happens."""
@@ -57,35 +58,40 @@ class Calls:
         outcomes: list[Outcome] = []
         for call in _calls(units):
             if isinstance(call, Batch):
-                outcomes += self._settled(call.units, self._calling(call, until_refused))
+                called, attempt = call.units, self._calling(call, until_refused)
             else:
-                outcomes += self._settled([call], self._staging(call))
+                called, attempt = [call], self._staging(call)
+            outcomes += self._settled(Doubt(called, until_refused), called, attempt)
             if until_refused and not isinstance(outcomes[-1], Receipt):
                 break
         return outcomes
 
-    def _settled(self, units: Sequence[Append], attempt: Callable[[Connection], list[Any]]) -> list[Outcome]:
+    def _settled(
+        self, doubt: Doubt, units: Sequence[Append], attempt: Callable[[Connection], list[Any]]
+    ) -> list[Outcome]:
         """Try until it is known what came of it. A retry finds the ids that an earlier try has stored.
 
         Once that is unknown, whatever comes in the way of trying again does not make it known.
         """
-        unknown = False
+        again = {NOT_WRITTEN, UNKNOWN, STAGED_IS_GONE, CANCELLED}
         failed: EvstoreError | None = None
         for pause in (*PAUSES, None):
             try:
                 with self._connections.connection() as connection:
-                    answers = _heeding_warnings(connection, attempt)
-                return [_outcome(unit, answer) for unit, answer in zip(units, answers, strict=False)]
+                    came = tried(connection, units, attempt, self._place.schema)
             except EvstoreError as error:  # no connection, so nothing was sent
-                if not unknown:
+                if not doubt.unknown:
                     raise
                 failed = error
-            except psycopg.Error as error:
-                kind = meaning(error)
-                if kind not in (NOT_WRITTEN, UNKNOWN, STAGED_IS_GONE) and not unknown:
-                    raise self._explained(error) from error
-                failed = self._explained(error)
-                unknown = unknown or kind == UNKNOWN
+            else:
+                if not isinstance(came, Failed):
+                    return doubt.outcomes(came)
+                doubt.add(came)
+                failed = self._explained(came.error)
+                if came.meaning not in again and not doubt.unknown:
+                    raise failed from came.error
+                if came.meaning == CANCELLED:
+                    again.discard(CANCELLED)  # once may be somebody's whim; a statement_timeout ends the next, too
             if pause is not None:
                 time.sleep(pause)
                 try:
@@ -94,9 +100,7 @@ class Calls:
                     failed = error
                     break
         assert failed is not None
-        if unknown:
-            raise AppendOutcomeUnknownError(list(_ids(units))) from failed
-        raise failed
+        raise doubt.remains(failed)
 
     def _calling(self, batch: Batch, until_refused: bool) -> Callable[[Connection], list[Any]]:
         statement = sql.in_schema(sql.APPEND, self._place.schema)
@@ -231,58 +235,6 @@ def _hash(event: EventData) -> int | None:
     return correlation_hash(correlation_id) if correlation_id else None
 
 
-def _ids(units: Sequence[Append]) -> Iterator[str]:
-    return (event.id or "" for unit in units for write in unit.writes for event in write.events)
-
-
-def _heeding_warnings(connection: Connection, attempt: Callable[[Connection], list[Any]]) -> list[Any]:
-    """A commit whose wait for a standby was cancelled succeeds, with a warning: it is not known to be durable.
-    There are other warnings, which mean nothing here; they all have the same SQLSTATE."""
-    warned: list[str] = []
-
-    def heed(said: Any) -> None:
-        if said.source_function == "SyncRepWaitForLSN":
-            warned.append(said.message_primary)
-
-    connection.add_notice_handler(heed)
-    try:
-        answers = attempt(connection)
-    finally:
-        connection.remove_notice_handler(heed)
-    if warned:
-        raise psycopg.OperationalError(warned[0])
-    return answers
-
-
 def _answers(row: Any) -> list[Any]:
     answers: list[Any] = json.loads(row[0])
     return answers
-
-
-def _outcome(unit: Append, answer: dict[str, Any]) -> Outcome:
-    match answer["status"]:
-        case "stored":
-            size = sum(len(write.events) for write in unit.writes)
-            return Receipt(answer["position"], size, answer["versions"], answer["timestamp"])
-        case "held":
-            return Held(answer["ids"])
-        case "misplaced":
-            return PositionConflictError(unit.first_position or 0, answer["actual"])
-        case _:
-            return _refused(_nth(unit, answer["write"]), answer["actual"])
-
-
-def _nth(unit: Append, number: int) -> Write:
-    return next(write for n, write in enumerate(unit.writes, 1) if n == number)
-
-
-def _refused(write: Write, actual: int) -> EvstoreError:
-    """The server told the version; what that means is said where the rule is."""
-    try:
-        check_version(write.stream_id, write.expected_version, actual)
-    except EvstoreError as error:
-        return error
-    raise EvstoreError(
-        f'the server refused version {actual} of stream "{write.stream_id}" for the expected version '
-        f"{write.expected_version}, and evstore does not know why"
-    )

@@ -1,0 +1,144 @@
+"""What came of a call: an answer for each of its units, or how it failed and what that leaves open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import psycopg
+
+from evstore.adapters.base import Append, Held, Outcome, Receipt
+from evstore.adapters.postgres import statements as sql
+from evstore.adapters.postgres.errors import CANCELLED, DAMAGED, FULL, OTHER, UNKNOWN, meaning
+from evstore.errors import AppendOutcomeUnknownError, EvstoreError, PositionConflictError
+from evstore.streams import STREAM_EXISTS, check_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from psycopg import Connection
+
+    from evstore.events import Write
+
+
+class Failed(NamedTuple):
+    """A try without an answer for its units."""
+
+    error: psycopg.Error
+    meaning: str
+    may_still_run: bool
+    """The connection is gone, and the server may go on with the try, or even begin it later. Where it is not, the
+    server has finished."""
+
+
+def tried(
+    connection: Connection, units: Sequence[Append], attempt: Callable[[Connection], list[Any]], schema: str
+) -> list[Any] | Failed:
+    try:
+        return _heeding_standbys(connection, attempt)
+    except psycopg.Error as error:
+        kind = meaning(error)
+        if connection.closed and kind in (FULL, DAMAGED, OTHER):  # the server panicked, behind its commit perhaps
+            kind = UNKNOWN
+        if kind == CANCELLED and not _stored_nothing(connection, units, schema):
+            kind = UNKNOWN
+        return Failed(error, kind, kind == UNKNOWN and connection.closed)
+
+
+def _stored_nothing(connection: Connection, units: Sequence[Append], schema: str) -> bool:
+    """Whether it is certain of a try that the server has finished with; a unit is there if its first event is."""
+    first = [next(iter(write.events)).id for unit in units for write in [next(iter(unit.writes))]]
+    try:
+        return not connection.execute(sql.in_schema(sql.HOLDS, schema), {"ids": first}).fetchall()
+    except psycopg.Error:
+        return False
+
+
+def _heeding_standbys(connection: Connection, attempt: Callable[[Connection], list[Any]]) -> list[Any]:
+    """A commit whose wait for a standby was cancelled succeeds, with a warning: it is not known to be durable.
+    There are other warnings, which mean nothing here; they all have the same SQLSTATE."""
+    warned: list[str] = []
+
+    def heed(said: Any) -> None:
+        if said.source_function == "SyncRepWaitForLSN":
+            warned.append(said.message_primary)
+
+    connection.add_notice_handler(heed)
+    try:
+        answers = attempt(connection)
+    finally:
+        connection.remove_notice_handler(heed)
+    if warned:
+        raise psycopg.OperationalError(warned[0])
+    return answers
+
+
+class Doubt:
+    """What the tries of a call have left open so far, and what an answer means then."""
+
+    def __init__(self, units: Sequence[Append], until_refused: bool) -> None:
+        self._units = units
+        self._until_refused = until_refused
+        self.unknown = False
+        """Some try may have stored what it could."""
+        self._may_still_run = False
+
+    def add(self, failed: Failed) -> None:
+        self.unknown = self.unknown or failed.meaning == UNKNOWN
+        self._may_still_run = self._may_still_run or failed.may_still_run
+
+    def outcomes(self, answers: Sequence[Any]) -> list[Outcome]:
+        pairs = zip(self._units, answers, strict=False)
+        return [self._outcome(n, unit, answer) for n, (unit, answer) in enumerate(pairs)]
+
+    def _outcome(self, n: int, unit: Append, answer: dict[str, Any]) -> Outcome:
+        match answer["status"]:
+            case "stored":
+                size = sum(len(write.events) for write in unit.writes)
+                return Receipt(answer["position"], size, answer["versions"], answer["timestamp"])
+            case "held":
+                return Held(answer["ids"], after_lost_answer=self.unknown)
+            case "misplaced":
+                wanted, actual = unit.first_position or 0, answer["actual"]
+                return self._refusal(n, PositionConflictError(wanted, actual), may_pass=wanted > actual)
+            case _:
+                write, actual = _nth(unit, answer["write"]), answer["actual"]
+                expected = write.expected_version
+                may_pass = expected == STREAM_EXISTS or expected > actual
+                return self._refusal(n, _refused(write, actual), may_pass=may_pass)
+
+    def _refusal(self, n: int, refusal: EvstoreError, *, may_pass: bool) -> EvstoreError:
+        """A log only grows: what is behind it stays refused. What is ahead of it may pass later, in a try that
+        still runs, unless that one ends before, at the first unit, which it finds stored."""
+        if not (may_pass and self._may_still_run) or (self._until_refused and n > 0):
+            return refusal
+        unknown = unknown_of(self._units if self._until_refused else [self._units[n]])
+        unknown.__cause__ = refusal
+        return unknown
+
+    def remains(self, failed: EvstoreError) -> EvstoreError:
+        """What is told if no try got an answer, and the last failed so."""
+        if not self.unknown:
+            return failed
+        unknown = unknown_of(self._units)
+        unknown.__cause__ = failed
+        return unknown
+
+
+def unknown_of(units: Sequence[Append]) -> AppendOutcomeUnknownError:
+    return AppendOutcomeUnknownError([each for unit in units for each in unit.ids()])
+
+
+def _nth(unit: Append, number: int) -> Write:
+    return next(write for n, write in enumerate(unit.writes, 1) if n == number)
+
+
+def _refused(write: Write, actual: int) -> EvstoreError:
+    """The server told the version; what that means is said where the rule is."""
+    try:
+        check_version(write.stream_id, write.expected_version, actual)
+    except EvstoreError as error:
+        return error
+    return EvstoreError(
+        f'the server refused version {actual} of stream "{write.stream_id}" for the expected version '
+        f"{write.expected_version}, and evstore does not know why"
+    )
