@@ -207,6 +207,7 @@ class EventStore:
 
     def submit(self, units: Sequence[Append]) -> list[Receipt | Known | EvstoreError]:
         """Append units made by `unit`, each judged as if alone, in one durable commit; say what came of each.
+        Raises where nothing is known to be stored.
 
         For those who append much: what comes back is ranges, not events.
         """

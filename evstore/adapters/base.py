@@ -7,7 +7,8 @@ makes iterators of them. The clauses, each a test in `evstore.testing`:
 Writing
     W1  A unit is all or nothing over all its writes. The units of one call succeed and fail alone, in order;
         with `until_refused` the first that is not accepted ends the call, and those behind it are not judged.
-        On return the accepted ones are durable (if the adapter claims it) and visible to every later read.
+        On return the accepted ones are durable (if the adapter claims it) and visible to every later read. Where
+        the storage fails behind some of them, that is the outcome of the others.
     W2  Versions of a stream are 1, 2, 3…; so are global positions, and the numbers of events and of streams
         within a category. No gap, no reuse. Within a unit all follow list order, and nothing interleaves.
     W3  The expectation is judged by `streams.check_version` inside the same isolated step as the insert: of
@@ -135,7 +136,7 @@ class Adapter(Protocol):
 
     def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
         """Judge the units in order, each as if alone, commit once, and answer each that was judged. Fails as a
-        whole only if the storage does."""
+        whole only if the storage does, and none is known to be stored."""
 
     def read_stream(self, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
         """Events of one stream by version. `where` asks for types and times only."""

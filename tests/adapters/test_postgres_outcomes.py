@@ -17,6 +17,7 @@ from evstore import (
     EventData,
     EvstoreError,
     PositionConflictError,
+    StoreBusyError,
     StoreClosedError,
     UnavailableError,
     connect,
@@ -251,6 +252,70 @@ def test_what_was_staged_and_is_gone_before_the_call_is_staged_again(newest: Ser
     assert len(taken) == LARGE
     assert stored(newest, schema) == [*range(LARGE + 1)]
     assert newest.execute(f"SELECT count(*) FROM {schema}.staged") == [(0,)]
+
+
+def failing_later(server: Server, schema: str, how: str, meanwhile: ExitStack) -> Proxy:
+    """Behind it the first call succeeds, and no later one does."""
+    calls = 0
+
+    def fail(message: Message) -> bool:
+        nonlocal calls
+        if before_call("append_v1")(message):
+            calls += 1
+            if how == "busy" and calls == 2:
+                meanwhile.enter_context(writing(server, schema))
+        return how == "lost" and calls > 1 and before_answer("append_v1")(message)
+
+    return meanwhile.enter_context(Proxy(server, fail, cuts=1000))
+
+
+@pytest.mark.parametrize("how", ["busy", "lost"])
+def test_what_was_stored_before_a_call_that_fails_is_told_and_so_is_what_became_of_each_of_the_others(
+    newest: Server, schema: str, how: str
+) -> None:
+    with ExitStack() as meanwhile:
+        proxy = failing_later(newest, schema, how, meanwhile)
+        store = meanwhile.enter_context(connect(proxy.url(schema), timeout=0.05))
+        parts = [some(MOST_EVENTS), some(2), some(3), some(MOST_EVENTS)]
+        one, two, three, four = store.submit([store.unit([("Order-1", part, -1)]) for part in parts])
+        assert isinstance(one, Receipt)
+        for part, each in ((parts[1], two), (parts[2], three)):
+            assert type(each) is (StoreBusyError if how == "busy" else AppendOutcomeUnknownError)
+            assert getattr(each, "ids", ()) == (tuple(e.id for e in part) if how == "lost" else ())
+        assert type(four) is UnavailableError
+        assert "not tried" in str(four)
+    expected = [*range(MOST_EVENTS + 1)] + ([1, 2, 1, 2, 3] if how == "lost" else [])
+    assert stored(newest, schema) == expected
+
+
+@pytest.mark.parametrize("how", ["busy", "lost"])
+def test_appends_in_turn_that_are_stored_are_told_before_the_call_that_fails(
+    newest: Server, schema: str, how: str
+) -> None:
+    with ExitStack() as meanwhile:
+        proxy = failing_later(newest, schema, how, meanwhile)
+        store = meanwhile.enter_context(connect(proxy.url(schema), timeout=0.05))
+        events = some(2 * MOST_EVENTS + 1)
+        told = []
+        with pytest.raises(UnavailableError) as caught:
+            for each in store.submit_in_turn([store.unit([("Order-1", [event], -1)]) for event in events]):
+                told.append(told_of(each).version)
+        assert told == [*range(2, MOST_EVENTS + 2)]
+        assert type(caught.value) is (StoreBusyError if how == "busy" else AppendOutcomeUnknownError)
+        doubted = events[MOST_EVENTS : 2 * MOST_EVENTS] if how == "lost" else []
+        assert list(getattr(caught.value, "ids", [])) == [event.id for event in doubted]
+    assert len(stored(newest, schema)) == 1 + MOST_EVENTS * (2 if how == "lost" else 1)
+
+
+def test_only_what_was_sent_is_in_doubt_where_the_first_of_several_calls_is_lost(
+    newest: Server, schema: str
+) -> None:
+    with Proxy(newest, before_answer("append_v1"), cuts=1000) as proxy, connect(proxy.url(schema)) as store:
+        first, second = some(MOST_EVENTS), some(MOST_EVENTS)
+        with pytest.raises(AppendOutcomeUnknownError) as caught:
+            store.submit([store.unit([("Order-1", part, -1)]) for part in (first, second)])
+        assert [*caught.value.ids] == [event.id for event in first]
+    assert len(stored(newest, schema)) == 1 + MOST_EVENTS
 
 
 def after_a_failure_to_flush(server: Server, failure: str) -> None:

@@ -9,11 +9,11 @@ import psycopg
 from evstore.adapters.base import Append, Held, Outcome, Receipt
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.errors import CANCELLED, DAMAGED, FULL, OTHER, UNKNOWN, meaning
-from evstore.errors import AppendOutcomeUnknownError, EvstoreError, PositionConflictError
+from evstore.errors import AppendOutcomeUnknownError, EvstoreError, PositionConflictError, UnavailableError
 from evstore.streams import STREAM_EXISTS, check_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from psycopg import Connection
 
@@ -126,6 +126,19 @@ class Doubt:
 
 def unknown_of(units: Sequence[Append]) -> AppendOutcomeUnknownError:
     return AppendOutcomeUnknownError([each for unit in units for each in unit.ids()])
+
+
+def told_of_each(units: Sequence[Append], size: int, error: EvstoreError) -> Iterator[EvstoreError]:
+    """What is told of units whose call, of so many of them, failed so; the others were not tried."""
+    for n, unit in enumerate(units):
+        told = error
+        if n >= size:
+            told = UnavailableError(f"not tried, because an append before it failed: {error}")
+            told.__cause__ = error
+        elif isinstance(error, AppendOutcomeUnknownError):
+            told = unknown_of([unit])
+            told.__cause__ = error.__cause__
+        yield told
 
 
 def _nth(unit: Append, number: int) -> Write:

@@ -15,7 +15,7 @@ from evstore.adapters.base import Append, Outcome, Receipt
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.connections import milliseconds
 from evstore.adapters.postgres.errors import CANCELLED, NOT_WRITTEN, STAGED_IS_GONE, UNKNOWN
-from evstore.adapters.postgres.outcomes import Doubt, Failed, tried
+from evstore.adapters.postgres.outcomes import Doubt, Failed, told_of_each, tried
 from evstore.adapters.shared import correlation_hash
 from evstore.errors import EvstoreError, StoreClosedError
 from evstore.streams import category_of
@@ -55,13 +55,21 @@ class Calls:
         self._again = again
 
     def append(self, units: Sequence[Append], until_refused: bool) -> list[Outcome]:
+        """Raises only if it is the first call that fails: what others have stored before must be told."""
         outcomes: list[Outcome] = []
         for call in _calls(units):
             if isinstance(call, Batch):
                 called, attempt = call.units, self._calling(call, until_refused)
             else:
                 called, attempt = [call], self._staging(call)
-            outcomes += self._settled(Doubt(called, until_refused), called, attempt)
+            try:
+                outcomes += self._settled(Doubt(called, until_refused), called, attempt)
+            except EvstoreError as error:
+                if not outcomes:
+                    raise
+                if until_refused:
+                    return [*outcomes, error]
+                return [*outcomes, *told_of_each(units[len(outcomes) :], len(called), error)]
             if until_refused and not isinstance(outcomes[-1], Receipt):
                 break
         return outcomes
