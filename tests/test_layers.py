@@ -98,7 +98,7 @@ def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
 
 
 # The façade with its docstrings, and the reads of a database, each spelled out in both directions.
-LONG = {"store": 450, "adapters.sqlite.statements": 370, "adapters.postgres.statements": 540}
+LONG = {"store": 450, "adapters.sqlite.statements": 370, "adapters.postgres.statements": 560}
 
 
 @pytest.mark.parametrize("module", MODULES)

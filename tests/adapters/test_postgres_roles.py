@@ -39,6 +39,7 @@ WRITER = (
     "SELECT ON TABLE {0}.types",
     "EXECUTE ON PROCEDURE {0}.append_v1",
     "EXECUTE ON FUNCTION {0}.append_unit_v1",
+    "EXECUTE ON FUNCTION {0}.make_durable_v1",
     "INSERT ON TABLE {0}.staged",
     "EXECUTE ON PROCEDURE {0}.append_staged_v1",
     "EXECUTE ON FUNCTION {0}.append_staged_unit_v1",
@@ -157,8 +158,8 @@ def test_a_reader_needs_each_of_its_grants(newest: Server) -> None:
             grant(role, schema, right)
 
 
-def test_only_the_owner_needs_the_right_to_emit_messages_into_the_log(server: Server) -> None:
-    """Which everybody has, until somebody takes it away."""
+def test_where_nobody_may_emit_messages_into_the_log_the_owner_does_for_others(server: Server) -> None:
+    """Everybody has that right, until somebody takes it away; a reader then needs a grant."""
     with another(server) as own, ExitStack() as meanwhile:
         schema = own.schema()
         store = meanwhile.enter_context(connect(own.url(schema)))
@@ -185,6 +186,9 @@ def test_only_the_owner_needs_the_right_to_emit_messages_into_the_log(server: Se
         unflushed = "SELECT pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()"
         assert own.execute(unflushed) == [(True,)]
         with connect(reader.url(schema)) as store:
+            with pytest.raises(DeniedError):
+                list(store.read("Order-3"))
+            grant(reader, schema, "EXECUTE ON FUNCTION {0}.make_durable_v1")
             assert [event.data for event in store.read("Order-3")] == [0]
         assert own.execute(unflushed) == [(False,)]
 
@@ -194,7 +198,7 @@ def test_a_writer_that_may_not_make_durable_is_denied_before_anything_is_stored(
     with connect(newest.url(schema)) as store, a_role(newest) as role:
         store.initialize()
         grant(role, schema, *WRITER)
-        newest.execute(f"REVOKE EXECUTE ON FUNCTION {schema}.make_durable_v1 FROM PUBLIC")
+        revoke(role, schema, "EXECUTE ON FUNCTION {0}.make_durable_v1")
         for size in (1, MOST_EVENTS + 1):
             with connect(role.url(schema)) as writer, pytest.raises(DeniedError, match="make_durable_v1"):
                 writer.append("Order-1", some(size))

@@ -234,7 +234,7 @@ class PostgresAdapter:
             rows = fetch(connection, statement, question.given)
             seen = max((row[position] or 0 for row in rows), default=0)
             if seen > self._flushed[0]:
-                wait_for_flush(connection)
+                wait_for_flush(connection, self._place.schema)
             return rows, seen
 
         found: list[tuple[Any, ...]]

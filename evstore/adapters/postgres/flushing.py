@@ -14,7 +14,7 @@ FLUSH_PAUSES: Final = (0.0005, 0.001, 0.002, 0.004, 0.008)
 """Seconds in which a writer should have flushed what it committed; then the reader does it."""
 
 
-def wait_for_flush(connection: Connection) -> None:
+def wait_for_flush(connection: Connection, schema: str) -> None:
     """Return when all that was committed before is durable; in a transaction, when that has ended as well."""
     written, flushed = connection.execute(sql.WRITTEN).fetchone() or (None, True)
     for pause in FLUSH_PAUSES:
@@ -23,4 +23,5 @@ def wait_for_flush(connection: Connection) -> None:
         time.sleep(pause)
         (flushed,) = connection.execute(sql.FLUSHED, {"written": written}).fetchone() or (True,)
     if not flushed:
-        connection.execute(sql.FLUSH)
+        (may,) = connection.execute(sql.in_schema(sql.MAY_MAKE_DURABLE, schema)).fetchone() or (False,)
+        connection.execute(sql.in_schema(sql.MAKE_DURABLE if may else sql.FLUSH, schema))

@@ -135,7 +135,18 @@ SELECT pg_catalog.pg_current_wal_flush_lsn() >= %(written)s::pg_lsn
 # Nobody flushed so far by himself: a writer died between its commits, or the log stands where no commit is. No
 # standby is waited for.
 FLUSH: Final = """
+SELECT
+  pg_catalog.set_config('synchronous_commit', 'local', true),
+  pg_catalog.pg_logical_emit_message(true, 'evstore', '')
+"""
+
+# The same for a role that may: it works as well where nobody else is allowed to write a message.
+MAKE_DURABLE: Final = """
 SELECT pg_catalog.set_config('synchronous_commit', 'local', true), evstore.make_durable_v1()
+"""
+
+MAY_MAKE_DURABLE: Final = """
+SELECT pg_catalog.has_function_privilege('evstore.make_durable_v1()', 'EXECUTE')
 """
 
 # --- Reading events ------------------------------------------------------------------------------------------
