@@ -73,7 +73,20 @@ class ConsumerNotFoundError(NotFoundError):
         return f'no consumer "{self.name}"'
 
 
-class ConflictError(EvstoreError):
+class _Placed:
+    """An error of something that may come from an input."""
+
+    place: str | None = None
+    """Where in the input it lies, as `events.ndjson:3`, when it came from one."""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self._sentence()}" if self.place else self._sentence()
+
+    def _sentence(self) -> str:
+        return super().__str__()
+
+
+class ConflictError(_Placed, EvstoreError):
     """The store holds something else than the caller expected; nothing was written."""
 
     code = "conflict"
@@ -93,7 +106,7 @@ class ConcurrencyError(ConflictError):
         self.expected = expected
         self.actual = actual
 
-    def __str__(self) -> str:
+    def _sentence(self) -> str:
         is_at = f"is at version {self.actual}" if self.actual else "does not exist"
         wanted = f"expected version {self.expected}" if self.expected else "expected no stream"
         return f'stream "{self.stream_id}" {is_at}, {wanted}'
@@ -108,7 +121,7 @@ class PositionConflictError(ConflictError):
         self.actual = actual
         self.event_id = event_id
 
-    def __str__(self) -> str:
+    def _sentence(self) -> str:
         found = f"event {self.event_id} is at" if self.event_id else "the next event gets"
         return f"{found} position {self.actual} in this log, expected {self.expected}"
 
@@ -121,22 +134,14 @@ class EventIdConflictError(ConflictError):
         self.event_id = event_id
         self.reason = reason
 
-    def __str__(self) -> str:
+    def _sentence(self) -> str:
         return f"event id {self.event_id} {self.reason}"
 
 
-class InvalidInputError(EvstoreError, ValueError):
+class InvalidInputError(_Placed, EvstoreError, ValueError):
     """The call's own data is at fault; nothing was sent to the store."""
 
     code = "bad_input"
-    place: str | None = None
-    """Where in the input the fault lies, as `events.ndjson:3`, when it came from one."""
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self._sentence()}" if self.place else self._sentence()
-
-    def _sentence(self) -> str:
-        return super().__str__()
 
 
 class InvalidStreamIdError(InvalidInputError):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from evstore.adapters.base import Append, Receipt
 from evstore.errors import (
     ConcurrencyError,
+    ConflictError,
     EventIdConflictError,
     EvstoreError,
     InvalidInputError,
@@ -92,11 +93,13 @@ def _stored(store: EventStore, batch: Sequence[Arrival], renumber: bool) -> Impo
         new = [each for each in batch if not _is_stored(each, known, renumber)]
         if not new:
             return Imported(0, len(batch))
+        if not renumber:
+            _check_positions(store, new)
         (outcome,) = store.submit([_unit(new, renumber)])
         if isinstance(outcome, Receipt):
             return Imported(len(new), len(batch) - len(new))
         if isinstance(outcome, EvstoreError) and not isinstance(outcome, EventIdConflictError):
-            raise outcome
+            raise _placed(outcome, _refused(new, outcome)) if isinstance(outcome, ConflictError) else outcome
         # Somebody else imports the same; now it can be found.
 
 
@@ -105,26 +108,51 @@ def _is_stored(found: Arrival, known: Mapping[str, StoredEvent], renumber: bool)
     there = known.get(found.stored.id)
     if there is None:
         return False
-    check_same(found.stored.stream_id, found.event, there)
+    try:
+        check_same(found.stored.stream_id, found.event, there)
+    except EventIdConflictError as error:
+        raise _placed(error, found) from None
     if not renumber and there.global_position != found.stored.global_position:
-        raise PositionConflictError(found.stored.global_position, there.global_position, there.id)
+        elsewhere = PositionConflictError(found.stored.global_position, there.global_position, there.id)
+        raise _placed(elsewhere, found)
     if not renumber and there.version != found.stored.version:
-        raise ConcurrencyError(there.stream_id, found.stored.version, there.version)
+        raise _placed(ConcurrencyError(there.stream_id, found.stored.version, there.version), found)
     return True
 
 
+def _check_positions(store: EventStore, new: Sequence[Arrival]) -> None:
+    """Raise at a gap. Where the log ends is looked at by the append, and here only if it is refused anyway."""
+    for one, other in pairwise(new):
+        if other.stored.global_position != one.stored.global_position + 1:
+            following = store.head() + 1
+            if new[0].stored.global_position != following:
+                raise _placed(PositionConflictError(new[0].stored.global_position, following), new[0])
+            following = one.stored.global_position + 1
+            raise _placed(PositionConflictError(other.stored.global_position, following), other)
+
+
+def _refused(new: Sequence[Arrival], refused: ConflictError) -> Arrival:
+    """What an append was refused for."""
+    if isinstance(refused, ConcurrencyError):
+        for each in new:
+            if (each.stored.stream_id, each.stored.version) == (refused.stream_id, refused.expected + 1):
+                return each
+    return new[0]
+
+
+def _placed(error: ConflictError, found: Arrival) -> ConflictError:
+    error.place = found.place
+    return error
+
+
 def _unit(new: Sequence[Arrival], renumber: bool) -> Append:
-    if not renumber:
-        for one, other in pairwise(new):
-            if other.stored.global_position != one.stored.global_position + 1:
-                raise PositionConflictError(other.stored.global_position, one.stored.global_position + 1)
     writes = []
     for stream_id, run in groupby(new, key=attrgetter("stored.stream_id")):
         part = [*run]
         first = part[0].stored.version
         for version, each in enumerate(part, first):
             if each.stored.version != version and not renumber:
-                raise ConcurrencyError(stream_id, each.stored.version - 1, version - 1)
+                raise _placed(ConcurrencyError(stream_id, each.stored.version - 1, version - 1), each)
         writes.append(Write(stream_id, [each.event for each in part], ANY_VERSION if renumber else first - 1))
     times_us = [each.stored.timestamp_us for each in new]
     return Append(writes, times_us, None if renumber else new[0].stored.global_position)

@@ -86,6 +86,9 @@ def test_the_place_of_a_fault_survives_pickling():
         errors.InvalidPayloadError,
         errors.InvalidVersionError,
         errors.NoEventsError,
+        errors.ConcurrencyError,
+        errors.PositionConflictError,
+        errors.EventIdConflictError,
     ):
         error = example(cls)
         bare = str(error)

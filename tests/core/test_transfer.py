@@ -6,6 +6,7 @@ import pytest
 
 from evstore import (
     ConcurrencyError,
+    ConflictError,
     EventData,
     EventIdConflictError,
     InvalidInputError,
@@ -96,6 +97,41 @@ def test_a_gap_is_told_with_the_position_that_would_come_out(store):
     del events[4]
     with pytest.raises(PositionConflictError, match="the next event gets position 5 in this log, expected 6"):
         imported(store, events)
+
+
+def test_a_part_that_does_not_begin_where_the_log_ends_is_told_so_before_its_own_gaps(store):
+    events = source_of(10)[3::2]
+    with pytest.raises(PositionConflictError) as failed:
+        imported(store, events)
+    assert str(failed.value) == "file:1: the next event gets position 1 in this log, expected 4"
+
+
+CONFLICTS = {
+    "a gap": (lambda events: [*events[:4], *events[5:]], "file:5: the next event gets position 5 in this log"),
+    "a version": (
+        lambda events: [*events[:4], events[4]._replace(version=9), *events[5:]], 'file:5: stream "Order-0" is at',
+    ),
+    "a version of the store": (
+        lambda events: [*events[:2], *(each._replace(version=9) for each in events[2:3])], 'file:3: stream "Order-0" is at',
+    ),
+    "an id that is taken": (
+        lambda events: [*events, events[4]._replace(data_json="0")], "file:11: event id ",
+    ),
+    "an event that is elsewhere": (
+        lambda events: [*events, events[4]._replace(global_position=11)], "file:11: event ",
+    ),
+    "an event of another version": (
+        lambda events: [*events, events[4]._replace(version=9)], 'file:11: stream "Order-0" is at',
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONFLICTS)
+def test_a_conflict_names_its_place(store, name):
+    change, said = CONFLICTS[name]
+    with pytest.raises(ConflictError) as failed:
+        imported(store, change(source_of(10, streams=2)))
+    assert str(failed.value).startswith(said)
 
 
 def test_a_version_that_does_not_follow_is_refused(store):
