@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "adapters": {"errors", "urls", "adapters.base"},
     "adapters.base": {"errors", "events", "findings"},
     "adapters.memory": {"errors", "events", "streams", "urls", "values", "adapters.base"},
-    "adapters.shared": {"adapters.base"},
+    "adapters.shared": {"errors", "adapters.base"},
     "adapters.sqlite.": {*ADAPTER, "adapters.sqlite."},
     "adapters.postgres.": {*ADAPTER, "adapters.postgres."},
     "testing.": {*CORE, "", "adapters.base", "adapters.memory", "testing."},

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from evstore.errors import SchemaTooNewError, SchemaTooOldError
+
 if TYPE_CHECKING:
     from evstore.adapters.base import Page
 
 LAST: Final = 2**63 - 1
+OLDEST_SCHEMA: Final = 1
+
+
+def check_admits(place: str, found: tuple[int, int, int], ours: int, *, to_write: bool) -> None:
+    """Raise unless an evstore of our schema may use the store. `found`: the store's schema, and the oldest reader and
+    writer that it admits."""
+    number, reader, writer = found
+    if number < OLDEST_SCHEMA:
+        raise SchemaTooOldError(place, f"its schema is {number}, the oldest known is {OLDEST_SCHEMA}")
+    if reader > ours or (to_write and writer > ours):
+        what = "readers" if reader > ours else "writers"
+        raise SchemaTooNewError(place, f"it admits {what} of schema {max(reader, writer)}, this is {ours}")
 
 
 def closed(page: Page) -> tuple[int, int]:

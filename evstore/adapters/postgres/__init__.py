@@ -28,13 +28,12 @@ from evstore.adapters.postgres.flushing import wait_for_flush
 from evstore.adapters.postgres.place import place_of
 from evstore.adapters.postgres.waiting import LONGEST_PAUSE, SHORTEST_PAUSE, Hints
 from evstore.adapters.postgres.writing import PAUSES, Calls
+from evstore.adapters.shared import check_admits
 from evstore.errors import (
     CorruptStoreError,
     EvstoreError,
     NotAStoreError,
     NotInitializedError,
-    SchemaTooNewError,
-    SchemaTooOldError,
     StoreClosedError,
     UnavailableError,
 )
@@ -53,7 +52,6 @@ if TYPE_CHECKING:
 
 SCHEMA_NUMBER: Final = 1
 """The number of the schema that this evstore makes, reads and writes."""
-OLDEST_SCHEMA: Final = 1
 APPLICATION: Final = "EVST"
 POSITION: Final = 6
 """Where a row of an event has its global position."""
@@ -123,16 +121,7 @@ class PostgresAdapter:
         if not self._admitted:
             self._oldest = self._tried(self._asked)
             self._admitted = True
-        number, reader, writer = self._oldest
-        if number < OLDEST_SCHEMA:
-            raise SchemaTooOldError(
-                self._place.shown, f"its schema is {number}, the oldest known is {OLDEST_SCHEMA}"
-            )
-        if reader > SCHEMA_NUMBER or (to_write and writer > SCHEMA_NUMBER):
-            what = "readers" if reader > SCHEMA_NUMBER else "writers"
-            raise SchemaTooNewError(
-                self._place.shown, f"it admits {what} of schema {max(reader, writer)}, this is {SCHEMA_NUMBER}"
-            )
+        check_admits(self._place.shown, self._oldest, SCHEMA_NUMBER, to_write=to_write)
 
     def _asked(self, connection: Connection) -> tuple[int, int, int]:
         from evstore.adapters.postgres.making import is_made  # noqa: PLC0415 - most are

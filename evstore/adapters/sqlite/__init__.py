@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.base import Receipt
+from evstore.adapters.shared import check_admits
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.errors import translated
 from evstore.adapters.sqlite.lock import SideLock
@@ -25,8 +26,6 @@ from evstore.errors import (
     InvalidUrlError,
     MissingDependencyError,
     NotAStoreError,
-    SchemaTooNewError,
-    SchemaTooOldError,
     StoreBusyError,
     StoreClosedError,
 )
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = 1
 """The number of the schema that this evstore makes, reads and writes."""
-OLDEST_SCHEMA: Final = 1
 OLDEST_SQLITE: Final = (3, 37)  # STRICT tables
 POLL_SECONDS: Final = 0.02
 LONGEST_TIMEOUT: Final = 2_000_000.0  # SQLite counts milliseconds in 31 bits
@@ -154,14 +152,7 @@ class SqliteAdapter:
             raise NotAStoreError(self._path, "what made it was no evstore")
         if not all(isinstance(each, int) for each in rows[0]):
             raise CorruptStoreError(f"the event store at {self._path} is damaged: it does not tell its age")
-        number, reader, writer = rows[0]
-        if number < OLDEST_SCHEMA:
-            raise SchemaTooOldError(self._path, f"its schema is {number}, the oldest known is {OLDEST_SCHEMA}")
-        if reader > SCHEMA or (to_write and writer > SCHEMA):
-            what = "readers" if reader > SCHEMA else "writers"
-            raise SchemaTooNewError(
-                self._path, f"it admits {what} of schema {max(reader, writer)}, this is {SCHEMA}"
-            )
+        check_admits(self._path, rows[0], SCHEMA, to_write=to_write)
 
     def _open_writer(self) -> Any:
         connection = self._open("rw")
