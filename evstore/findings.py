@@ -126,6 +126,7 @@ ADVICE: Final = {
     "bad-metadata": _EXPORT,
     "bad-timestamp": f"readers fail at this event: {_RESTORE}",
     "correlation-hash": "it is not found by its correlation id; export the log, and import it into a new store",
+    "unknown-trigger": f"drop it, for it may change what an append stores, and then: {_FOREIGN}",
     "digest": "the log was changed since, or is another one: compare it with a backup",
     "engine": f"the disk or the memory may be failing: {_RESTORE}",
     "unreadable": f"the rest was not checked: {_RESTORE}",

@@ -14,8 +14,8 @@ OLDEST_SCHEMA: Final = 1
 
 
 def check_admits(place: str, found: tuple[int, int, int], ours: int, *, to_write: bool) -> None:
-    """Raise unless an evstore of our schema may use the store. `found`: the store's schema, and the oldest reader and
-    writer that it admits."""
+    """Raise unless an evstore of our schema may use the store. `found`: the store's schema, and the oldest reader
+    and writer that it admits."""
     number, reader, writer = found
     if number < OLDEST_SCHEMA:
         raise SchemaTooOldError(place, f"its schema is {number}, the oldest known is {OLDEST_SCHEMA}")

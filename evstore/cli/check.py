@@ -39,8 +39,10 @@ def verify(
       evstore --db memory:export.ndjson verify
 
     Positions, versions and numbers without a gap; ids, names, payloads, metadata
-    and times that an append would take; nothing lost between the tables and their
-    indexes. Everything up to the end that the log has when it starts.
+    and times that an append would take; every event and name found by each of the
+    indexes that lead to it; tables, indexes, triggers and functions as evstore makes
+    them. Everything up to the end that the log has when it starts. Without one of
+    the indexes, events and names are not checked, and a note says so.
 
     Each contradiction is a line with its finding, globalPosition, streamId, message
     and advice; the exit code is then 1. A note on stderr tells how far it came, and

@@ -56,6 +56,14 @@ def loosened(sql: str, *findings: Found) -> Damage:
     return sqlite_only(f"{kept} {off} {sql}; {on}", *findings)
 
 
+def remade(table: str, old: str, new: str) -> str:
+    """SQLite alters no constraint; so whoever wants to, rewrites what the table says."""
+    return (
+        f"PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = replace(sql, '{old}', '{new}') "
+        f"WHERE name = '{table}'; PRAGMA writable_schema = RESET"
+    )
+
+
 def replacing(indexes: dict[str, str], sql: str, *findings: Found) -> Damage:
     """The statement does what these indexes forbid, so that they were replaced by others of their names."""
     made = "".join(f"DROP INDEX {name}; CREATE INDEX {name} ON {on}; " for name, on in indexes.items())
@@ -329,12 +337,45 @@ DAMAGES: Final[dict[str, Damage]] = {
         "ALTER TABLE events DISABLE TRIGGER events_never_change",
         {("changed-trigger", None, None)},
     ),
+    "a trigger of other statements": Damage(
+        None,
+        "DROP TRIGGER events_never_change ON events; CREATE TRIGGER events_never_change BEFORE UPDATE ON events"
+        " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_v1()",
+        {("changed-trigger", None, None)},
+    ),
+    "a trigger that swallows events": Damage(
+        "CREATE TRIGGER swallows BEFORE INSERT ON events BEGIN SELECT raise(IGNORE); END",
+        r"CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL\; END';"
+        "CREATE TRIGGER swallows BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION swallow()",
+        {("unknown-trigger", None, None)},
+    ),
+    "a check is missing": Damage(
+        remade("events", " CHECK (version > 0)", ""),
+        "ALTER TABLE events DROP CONSTRAINT events_version_check",
+        {("changed-table", None, None)},
+    ),
+    "a column is missing": both("ALTER TABLE events DROP COLUMN redacted_at", ("changed-table", None, None)),
+    "a column of another type": Damage(
+        remade("events", "metadata TEXT", "metadata ANY"),
+        "ALTER TABLE events ALTER COLUMN metadata TYPE jsonb",
+        {("changed-table", None, None)},
+    ),
+    "a name that is ordered otherwise": Damage(
+        remade("types", "name TEXT", "name TEXT COLLATE NOCASE"),
+        'ALTER TABLE staged ALTER COLUMN type TYPE text COLLATE "POSIX"',
+        {("changed-table", None, None)},
+    ),
     "a table is missing": Damage("DROP TABLE consumers", "DROP TABLE staged", {("missing-table", None, None)}),
     "the table of events is missing": both(
         "DROP TABLE events", ("missing-table", None, None), ("unreadable", 1, None),
     ),
     "the table of streams is missing": both(
         "DROP TABLE streams", ("missing-table", None, None), ("unreadable", 1, None),
+    ),
+    "a function does nothing": Damage(
+        None,
+        "CREATE OR REPLACE FUNCTION make_durable_v1() RETURNS void LANGUAGE plpgsql AS 'BEGIN END'",
+        {("changed-function", None, None)},
     ),
     "a function is missing": Damage(
         None, "DROP FUNCTION sweep_staged_v1", {("missing-function", None, None)}
@@ -372,7 +413,7 @@ def _keeps_triggers(sql: str) -> bool:
 
 def _plant_on_postgres(command: Command, sql: str, past: str) -> None:
     server, schema = server_of(command)
-    statements = sql.split(";")
+    statements = [each.replace("\0", ";") for each in sql.replace("\\;", "\0").split(";")]
     if not _keeps_triggers(sql):
         tables = ("events", "streams", "categories", "types")
         off, on = ([f"ALTER TABLE {each} {what} TRIGGER ALL" for each in tables] for what in ("DISABLE", "ENABLE"))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from evstore import EventData, connect
-from evstore.adapters.postgres import audit
+from evstore.adapters.postgres import definitions
 from evstore.adapters.postgres.statements import in_schema
 from evstore.findings import ADVICE
 from tests.cli.damage import DAMAGES, both, healthy, plant
@@ -127,10 +127,10 @@ def test_whatever_makes_a_store_on_postgresql_is_looked_for(server: Server) -> N
     with connect(server.place("made")) as store:
         store.initialize()
     schema = server.schema("made")
-    text = (Path(audit.__file__).parent / "schema.sql").read_text()
-    made = {(kind, name) for kind, name, _ in audit._made(in_schema(text, schema).decode())}
+    text = (Path(definitions.__file__).parent / "schema.sql").read_text()
+    made = {(kind, name) for kind, name, *_ in definitions.made(in_schema(text, schema).decode())}
     with server.connect() as connection:
-        there = connection.execute(audit.OBJECTS.encode(), {"schema": schema}).fetchall()
+        there = connection.execute(definitions.OBJECTS.encode(), {"schema": schema}).fetchall()
     assert {(kind, name) for kind, name, *_ in there} == made
 
 

@@ -8,19 +8,19 @@ Lookups that end in LIMIT are not made joins of, so that a page never costs by t
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
+from evstore.adapters.postgres.definitions import OBJECTS, differences
 from evstore.adapters.postgres.statements import in_schema
 from evstore.adapters.shared import correlation_hash
 from evstore.errors import UnsupportedError
 from evstore.findings import AuditedEvent, AuditedName, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from psycopg import Connection
 
@@ -39,7 +39,7 @@ SELECT
 # Index events_pkey; what belongs to an event is looked up by its keys, what must lead to it by the other indexes.
 AUDIT_EVENTS: Final = """
 SELECT
-  page.id, stream.stream_id, type.name, page.data, page.metadata,
+  page.id, stream.stream_id, type.name, page.data::text, page.metadata::text,
   page.version, page.global_position, page.timestamp,
   category.name,
   (SELECT name FROM evstore.categories WHERE key = stream.category_key LIMIT 1),
@@ -142,27 +142,6 @@ FROM (
 ORDER BY page.key
 """
 
-# What there is of a store beside its rows, each with its definition and whether it is in force.
-OBJECTS: Final = """
-SELECT 'table', relname, '', true
-FROM pg_catalog.pg_class
-WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s) AND relkind = 'r'
-UNION ALL
-SELECT 'index', relname, pg_catalog.pg_get_indexdef(indexrelid), indisvalid AND indisready
-FROM pg_catalog.pg_index
-JOIN pg_catalog.pg_class ON pg_class.oid = indexrelid
-WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s)
-UNION ALL
-SELECT 'trigger', tgname, '', tgenabled IN ('O', 'A')
-FROM pg_catalog.pg_trigger
-JOIN pg_catalog.pg_class ON pg_class.oid = tgrelid
-WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s)
-UNION ALL
-SELECT 'function', proname, '', true
-FROM pg_catalog.pg_proc
-WHERE pronamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s)
-"""
-
 # Where amcheck is installed, and whether this role may use it.
 AMCHECK: Final = """
 SELECT nspname, bool_and(pg_catalog.has_function_privilege(pg_proc.oid, 'EXECUTE'))
@@ -201,13 +180,6 @@ _NAMES: Final[dict[What, str]] = {
     "type": AUDIT_TYPES,
     "stream": AUDIT_STREAMS,
 }
-# The names of what schema.sql makes, and as much of each as one statement without others inside holds.
-_MADE = re.compile(
-    r"^CREATE (?:UNLOGGED |UNIQUE )?(TABLE|INDEX|TRIGGER|FUNCTION|PROCEDURE) (?:\S+\.)?(\w+)([^;]*)", re.MULTILINE
-)
-_KEY = re.compile(r"^  (\w+) \w+ PRIMARY KEY|^  PRIMARY KEY \((.*)\)", re.MULTILINE)
-_ON = re.compile(r"^CREATE .* ON \S+\.(\w+)")
-_INDEX = re.compile(r"CREATE (UNIQUE )?INDEX \S+ ON \S+ (?:USING \W?btree\W? )?(.*)", re.DOTALL)
 
 
 class PostgresAudits:
@@ -226,13 +198,13 @@ class PostgresAudits:
         return [AuditedName(*row) for row in self._by_index(_NAMES[what], given)]
 
     def schema(self) -> list[Finding]:
-        """Everything by name; indexes by all they say, too."""
+        """What is missing, or is another, of what schema.sql makes."""
         from pkgutil import get_data  # noqa: PLC0415
 
         text = get_data(__package__, "schema.sql")
         assert text is not None
-        made = _made(in_schema(text.decode(), self._schema).decode())
-        return list(_differences(made, self._rows(OBJECTS, {"schema": self._schema})))
+        schema_sql = in_schema(text.decode(), self._schema).decode()
+        return list(differences(schema_sql, self._schema, self._rows(OBJECTS, {"schema": self._schema})))
 
     def engine(self) -> list[Finding]:
         """amcheck, index after index, each in a transaction of its own."""
@@ -278,38 +250,3 @@ def _checked(extension: str, index: int, connection: Connection) -> str:
             raise
         return " ".join(filter(None, (error.diag.message_primary, error.diag.message_detail)))
     return ""
-
-
-def _made(schema_sql: str) -> Iterator[tuple[str, str, str]]:
-    """Kind, name and statement of everything that makes a store."""
-    for found in _MADE.finditer(schema_sql):
-        kind = found[1].lower().replace("procedure", "function")
-        yield kind, found[2], " ".join(found[0].split())
-        key = _KEY.search(found[3]) if kind == "table" else None
-        if key:  # the server names its index
-            table = found[0].partition(" (")[0].split()[-1]
-            name = f"{found[2]}_pkey"
-            yield "index", name, f"CREATE UNIQUE INDEX {name} ON {table} ({key[1] or key[2]})"
-
-
-def _differences(made: Iterator[tuple[str, str, str]], there: list[tuple[Any, ...]]) -> Iterator[Finding]:
-    found = {(kind, name): (text, in_force) for kind, name, text, in_force in there}
-    for kind, name, statement in made:
-        what = f'{kind} "{name}"'
-        again = f"make it again: {statement}" if kind in ("index", "trigger") else "restore a backup that has it"
-        definition, in_force = found.get((kind, name), ("", False))
-        on = _ON.search(statement)
-        if on and ("table", on[1]) not in found:
-            continue  # the table is missing, and all that belongs to it
-        if (kind, name) not in found:
-            yield Finding(f"missing-{kind}", f"{what} is missing", advice=again)
-        elif not in_force:
-            yield Finding(f"changed-{kind}", f"{what} is not in force", advice=f"enable it, or drop and {again}")
-        elif kind == "index" and _meaning(definition) != _meaning(statement):
-            yield Finding(f"changed-{kind}", f"{what} is not what evstore makes", advice=f"drop it, and {again}")
-
-
-def _meaning(definition: str) -> tuple[str, ...]:
-    """Of an index: whether it is unique, its columns and its condition, however it is written."""
-    found = _INDEX.match(definition)
-    return (found[1] or "", re.sub(r'[()\s"]', "", found[2])) if found else ()

@@ -6,6 +6,7 @@ is missing there is missing for every reader.
 
 from __future__ import annotations
 
+import re
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -115,6 +116,7 @@ _NAMES: Final[dict[What, str]] = {
 }
 # Text that is not UTF-8 must be told, not be stumbled over.
 _text: Final = partial(str, encoding="utf-8", errors="surrogateescape")
+_RESTORE: Final = "restore a backup that has it"
 _ABSENT: Final = type(None)
 _EVENT: Final = (
     (bytes,), (str, _ABSENT), (str, _ABSENT), (str,), (str,), (int,), (int,), (int,), (str, _ABSENT),
@@ -143,7 +145,7 @@ class SqliteAudits:
         return [AuditedName._make([*_completed(row), strange]) for row, strange in map(_kept, rows)]
 
     def schema(self) -> list[Finding]:
-        """Tables by name, indexes and triggers by all they say, compared with what schema.sql makes."""
+        """What is missing, or is another, of what schema.sql makes."""
         return list(_differences(self._made(), self._rows(OBJECTS)))
 
     def engine(self) -> list[Finding]:
@@ -213,12 +215,17 @@ def _differences(made: list[tuple[Any, ...]], there: list[tuple[Any, ...]]) -> I
             continue  # the table is missing, and all that belongs to it
         if (kind, name) not in found:
             # In an empty table, new names would get the keys of those that are lost, and their events.
-            again = "restore a backup that has it" if kind == "table" else f"make it again: {_line(text)}"
+            again = _RESTORE if kind == "table" else f"make it again: {_line(text)}"
             yield Finding(f"missing-{kind}", f"{what} is missing", advice=again)
-        elif kind != "table" and _line(found[kind, name]) != _line(text):
-            advice = f"drop it and make it again: {_line(text)}"
+        elif _line(found[kind, name]) != _line(text):
+            advice = _RESTORE if kind == "table" else f"drop it and make it again: {_line(text)}"
             yield Finding(f"changed-{kind}", f"{what} is not what evstore makes", advice=advice)
+    wanted = {(kind, name) for kind, name, *_ in made}
+    for kind, name, table, _ in there:
+        if kind == "trigger" and (kind, name) not in wanted and ("table", table) in wanted:
+            yield Finding("unknown-trigger", f'{kind} "{name}" of table "{table}" is not evstore\'s')
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())
+    """Without comments, which change nothing."""
+    return " ".join(re.sub("--[^\n]*", "", text).split())
