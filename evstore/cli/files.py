@@ -26,20 +26,31 @@ class _Ended(BaseException):
 def to_the_end() -> Iterator[None]:
     """Let what is half written be removed before a signal ends the command, as it does everywhere else at once."""
 
+    inside = True
+
     def end(number: int, _: object) -> None:
-        raise _Ended(number)
+        if inside:
+            raise _Ended(number)
+        _die(number)
 
     ending = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) is signal.SIG_DFL]
     for each in ending:
         signal.signal(each, end)
     try:
-        yield
+        try:
+            yield
+        finally:
+            inside = False
     except _Ended as ended:
-        signal.signal(ended.args[0], signal.SIG_DFL)
-        os.kill(os.getpid(), ended.args[0])
+        _die(ended.args[0])
     finally:
         for each in ending:
             signal.signal(each, signal.SIG_DFL)
+
+
+def _die(number: int) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 @contextmanager
@@ -54,14 +65,8 @@ def new_file(path: str, *, force: bool) -> Iterator[BinaryIO]:
     if not force and os.path.lexists(path):
         raise UsageError(f"{path} exists", "--force replaces it")
     part = f"{path}.part-{os.getpid()}"
-    try:
-        raw = os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb")
-    except FileNotFoundError:
-        raise UsageError(f"cannot write {path}: no such folder") from None
-    except OSError as error:
-        raise InputOutputError(f"cannot write {path}: {error.strerror}") from error
-    try:
-        with raw:
+    try:  # whatever comes from here on, also before it is known that the file was made
+        with _made(part, path) as raw:
             with _packed(raw, path) as file:
                 yield file
             raw.flush()
@@ -73,6 +78,13 @@ def new_file(path: str, *, force: bool) -> Iterator[BinaryIO]:
     finally:
         if os.path.lexists(part):
             os.unlink(part)  # noqa: PTH108
+
+
+def _made(part: str, path: str) -> BinaryIO:
+    try:
+        return os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb")
+    except FileNotFoundError:
+        raise UsageError(f"cannot write {path}: no such folder") from None
 
 
 @contextmanager

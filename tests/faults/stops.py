@@ -94,6 +94,8 @@ class Run:
             variants.without_the_barrier_of_writers(server, self.schema)
         if profile.without == "refusals":
             variants.without_the_barrier_of_refusals(server, self.schema)
+        if profile.without == "readers":
+            ends.enter_context(variants.without_the_barrier_of_readers())
         self._gate = variants.Gate(server)
         self._rng = Random(profile.seed)
         self._crew = Crew()
@@ -105,10 +107,7 @@ class Run:
         self._hire()
 
     def _connected(self, pool_size: int = 10) -> EventStore:
-        store = self._ends.enter_context(connect(self._server.url(self.schema), pool_size=pool_size))
-        if self._profile.without == "readers":
-            variants.without_the_barrier_of_readers(store)
-        return store
+        return self._ends.enter_context(connect(self._server.url(self.schema), pool_size=pool_size))
 
     def _hire(self) -> None:
         """Half of the threads share stores, the others have one each, with a single connection as commands have."""

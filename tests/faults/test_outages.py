@@ -17,6 +17,7 @@ from evstore import (
     UnavailableError,
     connect,
 )
+from evstore.adapters import postgres
 from tests.daemons import PATIENCE
 from tests.faults import variants
 from tests.faults.patience import poll
@@ -87,13 +88,14 @@ def stopping_before(own: OwnServer, call: Callable[..., object]) -> Callable[...
     return called
 
 
-def test_a_read_through_a_pooler_does_not_show_what_a_stop_has_taken_since(own: OwnServer, schema: str) -> None:
+def test_a_read_through_a_pooler_does_not_show_what_a_stop_has_taken_since(
+    own: OwnServer, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     variants.without_the_barrier_of_writers(own, schema)
     with pgbouncer(own) as pooler, connect(own.url(schema)) as writer, connect(pooler.url(schema)) as reader:
         assert [event.version for event in reader.read("Order-1")] == [1]
         writer.append("Order-1", [an_event()])
-        adapter = reader._adapter
-        adapter._wait_for_flush = stopping_before(own, adapter._wait_for_flush)
+        monkeypatch.setattr(postgres, "wait_for_flush", stopping_before(own, postgres.wait_for_flush))
         shown = [event.version for event in reader.read("Order-1")]
         assert shown == [version for (version,) in own.execute(f"SELECT version FROM {schema}.events")]
 

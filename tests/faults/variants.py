@@ -4,11 +4,15 @@ are missing."""
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from unittest.mock import patch
+
+from evstore.adapters import postgres
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from psycopg import Connection
 
-    from evstore import EventStore
     from tests.servers import Server
 
 KEY: Final = 20_260_101
@@ -47,9 +51,9 @@ def with_the_lock_held_over_the_flush(server: Server, schema: str) -> None:
     _changed(server, f"{schema}.append_v1", "SET LOCAL synchronous_commit = off;", "")
 
 
-def without_the_barrier_of_readers(store: EventStore) -> None:
-    """What a read shows may not be durable."""
-    store._adapter._wait_for_flush = lambda connection: None
+def without_the_barrier_of_readers() -> AbstractContextManager[object]:
+    """For the block, what a read of this process shows may not be durable."""
+    return patch.object(postgres, "wait_for_flush", lambda connection, schema: None)
 
 
 class Gate:

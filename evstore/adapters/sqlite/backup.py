@@ -39,12 +39,9 @@ def backup(
 
 
 def _backup(source: Any, connect: Callable[[str, str], Any], part: str, place: str, force: bool) -> Backup:
-    try:
-        # The descriptor is closed behind SQLite's: closing it before would drop SQLite's locks.
-        fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise DeniedError(f"cannot write {place}: {error.strerror}") from error
-    try:
+    fd = None
+    try:  # whatever comes from here on, also before it is known that the file was made
+        fd = _made(part, place)
         head = _copy(source, connect, part)
         os.fsync(fd)
         size = os.fstat(fd).st_size
@@ -56,10 +53,18 @@ def _backup(source: Any, connect: Callable[[str, str], Any], part: str, place: s
             raise StorageFullError(f"cannot copy the store to {place}: {error}") from error
         raise
     finally:
-        os.close(fd)
+        if fd is not None:  # behind SQLite's own: to close it before would drop SQLite's locks
+            os.close(fd)
         with suppress(FileNotFoundError):
             os.unlink(part)  # noqa: PTH108 - pathlib loads more
     return Backup(place, head, size)
+
+
+def _made(part: str, place: str) -> int:
+    try:
+        return os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DeniedError(f"cannot write {place}: {error.strerror}") from error
 
 
 def _check(store: str, place: str, force: bool) -> None:
