@@ -190,7 +190,7 @@ def test_what_one_thread_makes_durable_another_shows_only_when_it_is(newest: Ser
     held, goes_on = threading.Event(), threading.Event()
 
     def hold_back(message: Message) -> bool:
-        if message.sender == CLIENT and b"'local', true), " in message.asked and not held.is_set():
+        if message.sender == CLIENT and b"pg_logical_emit_message" in message.asked and not held.is_set():
             flushing.add(threading.get_ident())
         if before_call("COMMIT")(message) and threading.get_ident() in flushing and not held.is_set():
             held.set()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from psycopg.errors import InsufficientPrivilege
+
 from evstore.adapters.postgres import statements as sql
+from evstore.adapters.postgres.connections import unharmed
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -22,6 +25,10 @@ def wait_for_flush(connection: Connection, schema: str) -> None:
             return
         time.sleep(pause)
         (flushed,) = connection.execute(sql.FLUSHED, {"written": written}).fetchone() or (True,)
-    if not flushed:
-        (may,) = connection.execute(sql.in_schema(sql.MAY_MAKE_DURABLE, schema)).fetchone() or (False,)
-        connection.execute(sql.in_schema(sql.MAKE_DURABLE if may else sql.FLUSH, schema))
+    if flushed:
+        return
+    try:
+        with unharmed(connection):
+            connection.execute(sql.FLUSH)
+    except InsufficientPrivilege:
+        connection.execute(sql.in_schema(sql.MAKE_DURABLE, schema))

@@ -140,13 +140,9 @@ SELECT
   pg_catalog.pg_logical_emit_message(true, 'evstore', '')
 """
 
-# The same for a role that may: it works as well where nobody else is allowed to write a message.
+# The same where not everybody may write a message, for whom the store's owner lets do it.
 MAKE_DURABLE: Final = """
 SELECT pg_catalog.set_config('synchronous_commit', 'local', true), evstore.make_durable_v1()
-"""
-
-MAY_MAKE_DURABLE: Final = """
-SELECT pg_catalog.has_function_privilege('evstore.make_durable_v1()', 'EXECUTE')
 """
 
 # --- Reading events ------------------------------------------------------------------------------------------
