@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -509,3 +511,12 @@ def test_a_session_that_was_ended_while_nobody_used_it_is_replaced(
             wait_for(lambda: not newest.execute(idle, schema))
             if n > 1:
                 assert store.head() == n + 1
+
+
+def test_what_the_driver_logs_is_printed_only_where_somebody_keeps_a_log() -> None:
+    says = "import logging, evstore.adapters.postgres\n{}\nlogging.getLogger('psycopg.pool').warning('it is gone')"
+    for kept, printed in (("", ""), ("logging.basicConfig(format='%(message)s')", "it is gone\n")):
+        done = subprocess.run(
+            [sys.executable, "-c", says.format(kept)], capture_output=True, text=True, check=True
+        )
+        assert (done.stdout, done.stderr) == ("", printed)

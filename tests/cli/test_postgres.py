@@ -10,9 +10,10 @@ from uuid import uuid4
 import pytest
 
 from evstore import EventData, connect
+from evstore.adapters.base import PAGE_CHARACTERS
 from evstore.adapters.postgres.writing import PAUSES
 from tests.adapters.others import a_role, newest_of, wait_for, writing
-from tests.adapters.proxies import Proxy, before_answer
+from tests.adapters.proxies import CLIENT, Proxy, before_answer
 from tests.adapters.test_postgres_secrets import REACHED, UNREADABLE, Case, filled, keeps
 from tests.conftest import Command, Ended
 from tests.servers import replica
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.adapters.proxies import Message
     from tests.servers import Server, Servers
 
 # A process each; the rest are tried in one process, beside the library.
@@ -214,3 +216,23 @@ def test_a_connection_that_is_lost_is_made_again_unheard(
     assert told[-1]["version"] == 3
     assert told[0]["duplicate"] == duplicate
     assert command.ok("read", "Order-1", "--after", "1", "--fields", "data", "-F", "tsv").lines == ["1", "2"]
+
+
+def test_a_page_that_cannot_be_broken_off_is_read_to_its_end_unheard(
+    command: Command, newest: Server, schema: str
+) -> None:
+    """Long events end a page early, and the server is told so on a connection of its own."""
+    with connect(newest.url(schema)) as store:
+        for n in range(5):
+            store.append("Order-1", [EventData("Long", f"{n}{'x' * PAGE_CHARACTERS}")])
+    asked: list[Message] = []
+
+    def broken_off(message: Message) -> bool:
+        if message.sender == CLIENT and not message.kind:
+            asked.append(message)
+        return len(asked) == 2 and message is asked[1]
+
+    with Proxy(newest, broken_off) as proxy:
+        done = at(command, proxy.url(schema)).ok("replay", "--all")
+    assert proxy.cuts == 1
+    assert ([json.loads(line)["version"] for line in done.lines], done.err) == ([*range(1, 7)], "")

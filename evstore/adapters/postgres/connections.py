@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import contextmanager, nullcontext, suppress
 from threading import Lock
@@ -40,6 +41,10 @@ CONNECT_SECONDS: Final = 5.0
 FIRST_LOOK_SECONDS: Final = 0.5
 """How long to wait for a pooled connection before asking whether the server is there at all."""
 OLDEST_SERVER: Final = 130000
+
+# What psycopg has to say of a connection that was lost is told here as an error, or mended. Who keeps a log has it
+# there still; without one, logging itself would print it, in the middle of what a command says.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 # Every statement is its own transaction. Nothing is prepared on the server: behind a pooler the next statement may
 # meet another session, which knows nothing of it.
