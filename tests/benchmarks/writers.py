@@ -19,7 +19,7 @@ from contextlib import closing
 from importlib.util import find_spec
 from multiprocessing import get_context
 from statistics import median
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
@@ -44,8 +44,8 @@ def evstore(url: str) -> Callable[[], object]:
     return lambda: store.append(streams[next(turn) % STREAMS], [EventData("OrderPlaced", DATA)])
 
 
-def eventsourcing(url: str) -> Callable[[], object]:
-    from eventsourcing.persistence import StoredEvent  # type: ignore[import-not-found]
+def recorder_of(url: str) -> Any:
+    """What `eventsourcing` stores events with."""
     from eventsourcing.postgres import (  # type: ignore[import-not-found]
         PostgresApplicationRecorder,
         PostgresDatastore,
@@ -63,8 +63,13 @@ def eventsourcing(url: str) -> Callable[[], object]:
         max_overflow=0,
         originator_id_type="uuid",
     )
-    recorder = PostgresApplicationRecorder(datastore, events_table_name="benchmark_events")
-    recorder.create_table()
+    return PostgresApplicationRecorder(datastore, events_table_name="benchmark_events")
+
+
+def eventsourcing(url: str) -> Callable[[], object]:
+    from eventsourcing.persistence import StoredEvent  # type: ignore[import-not-found]
+
+    recorder = recorder_of(url)
     streams = [[uuid4(), 0] for _ in range(STREAMS)]
     turn = iter(range(sys.maxsize))
 
@@ -74,7 +79,6 @@ def eventsourcing(url: str) -> Callable[[], object]:
         state = json.dumps(DATA).encode()
         recorder.insert_events([StoredEvent(stream[0], stream[1], "OrderPlaced", state)])
 
-    append()
     return append
 
 
@@ -85,7 +89,7 @@ def _write(way: str, url: str, seconds: float, start: Barrier, counted: list[int
     append = WAYS[way](url)
     for _ in range(20):
         append()
-    start.wait()
+    start.wait(60)
     count, end = 0, time.monotonic() + seconds
     while time.monotonic() < end:
         append()
@@ -122,6 +126,7 @@ def places(server: Server) -> dict[str, str]:
         found[way] = server.url(schema)
     if find_spec("eventsourcing"):
         found["eventsourcing"] = server.url()
+        recorder_of(server.url()).create_table()  # once: it does not stand several at a time
     return found
 
 
