@@ -17,12 +17,16 @@ import subprocess
 import sys
 import time
 import traceback
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from select import select
 from tempfile import TemporaryDirectory, TemporaryFile
-from typing import Final
+from threading import Thread
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 COLD: Final = os.environ.get("EVSTORE_TEST_COLD") == "1"
 _AT_START: Final = ("PYTHON", "LC_", "LANG")
@@ -39,14 +43,13 @@ def hears(env: dict[str, str]) -> bool:
 
 def run(argv: list[str], cwd: Path, env: dict[str, str], stdin: bytes, timeout: float) -> tuple[int, bytes, bytes]:
     """Exit code (negative: the signal that ended it), what it wrote to stdout, and to stderr."""
-    with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
-        given.write(stdin)
-        given.seek(0)
+    with TemporaryFile() as out, TemporaryFile() as err, _pipe(stdin) as given:
         with closing(socket.socket(socket.AF_UNIX)) as to:
             to.settimeout(timeout)
             to.connect(_server())
-            files = [each.fileno() for each in (given, out, err)]
+            files = [given.fileno(), out.fileno(), err.fileno()]
             socket.send_fds(to, [json.dumps([argv, str(cwd), env]).encode() + b"\n"], files)
+            given.close()  # its only reader is the command now
             said = b""
             try:
                 while more := to.recv(64):
@@ -57,6 +60,24 @@ def run(argv: list[str], cwd: Path, env: dict[str, str], stdin: bytes, timeout: 
         out.seek(0)
         err.seek(0)
         return int(said.split()[1]), out.read(), err.read()
+
+
+@contextmanager
+def _pipe(text: bytes) -> Iterator[BinaryIO]:
+    """A pipe that is fed with the text by a thread, for as long as somebody reads."""
+    reading, writing = (os.fdopen(each, mode) for each, mode in zip(os.pipe(), ("rb", "wb"), strict=True))
+
+    def feed() -> None:
+        with suppress(BrokenPipeError), writing:
+            writing.write(text)
+
+    thread = Thread(target=feed)
+    thread.start()
+    try:
+        yield reading
+    finally:
+        reading.close()
+        thread.join()
 
 
 @cache
