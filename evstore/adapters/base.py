@@ -179,7 +179,8 @@ class Audits(Protocol):
     left out because something else is missing. Raises CorruptStoreError where it cannot be read at all."""
 
     def events(self, low: int, high: int, limit: int) -> list[AuditedEvent]:
-        """The events at positions in [low, high], also below 1, the lowest first."""
+        """The events at positions in [low, high], also below 1, the lowest first: none only where there are no
+        more, and of long ones fewer than `limit`."""
 
     def names(self, what: What, after: int | str | None, limit: int) -> list[AuditedName]:
         """Those with keys behind `after`, the lowest first; None is before them all."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from evstore.adapters.base import PAGE_CHARACTERS
 from evstore.errors import SchemaTooNewError, SchemaTooOldError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from evstore.adapters.base import Page
 
 LAST: Final = 2**63 - 1
+DATA: Final = 3
+"""Where a row of an event has its data."""
 OLDEST_SCHEMA: Final = 1
 
 
@@ -22,6 +27,17 @@ def check_admits(place: str, found: tuple[int, int, int], ours: int, *, to_write
     if reader > ours or (to_write and writer > ours):
         what = "readers" if reader > ours else "writers"
         raise SchemaTooNewError(place, f"it admits {what} of schema {max(reader, writer)}, this is {ours}")
+
+
+def enough(rows: Iterable[Any]) -> Iterator[Any]:
+    """Rows of events, until they hold as much text as a page may."""
+    characters = 0
+    for row in rows:
+        yield row
+        if isinstance(row[DATA], str | bytes):  # a damaged row may hold anything
+            characters += len(row[DATA])
+        if characters > PAGE_CHARACTERS:
+            return
 
 
 def closed(page: Page) -> tuple[int, int]:

@@ -119,7 +119,7 @@ class Appending:
         known, rest = Spool(), Spool()
         first = last = None
         for write, stored in self._store.split_stored(spool):
-            (rest if stored is None else known).add(write, given_id=False)
+            (rest if stored is None else known).add(write, given_id=False, new_id=spool.ids_are_new)
             if stored is not None:
                 first, last = first or stored, stored
         if last is not None:
@@ -143,7 +143,7 @@ class Appending:
             rest = Spool()
             for write, stored in self._store.split_stored(spool):
                 if stored is None:
-                    rest.add(write, given_id=False)
+                    rest.add(write, given_id=False, new_id=spool.ids_are_new)
                 else:
                     self._after(stored.version)
             spool.close()
@@ -164,8 +164,8 @@ class Appending:
             return
         if settings.current.format == "tsv":
             for stream_id, (event,), _ in spool:
-                texts = (event.id or "", stream_id, event.type)
-                render.line("\t".join([*map(render.cell, texts), event.data_json, event.metadata.to_json()]))
+                texts = (event.id or "", stream_id, event.type, event.data_json, event.metadata.to_json())
+                render.line("\t".join(map(render.cell, texts)))
             return
         lines = (
             f'{{"id":"{event.id}","streamId":{quote(stream_id)},"type":{quote(event.type)},'

@@ -126,12 +126,15 @@ def input_of(name: str) -> Iterator[tuple[Iterator[bytes], int | None, Callable[
     What is compressed is known to be whole only at its end, where its checksum stands; so it is read to there
     first, before anybody stores what may be damaged.
     """
+    if name == "-" and sys.stdin is None:
+        raise UsageError("stdin is closed")
     raw: Any = sys.stdin.buffer if name == "-" else open(name, "rb")  # noqa: PTH123, SIM115
     with ExitStack() as ends:
         if name != "-":
             ends.enter_context(raw)
         try:
-            packed = raw.peek(2)[:2] == _GZIP
+            # A pipe may give one byte at first; nothing else that is read here begins with it.
+            packed = raw.peek(1)[:1] == _GZIP[:1]
             size = _size(raw)
             if packed and size is None:
                 raw = ends.enter_context(_kept(raw))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from evstore.cli import settings
+from evstore.cli import render, settings
 from evstore.cli.exits import CODES, InputOutputError, TimedOut, UsageError, hint_for
 from evstore.cli.render import flush, note, said, to_json
 
@@ -26,6 +26,8 @@ def run(argv: Sequence[str]) -> int:
     try:
         from evstore.cli.app import app  # noqa: PLC0415 - errors of loading are caught below, too
 
+        if sys.stdout is None and {"-h", "--help"} & set(argv):  # which Typer would print nowhere
+            render.write("")
         code = typer.main.get_command(app).main(list(argv), prog_name="evstore", standalone_mode=False)
         flush()
     except Exception as error:  # noqa: BLE001 - the last line of defence
@@ -76,7 +78,8 @@ def _fail(
         **({"hint": hint} if hint else {}),
         "retryable": getattr(error, "retryable", False),
     }
-    more = {_camel(name): value for name, value in (facts or {}).items() if value is not None and name[0] != "_"}
+    known = {name: value for name, value in (facts or {}).items() if value not in (None, "") and name[0] != "_"}
+    more = {_camel(name): value for name, value in known.items()}
     said(to_json({"error": {**more, **told}} if more.keys() & told.keys() else {"error": {**told, **more}}))
     return CODES[code]
 

@@ -76,6 +76,11 @@ def test_a_dry_run_of_what_is_stored_prints_nothing_and_says_so(store: Command) 
     assert (done.out, done.err) == (b"", "note: it is stored already, and would not be again\n")
 
 
+def test_a_dry_run_has_as_many_columns_as_it_has_tabs(store: Command) -> None:
+    done = store.ok(*DATA, "-d", '{"a":\t1}', "--dry-run", "-F", "tsv")
+    assert done.lines[0].split("\t")[1:] == ["S-1", "T", '{"a":\\t1}', "{}"]
+
+
 def test_a_dry_run_is_one_array_where_json_is_asked_for(store: Command) -> None:
     done = store.ok(*DATA, "-", "--dry-run", "-F", "json", stdin=b"1 2")
     assert [event["data"] for event in json.loads(done.out)] == [1, 2]

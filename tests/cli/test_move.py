@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import stat
+import subprocess
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
@@ -147,6 +148,18 @@ def test_a_compressed_file_is_imported_as_it_is_also_through_a_pipe(
     again = full.ok("--db", str(other), "import", stdin=(tmp_path / "log.gz").read_bytes())
     assert json.loads(again.out)["skipped"] == COUNT
     assert exported(full, "--db", str(other)) == exported(full)
+
+
+def test_a_pipe_may_begin_with_one_byte(full: Command, other: Path, tmp_path: Path) -> None:
+    full.ok("export", "-O", "log.gz")
+    text = (tmp_path / "log.gz").read_bytes()
+    process = full.start("--db", str(other), "import", stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(text[:1])
+    process.stdin.flush()
+    sleep(0.3)  # it has read that by now, or takes it together with the rest
+    out, err = process.communicate(text[1:], timeout=60)
+    assert (json.loads(out)["imported"], err) == (COUNT, b"")
 
 
 @pytest.mark.parametrize("through", ["a file", "a pipe"])

@@ -199,6 +199,7 @@ LOST = {
     "new ids": ((), False),
     "new ids, each alone": (("--each",), False),
     "new ids, in batches": (("--batch", "1"), False),
+    "new ids, as the rest of a load": (("--skip-stored",), False),
     "ids of a key": (("--key", "once"), True),
     "ids of a key, each alone": (("--key", "once", "--each"), True),
 }

@@ -63,6 +63,18 @@ def test_whatever_goes_to_stdout_fails_as_io(store: Command, words: tuple[str, .
     assert done.stderr.count(b"\n") == 1
 
 
+@pytest.mark.parametrize("words", [("--version",), ("--help",), ("read", "-h")])
+def test_whatever_goes_to_a_stdout_that_is_closed_fails_as_io(store: Command, words: tuple[str, ...]) -> None:
+    done = run(store, *words, preexec_fn=lambda: os.close(1), stdout=None)
+    assert (done.returncode, done.stderr) == (74, b"evstore: cannot write to stdout: it is closed\n")
+
+
+def test_an_input_that_is_closed_is_a_usage_error(store: Command) -> None:
+    for words in (("import",), ("import", "-"), ("append", "A-1", "-t", "T", "-")):
+        done = run(store, *words, preexec_fn=lambda: os.close(0), stdin=None)
+        assert (done.returncode, done.stdout, done.stderr) == (2, b"", b"evstore: stdin is closed\n")
+
+
 def test_an_error_as_json_is_utf8_whatever_the_locale_says(store: Command) -> None:
     done = store("read", "é-1", "--errors", "json", env={"PYTHONIOENCODING": "latin-1"})
     assert json.loads(done.err)["error"]["streamId"] == "é-1"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 
 from evstore.adapters.postgres.definitions import OBJECTS, differences
+from evstore.adapters.postgres.reading import fetched, paged
 from evstore.adapters.postgres.statements import in_schema
 from evstore.adapters.shared import correlation_hash
 from evstore.errors import UnsupportedError
@@ -190,7 +191,7 @@ class PostgresAudits:
         self._schema = schema
 
     def events(self, low: int, high: int, limit: int) -> list[AuditedEvent]:
-        rows = self._by_index(AUDIT_EVENTS, {"low": low, "high": high, "limit": limit})
+        rows = self._by_index(AUDIT_EVENTS, {"low": low, "high": high, "limit": limit}, paged)
         return [AuditedEvent(*row) for row in rows]
 
     def names(self, what: What, after: int | str | None, limit: int) -> list[AuditedName]:
@@ -229,11 +230,13 @@ class PostgresAudits:
         )
         return rows
 
-    def _by_index(self, statement: str, given: dict[str, Any]) -> list[tuple[Any, ...]]:
+    def _by_index(
+        self, statement: str, given: dict[str, Any], fetch: Callable[..., list[Any]] = fetched
+    ) -> list[tuple[Any, ...]]:
         def ask(connection: Connection) -> list[tuple[Any, ...]]:
             with connection.transaction():
                 connection.execute(BY_INDEX)
-                return connection.execute(in_schema(statement, self._schema), given).fetchall()
+                return fetch(connection, in_schema(statement, self._schema), given)
 
         rows: list[tuple[Any, ...]] = self._tried(ask)
         return rows

@@ -10,7 +10,7 @@ from psycopg.pq import TransactionStatus
 
 from evstore.adapters.base import PAGE_CHARACTERS, Cut
 from evstore.adapters.postgres import statements as sql
-from evstore.adapters.shared import LAST, closed, correlation_hash, end_of_prefix
+from evstore.adapters.shared import DATA, LAST, closed, correlation_hash, end_of_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from evstore.events import Filter
 
 FIRST: Final = -(2**63)
-DATA: Final = 3
-"""Where a row of an event has its data."""
 CHUNK: Final = 8 if psycopg.pq.version() >= 170000 else 1  # noqa: PLR2004 - older ones take no more than one
 """Rows that come from the server at a time."""
 

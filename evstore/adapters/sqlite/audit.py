@@ -10,12 +10,12 @@ import re
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
-from evstore.adapters.shared import correlation_hash
+from evstore.adapters.shared import correlation_hash, enough
 from evstore.adapters.sqlite.writing import id_from_blob
 from evstore.findings import AuditedEvent, AuditedName, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from types import ModuleType
 
@@ -137,7 +137,7 @@ class SqliteAudits:
         self._reading = reading
 
     def events(self, low: int, high: int, limit: int) -> list[AuditedEvent]:
-        rows = self._rows(AUDIT_EVENTS, {"low": low, "high": high, "limit": limit})
+        rows = self._rows(AUDIT_EVENTS, {"low": low, "high": high, "limit": limit}, enough)
         return [AuditedEvent._make([id_from_blob(row[0]), *row[1:], strange]) for row, strange in map(_kept, rows)]
 
     def names(self, what: What, after: int | str | None, limit: int) -> list[AuditedName]:
@@ -168,14 +168,17 @@ class SqliteAudits:
             connection.close()
         return made
 
-    def _rows(self, statement: str, given: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+    def _rows(
+        self, statement: str, given: dict[str, Any] | None = None, taken: Callable[..., Iterable[Any]] = iter
+    ) -> list[tuple[Any, ...]]:
         with self._reading() as connection:
             connection.text_factory = _text
+            cursor = connection.cursor()
             try:
-                rows: list[tuple[Any, ...]] = connection.execute(statement, given or {}).fetchall()
+                return [*taken(cursor.execute(statement, given or {}))]
             finally:
+                cursor.close()
                 connection.text_factory = str
-        return rows
 
 
 def _completed(row: Sequence[Any]) -> tuple[Any, ...]:
