@@ -30,7 +30,7 @@ def check_admits(place: str, found: tuple[int, int, int], ours: int, *, to_write
 
 
 def enough(rows: Iterable[Any]) -> Iterator[Any]:
-    """Rows of events, until they hold as much text as a page may."""
+    """Rows of events, or events, until they hold as much text as a page may."""
     characters = 0
     for row in rows:
         yield row

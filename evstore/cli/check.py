@@ -12,7 +12,6 @@ from evstore.cli.options import From, after_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from evstore import EventStore
     from evstore.findings import Finding
     from evstore.verify import Verification
 
@@ -63,24 +62,18 @@ def verify(
         raise UsageError(f"--expect: {error}") from None
     from evstore.cli.progress import progress  # noqa: PLC0415
 
-    with opened() as store, progress("verifying", _length(store, after)) as shown:
+    with opened() as store, progress("verifying", None) as shown:
         verification = store.verify(
-            after=after, expect=expect, engine=engine, on_progress=lambda done, _: shown.at(done, done)
+            after=after,
+            expect=expect,
+            engine=engine,
+            on_progress=lambda done, total: shown.at(done, done, total),
         )
         counted = _Counted(verification, shown.end)
         render.many(map(_row, counted), ("finding", "globalPosition", "message"))
     _tell(verification, counted.advice)
     if counted.count:
         raise typer.Exit(CODES["findings"])
-
-
-def _length(store: "EventStore", after: int) -> int:
-    from evstore.errors import CorruptStoreError  # noqa: PLC0415
-
-    try:
-        return max(store.head() - after, 0)
-    except CorruptStoreError:  # which is what will be found
-        return 0
 
 
 class _Counted:

@@ -15,7 +15,8 @@ from evstore.errors import InvalidPayloadError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_GZIP: Final = b"\x1f\x8b"
+_GZIP: Final = b"\x1f"
+"""What compressed input begins with, and nothing else that is read here."""
 
 
 class _Ended(BaseException):
@@ -133,8 +134,7 @@ def input_of(name: str) -> Iterator[tuple[Iterator[bytes], int | None, Callable[
         if name != "-":
             ends.enter_context(raw)
         try:
-            # A pipe may give one byte at first; nothing else that is read here begins with it.
-            packed = raw.peek(1)[:1] == _GZIP[:1]
+            packed = raw.peek(1)[:1] == _GZIP  # a pipe may give no more than one byte at first
             size = _size(raw)
             if packed and size is None:
                 raw = ends.enter_context(_kept(raw))

@@ -36,8 +36,9 @@ class Progress:
         self._task: Any = None
         self._ended = False
 
-    def at(self, done: int, events: int) -> None:
-        """So much is done by now, in the unit of the total, and so many events."""
+    def at(self, done: int, events: int, total: int | None = None) -> None:
+        """So much is done by now, in the unit of the total, and so many events; `total`, once it is known."""
+        self._total = total or self._total
         now = time.monotonic()
         if self._ended or now - self._drawn < REDRAW:
             return
@@ -86,7 +87,7 @@ class Watched(Generic[T]):
 
 
 class _Silent(Progress):
-    def at(self, done: int, events: int) -> None:
+    def at(self, done: int, events: int, total: int | None = None) -> None:
         """Nobody watches."""
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from evstore.adapters.base import PAGE_CHARACTERS, Cut
+from evstore.adapters.base import Cut
 from evstore.adapters.postgres import statements as sql
-from evstore.adapters.shared import DATA, LAST, closed, correlation_hash, end_of_prefix
+from evstore.adapters.shared import LAST, closed, correlation_hash, end_of_prefix, enough
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,19 +79,15 @@ def fetched(connection: Connection, statement: bytes, given: dict[str, Any]) -> 
 def paged(connection: Connection, statement: bytes, given: dict[str, Any]) -> list[Any]:
     """The rows of events, as many as make a page; of those behind it only a few are ever in memory."""
     alone = connection.info.transaction_status == TransactionStatus.IDLE
-    found: list[Any] = []
-    characters, more = 0, False
     rows: Any = connection.cursor().stream(statement, given, size=CHUNK)
-    with closing(rows):
-        for row in rows:
-            if characters > PAGE_CHARACTERS:
-                more = True
-                if alone:
-                    break  # what is still to come is cancelled
-                continue  # that would take the transaction with it
-            found.append(row)
-            characters += len(row[DATA])
-    return Cut(found) if more else found
+    with closing(rows):  # which cancels what is still to come
+        found = [*enough(rows)]
+        if next(rows, None) is None:
+            return found
+        if not alone:  # that would take the transaction with it
+            for _ in rows:
+                continue
+    return Cut(found)
 
 
 def is_askable(question: Question) -> bool:

@@ -8,14 +8,14 @@ from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from evstore.adapters.base import PAGE_CHARACTERS, Cut
-from evstore.adapters.shared import LAST, closed, correlation_hash
+from evstore.adapters.base import Cut
+from evstore.adapters.shared import LAST, closed, correlation_hash, enough
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.writing import id_from_blob, id_to_blob
 from evstore.events import StoredEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from evstore.adapters.base import Page
     from evstore.events import Filter
@@ -88,14 +88,9 @@ def _rows(connection: Any, statement: str, given: dict[str, Any]) -> list[Stored
         cursor.close()
 
 
-def _paged(events: Iterable[StoredEvent]) -> list[StoredEvent]:
-    found, characters = Cut(), 0
-    for event in events:
-        found.append(event)
-        characters += len(event.data_json)
-        if characters > PAGE_CHARACTERS:
-            return found
-    return list(found)
+def _paged(events: Iterator[StoredEvent]) -> list[StoredEvent]:
+    found = [*enough(events)]
+    return found if next(events, None) is None else Cut(found)
 
 
 def _event(row: tuple[Any, ...]) -> StoredEvent:
