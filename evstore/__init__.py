@@ -1,55 +1,156 @@
-"""evstore: an event store for the command line and for Python."""
+"""evstore: an event store for the command line and for Python.
 
-from evstore.errors import (
-    AdapterError,
-    AppendOutcomeUnknownError,
-    ConcurrencyError,
-    ConflictError,
-    ConsumerHeldError,
-    ConsumerNotFoundError,
-    CorruptStoreError,
-    DeniedError,
-    EventIdConflictError,
-    EventNotFoundError,
-    EvstoreError,
-    IntegrityError,
-    InvalidInputError,
-    InvalidPayloadError,
-    InvalidStreamIdError,
-    InvalidUrlError,
-    InvalidVersionError,
-    LogDivergedError,
-    MissingDependencyError,
-    NoEventsError,
-    NotAStoreError,
-    NotFoundError,
-    NotInitializedError,
-    PositionConflictError,
-    SchemaError,
-    SchemaTooNewError,
-    SchemaTooOldError,
-    StorageFullError,
-    StoreBusyError,
-    StoreClosedError,
-    StreamNotFoundError,
-    UnavailableError,
-    UnknownAdapterError,
-    UnsupportedError,
-)
-from evstore.events import (
-    CategoryInfo,
-    EventData,
-    Metadata,
-    StoredEvent,
-    StoreInfo,
-    StreamInfo,
-    TypeInfo,
-    Write,
-)
-from evstore.store import Appended, EventStore, connect
-from evstore.streams import ANY_VERSION, NO_STREAM, STREAM_EXISTS, category_of
+Public are `evstore`, `evstore.port`, `evstore.testing` and what they name; everything else may change.
+"""
+
+TYPE_CHECKING = False  # as in typing, which need not be loaded for it
+if TYPE_CHECKING:
+    from evstore.connecting import (
+        connect,
+    )
+    from evstore.errors import (
+        AdapterError,
+        AppendOutcomeUnknownError,
+        ConcurrencyError,
+        ConflictError,
+        ConsumerHeldError,
+        ConsumerNotFoundError,
+        CorruptStoreError,
+        DeniedError,
+        EventIdConflictError,
+        EventNotFoundError,
+        EvstoreError,
+        IntegrityError,
+        InvalidInputError,
+        InvalidPayloadError,
+        InvalidStreamIdError,
+        InvalidUrlError,
+        InvalidVersionError,
+        LogDivergedError,
+        MissingDependencyError,
+        NoEventsError,
+        NotAStoreError,
+        NotFoundError,
+        NotInitializedError,
+        PositionConflictError,
+        SchemaError,
+        SchemaTooNewError,
+        SchemaTooOldError,
+        StorageFullError,
+        StoreBusyError,
+        StoreClosedError,
+        StreamNotFoundError,
+        UnavailableError,
+        UnknownAdapterError,
+        UnsupportedError,
+    )
+    from evstore.model.events import (
+        EventData,
+        StoredEvent,
+        Write,
+    )
+    from evstore.model.facts import (
+        CategoryInfo,
+        StoreInfo,
+        StreamInfo,
+        TypeInfo,
+    )
+    from evstore.model.metadata import (
+        Metadata,
+    )
+    from evstore.model.names import (
+        category_of,
+    )
+    from evstore.model.versions import (
+        ANY_VERSION,
+        NO_STREAM,
+        STREAM_EXISTS,
+    )
+    from evstore.store import (
+        Appended,
+        EventStore,
+    )
 
 __version__ = "0.1.0"
+
+# Each name is loaded when it is first asked for: `--version` and completion need none of them.
+_HOMES = {
+    "evstore.connecting": ("connect",),
+    "evstore.errors": (
+        "AdapterError",
+        "AppendOutcomeUnknownError",
+        "ConcurrencyError",
+        "ConflictError",
+        "ConsumerHeldError",
+        "ConsumerNotFoundError",
+        "CorruptStoreError",
+        "DeniedError",
+        "EventIdConflictError",
+        "EventNotFoundError",
+        "EvstoreError",
+        "IntegrityError",
+        "InvalidInputError",
+        "InvalidPayloadError",
+        "InvalidStreamIdError",
+        "InvalidUrlError",
+        "InvalidVersionError",
+        "LogDivergedError",
+        "MissingDependencyError",
+        "NoEventsError",
+        "NotAStoreError",
+        "NotFoundError",
+        "NotInitializedError",
+        "PositionConflictError",
+        "SchemaError",
+        "SchemaTooNewError",
+        "SchemaTooOldError",
+        "StorageFullError",
+        "StoreBusyError",
+        "StoreClosedError",
+        "StreamNotFoundError",
+        "UnavailableError",
+        "UnknownAdapterError",
+        "UnsupportedError",
+    ),
+    "evstore.model.events": (
+        "EventData",
+        "StoredEvent",
+        "Write",
+    ),
+    "evstore.model.facts": (
+        "CategoryInfo",
+        "StoreInfo",
+        "StreamInfo",
+        "TypeInfo",
+    ),
+    "evstore.model.metadata": ("Metadata",),
+    "evstore.model.names": ("category_of",),
+    "evstore.model.versions": (
+        "ANY_VERSION",
+        "NO_STREAM",
+        "STREAM_EXISTS",
+    ),
+    "evstore.store": (
+        "Appended",
+        "EventStore",
+    ),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found: object = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "ANY_VERSION",

@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-import sys
-from itertools import count
 from os import fspath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from evstore.adapters.base import Append, Held, Page, Receipt
+from evstore.appending.appender import Appender
+from evstore.appending.outcomes import Duplicate
 from evstore.errors import (
     EventNotFoundError,
     EvstoreError,
     InvalidInputError,
-    NoEventsError,
     StoreClosedError,
     StreamNotFoundError,
     UnsupportedError,
 )
-from evstore.events import EventData, Filter, Metadata, StoredEvent, Write
-from evstore.pages import (
-    BY_POSITION,
-    BY_VERSION,
-    MOST_IN_PAGE,
-    check_limit,
-    events_of,
-    filter_of,
-    names_of,
-    range_of,
-    searchable,
-)
-from evstore.retries import Known, first_stored, in_turn, judged, looked_up, split, stored_now
-from evstore.streams import (
-    ANY_VERSION,
-    check_expected_version,
-    check_name,
-    check_stream_id,
-    check_version,
-    key_id,
-    normalize_id,
-)
+from evstore.model.events import EventData, StoredEvent, Write
+from evstore.model.ids import normalize_id
+from evstore.model.names import check_stream_id
+from evstore.model.versions import ANY_VERSION
+from evstore.port import MOST_IN_PAGE, Page
+from evstore.reading.pages import BY_POSITION, BY_VERSION, events_of, names_of
+from evstore.reading.ranges import check_limit, filter_of, range_of, searchable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -48,9 +31,11 @@ if TYPE_CHECKING:
     from typing import Self
     from uuid import UUID
 
-    from evstore.adapters.base import Adapter, Backup
-    from evstore.events import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
-    from evstore.verify import Verification
+    from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
+    from evstore.model.filters import Filter
+    from evstore.model.metadata import Metadata
+    from evstore.port import Adapter, Backup
+    from evstore.verifying.verification import Verification
 
 
 class Appended(list[StoredEvent]):
@@ -59,25 +44,14 @@ class Appended(list[StoredEvent]):
     duplicate: bool = False
 
 
-def connect(url: str, *, max_data_bytes: int | None = None, **options: Any) -> EventStore:
-    """The store at `memory:`, `sqlite:///path`, a bare path, `postgresql://…`, or the URL of an installed adapter.
-
-    Nothing is opened before the first operation, and nothing is made before `initialize`. `max_data_bytes`
-    bounds one event's data (16 MiB); `options` go to the adapter: `timeout` in seconds to wait for other writers
-    (30), for PostgreSQL `pool_size`, the most connections at a time (10).
-    """
-    from evstore.adapters import open_adapter  # noqa: PLC0415 - the core knows no adapter
-
-    return EventStore(open_adapter(url, **options), max_data_bytes=max_data_bytes)
-
-
 class EventStore:
     """Append-only streams of events. A context manager; threads may share it, forked children may not."""
 
     def __init__(self, adapter: Adapter, *, max_data_bytes: int | None = None) -> None:
         self._adapter = adapter
-        self._max_data_bytes = max_data_bytes
         self._closed = False
+        self.appender = Appender(adapter, max_data_bytes)
+        """For those who append in bulk, in units and receipts instead of events; used inside evstore."""
 
     def __enter__(self) -> Self:
         return self
@@ -95,6 +69,10 @@ class EventStore:
         """Free everything; subscriptions end. Closing twice is fine."""
         self._closed = True
         self._adapter.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosedError
 
     # --- appending ---
 
@@ -118,7 +96,7 @@ class EventStore:
 
     def append_many(
         self,
-        writes: Iterable[Write | tuple[str, Sequence[EventData], int]],
+        writes: Iterable[Write[EventData] | tuple[str, Sequence[EventData], int]],
         metadata: Metadata | None = None,
         *,
         key: str | None = None,
@@ -127,126 +105,14 @@ class EventStore:
 
         A stream may come more than once; each expected version is judged where it stands.
         """
-        unit = self.unit(writes, metadata, key=key)
-        (outcome,) = self.submit([unit])
+        self._check_open()
+        unit = self.appender.unit(writes, metadata, key=key)
+        (outcome,) = self.appender.submit([unit])
         if isinstance(outcome, EvstoreError):
             raise outcome
-        stored = Appended(self.stored_of(unit, outcome))
-        stored.duplicate = isinstance(outcome, Known) and outcome.duplicate
+        stored = Appended(self.appender.stored_of(unit, outcome))
+        stored.duplicate = isinstance(outcome, Duplicate) and outcome.flagged
         return stored
-
-    def unit(
-        self,
-        writes: Iterable[Write | tuple[str, Sequence[EventData], int]],
-        metadata: Metadata | None = None,
-        *,
-        key: str | None = None,
-    ) -> Append:
-        """Check and complete an append without making it. Raises InvalidInputError."""
-        if self._closed:
-            raise StoreClosedError
-        checked: list[Write] = []
-        ids: set[str] = set()
-        ordinals = count(1)
-        ids_are_new = False
-        for write in writes:
-            stream_id, events, expected = Write(*write)
-            check_stream_id(stream_id)
-            if isinstance(events, EventData):
-                raise InvalidInputError("events come in a list, also when there is only one")
-            complete = []
-            for event in events:
-                made = None if key is None else key_id(stream_id, key, next(ordinals))
-                complete.append(self.check(event, metadata, id=made))
-                ids_are_new = ids_are_new or (made is None and event.id is None)
-            if not complete:
-                raise NoEventsError(f'no events to append to stream "{stream_id}"')
-            check_expected_version(expected)
-            for event in complete:
-                assert event.id is not None
-                if event.id in ids:
-                    raise InvalidInputError(f"event id {event.id} comes twice in one append")
-                ids.add(event.id)
-            checked.append(Write(stream_id, complete, expected))
-        if not checked:
-            raise NoEventsError
-        return Append(checked, ids_are_new=ids_are_new)
-
-    def check(
-        self,
-        event: EventData,
-        metadata: Metadata | None = None,
-        *,
-        id: str | None = None,
-        data_is_kept: bool = False,
-    ) -> EventData:
-        """The event as it can be stored: its id made if absent, its metadata filled up. Or InvalidInputError.
-
-        `id` is for an event that brings none. `data_is_kept`: its data came out of `jsontext.keep_json`, so that
-        it need not be judged again.
-        """
-        if not isinstance(event, EventData):
-            raise InvalidInputError(f"an event is an EventData, not {type(event).__name__}")
-        if event.checked:
-            return event
-        from evstore.jsontext import MAX_DATA_BYTES, check_json  # noqa: PLC0415 - reading a log does not need them
-        from evstore.wire import check_metadata  # noqa: PLC0415
-
-        check_name("event type", event.type)
-        text = event.data_json
-        if not data_is_kept:
-            text = check_json(text, self._max_data_bytes or MAX_DATA_BYTES)
-        own = event.metadata
-        check_metadata(own)
-        if metadata is not None:
-            check_metadata(metadata)
-            own = own.over(metadata)
-            check_metadata(own)  # together they may be too large
-        event_id = (id or new_id()) if event.id is None else normalize_id(event.id)
-        return EventData.from_json(event.type, text, own, event_id, checked=True)
-
-    def submit(self, units: Sequence[Append]) -> list[Receipt | Known | EvstoreError]:
-        """Append units made by `unit`, each judged as if alone, in one durable commit; say what came of each.
-        Raises where nothing is known to be stored.
-
-        For those who append much: what comes back is ranges, not events.
-        """
-        outcomes = self._adapter.append(units)
-        return [judged(self._adapter, unit, each) for unit, each in zip(units, outcomes, strict=True)]
-
-    def submit_in_turn(self, units: Sequence[Append]) -> Iterator[Receipt | Known]:
-        """Append units of one event each, as if one after the other, though they share commits.
-
-        Yields what is durable. The first that is refused is raised, and none behind it was made.
-        """
-        return in_turn(self._adapter, units)
-
-    def split_stored(self, writes: Iterable[Write]) -> Iterator[tuple[Write, StoredEvent | None]]:
-        """Each write of one event, with the event as first stored if it is stored and the same."""
-        return split(self._adapter, writes)
-
-    def stored_of(self, unit: Append, outcome: Receipt | Known) -> Iterator[StoredEvent]:
-        """The events of a unit as they are stored, after `submit`."""
-        if isinstance(outcome, Receipt):
-            return stored_now(unit, outcome)
-        return first_stored(self._adapter, unit, Held([outcome.first.id]))
-
-    def judge(self, unit: Append) -> bool:
-        """Raise what appending the unit would raise now; nothing is written. Whether it would be stored: what is
-        there already would not."""
-        held = next((found for _, _, found in looked_up(self._adapter, unit.writes) if found), None)
-        if held is not None:
-            for _ in first_stored(self._adapter, unit, Held([held.id])):
-                continue
-            return False
-        versions: dict[str, int] = {}
-        for stream_id, events, expected in unit.writes:
-            if stream_id not in versions:
-                info = self._adapter.stream(stream_id)
-                versions[stream_id] = info.version if info else 0
-            check_version(stream_id, expected, versions[stream_id])
-            versions[stream_id] += len(events)
-        return True
 
     # --- reading ---
 
@@ -328,7 +194,7 @@ class EventStore:
         Ends when the store is closed, after `timeout` seconds without an event, or when `time.monotonic()`
         has reached `deadline`.
         """
-        from evstore.follow import Patience, follow_log, follow_stream  # noqa: PLC0415 - a plain read does not wait
+        from evstore.reading.following import Patience, follow_log, follow_stream
 
         self._adapter.head(-1, 0)  # a store that is closed already is an error here, later it is the end
         if stream_id is None:
@@ -407,8 +273,8 @@ class EventStore:
         `expect`: the digest that an earlier verification told. `engine`: also with the engine's own check.
         `on_progress` hears, page after page, how many positions are done, and how many there are.
         """
-        from evstore.audits import audits_of  # noqa: PLC0415
-        from evstore.verify import Verification  # noqa: PLC0415
+        from evstore.verifying.plain import audits_of
+        from evstore.verifying.verification import Verification
 
         parts = (self._adapter, audits_of(self._adapter))
         return Verification(*parts, after=after, expect=expect, engine=engine, on_progress=on_progress)
@@ -423,12 +289,3 @@ class EventStore:
             raise UnsupportedError("the adapter of this store makes no backups")
         made: Backup = copy(fspath(path), force)
         return made
-
-
-def new_id() -> str:
-    """A fresh UUIDv7: ids made one after the other are neighbours in the index."""
-    if sys.version_info >= (3, 14):
-        from uuid import uuid7  # noqa: PLC0415
-    else:
-        from uuid_utils import uuid7  # noqa: PLC0415
-    return str(uuid7())

@@ -10,7 +10,7 @@ from itertools import groupby, pairwise
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from evstore.adapters.base import Append, Receipt
+from evstore.appending.outcomes import check_same
 from evstore.errors import (
     ConcurrencyError,
     ConflictError,
@@ -19,12 +19,16 @@ from evstore.errors import (
     InvalidInputError,
     PositionConflictError,
 )
-from evstore.events import EventData, StoredEvent, Write
-from evstore.streams import ANY_VERSION, MAX_VERSION, check_same, check_stream_id
+from evstore.model.events import EventData, StoredEvent, Write
+from evstore.model.names import check_stream_id
+from evstore.model.versions import ANY_VERSION, MAX_VERSION
+from evstore.port import Append, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from evstore.appending.preparing import Preparing
+    from evstore.port import PreparedEvent
     from evstore.store import EventStore
 
 BATCH_EVENTS: Final = 1000
@@ -36,7 +40,7 @@ class Arrival(NamedTuple):
 
     place: str
     stored: StoredEvent
-    event: EventData
+    event: PreparedEvent
 
 
 class Imported(NamedTuple):
@@ -46,14 +50,14 @@ class Imported(NamedTuple):
     skipped: int
 
 
-def arrival(store: EventStore, place: str, stored: StoredEvent) -> Arrival:
+def arrival(preparing: Preparing, place: str, stored: StoredEvent) -> Arrival:
     """The event, checked by every rule of an append. Raises InvalidInputError."""
     try:
         check_stream_id(stored.stream_id)
         if not (0 < stored.version <= MAX_VERSION and 0 < stored.global_position <= MAX_VERSION):
             raise InvalidInputError(f"a version and a global position are numbers from 1 to {MAX_VERSION}")
         event = EventData.from_json(stored.type, stored.data_json, stored.metadata, stored.id)
-        return Arrival(place, stored, store.check(event))
+        return Arrival(place, stored, preparing.event(event))
     except InvalidInputError as error:
         error.place = place
         raise
@@ -95,7 +99,7 @@ def _stored(store: EventStore, batch: Sequence[Arrival], renumber: bool) -> Impo
             return Imported(0, len(batch))
         if not renumber:
             _check_positions(store, new)
-        (outcome,) = store.submit([_unit(new, renumber)])
+        (outcome,) = store.appender.submit([_unit(new, renumber)])
         if isinstance(outcome, Receipt):
             return Imported(len(new), len(batch) - len(new))
         if isinstance(outcome, EvstoreError) and not isinstance(outcome, EventIdConflictError):

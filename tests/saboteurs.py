@@ -15,11 +15,12 @@ from itertools import count
 from threading import Barrier, BrokenBarrierError, get_ident
 from typing import ClassVar
 
-from evstore.adapters.base import Held, Page, Receipt
 from evstore.adapters.memory import MemoryAdapter
 from evstore.errors import EventIdConflictError, EvstoreError, PositionConflictError, StreamNotFoundError
-from evstore.events import EventData, Filter
-from evstore.streams import ANY_VERSION, NO_STREAM, STREAM_EXISTS, check_version
+from evstore.model.events import EventData
+from evstore.model.filters import Filter
+from evstore.model.versions import ANY_VERSION, NO_STREAM, STREAM_EXISTS, check_version
+from evstore.port import AlreadyStored, Page, Receipt
 from evstore.testing import BORN_INITIALIZED, AdapterContract
 from evstore.testing.asking import ALL_NAMES, ANYTHING, WHOLE, expected_page, ids_of
 
@@ -181,7 +182,7 @@ class CallsAUnitHeldInPartAConflict(Saboteur):
 
     def _append(self, unit):
         outcome = super()._append(unit)
-        if isinstance(outcome, Held) and len(outcome.ids) < len(ids_of(unit)):
+        if isinstance(outcome, AlreadyStored) and len(outcome.ids) < len(ids_of(unit)):
             return EventIdConflictError(outcome.ids[0], "is stored already")
         return outcome
 

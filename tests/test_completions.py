@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
+import typer
 
 from evstore import EventData, Write, connect
 from evstore.adapters import open_adapter
-from evstore.adapters.sqlite.place import APPLICATION_ID
-from evstore.cli import candidates, settings
-from evstore.cli.completion import SHELLS, declared, script
+from evstore.adapters.sqlite.location import APPLICATION_ID
+from evstore.cli import settings
+from evstore.cli.app import app
+from evstore.cli.completion import names
+from evstore.cli.completion.scripts import SHELLS, declared, script
 from evstore.errors import InvalidUrlError
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.sqlite_only("completion looks into the file of a store, and asks no server on its own")
 
+NEEDED_TO_COMPLETE = {"evstore", "evstore.cli", "evstore.cli.completion", "evstore.cli.completion.names"}
+GROUP = typer.main.get_command(app)
 FOLDER = Path(__file__).parent.parent / "completions"
 FILES = {"bash": FOLDER / "evstore.bash", "zsh": FOLDER / "_evstore", "fish": FOLDER / "evstore.fish"}
 
@@ -56,8 +61,8 @@ def installed(shell: str) -> str:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_file_in_the_repository_is_what_the_command_prints(evstore: Command, shell: str) -> None:
     how = f"evstore completion {shell} > completions/{FILES[shell].name}"
-    assert FILES[shell].read_text() == script(shell), f"renew it: {how}"
-    assert evstore.ok("completion", shell).out.decode() == script(shell)
+    assert FILES[shell].read_text() == script(shell, GROUP), f"renew it: {how}"
+    assert evstore.ok("completion", shell).out.decode() == script(shell, GROUP)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -68,8 +73,8 @@ def test_the_shell_finds_no_fault_in_its_script(shell: str) -> None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_every_command_and_every_flag_stands_in_the_script(shell: str) -> None:
-    text = script(shell)
-    _, commands = declared()
+    text = script(shell, GROUP)
+    _, commands = declared(GROUP)
     for command in commands:
         assert re.search(rf"\b{command.name}\b", text)
         for option in command.options:
@@ -187,7 +192,7 @@ def fill(
 
 
 def test_commands_and_flags_are_offered_without_a_store(shell: Shell) -> None:
-    _, commands = declared()
+    _, commands = declared(GROUP)
     assert sorted(shell.offers("evstore ")) == sorted(each.name for each in commands)
     assert sorted(shell.offers("evstore re")) == ["read", "replay"]
     assert sorted(shell.offers("evstore --ver")) == ["--verbose", "--version"]
@@ -461,28 +466,26 @@ def test_names_that_need_quotes_are_passed_over_but_not_for_ever(
             looked_at.append(1)
             yield "a b"
 
-    found = candidates.chosen(
-        (name for name, _ in zip(endless(), range(candidates.MOST_LOOKED_AT), strict=False)), []
-    )
+    found = names.chosen((name for name, _ in zip(endless(), range(names.MOST_LOOKED_AT), strict=False)), [])
     assert found == []
-    assert len(looked_at) <= candidates.MOST_LOOKED_AT
+    assert len(looked_at) <= names.MOST_LOOKED_AT
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, "-a", "~", "", "a\n", "a b", "a\tb"])
 def test_a_hostile_name_is_not_safe(name: str) -> None:
-    assert not candidates.is_safe(name)
+    assert not names.is_safe(name)
 
 
 @pytest.mark.parametrize("name", [*STREAMS, "a~b", "a~", "A.b_c:d@e/f+g=h-i"])
 def test_a_plain_name_is_safe(name: str) -> None:
-    assert candidates.is_safe(name)
+    assert names.is_safe(name)
 
 
 def test_what_does_not_answer_is_given_up(tmp_path: Path) -> None:
     program = (
-        "import time; from evstore.cli import candidates\n"
-        "candidates._from_file = lambda *_: time.sleep(60)\n"
-        "candidates.complete(['streams', ''])"
+        "import time; from evstore.cli.completion import names\n"
+        "names._from_file = lambda *_: time.sleep(60)\n"
+        "names.complete(['streams', ''])"
     )
     started = time.monotonic()
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, timeout=30)
@@ -503,14 +506,14 @@ def test_a_url_means_the_same_file_as_to_the_adapter(url: str) -> None:
         wanted = open_adapter(url)._path  # type: ignore[attr-defined]
     except InvalidUrlError:
         with pytest.raises(ValueError):
-            candidates.path_of(url)
+            names.path_of(url)
     else:
-        assert os.path.realpath(candidates.path_of(url) or "") == wanted
+        assert os.path.realpath(names.path_of(url) or "") == wanted
 
 
 def test_what_is_repeated_to_load_less_is_the_same() -> None:
-    assert candidates.DEFAULT_DB == settings.DEFAULT_DB
-    assert candidates.APPLICATION_ID == APPLICATION_ID
+    assert names.DEFAULT_DB == settings.DEFAULT_DB
+    assert names.APPLICATION_ID == APPLICATION_ID
 
 
 def test_every_statement_reads_an_index_of_names_alone(store: Command) -> None:
@@ -520,7 +523,7 @@ def test_every_statement_reads_an_index_of_names_alone(store: Command) -> None:
             ("categories", "categories_by_name"),
             ("types", "types_by_name"),
         ):
-            for statement in candidates.STATEMENTS[kind]:
+            for statement in names.STATEMENTS[kind]:
                 given = {"low": "a", "high": "b", "limit": 1}
                 plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", given)]
                 assert len(plan) == 1
@@ -537,11 +540,12 @@ def test_an_answer_loads_neither_typer_nor_the_library_of_events(store: Command)
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=store.folder, env=store.env(), capture_output=True, check=True
     )
-    heavy = {"typer", "rich", "msgspec", "sqlite_utils", "psycopg", "asyncio", "uuid_utils", "evstore.cli.app",
-             "evstore.adapters.sqlite", "importlib.metadata", "threading"}  # fmt: skip
+    heavy = {"typer", "rich", "msgspec", "sqlite_utils", "psycopg", "asyncio", "uuid_utils", "importlib.metadata",
+             "threading", "dataclasses"}  # fmt: skip
     loaded = set(done.stderr.decode().split())
     assert "sqlite3" in loaded
     assert loaded & heavy == set()
+    assert {each for each in loaded if each.startswith("evstore")} == NEEDED_TO_COMPLETE
 
 
 def test_a_large_store_answers_at_once(asked: Callable[..., list[str]], tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from evstore.adapters import base
+from evstore import port
 from evstore.testing import AdapterContract
 from tests import saboteurs
 from tests.saboteurs import SABOTEURS
 
-CLAUSES = re.findall(r"^    ([A-Z]\d)  ", base.__doc__, re.MULTILINE)
+CLAUSES = re.findall(r"^    ([A-Z]\d)  ", port.__doc__, re.MULTILINE)
 
 
 @pytest.fixture(scope="module")

@@ -70,13 +70,16 @@ def test_a_command_on_sqlite_loads_nothing_heavy(store: Command, words: tuple[st
 def test_reading_does_not_load_what_only_an_append_needs(store: Command) -> None:
     store.ok("append", "A-1", "-t", "T", "-d", "1")
     for words in (("read", "A-1"), ("info", "A-1"), ("trace", "c")):
-        assert not {"msgspec", "uuid_utils", "evstore.wire", "evstore.cli.intake"} & loaded(store, *words)
+        assert not {"msgspec", "uuid_utils", "evstore.wire", "evstore.cli.input.intake"} & loaded(store, *words)
 
 
 @SQLITE
 def test_an_append_does_not_load_what_only_reading_needs(store: Command) -> None:
     modules = loaded(store, "append", "A-1", "-t", "T", "-d", "1")
-    assert not {"evstore.adapters.sqlite.reading", "evstore.adapters.sqlite.lists", "evstore.follow"} & modules
+    assert (
+        not {"evstore.adapters.sqlite.reading", "evstore.adapters.sqlite.lists", "evstore.reading.following"}
+        & modules
+    )
 
 
 @pytest.mark.parametrize("words", [("append", "A-1", "-t", "T", "-d", "1"), ("replay", "--all"), ("info",)])
@@ -104,9 +107,22 @@ def test_importing_the_library_loads_no_adapter_and_no_command_line() -> None:
         check=True,
     )
     modules = set(done.stdout.decode().split())
+    assert {each for each in modules if each.startswith("evstore")} == {"evstore"}
+    assert not (HEAVY | {"msgspec", "sqlite3", "typer", "typing", "dataclasses"}) & modules
+
+
+def test_a_store_is_connected_without_the_command_line_and_what_it_does_not_use() -> None:
+    program = "import sys, evstore; evstore.connect('memory:').append('A-1', [evstore.EventData('T', 1)]); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    modules = set(done.stdout.decode().split())
     assert not {each for each in modules if each.startswith(("evstore.cli", "evstore.testing", "typer"))}
     assert {each for each in modules if each.startswith("evstore.adapters")} == {
         "evstore.adapters",
-        "evstore.adapters.base",
+        "evstore.adapters.memory",
     }
-    assert not (HEAVY | {"msgspec", "sqlite3"}) & modules
+    assert not (HEAVY | {"sqlite3"}) & modules
+
+
+def test_the_version_is_printed_without_any_part_of_the_core(evstore: Command) -> None:
+    found = {each for each in loaded(evstore, "--version") if each.startswith("evstore")}
+    assert found == {"evstore", "evstore.cli"}

@@ -11,7 +11,7 @@ from evstore.urls import looks_like_postgres
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from evstore.adapters.base import Adapter
+    from evstore.port import Adapter
 
 # Looked at first, so that the adapters of this package need no scan of what is installed.
 BUILT_IN: Final = {
@@ -55,7 +55,7 @@ def _factory(scheme: str) -> Callable[..., Any]:
         if scheme not in others:
             raise UnknownAdapterError(scheme, sorted({*BUILT_IN, *others}))
         target = others[scheme]
-    from importlib import import_module  # noqa: PLC0415
+    from importlib import import_module
 
     module, _, path = target.partition(":")
     try:

@@ -1,4 +1,4 @@
-"""The contract of `adapters.base` in plain Python: the reference, and the model for random tests.
+"""The contract of `evstore.port` in plain Python: the reference, and the model for random tests.
 
 Everything is forgotten when the adapter is closed or the process ends. Not for speed: reads ask
 `Filter.matches` of one event after the other, so that nothing here can disagree with it.
@@ -19,7 +19,6 @@ from operator import attrgetter
 from threading import Condition
 from typing import TYPE_CHECKING
 
-from evstore.adapters.base import Append, Held, NamePage, Outcome, Page, Receipt
 from evstore.errors import (
     DeniedError,
     EvstoreError,
@@ -29,8 +28,12 @@ from evstore.errors import (
     StoreClosedError,
     UnsupportedError,
 )
-from evstore.events import CategoryInfo, Filter, StoredEvent, StoreInfo, StreamInfo, TypeInfo
-from evstore.streams import category_of, check_version
+from evstore.model.events import StoredEvent
+from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
+from evstore.model.filters import Filter
+from evstore.model.names import category_of
+from evstore.model.versions import check_version
+from evstore.port import AlreadyStored, Append, NamePage, Outcome, Page, Receipt
 from evstore.urls import redacted
 
 if TYPE_CHECKING:
@@ -43,7 +46,7 @@ def connect(url: str, *, timeout: float = 30.0) -> MemoryAdapter:  # noqa: ARG00
     path = url.removeprefix("memory:")
     if path.startswith("//"):
         raise InvalidUrlError(f'"{redacted(url)}" is not a store in memory: say "memory:" or "memory:FILE.ndjson"')
-    return MemoryAdapter(os.path.abspath(path) if path else "")  # noqa: PTH100 - pathlib loads more
+    return MemoryAdapter(os.path.abspath(path) if path else "")
 
 
 class MemoryAdapter:
@@ -77,7 +80,7 @@ class MemoryAdapter:
             raise DeniedError(f"{self._path} has gaps, as what is picked out of a log has; it can only be read")
         held = [e.id for write in unit.writes for e in write.events if e.id in self._ids]
         if held:
-            return Held(held)
+            return AlreadyStored(held)
         first = len(self._log) + 1
         if unit.first_position not in (None, first):
             return PositionConflictError(unit.first_position, first)
@@ -95,10 +98,18 @@ class MemoryAdapter:
             for event in events:
                 version += 1
                 position = first + len(added)
-                assert event.id is not None
-                meta = event.metadata.to_json()
-                told = (event.id, stream_id, event.type, event.data_json, meta, version, position, next(times))
-                added.append(StoredEvent(*told))
+                added.append(
+                    StoredEvent(
+                        event.id,
+                        stream_id,
+                        event.type,
+                        event.data_json,
+                        event.metadata_json,
+                        version,
+                        position,
+                        next(times),
+                    )
+                )
             versions[stream_id] = version
         self._log += added
         for stored in added:
@@ -189,10 +200,10 @@ class MemoryAdapter:
             yield
 
     def _load(self, path: str) -> None:
-        from evstore.values import read_values  # noqa: PLC0415 - a store that begins empty reads nothing
+        from evstore.jsontext.splitting import read_values
 
         try:
-            with open(path, "rb") as lines:  # noqa: PTH123
+            with open(path, "rb") as lines:
                 found = [event for _, event in read_values(lines, path, StoredEvent.from_json)]
         except PermissionError as error:
             raise DeniedError(f"cannot read {path}: permission denied") from error

@@ -12,11 +12,11 @@ def main() -> None:
     if sys.argv[1:] == ["--version"] and _told_version():  # needs nothing that follows
         return
     if sys.argv[1:2] == ["--complete"]:  # a person waits for it at every TAB
-        from evstore.cli.candidates import complete  # noqa: PLC0415
+        from evstore.cli.completion.names import complete
 
         complete(sys.argv[2:])
         return
-    from evstore.cli.run import run  # noqa: PLC0415
+    from evstore.cli.run import run
 
     sys.exit(run(sys.argv[1:]))
 
@@ -24,7 +24,7 @@ def main() -> None:
 def _told_version() -> bool:
     if sys.stdout is None:
         return False
-    from evstore import __version__  # noqa: PLC0415
+    from evstore import __version__
 
     try:
         print(f"evstore {__version__}", flush=True)  # noqa: T201

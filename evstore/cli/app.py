@@ -5,9 +5,12 @@ from typing import Annotated, Any, Final
 import typer
 import typer.core
 
-from evstore.cli import admin, append, check, inspect, move, read, render, settings
-from evstore.cli.exits import HELP, UsageError
+from evstore.cli import settings
+from evstore.cli.commands import append, completion, init, inspect, keep, move, read
+from evstore.cli.errors import UsageError
+from evstore.cli.exits import HELP
 from evstore.cli.options import ON_TOP, add, with_globals
+from evstore.cli.output import writer
 
 # As the help shows them; a command that is not here comes under "Other".
 GROUPS: Final = {
@@ -70,20 +73,20 @@ def evstore(
     file, or a PostgreSQL database. Every COMMAND has a --help with examples.
     """
     if version:
-        from evstore import __version__  # noqa: PLC0415
+        from evstore import __version__
 
-        render.line(f"evstore {__version__}")
+        writer.line(f"evstore {__version__}")
     elif context.invoked_subcommand is None and settings.current.errors == "json":
         raise UsageError("say a command", "evstore --help")
     elif context.invoked_subcommand is None:
-        render.told(f"{context.get_help()}\n")
+        writer.told(f"{context.get_help()}\n")
         raise typer.Exit(2)
 
 
 app.callback(invoke_without_command=True, epilog=HELP)(with_globals(evstore, ON_TOP))
 
 for function in (
-    admin.init,
+    init.init,
     append.append,
     read.read,
     read.replay,
@@ -95,8 +98,8 @@ for function in (
     inspect.trace,
     move.export,
     move.import_,
-    check.backup,
-    check.verify,
-    admin.completion,
+    keep.backup,
+    keep.verify,
+    completion.completion,
 ):
     add(app, function)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from evstore.cli import settings
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -32,24 +34,8 @@ HELP: Final = (
 )
 
 
-class UsageError(Exception):
-    """Flags or arguments that do not go together; `hint` is the next step."""
-
-    def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.hint = hint
-
-
-class InputOutputError(Exception):
-    """Standard output or a file could not be written, or an input not be read."""
-
-
-class TimedOut(Exception):  # noqa: N818 - what happened, not what is wrong
-    """`--within` passed without enough events."""
-
-
 def _word(text: str) -> str:
-    from shlex import quote  # noqa: PLC0415
+    from shlex import quote
 
     return quote(text)
 
@@ -64,8 +50,6 @@ def hint_for(error: EvstoreError) -> str | None:
 
 
 def _again(words: str) -> str:
-    from evstore.cli import settings  # noqa: PLC0415 - it needs what is above
-
     return settings.again(words)
 
 
@@ -82,7 +66,7 @@ def _quotes(error: Any) -> str | None:
 
 
 def _scheme(error: Any) -> str | None:
-    from evstore.wire import nearest  # noqa: PLC0415
+    from evstore.did_you_mean import nearest
 
     meant = nearest(error.scheme, error.known)
     return f'did you mean "{meant}:"?' if meant else None

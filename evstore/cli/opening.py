@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from evstore.cli import settings
-from evstore.cli.exits import UsageError
-from evstore.cli.render import note
+from evstore.cli.errors import UsageError
+from evstore.cli.output.writer import note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @contextmanager
 def opened() -> Iterator[EventStore]:
     """The store that `--db` names; closed afterwards."""
-    from evstore.store import connect  # noqa: PLC0415
+    from evstore.connecting import connect
 
     url = _url(settings.current.db)
     options: dict[str, Any] = {}
@@ -32,7 +32,7 @@ def opened() -> Iterator[EventStore]:
         options["connect_timeout"] = settings.current.timeout
     elif _scheme(url) in ("", "sqlite") and find_spec("pysqlite3"):
         # This process is the command's own, so that no other SQLite can have the file open in it.
-        import pysqlite3  # type: ignore[import-not-found, import-untyped, unused-ignore]  # noqa: PLC0415
+        import pysqlite3  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
         options["sqlite"] = pysqlite3
     if url == "memory:":
@@ -49,12 +49,12 @@ def _scheme(url: str) -> str:
 
 def _place(url: str) -> str:
     """Where the store is: the absolute path of a file, or the URL without its password."""
-    from evstore.urls import redacted  # noqa: PLC0415
+    from evstore.urls import redacted
 
     scheme, colon, _ = url.partition(":")
     if colon and scheme.lower() != "sqlite":
         return redacted(url)
-    from evstore.adapters.sqlite.place import path_of  # noqa: PLC0415
+    from evstore.adapters.sqlite.location import path_of
 
     return os.path.realpath(path_of(url if colon else f"sqlite:{url}"))
 

@@ -12,8 +12,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from evstore.cli import settings, times
-from evstore.cli.exits import HELP, UsageError
+from evstore.cli import settings
+from evstore.cli.errors import UsageError
+from evstore.cli.exits import HELP
+from evstore.cli.input import times
 
 
 def _option(*names: str, metavar: str | None = None, help: str, hidden: bool = False) -> Any:

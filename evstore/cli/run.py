@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from evstore.cli import render, settings
-from evstore.cli.exits import CODES, InputOutputError, TimedOut, UsageError, hint_for
-from evstore.cli.render import flush, note, said, to_json
+from evstore.cli import settings
+from evstore.cli.errors import InputOutputError, TimedOut, UsageError
+from evstore.cli.exits import CODES, hint_for
+from evstore.cli.output import writer
+from evstore.cli.output.writer import flush, note, said, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,10 +26,10 @@ def run(argv: Sequence[str]) -> int:
     started = time.monotonic()
     settings.begin(argv)
     try:
-        from evstore.cli.app import app  # noqa: PLC0415 - errors of loading are caught below, too
+        from evstore.cli.app import app
 
         if sys.stdout is None and {"-h", "--help"} & set(argv):  # which Typer would print nowhere
-            render.write("")
+            writer.write("")
         code = typer.main.get_command(app).main(list(argv), prog_name="evstore", standalone_mode=False)
         flush()
     except Exception as error:  # noqa: BLE001 - the last line of defence
@@ -40,7 +42,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _failed(error: Exception) -> int:
-    from evstore.errors import EvstoreError  # noqa: PLC0415
+    from evstore.errors import EvstoreError
 
     if isinstance(error, typer.TyperException):
         return _usage(error)
@@ -54,7 +56,7 @@ def _failed(error: Exception) -> int:
         return _fail("io", error, f"input or output failed: {error}")
     if isinstance(error, EvstoreError):
         if os.environ.get("EVSTORE_DEBUG") == "1":
-            import traceback  # noqa: PLC0415
+            import traceback
 
             traceback.print_exc()
         return _fail(error.code, error, str(error), hint_for(error), vars(error))
@@ -96,14 +98,14 @@ def _usage(error: Any) -> int:
 
 
 def _internal(error: Exception) -> int:
-    import traceback  # noqa: PLC0415
+    import traceback
 
     trace = traceback.format_exc()
     if os.environ.get("EVSTORE_DEBUG") == "1":
         sys.stderr.write(trace)
         where = "above"
     else:
-        import tempfile  # noqa: PLC0415
+        import tempfile
 
         file = tempfile.NamedTemporaryFile("w", prefix="evstore-traceback-", suffix=".txt", delete=False)  # noqa: SIM115
         with file:

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TextIO
 
-from evstore.cli.exits import UsageError
+from evstore.cli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,9 +67,9 @@ def begin(argv: Sequence[str]) -> None:
 def again(words: str) -> str:
     """What to type next. The store is named if it was named in this command; what the environment says needs no
     repeating."""
-    from shlex import quote  # noqa: PLC0415
+    from shlex import quote
 
-    from evstore.urls import redacted  # noqa: PLC0415
+    from evstore.urls import redacted
 
     said = current.db_said
     return f"evstore {words}" if said is None else f"evstore {words} --db {quote(redacted(said))}"

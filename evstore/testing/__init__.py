@@ -11,6 +11,8 @@ import pytest
 pytest.register_assert_rewrite(*(module.name for module in iter_modules(__path__, f"{__name__}.")))
 
 from evstore.testing.builders import a_stream_id, a_write, an_append, an_event, an_id  # noqa: E402 - as above
+from evstore.testing.clauses.living import LifeClauses  # noqa: E402 - as above
+from evstore.testing.clauses.racing import RaceClauses  # noqa: E402 - as above
 from evstore.testing.contract import AdapterContract, ReadClauses, WriteClauses  # noqa: E402 - as above
 from evstore.testing.harness import (  # noqa: E402 - as above
     BORN_INITIALIZED,
@@ -19,8 +21,6 @@ from evstore.testing.harness import (  # noqa: E402 - as above
     OCCUPIABLE,
     REASONS,
 )
-from evstore.testing.living import LifeClauses  # noqa: E402 - as above
-from evstore.testing.racing import RaceClauses  # noqa: E402 - as above
 from evstore.testing.truth import TRUTH_TABLE  # noqa: E402 - as above
 
 CONTRACT_VERSION = 1

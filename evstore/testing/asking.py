@@ -5,14 +5,15 @@ from __future__ import annotations
 from threading import Barrier, Thread
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from evstore.adapters.base import Append, NamePage, Page, Receipt
-from evstore.events import Filter
+from evstore.model.filters import Filter
+from evstore.port import Append, NamePage, Page, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from evstore.adapters.base import Adapter, Outcome
-    from evstore.events import CategoryInfo, StoredEvent, StreamInfo, TypeInfo
+    from evstore.model.events import StoredEvent
+    from evstore.model.facts import CategoryInfo, StreamInfo, TypeInfo
+    from evstore.port import Adapter, Outcome
 
 T = TypeVar("T")
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from evstore.adapters.base import Append
-from evstore.events import EventData, Metadata, Write
-from evstore.streams import ANY_VERSION
+from evstore.appending.preparing import Preparing
+from evstore.model.events import EventData, Write
+from evstore.model.metadata import Metadata
+from evstore.model.versions import ANY_VERSION
+from evstore.port import Append
 
 if TYPE_CHECKING:
-    from evstore.events import Many
+    from evstore.model.events import Many
+    from evstore.port import PreparedEvent, PreparedWrite
 
 # SQLite binds at most 32,766 parameters to a statement.
 MORE_THAN_A_STATEMENT_BINDS: Final = 33_000
@@ -32,12 +35,15 @@ def an_event(
     id: str | None = None,
     correlation_id: str | None = None,
     metadata: Metadata | None = None,
-) -> EventData:
-    """An event with an id; `correlation_id` is short for a metadata that holds nothing else."""
-    return EventData.from_json(type, data_json, metadata or Metadata(correlation_id), id or an_id())
+) -> PreparedEvent:
+    """A prepared event; `correlation_id` is short for a metadata that holds nothing else."""
+    event = EventData.from_json(type, data_json, metadata or Metadata(correlation_id), id or an_id())
+    return Preparing().event(event)
 
 
-def a_write(stream_id: str | None = None, events: int | Many[EventData] = 1, expected: int = ANY_VERSION) -> Write:
+def a_write(
+    stream_id: str | None = None, events: int | Many[PreparedEvent] = 1, expected: int = ANY_VERSION
+) -> PreparedWrite:
     """Events, or that many of them, for this stream or a new one."""
     made = [an_event() for _ in range(events)] if isinstance(events, int) else events
     return Write(stream_id or a_stream_id(), made, expected)
@@ -45,7 +51,7 @@ def a_write(stream_id: str | None = None, events: int | Many[EventData] = 1, exp
 
 def an_append(
     stream_id: str | None = None,
-    events: int | Many[EventData] = 1,
+    events: int | Many[PreparedEvent] = 1,
     expected: int = ANY_VERSION,
     *,
     timestamp_us: int | None = None,

@@ -1,4 +1,4 @@
-"""The contract of `evstore.adapters.base` as a test class: every clause, for every adapter.
+"""The contract of `evstore.port` as a test class: every clause, for every adapter.
 
 An adapter's whole test file:
 
@@ -19,14 +19,14 @@ What only a crash can show (of W1 and R3) is not asked here; an author kills pro
 
 from __future__ import annotations
 
-from evstore.testing.exactness import TextClauses, TimestampClauses
-from evstore.testing.filtering import MixedFilterClauses, NameFilterClauses, TimeFilterClauses
-from evstore.testing.judging import IdClauses, PositionClauses, VersionClauses
-from evstore.testing.listing import InfoClauses, NameClauses
-from evstore.testing.living import LifeClauses
-from evstore.testing.racing import RaceClauses
-from evstore.testing.reading import AbsenceClauses, PageClauses
-from evstore.testing.writing import NumberClauses, ReceiptClauses, TraceClauses, UnitClauses
+from evstore.testing.clauses.exactness import TextClauses, TimestampClauses
+from evstore.testing.clauses.filtering import MixedFilterClauses, NameFilterClauses, TimeFilterClauses
+from evstore.testing.clauses.judging import IdClauses, PositionClauses, VersionClauses
+from evstore.testing.clauses.listing import InfoClauses, NameClauses
+from evstore.testing.clauses.living import LifeClauses
+from evstore.testing.clauses.racing import RaceClauses
+from evstore.testing.clauses.reading import AbsenceClauses, PageClauses
+from evstore.testing.clauses.writing import NumberClauses, ReceiptClauses, TraceClauses, UnitClauses
 
 
 class WriteClauses(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from evstore.adapters.base import Adapter
+    from evstore.port import Adapter
 
 DURABLE: Final = "durable"
 """What was accepted is there when the store is opened again."""

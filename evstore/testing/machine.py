@@ -23,10 +23,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from evstore.adapters.base import Append, Held, NamePage, Page
 from evstore.adapters.memory import MemoryAdapter
-from evstore.events import Filter, Metadata, Write
-from evstore.streams import ANY_VERSION, MAX_VERSION, NO_STREAM, STREAM_EXISTS, category_of
+from evstore.model.events import Write
+from evstore.model.filters import Filter
+from evstore.model.metadata import Metadata
+from evstore.model.names import category_of
+from evstore.model.versions import ANY_VERSION, MAX_VERSION, NO_STREAM, STREAM_EXISTS
+from evstore.port import AlreadyStored, Append, NamePage, Page
 from evstore.testing.asking import everything, facts
 from evstore.testing.builders import an_event
 from evstore.testing.harness import DURABLE, Harness
@@ -35,8 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from evstore.adapters.base import Adapter, Outcome
-    from evstore.events import StoredEvent
+    from evstore.model.events import StoredEvent
+    from evstore.port import Adapter, Outcome
 
 # Few of each, so that a short history meets the same one again, and alike, so that a mistake mixes them up.
 STREAMS: Final = ("a-1", "a-2", "A-1", "a", "a_b-1", "aXb-1", "ab-", "é-1", "e\u0301-1", "\uffff-1", "😀-1")
@@ -206,7 +209,7 @@ class ModelContract(Harness):
 
 def _told(outcome: Outcome) -> object:
     """An outcome without what adapters are free in: the order of held ids, and which sequences they use."""
-    if isinstance(outcome, Held):
+    if isinstance(outcome, AlreadyStored):
         return sorted(outcome.ids)
     if isinstance(outcome, Exception):
         return facts(outcome)

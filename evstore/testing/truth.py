@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from evstore.errors import ConcurrencyError, EvstoreError, StreamNotFoundError
-from evstore.streams import ANY_VERSION, MAX_VERSION, NO_STREAM, STREAM_EXISTS
+from evstore.model.versions import ANY_VERSION, MAX_VERSION, NO_STREAM, STREAM_EXISTS
 
 STORED: Final = "stored"
 CONFLICT: Final = "conflict"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from evstore.testing.builders import an_append, an_event
 
 if TYPE_CHECKING:
-    from evstore.adapters.base import Adapter
+    from evstore.port import Adapter
 
 STREAMS: Final = (
     "Order-1",

@@ -24,11 +24,11 @@ from evstore import (
     UnavailableError,
     connect,
 )
-from evstore.adapters.base import Receipt
 from evstore.adapters.postgres.errors import UNKNOWN
 from evstore.adapters.postgres.outcomes import Failed, tried
 from evstore.adapters.postgres.writing import MOST_EVENTS
-from evstore.cli.receipts import told_of
+from evstore.cli.output.receipts import told_of
+from evstore.port import Receipt
 from tests.adapters.others import a_role, wait_for, waiting, writing
 from tests.adapters.proxies import CLIENT, SERVER, Proxy, before_answer, before_call, while_copying
 from tests.adapters.test_postgres_roles import WRITER, grant, revoke

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from evstore import EventData, Metadata, connect
-from evstore.adapters.base import Page
 from evstore.adapters.postgres import audit, reading, statements
-from evstore.adapters.shared import correlation_hash
-from evstore.events import Filter
+from evstore.adapters.sql import correlation_hash
+from evstore.model.filters import Filter
+from evstore.port import Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

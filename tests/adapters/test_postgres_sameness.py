@@ -12,16 +12,16 @@ import pytest
 
 from evstore import connect
 from evstore.adapters import open_adapter
-from evstore.adapters.base import Append
-from evstore.events import EventData, Write
+from evstore.model.events import EventData, Write
+from evstore.port import Append
 from evstore.testing import variety
 from evstore.testing.asking import accepted, everything, log
 from evstore.testing.builders import an_append, an_event
-from evstore.testing.exactness import DATA, METADATA, NAMES
+from evstore.testing.clauses.exactness import DATA, METADATA, NAMES
 from tests.conftest import Command
 
 if TYPE_CHECKING:
-    from evstore.adapters.base import Adapter
+    from evstore.port import Adapter
     from tests.servers import Server
 
 HISTORY = Path(__file__).parents[3] / "shared" / "data" / "git-history.ndjson.gz"

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from evstore import EventData, InvalidUrlError, NotAStoreError, NotInitializedError, UnavailableError, connect
-from evstore.adapters.postgres.place import place_of
+from evstore.adapters.postgres.location import place_of
 from tests.adapters.others import a_role
 from tests.daemons import free_port
 
@@ -149,7 +149,7 @@ def test_two_schemas_of_a_database_are_stores_that_know_nothing_of_each_other(ne
         with pytest.raises(NotInitializedError):
             second.head()
         second.initialize()
-        unit = first.unit([("Order-1", AN_EVENT, 0)])
+        unit = first.appender.unit([("Order-1", AN_EVENT, 0)])
         for store in (first, second):
             store.submit([unit])
             assert [event.global_position for event in store.replay()] == [1]

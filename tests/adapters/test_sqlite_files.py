@@ -29,7 +29,7 @@ from evstore import (
     connect,
 )
 from evstore.adapters.sqlite.lists import _resets_wal_safely
-from evstore.adapters.sqlite.place import path_of, uri_of
+from evstore.adapters.sqlite.location import path_of, uri_of
 from tests.conftest import files
 
 if TYPE_CHECKING:

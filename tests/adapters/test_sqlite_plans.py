@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from evstore import EventData, connect
-from evstore.adapters.base import Page
-from evstore.adapters.sqlite import SqliteAdapter, audit, reading, statements
-from evstore.events import Filter
+from evstore.adapters.sqlite import audit, reading, statements
+from evstore.adapters.sqlite.adapter import SqliteAdapter
+from evstore.model.filters import Filter
+from evstore.port import Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from evstore import EventData, Metadata, connect
-from evstore.adapters.shared import correlation_hash
+from evstore.adapters.sql import correlation_hash
 from tests.cli.elsewhere import server_of
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pytest
 from evstore import EventData, connect
 from evstore.adapters.postgres import definitions
 from evstore.adapters.postgres.statements import in_schema
-from evstore.findings import ADVICE
+from evstore.verifying.advice import ADVICE
 from tests.cli.damage import DAMAGES, both, healthy, plant
 from tests.cli.elsewhere import server_of
 from tests.cli.verified import places, verified

@@ -223,9 +223,9 @@ def test_a_store_that_is_damaged_is_said_to_be(store: Command) -> None:
 
 
 BREAK = """
-import evstore.store
+import evstore.connecting
 def broken(*_, **__): raise KeyError("boom\\nin two lines")
-evstore.store.connect = broken
+evstore.connecting.connect = broken
 from evstore.cli import main
 main()
 """

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evstore.cli import history as module
-from evstore.cli.history import MOST_READ, Point, history
+from evstore.cli.output import history as module
+from evstore.cli.output.history import MOST_READ, Point, history
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -31,8 +31,8 @@ def fill(command: Command, *parts: tuple[str, str, int], times_us: Sequence[int]
     """Streams with so many events of a type, in the order given, stored when it is said."""
     writes = [Write(stream, [EventData(type_, n) for n in range(count)]) for stream, type_, count in parts]
     with connect(command.url) as opened:
-        unit = opened.unit(writes)
-        for outcome in opened.submit([unit if times_us is None else unit._replace(times_us=times_us)]):
+        unit = opened.appender.unit(writes)
+        for outcome in opened.appender.submit([unit if times_us is None else unit._replace(times_us=times_us)]):
             assert not isinstance(outcome, Exception), outcome
 
 
@@ -154,7 +154,7 @@ def test_a_report_of_what_is_only_in_memory_says_so(store: Command) -> None:
 
 
 def test_settings_that_lose_what_was_acknowledged_are_called_not_safe() -> None:
-    from evstore.cli.report import durability
+    from evstore.cli.output.info_report import durability
 
     assert durability("sqlite", {"synchronous": "full"})[1]
     assert durability("postgresql", {"fsync": "on", "synchronousCommit": "on"})[1]

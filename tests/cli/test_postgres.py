@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 
 from evstore import EventData, connect
-from evstore.adapters.base import PAGE_CHARACTERS
 from evstore.adapters.postgres.writing import PAUSES
+from evstore.port import PAGE_CHARACTERS
 from tests.adapters.others import a_role, newest_of, wait_for, writing
 from tests.adapters.proxies import CLIENT, Proxy, before_answer
 from tests.adapters.test_postgres_secrets import REACHED, UNREADABLE, Case, filled, keeps

@@ -140,9 +140,9 @@ def test_version_is_one_line(evstore: Command) -> None:
 @NO_STORE
 def test_a_bug_is_one_line_and_a_file(store: Command, tmp_path: Path) -> None:
     script = """
-import evstore.store
+import evstore.connecting
 def broken(*_, **__): raise KeyError("boom")
-evstore.store.connect = broken
+evstore.connecting.connect = broken
 from evstore.cli import main
 main()
 """

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.sqlite_only("what is drawn does not depend on where events are stored")
 
 IMPATIENT = """
-from evstore.cli import main, progress
+from evstore.cli import main
+from evstore.cli.output import progress
 progress.PATIENCE = 0.0
 main()
 """

@@ -221,9 +221,9 @@ def test_a_store_in_use_beyond_patience_is_unavailable(store: Command, tmp_path:
     import sys
 
     script = """
-import sys, evstore.store
-real = evstore.store.connect
-evstore.store.connect = lambda url, **more: real(url, timeout=0.1, **more)
+import sys, evstore.connecting
+real = evstore.connecting.connect
+evstore.connecting.connect = lambda url, **more: real(url, timeout=0.1, **more)
 from evstore.cli import main
 main()
 """

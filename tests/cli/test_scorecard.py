@@ -267,9 +267,9 @@ def test_24_hostile_input_is_refused_or_kept_as_it_is(store: Command) -> None:
 
 
 CRASH = """
-import sys, evstore.store
+import sys, evstore.connecting
 def broken(url, **_): raise RuntimeError("it broke")
-evstore.store.connect = broken
+evstore.connecting.connect = broken
 sys.argv[0] = "evstore"
 from evstore.cli import main
 main()

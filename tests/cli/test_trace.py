@@ -35,8 +35,8 @@ def fill(
             )
             for n, (stream, type_, cause) in enumerate(parts)
         ]
-        unit = opened.unit(writes)
-        opened.submit([unit._replace(times_us=times) if times else unit])
+        unit = opened.appender.unit(writes)
+        opened.appender.submit([unit._replace(times_us=times) if times else unit])
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evstore.cli.look import _BLOCKS
-from evstore.cli.tree import Node, branches, causes_of
+from evstore.cli.output.screen import _BLOCKS
+from evstore.cli.output.tree import Node, branches, causes_of
 
 
 def node(n: int, cause: int | None) -> Node:

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evstore.appending.outcomes import check_ids
 from evstore.errors import EventIdConflictError, InvalidInputError
-from evstore.events import EventData, Metadata, StoredEvent, Write
-from evstore.streams import check_ids, normalize_id
+from evstore.model.events import EventData, StoredEvent, Write
+from evstore.model.ids import normalize_id
+from evstore.model.metadata import Metadata
 
 ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evstore.errors import InvalidPayloadError
-from evstore.jsontext import check_json, keep_json, raw_value
+from evstore.jsontext.judging import check_json, keep_json, raw_value
 from tests.core.json_texts import GAPS, TEXTS
 
 ONLY_PYTHON_ADMITS = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evstore.adapters.shared import end_of_prefix
+from evstore.adapters.paging import end_of_prefix
 
 
 @pytest.mark.parametrize(

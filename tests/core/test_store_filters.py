@@ -26,10 +26,10 @@ def mixed(shared_store):
     store = shared_store
     axes = (["Order", "User", "we_ird"], ["Placed", "Paid", "placed"], ["c1", None], [0, 2, 1])
     for n, (category, kind, correlation, minute) in enumerate(product(*axes)):
-        unit = store.unit([(f"{category}-{n % 2}", [EventData(kind, n, Metadata(correlation))], -1)])
+        unit = store.appender.unit([(f"{category}-{n % 2}", [EventData(kind, n, Metadata(correlation))], -1)])
         moment = NOON + timedelta(minutes=minute, microseconds=n % 2)
         timestamp_us = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-        store.submit([unit._replace(times_us=[timestamp_us])])
+        store.appender.submit([unit._replace(times_us=[timestamp_us])])
     store.append("weXird-1", events(100))
     store.append("order-1", events(101))
     store.append("Orders-1", events(102))
@@ -92,7 +92,7 @@ def test_categories_are_matched_by_equality(mixed):
 
 def test_since_is_inclusive_and_until_exclusive_to_the_microsecond(store):
     for us in range(3):
-        store.submit([store.unit([("Order-1", events(us), -1)])._replace(times_us=[us])])
+        store.appender.submit([store.appender.unit([("Order-1", events(us), -1)])._replace(times_us=[us])])
     second = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=1)
     elsewhere = second.astimezone(timezone(timedelta(hours=-5)))
     for moment in (second, elsewhere):
@@ -103,7 +103,7 @@ def test_since_is_inclusive_and_until_exclusive_to_the_microsecond(store):
 
 def test_the_order_is_by_position_where_time_steps_back(store):
     for us in (5, 1, 3):
-        store.submit([store.unit([("Order-1", events(us), -1)])._replace(times_us=[us])])
+        store.appender.submit([store.appender.unit([("Order-1", events(us), -1)])._replace(times_us=[us])])
     assert numbers(store.replay()) == numbers(store.read("Order-1")) == [5, 1, 3]
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     assert numbers(store.replay(since=epoch + timedelta(microseconds=3))) == [5, 3]

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from evstore import ConcurrencyError, EventData, EventIdConflictError, InvalidInputError, connect
-from evstore.streams import key_id
+from evstore.model.ids import key_id
 
 ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
 

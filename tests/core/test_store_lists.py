@@ -8,15 +8,15 @@ from uuid import UUID
 import pytest
 
 from evstore import CategoryInfo, EventData, EventNotFoundError, InvalidInputError, StreamNotFoundError, TypeInfo
-from evstore.pages import MOST_IN_PAGE
+from evstore.port import MOST_IN_PAGE
 
 ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
 
 
 def append_at(store, minute, stream_id, *types):
     """Append, at that minute of 1970."""
-    unit = store.unit([(stream_id, [EventData(each, {}) for each in types], -1)])
-    store.submit([unit._replace(times_us=[minute * 60_000_000] * len(types))])
+    unit = store.appender.unit([(stream_id, [EventData(each, {}) for each in types], -1)])
+    store.appender.submit([unit._replace(times_us=[minute * 60_000_000] * len(types))])
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from evstore import EventData, InvalidInputError, InvalidStreamIdError
-from evstore.pages import FIRST_PAGE, MOST_IN_PAGE, PAGE_CHARACTERS
+from evstore.port import MOST_IN_PAGE
+from evstore.reading.pages import FIRST_PAGE, PAGE_CHARACTERS
 
 BEYOND = [2**63 - 1, 2**63, 2**80]
 

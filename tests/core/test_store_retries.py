@@ -198,13 +198,13 @@ def test_of_several_streams_whatever_is_not_the_same_is_a_conflict(store, change
 
 def test_of_several_units_in_one_commit_each_is_judged_alone(store):
     units = [
-        store.unit([("Order-1", [event(1)], NO_STREAM)]),
-        store.unit([("Order-1", [event(1)], NO_STREAM)]),
-        store.unit([("Order-1", [event(2)], NO_STREAM)]),
-        store.unit([("Order-1", [event(1), event(3)], -1)]),
-        store.unit([("Order-1", [event(4)], 1)]),
+        store.appender.unit([("Order-1", [event(1)], NO_STREAM)]),
+        store.appender.unit([("Order-1", [event(1)], NO_STREAM)]),
+        store.appender.unit([("Order-1", [event(2)], NO_STREAM)]),
+        store.appender.unit([("Order-1", [event(1), event(3)], -1)]),
+        store.appender.unit([("Order-1", [event(4)], 1)]),
     ]
-    receipt, duplicate, conflict, partly, last = store.submit(units)
+    receipt, duplicate, conflict, partly, last = store.appender.submit(units)
     stored = list(store.replay())
     assert [each.id for each in stored] == [an_id(1), an_id(4)]
     assert (receipt.first_position, receipt.size, last.first_position) == (1, 1, 2)

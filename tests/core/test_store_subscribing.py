@@ -7,7 +7,7 @@ from threading import Barrier, Thread
 import pytest
 
 from evstore import InvalidInputError, Metadata, connect
-from evstore.pages import FIRST_PAGE as PAGE
+from evstore.reading.pages import FIRST_PAGE as PAGE
 from tests.core.following import PATIENCE, events, following, numbers
 
 # --- history, then live ---

@@ -8,7 +8,7 @@ from time import monotonic, sleep
 
 import pytest
 
-from evstore.pages import FIRST_PAGE as PAGE
+from evstore.reading.pages import FIRST_PAGE as PAGE
 from tests.core.following import PATIENCE, Following, events, following, numbers
 
 
@@ -35,7 +35,7 @@ def test_the_quiet_time_begins_anew_with_each_event(store):
 @pytest.fixture
 def waits(monkeypatch):
     """How long the store was asked to wait, each time, with waits that last a hundredth of a second at most."""
-    monkeypatch.setattr("evstore.follow.WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("evstore.reading.following.WAIT_SECONDS", 0.01)
 
     def spied(store):
         head, asked = store._adapter.head, []

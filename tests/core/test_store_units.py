@@ -15,7 +15,7 @@ from evstore import (
     StreamNotFoundError,
     Write,
 )
-from evstore.pages import MOST_IN_PAGE
+from evstore.port import MOST_IN_PAGE
 from evstore.testing.asking import facts
 
 
@@ -28,7 +28,7 @@ def event(number):
 
 
 def unit_of(store, number, expected=-1, stream_id="Order-1"):
-    return store.unit([(stream_id, [event(number)], expected)])
+    return store.appender.unit([(stream_id, [event(number)], expected)])
 
 
 def numbers(found):
@@ -39,7 +39,7 @@ def numbers(found):
 
 
 def test_units_in_turn_are_all_stored_in_order(store):
-    receipts = list(store.submit_in_turn([unit_of(store, n, expected=n) for n in range(5)]))
+    receipts = list(store.appender.submit_in_order([unit_of(store, n, expected=n) for n in range(5)]))
     assert [(each.first_position, each.size) for each in receipts] == [(n, 1) for n in range(1, 6)]
     assert numbers(store.read("Order-1")) == [0, 1, 2, 3, 4]
 
@@ -49,7 +49,7 @@ def test_the_first_unit_in_turn_that_is_refused_is_raised_and_none_behind_it_is_
     units = [unit_of(store, n, expected=77 if n == bad else -1) for n in range(4)]
     done = []
     with pytest.raises(ConcurrencyError) as raised:
-        for receipt in store.submit_in_turn(units):
+        for receipt in store.appender.submit_in_order(units):
             done.append(receipt.first_position)
     assert (raised.value.expected, raised.value.actual) == (77, bad)
     assert done == list(range(1, bad + 1))
@@ -62,8 +62,8 @@ def test_the_first_unit_in_turn_that_is_refused_is_raised_and_none_behind_it_is_
 def test_units_in_turn_pass_over_what_is_stored_already(store, stored):
     for number in stored:
         store.append("Order-1", [event(number)])
-    outcomes = list(store.submit_in_turn([unit_of(store, n) for n in range(5)]))
-    found = [list(store.stored_of(unit_of(store, n), outcome)) for n, outcome in enumerate(outcomes)]
+    outcomes = list(store.appender.submit_in_order([unit_of(store, n) for n in range(5)]))
+    found = [list(store.appender.stored_of(unit_of(store, n), outcome)) for n, outcome in enumerate(outcomes)]
     assert [numbers(each) for each in found] == [[n] for n in range(5)]
     assert numbers(store.replay()) == [*stored, *(n for n in range(5) if n not in stored)]
     assert [each for (each,) in found] == [store.get(an_id(n)) for n in range(5)]
@@ -72,12 +72,12 @@ def test_units_in_turn_pass_over_what_is_stored_already(store, stored):
 def test_a_unit_in_turn_whose_id_holds_something_else_is_a_conflict_and_ends_it(store):
     store.append("Order-2", [event(2)])
     with pytest.raises(EventIdConflictError, match='is already in stream "Order-2"'):
-        list(store.submit_in_turn([unit_of(store, n) for n in range(4)]))
+        list(store.appender.submit_in_order([unit_of(store, n) for n in range(4)]))
     assert numbers(store.read("Order-1")) == [0, 1]
 
 
 def test_no_units_in_turn_are_nothing(store):
-    assert list(store.submit_in_turn([])) == []
+    assert list(store.appender.submit_in_order([])) == []
 
 
 # --- looked up together ---
@@ -86,14 +86,14 @@ def test_no_units_in_turn_are_nothing(store):
 def test_writes_are_split_into_what_is_stored_and_what_is_not(store):
     store.append("Order-1", [event(1)])
     (stored,) = store.append("Order-1", [event(3)])
-    writes = [store.unit([("Order-1", [event(n)], -1)]).writes[0] for n in (3, 2)]
-    assert list(store.split_stored(writes)) == [(writes[0], stored), (writes[1], None)]
+    writes = [store.appender.unit([("Order-1", [event(n)], -1)]).writes[0] for n in (3, 2)]
+    assert list(store.appender.split_stored(writes)) == [(writes[0], stored), (writes[1], None)]
 
 
 def test_a_write_whose_id_holds_something_else_is_a_conflict_when_split(store):
     store.append("Order-1", [event(1)])
     with pytest.raises(EventIdConflictError):
-        list(store.split_stored([Write("Order-1", [EventData("Placed", 2, id=an_id(1))])]))
+        list(store.appender.split_stored([Write("Order-1", [EventData("Placed", 2, id=an_id(1))])]))
 
 
 def test_many_events_are_found_by_their_ids_and_those_that_are_not_there_left_out(store):
@@ -130,25 +130,27 @@ JUDGED = {
 def test_a_unit_is_judged_as_appending_it_would_be_and_nothing_is_written(store, writes, error):
     store.append("Order-1", [event(1), event(2)])
     before = list(store.replay()), list(store.streams())
-    unit = store.unit([(stream_id, [event(n) for n in each], expected) for stream_id, each, expected in writes])
+    unit = store.appender.unit(
+        [(stream_id, [event(n) for n in each], expected) for stream_id, each, expected in writes]
+    )
     judged = None
     try:
-        store.judge(unit)
+        store.appender.would_store(unit)
     except EvstoreError as refused:
         judged = refused
     assert type(judged) is (error or type(None))
     assert (list(store.replay()), list(store.streams())) == before
-    (outcome,) = store.submit([unit])
+    (outcome,) = store.appender.submit([unit])
     assert facts(outcome if isinstance(outcome, EvstoreError) else None) == facts(judged)
 
 
 def test_a_unit_that_is_submitted_again_is_a_duplicate_also_where_its_ids_were_made_for_it(store):
-    units = [store.unit([("Order-1", [EventData("Placed", number)], -1)]) for number in range(3)]
+    units = [store.appender.unit([("Order-1", [EventData("Placed", number)], -1)]) for number in range(3)]
     first, *others = units
-    assert store.submit([first])[0].first_position == 1
-    assert [each.duplicate for each in store.submit([first, first])] == [True, True]
-    assert [each.first_position for each in store.submit(others)] == [2, 3]
-    assert [each.duplicate for each in store.submit_in_turn(units)] == [True, True, True]
+    assert store.appender.submit([first])[0].first_position == 1
+    assert [each.flagged for each in store.appender.submit([first, first])] == [True, True]
+    assert [each.first_position for each in store.appender.submit(others)] == [2, 3]
+    assert [each.flagged for each in store.appender.submit_in_order(units)] == [True, True, True]
 
 
 def test_the_head_is_the_position_of_the_last_event(store):

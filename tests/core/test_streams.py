@@ -9,15 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evstore.errors import InvalidInputError, InvalidStreamIdError
-from evstore.streams import (
-    ANY_VERSION,
-    MAX_VERSION,
-    NO_STREAM,
-    STREAM_EXISTS,
-    category_of,
-    check_name,
-    check_stream_id,
-)
+from evstore.model.names import category_of, check_name, check_stream_id
+from evstore.model.versions import ANY_VERSION, MAX_VERSION, NO_STREAM, STREAM_EXISTS
 
 CONTROL_CHARACTERS = [*range(0x20), *range(0x7F, 0xA0)]
 SURROGATES = [0xD800, 0xD83D, 0xDBFF, 0xDC00, 0xDE00, 0xDFFF]

@@ -15,7 +15,7 @@ from evstore import (
     StoredEvent,
     connect,
 )
-from evstore.adapters.base import Append
+from evstore.port import Append
 from evstore.transfer import BATCH_CHARACTERS, BATCH_EVENTS, Imported, arrival, import_events
 
 HOSTILE = ["1e400", "-0", '"\\u0000 \\ud83d\\ude00"', '{"b":1.10,"a":[],"a":{}}', '" \x7f\u2028\ufeff"', "1" * 30]
@@ -32,13 +32,13 @@ def source_of(count, streams=3):
             )
             for n in range(count)
         ]
-        unit = other.unit(writes)
-        other.submit([Append(unit.writes, [1_700_000_000_000_000 - n for n in range(count)])])
+        unit = other.appender.unit(writes)
+        other.appender.submit([Append(unit.writes, [1_700_000_000_000_000 - n for n in range(count)])])
         return list(other.replay())
 
 
 def imported(store, events, *, renumber=False):
-    arrivals = (arrival(store, f"file:{n}", event) for n, event in enumerate(events, 1))
+    arrivals = (arrival(store.appender.preparing(), f"file:{n}", event) for n, event in enumerate(events, 1))
     done = list(import_events(store, arrivals, renumber=renumber))
     return Imported(sum(each.stored for each in done), sum(each.skipped for each in done))
 
@@ -58,7 +58,7 @@ def test_a_log_of_several_batches_comes_out_as_it_went_in(store):
 def test_a_batch_is_bounded_by_its_text_as_well(store):
     text = f'"{"x" * (BATCH_CHARACTERS // 2)}"'
     events = [event._replace(data_json=text) for event in source_of(4)]
-    arrivals = [arrival(store, "file", event) for event in events]
+    arrivals = [arrival(store.appender.preparing(), "file", event) for event in events]
     assert len(list(import_events(store, arrivals))) == 2
 
 

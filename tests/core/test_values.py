@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evstore.errors import InvalidInputError, InvalidPayloadError
-from evstore.jsontext import raw_value
-from evstore.values import read_values
+from evstore.jsontext.judging import raw_value
+from evstore.jsontext.splitting import read_values
 from tests.core.json_texts import NOT_ARRAYS, OBJECTS, VALUES, layouts
 
 

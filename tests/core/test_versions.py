@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evstore.errors import EvstoreError, InvalidVersionError
-from evstore.streams import (
+from evstore.model.versions import (
     ANY_VERSION,
     MAX_VERSION,
     NO_STREAM,

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evstore.appending.envelopes import envelope_from_json
 from evstore.errors import InvalidInputError, InvalidPayloadError, InvalidVersionError
-from evstore.events import Metadata
-from evstore.streams import ANY_VERSION, MAX_VERSION, NO_STREAM, STREAM_EXISTS
-from evstore.wire import envelope_from_json
+from evstore.model.metadata import Metadata
+from evstore.model.versions import ANY_VERSION, MAX_VERSION, NO_STREAM, STREAM_EXISTS
 from tests.core.json_texts import TEXTS
 
 ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
@@ -37,8 +37,8 @@ def refused(text, error=InvalidInputError):
 
 def test_an_envelope_needs_a_type_and_data_and_nothing_else():
     found = read('{"type":"Placed","data":{"n":1}}')
-    assert (found.event.type, found.event.data_json) == ("Placed", '{"n":1}')
-    assert (found.event.metadata, found.event.id) == (Metadata(), None)
+    assert (found.type, found.data) == ("Placed", '{"n":1}')
+    assert (found.metadata, found.id) == (Metadata(), None)
     assert (found.stream_id, found.expected_version) == (None, None)
 
 
@@ -47,10 +47,10 @@ def test_an_envelope_may_say_all_that_can_be_said_in_any_order():
         f'{{"expectedVersion":7,"streamId":"Order-1","id":"{ID}",'
         '"metadata":{"userId":"alice","custom":{"k":"v"}},"data":[1 , 2],"type":"Placed"}'
     )
-    event, stream_id, expected = read(text)
-    assert (event.type, event.data_json, event.id) == ("Placed", "[1 , 2]", ID)
-    assert event.metadata == Metadata(user_id="alice", custom={"k": "v"})
-    assert (stream_id, expected) == ("Order-1", 7)
+    found = read(text)
+    assert (found.type, found.data, found.id) == ("Placed", "[1 , 2]", ID)
+    assert found.metadata == Metadata(user_id="alice", custom={"k": "v"})
+    assert (found.stream_id, found.expected_version) == ("Order-1", 7)
 
 
 @pytest.mark.parametrize("key", ["type", "data"])
@@ -146,7 +146,7 @@ def test_what_is_no_expected_version_is_refused_and_told(said):
 @given(TEXTS)
 @settings(deadline=None, max_examples=60, print_blob=True)
 def test_data_is_sliced_out_of_the_text_as_it_is_but_for_line_breaks(layout):
-    assert read(envelope(data=layout.given)).event.data_json == layout.kept
+    assert read(envelope(data=layout.given)).data == layout.kept
 
 
 @pytest.mark.parametrize("data", ["NaN", "01", "[1,]", "'a'", '"\\ud800"', "{a:1}", ""])
@@ -157,9 +157,9 @@ def test_data_that_is_not_json_is_refused(data):
 def test_data_has_its_limits_in_an_envelope_too():
     deep = "[" * 513 + "]" * 513
     assert "nested deeper than 512" in refused(envelope(data=deep), InvalidPayloadError)
-    assert read(envelope(data=deep[1:-1])).event.data_json == deep[1:-1]
+    assert read(envelope(data=deep[1:-1])).data == deep[1:-1]
     text = envelope(data='"abc"').encode()
-    assert envelope_from_json(text, 5).event.data_json == '"abc"'
+    assert envelope_from_json(text, 5).data == '"abc"'
     with pytest.raises(InvalidPayloadError, match="is 5 bytes long, at most 4 are allowed"):
         envelope_from_json(text, 4)
 

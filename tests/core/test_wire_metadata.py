@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evstore import EventData, InvalidPayloadError, Metadata, connect
-from evstore.wire import check_metadata
+from evstore.model.metadata import check_metadata
 
 IDS = {
     "correlationId": "correlation_id",

@@ -16,16 +16,16 @@ import psycopg
 from evstore.adapters.postgres.definitions import OBJECTS, differences
 from evstore.adapters.postgres.reading import fetched, paged
 from evstore.adapters.postgres.statements import in_schema
-from evstore.adapters.shared import correlation_hash
+from evstore.adapters.sql import correlation_hash
 from evstore.errors import UnsupportedError
-from evstore.findings import AuditedEvent, AuditedName, Finding
+from evstore.model.findings import AuditedEvent, AuditedName, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from psycopg import Connection
 
-    from evstore.findings import What
+    from evstore.model.findings import What
 
 # For the transaction alone.
 BY_INDEX: Final = """
@@ -184,7 +184,7 @@ _NAMES: Final[dict[What, str]] = {
 
 
 class PostgresAudits:
-    """`base.Audits`. `tried` asks again where a connection was lost."""
+    """`port.Audits`. `tried` asks again where a connection was lost."""
 
     def __init__(self, tried: Callable[[Callable[[Connection], Any]], Any], schema: str) -> None:
         self._tried = tried
@@ -200,7 +200,7 @@ class PostgresAudits:
 
     def schema(self) -> list[Finding]:
         """What is missing, or is another, of what schema.sql makes."""
-        from pkgutil import get_data  # noqa: PLC0415
+        from pkgutil import get_data
 
         text = get_data(__package__, "schema.sql")
         assert text is not None

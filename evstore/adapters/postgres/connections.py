@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from evstore.adapters.postgres.place import Place
+    from evstore.adapters.postgres.location import Place
 
     class Connections(Protocol):
         def connection(self, patience: float | None = None) -> AbstractContextManager[Connection]: ...
@@ -155,7 +155,7 @@ class PooledConnections:
     @contextmanager
     def connection(self, patience: float | None = None) -> Iterator[Connection]:
         """`patience`: seconds to wait for one that is free, if that is less than other writers are waited for."""
-        from psycopg_pool import PoolClosed, PoolTimeout  # noqa: PLC0415
+        from psycopg_pool import PoolClosed, PoolTimeout
 
         with self._lock:
             if self._closed:
@@ -204,7 +204,7 @@ class PooledConnections:
             raise failed
 
     def _opened(self) -> Any:
-        from psycopg_pool import ConnectionPool  # noqa: PLC0415
+        from psycopg_pool import ConnectionPool
 
         connect(self._place).close()
         return ConnectionPool(

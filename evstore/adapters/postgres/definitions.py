@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from evstore.findings import Finding
+from evstore.model.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
-from evstore.adapters.postgres.place import without_secrets
+from evstore.adapters.postgres.location import without_secrets
 from evstore.errors import (
     CorruptStoreError,
     DeniedError,
@@ -25,7 +25,7 @@ from evstore.errors import (
 )
 
 if TYPE_CHECKING:
-    from evstore.adapters.postgres.place import Place
+    from evstore.adapters.postgres.location import Place
 
 NOT_WRITTEN: Final = "not written"
 """The server took everything back: the same may be tried again."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from evstore.adapters.postgres.place import Place
+    from evstore.adapters.postgres.location import Place
 
     Admission: TypeAlias = Callable[[Connection], object]
 

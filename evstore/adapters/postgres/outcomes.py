@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 
-from evstore.adapters.base import Append, Held, Outcome, Receipt
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.errors import CANCELLED, DAMAGED, FULL, OTHER, UNKNOWN, meaning
 from evstore.errors import AppendOutcomeUnknownError, EvstoreError, PositionConflictError, UnavailableError
-from evstore.streams import STREAM_EXISTS, check_version
+from evstore.model.versions import STREAM_EXISTS, check_version
+from evstore.port import AlreadyStored, Append, Outcome, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from psycopg import Connection
 
-    from evstore.events import Write
+    from evstore.port import PreparedWrite
 
 
 class Failed(NamedTuple):
@@ -96,7 +96,7 @@ class Doubt:
                 size = sum(len(write.events) for write in unit.writes)
                 return Receipt(answer["position"], size, answer["versions"], answer["timestamp"])
             case "held":
-                return Held(answer["ids"], after_lost_answer=self.unknown)
+                return AlreadyStored(answer["ids"], after_lost_answer=self.unknown)
             case "misplaced":
                 wanted, actual = unit.first_position or 0, answer["actual"]
                 return self._refusal(n, PositionConflictError(wanted, actual), may_pass=wanted > actual)
@@ -141,11 +141,11 @@ def told_of_each(units: Sequence[Append], size: int, error: EvstoreError) -> Ite
         yield told
 
 
-def _nth(unit: Append, number: int) -> Write:
+def _nth(unit: Append, number: int) -> PreparedWrite:
     return next(write for n, write in enumerate(unit.writes, 1) if n == number)
 
 
-def _refused(write: Write, actual: int) -> EvstoreError:
+def _refused(write: PreparedWrite, actual: int) -> EvstoreError:
     """The server told the version; what that means is said where the rule is."""
     try:
         check_version(write.stream_id, write.expected_version, actual)

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from evstore.adapters.base import Cut
+from evstore.adapters.paging import LAST, closed, end_of_prefix, enough
 from evstore.adapters.postgres import statements as sql
-from evstore.adapters.shared import LAST, closed, correlation_hash, end_of_prefix, enough
+from evstore.adapters.sql import correlation_hash
+from evstore.port import Cut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from psycopg import Connection
 
-    from evstore.adapters.base import NamePage, Page
-    from evstore.events import Filter
+    from evstore.model.filters import Filter
+    from evstore.port import NamePage, Page
 
 FIRST: Final = -(2**63)
 CHUNK: Final = 8 if psycopg.pq.version() >= 170000 else 1  # noqa: PLR2004 - older ones take no more than one

@@ -9,7 +9,7 @@ from evstore.errors import UnsupportedError
 from evstore.urls import URL, is_secret
 
 if TYPE_CHECKING:
-    from evstore.adapters.postgres.place import Place
+    from evstore.adapters.postgres.location import Place
 
 
 def no_backup(place: Place, path: str) -> UnsupportedError:

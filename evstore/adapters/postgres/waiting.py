@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from evstore.adapters.postgres.connections import Connections
-    from evstore.adapters.postgres.place import Place
+    from evstore.adapters.postgres.location import Place
 
 SHORTEST_PAUSE: Final = 0.02
 LONGEST_PAUSE: Final = 0.4

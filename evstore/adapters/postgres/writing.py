@@ -11,14 +11,14 @@ from uuid import uuid4
 
 import psycopg
 
-from evstore.adapters.base import Append, Outcome, Receipt
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.connections import milliseconds
 from evstore.adapters.postgres.errors import CANCELLED, NOT_WRITTEN, STAGED_IS_GONE, UNKNOWN
 from evstore.adapters.postgres.outcomes import Doubt, Failed, told_of_each, tried
-from evstore.adapters.shared import correlation_hash
+from evstore.adapters.sql import correlation_hash
 from evstore.errors import EvstoreError, StoreClosedError
-from evstore.streams import category_of
+from evstore.model.names import category_of
+from evstore.port import Append, Outcome, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from evstore.adapters.postgres.connections import Connections
-    from evstore.adapters.postgres.place import Place
-    from evstore.events import EventData
+    from evstore.adapters.postgres.location import Place
+    from evstore.port import PreparedEvent
 
 PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Seconds between tries, so that a server may restart meanwhile. Tries are bounded, whatever happens."""
@@ -182,7 +182,7 @@ class Batch:
                 given["ids"].append(event.id)
                 given["types"].append(event.type)
                 given["hashes"].append(_hash(event))
-                given["metadatas"].append(event.metadata.to_json())
+                given["metadatas"].append(event.metadata_json)
                 given["datas"].append(event.data_json)
                 events += 1
         given["unit_writes"].append(len(unit.writes))
@@ -228,19 +228,18 @@ def _staged(unit: Append) -> Iterator[tuple[Any, ...]]:
                 event.id,
                 event.type,
                 _hash(event),
-                event.metadata.to_json(),
+                event.metadata_json,
                 event.data_json,
                 next(times),
             )
 
 
-def _characters(event: EventData) -> int:
-    return len(event.data_json) + len(event.metadata.to_json())
+def _characters(event: PreparedEvent) -> int:
+    return len(event.data_json) + len(event.metadata_json)
 
 
-def _hash(event: EventData) -> int | None:
-    correlation_id = event.metadata.correlation_id
-    return correlation_hash(correlation_id) if correlation_id else None
+def _hash(event: PreparedEvent) -> int | None:
+    return correlation_hash(event.correlation_id) if event.correlation_id else None
 
 
 def _answers(row: Any) -> list[Any]:

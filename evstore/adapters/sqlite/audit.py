@@ -10,16 +10,17 @@ import re
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
-from evstore.adapters.shared import correlation_hash, enough
+from evstore.adapters.paging import enough
+from evstore.adapters.sql import correlation_hash
 from evstore.adapters.sqlite.writing import id_from_blob
-from evstore.findings import AuditedEvent, AuditedName, Finding
+from evstore.model.findings import AuditedEvent, AuditedName, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from types import ModuleType
 
-    from evstore.findings import What
+    from evstore.model.findings import What
 
 # The table itself; what belongs to an event is looked up by its keys, what must lead to it by its indexes.
 AUDIT_EVENTS: Final = """
@@ -130,7 +131,7 @@ _NAME: Final = (
 
 
 class SqliteAudits:
-    """`base.Audits` over connections that read."""
+    """`port.Audits` over connections that read."""
 
     def __init__(self, sqlite: ModuleType, reading: Callable[[], AbstractContextManager[Any]]) -> None:
         self._sqlite = sqlite
@@ -156,7 +157,7 @@ class SqliteAudits:
         return correlation_hash(correlation_id)
 
     def _made(self) -> list[tuple[Any, ...]]:
-        from pkgutil import get_data  # noqa: PLC0415
+        from pkgutil import get_data
 
         text = get_data(__package__, "schema.sql")
         assert text is not None

@@ -6,9 +6,9 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from evstore.adapters.base import Backup
 from evstore.adapters.sqlite import statements as sql
 from evstore.errors import DeniedError, InvalidUrlError, StorageFullError
+from evstore.port import Backup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ def _backup(source: Any, connect: Callable[[str, str], Any], part: str, place: s
         if fd is not None:  # behind SQLite's own: to close it before would drop SQLite's locks
             os.close(fd)
         with suppress(FileNotFoundError):
-            os.unlink(part)  # noqa: PTH108 - pathlib loads more
+            os.unlink(part)
     return Backup(place, head, size)
 
 
@@ -68,13 +68,13 @@ def _made(part: str, place: str) -> int:
 
 
 def _check(store: str, place: str, force: bool) -> None:
-    there = os.path.exists(place) and os.path.exists(store)  # noqa: PTH110 - pathlib loads more
-    if place in [f"{store}{each}" for each in _BESIDE] or (there and os.path.samefile(place, store)):  # noqa: PTH121
+    there = os.path.exists(place) and os.path.exists(store)
+    if place in [f"{store}{each}" for each in _BESIDE] or (there and os.path.samefile(place, store)):
         raise InvalidUrlError(f"{place} belongs to the store itself; a backup is another file")
-    if os.path.exists(place) and not os.path.isfile(place):  # noqa: PTH110, PTH113
-        kind = "a folder" if os.path.isdir(place) else "no file"  # noqa: PTH112
+    if os.path.exists(place) and not os.path.isfile(place):
+        kind = "a folder" if os.path.isdir(place) else "no file"
         raise InvalidUrlError(f"cannot write {place}: it is {kind}")
-    if not os.path.isdir(os.path.dirname(place)):  # noqa: PTH112, PTH120
+    if not os.path.isdir(os.path.dirname(place)):
         raise InvalidUrlError(f"cannot write {place}: its folder does not exist")
     if not force and os.path.lexists(place):
         raise _exists(place)
@@ -107,17 +107,17 @@ def _copy(source: Any, connect: Callable[[str, str], Any], part: str) -> int:
 def _give_name(part: str, place: str, force: bool) -> None:
     for each in _LEFT:
         with suppress(FileNotFoundError):
-            os.unlink(f"{place}{each}")  # noqa: PTH108
+            os.unlink(f"{place}{each}")
     if force:
-        os.replace(part, place)  # noqa: PTH105
+        os.replace(part, place)
     else:
         try:
             os.link(part, place)
         except FileExistsError:
             raise _exists(place) from None
         except OSError:  # a file system without links
-            os.rename(part, place)  # noqa: PTH104
-    fd = os.open(os.path.dirname(place), os.O_RDONLY | os.O_CLOEXEC)  # noqa: PTH120
+            os.rename(part, place)
+    fd = os.open(os.path.dirname(place), os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)  # the name must survive a power cut, too
     finally:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from evstore.adapters.shared import end_of_prefix
+from evstore.adapters.paging import end_of_prefix
 from evstore.adapters.sqlite import statements as sql
-from evstore.events import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
+from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from evstore.adapters.base import NamePage
+    from evstore.port import NamePage
 
 _ABOVE_ALL_TEXT: Final = b""
 """In SQLite's order every blob stands above every text."""
@@ -54,7 +54,7 @@ def info(sqlite: ModuleType, connection: Any, path: str) -> StoreInfo:
     head, streams_, categories_, _ = connection.execute(sql.LAST_KEYS).fetchone()
     (schema,) = connection.execute("PRAGMA user_version").fetchone()
     (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
-    size = sum(os.path.getsize(each) for each in (path, f"{path}-wal") if os.path.exists(each))  # noqa: PTH110, PTH202
+    size = sum(os.path.getsize(each) for each in (path, f"{path}-wal") if os.path.exists(each))
     warnings = [] if _resets_wal_safely(sqlite.sqlite_version_info) else [_WAL_RESET_BUG]
     return StoreInfo(
         backend="sqlite",

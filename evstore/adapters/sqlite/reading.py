@@ -8,17 +8,18 @@ from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from evstore.adapters.base import Cut
-from evstore.adapters.shared import LAST, closed, correlation_hash, enough
+from evstore.adapters.paging import LAST, closed, enough
+from evstore.adapters.sql import correlation_hash
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.writing import id_from_blob, id_to_blob
-from evstore.events import StoredEvent
+from evstore.model.events import StoredEvent
+from evstore.port import Cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from evstore.adapters.base import Page
-    from evstore.events import Filter
+    from evstore.model.filters import Filter
+    from evstore.port import Page
 
 _FIRST: Final = -(2**63)
 

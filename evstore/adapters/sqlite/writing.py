@@ -7,11 +7,12 @@ from array import array
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
-from evstore.adapters.base import Append, Held, Outcome, Receipt
-from evstore.adapters.shared import correlation_hash
+from evstore.adapters.sql import correlation_hash
 from evstore.adapters.sqlite import statements as sql
 from evstore.errors import CorruptStoreError, EvstoreError, PositionConflictError
-from evstore.streams import category_of, check_version
+from evstore.model.names import category_of
+from evstore.model.versions import check_version
+from evstore.port import AlreadyStored, Append, Outcome, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,9 +81,9 @@ class Ledger:
         self._connection.execute("ROLLBACK TO unit")
         self._connection.execute("RELEASE unit")
         self._read()
-        held = [event_id for event_id in _ids(unit) if self._holds(event_id)]
+        held = [event_id for event_id in unit.ids() if self._holds(event_id)]
         if held:
-            return Held(held)
+            return AlreadyStored(held)
         if isinstance(refused, CorruptStoreError):
             raise refused
         return refused
@@ -107,18 +108,17 @@ class Ledger:
                 self._head += 1
                 stream.version += 1
                 category.events += 1
-                metadata = event.metadata
                 yield (
                     self._head,
-                    id_to_blob(event.id or ""),
+                    id_to_blob(event.id),
                     stream.key,
                     stream.version,
                     category.key,
                     category.events,
                     self._types.get(event.type) or self._type(event.type),
                     next(times),
-                    correlation_hash(metadata.correlation_id) if metadata.correlation_id else None,
-                    metadata.to_json(),
+                    correlation_hash(event.correlation_id) if event.correlation_id else None,
+                    event.metadata_json,
                     event.data_json,
                 )
 
@@ -169,7 +169,3 @@ def id_to_blob(event_id: str) -> bytes:
 def id_from_blob(blob: bytes) -> str:
     text = blob.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-def _ids(unit: Append) -> Iterator[str]:
-    return (event.id or "" for write in unit.writes for event in write.events)

@@ -1,0 +1,51 @@
+"""What several adapters compute in the same way before they ask for a page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from evstore.port import PAGE_CHARACTERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from evstore.port import Page
+
+LAST: Final = 2**63 - 1
+DATA: Final = 3
+"""Where a row of an event has its data."""
+
+
+def enough(rows: Iterable[Any]) -> Iterator[Any]:
+    """Rows of events, or events, until they hold as much text as a page may."""
+    characters = 0
+    for row in rows:
+        yield row
+        if isinstance(row[DATA], str | bytes):  # a damaged row may hold anything
+            characters += len(row[DATA])
+        if characters > PAGE_CHARACTERS:
+            return
+
+
+def closed(page: Page) -> tuple[int, int]:
+    """The page's range as [low, high], its cursor included."""
+    low, high = page.low, page.high
+    if page.after is not None and page.backward:
+        high = min(high, page.after - 1)
+    elif page.after is not None:
+        if page.after >= LAST:  # nothing is behind it, and no database could count there
+            high = 0
+        low = max(low, min(page.after, LAST - 1) + 1)
+    return low, high
+
+
+def end_of_prefix(prefix: str) -> str | None:
+    """The first name in code point order that stands after every name with this prefix, None if there is none."""
+    while prefix:
+        last = ord(prefix[-1])
+        prefix = prefix[:-1]
+        if last == 0xD7FF:  # noqa: PLR2004 - surrogates are no characters
+            return prefix + "\ue000"
+        if last < 0x10FFFF:  # noqa: PLR2004 - the last code point has no successor: carry
+            return prefix + chr(last + 1)
+    return None

@@ -1,0 +1,28 @@
+"""What both SQL adapters keep and ask in the same way."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from evstore.errors import SchemaTooNewError, SchemaTooOldError
+
+OLDEST_SCHEMA: Final = 1
+
+
+def check_admits(place: str, found: tuple[int, int, int], ours: int, *, to_write: bool) -> None:
+    """Raise unless an evstore of our schema may use the store. `found`: the store's schema, and the oldest reader
+    and writer that it admits."""
+    number, reader, writer = found
+    if number < OLDEST_SCHEMA:
+        raise SchemaTooOldError(place, f"its schema is {number}, the oldest known is {OLDEST_SCHEMA}")
+    if reader > ours or (to_write and writer > ours):
+        what = "readers" if reader > ours else "writers"
+        raise SchemaTooNewError(place, f"it admits {what} of schema {max(reader, writer)}, this is {ours}")
+
+
+def correlation_hash(correlation_id: str) -> int:
+    """A signed 64-bit number for the index; two ids may share it."""
+    from hashlib import blake2b
+
+    digest = blake2b(correlation_id.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)

@@ -1,0 +1,281 @@
+"""The SQLite adapter: one file, no server.
+
+One connection writes, under a lock on a side file (see `lock`); others read, each opened read-only, so that
+reading can never checkpoint. On the SQLite versions with the WAL-reset bug (https://sqlite.org/wal.html) a
+checkpoint that overlaps a commit can lose it; here both happen only under the side lock: the automatic one
+inside COMMIT, and the one of the last close. That holds on every version, so none is treated apart.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from evstore.adapters.sql import check_admits
+from evstore.adapters.sqlite import statements as sql
+from evstore.adapters.sqlite.errors import translated
+from evstore.adapters.sqlite.location import check_is_store, is_empty, lock_of, make, uri_of
+from evstore.adapters.sqlite.lock import SideLock
+from evstore.adapters.sqlite.writing import Ledger
+from evstore.errors import (
+    CorruptStoreError,
+    InvalidUrlError,
+    NotAStoreError,
+    StoreBusyError,
+    StoreClosedError,
+)
+from evstore.port import Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import ModuleType
+
+    from evstore.model.events import StoredEvent
+    from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
+    from evstore.model.filters import Filter
+    from evstore.port import Append, Audits, Backup, NamePage, Outcome, Page
+
+SCHEMA: Final = 1
+"""The number of the schema that this evstore makes, reads and writes."""
+POLL_SECONDS: Final = 0.02
+
+
+class SqliteAdapter:
+    def __init__(self, sqlite: ModuleType, path: str, timeout: float) -> None:
+        self._sqlite = sqlite
+        self._path = path
+        self._timeout = timeout
+        self._lock = SideLock(lock_of(path), path, timeout)
+        self._writer: Any = None
+        self._readers: list[Any] = []  # idle ones; a connection serves one call at a time
+        self._closed = False
+        self._pid = os.getpid()
+
+    # --- living ---
+
+    def initialize(self) -> None:
+        self._check_open()
+        if is_empty(self._path):
+            if not os.path.isdir(os.path.dirname(self._path)):
+                raise InvalidUrlError(f"cannot make {self._path}: its folder does not exist")
+            with translated(self._sqlite, self._path, self._timeout), self._lock.held():
+                if is_empty(self._path):  # else another process was first
+                    make(self._path, self._fill)
+        with self._reading():
+            return  # what is there must be a store that this evstore may use
+
+    def _fill(self, path: str) -> None:
+        from pkgutil import get_data
+
+        from sqlite_utils import Database
+
+        schema = get_data(__package__, "schema.sql")
+        assert schema is not None
+        connection = self._connect(path, "rw")
+        try:
+            Database(connection).executescript(schema.decode())
+            connection.execute("PRAGMA journal_mode = WAL")
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        self._closed = True
+        if self._pid != os.getpid():
+            return  # the connections belong to the process that opened them
+        while self._readers:
+            self._readers.pop().close()
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        try:
+            with self._lock.held(queue=False):
+                writer.close()
+        except StoreBusyError:
+            # Somebody writes, so this close must not checkpoint. It does not while another connection is open.
+            guard = self._connect(self._path, "ro")
+            guard.execute(sql.HEAD).fetchall()
+            writer.close()
+            guard.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosedError
+        if self._pid != os.getpid():
+            raise StoreClosedError(
+                "the store was opened by the process that this one was forked from; connect anew here", forked=True
+            )
+
+    # --- connections ---
+
+    def _connect(self, path: str, mode: str) -> Any:
+        connection = self._sqlite.connect(
+            uri_of(path, mode),
+            uri=True,
+            timeout=self._timeout,
+            isolation_level=None,
+            check_same_thread=False,  # handed from thread to thread, never used by two at once
+        )
+        connection.execute("PRAGMA trusted_schema = OFF")
+        return connection
+
+    def _open(self, mode: str) -> Any:
+        check_is_store(self._sqlite, self._path, self._timeout)
+        connection = self._connect(self._path, mode)
+        try:
+            self._admit(connection.execute(sql.ADMITS).fetchall(), to_write=mode == "rw")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _admit(self, rows: Sequence[tuple[Any, ...]], *, to_write: bool) -> None:
+        """Raise unless this evstore may use the store."""
+        if len(rows) != 1:
+            raise NotAStoreError(self._path, "what made it was no evstore")
+        if not all(isinstance(each, int) for each in rows[0]):
+            raise CorruptStoreError(f"the event store at {self._path} is damaged: it does not tell its age")
+        check_admits(self._path, rows[0], SCHEMA, to_write=to_write)
+
+    def _open_writer(self) -> Any:
+        connection = self._open("rw")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        if sys.platform == "darwin":  # there fsync alone does not reach the disk
+            connection.execute("PRAGMA fullfsync = ON")
+            connection.execute("PRAGMA checkpoint_fullfsync = ON")
+        if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):  # killed between its making and this
+            connection.execute("PRAGMA journal_mode = WAL")
+        return connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Any]:
+        self._check_open()
+        with translated(self._sqlite, self._path, self._timeout):
+            try:
+                connection = self._readers.pop()
+            except IndexError:
+                connection = self._open("ro")
+            try:
+                yield connection
+            finally:
+                if self._closed:
+                    connection.close()
+                else:
+                    self._readers.append(connection)
+
+    # --- writing ---
+
+    def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
+        self._check_open()
+        with translated(self._sqlite, self._path, self._timeout):
+            if self._writer is None:
+                check_is_store(self._sqlite, self._path, self._timeout)  # before the lock makes a file
+            with self._lock.held():
+                self._check_open()
+                if self._writer is None:
+                    self._writer = self._open_writer()
+                return self._append(self._writer, units, until_refused)
+
+    def _append(self, connection: Any, units: Sequence[Append], until_refused: bool) -> list[Outcome]:
+        # IMMEDIATE, because a transaction that reads first and then wants to write fails at once when
+        # somebody wrote in between, without waiting.
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            ledger = Ledger(self._sqlite, connection, self._path)
+            outcomes: list[Outcome] = []
+            for unit in units:
+                outcomes.append(ledger.append(unit))
+                if until_refused and not isinstance(outcomes[-1], Receipt):
+                    break
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:  # a full disk has rolled back already
+                connection.execute("ROLLBACK")
+            raise
+        return outcomes
+
+    # --- reading ---
+
+    def read_stream(self, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
+        from evstore.adapters.sqlite.reading import read_stream
+
+        with self._reading() as connection:
+            return read_stream(connection, stream_id, page, where)
+
+    def read_all(self, page: Page, where: Filter) -> list[StoredEvent]:
+        from evstore.adapters.sqlite.reading import read_all
+
+        with self._reading() as connection:
+            return read_all(connection, page, where)
+
+    def get(self, ids: Sequence[str]) -> list[StoredEvent]:
+        from evstore.adapters.sqlite.reading import get
+
+        with self._reading() as connection:
+            return get(connection, ids)
+
+    def stream(self, stream_id: str) -> StreamInfo | None:
+        from evstore.adapters.sqlite.lists import stream
+
+        with self._reading() as connection:
+            return stream(connection, stream_id)
+
+    def streams(self, page: NamePage, category: str | None) -> list[StreamInfo]:
+        from evstore.adapters.sqlite.lists import streams
+
+        with self._reading() as connection:
+            return streams(connection, page, category)
+
+    def categories(self, page: NamePage) -> list[CategoryInfo]:
+        from evstore.adapters.sqlite.lists import categories
+
+        with self._reading() as connection:
+            return categories(connection, page)
+
+    def types(self, page: NamePage, category: str | None) -> list[TypeInfo]:
+        from evstore.adapters.sqlite.lists import types
+
+        with self._reading() as connection:
+            return types(connection, page, category)
+
+    def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
+        from evstore.adapters.sqlite.reading import span
+
+        with self._reading() as connection:
+            return span(connection, since_us, until_us)
+
+    def head(self, beyond: int, timeout: float) -> int:
+        deadline = time.monotonic() + timeout
+        with self._reading() as connection:
+            # Seen before the head is read, so that a commit between the two is not slept over.
+            seen = connection.execute("PRAGMA data_version").fetchone()
+            (head,) = connection.execute(sql.HEAD).fetchone()
+            while head <= beyond and (left := deadline - time.monotonic()) > 0:
+                time.sleep(min(POLL_SECONDS, left))
+                self._check_open()
+                now = connection.execute("PRAGMA data_version").fetchone()
+                if now != seen:
+                    seen = now
+                    (head,) = connection.execute(sql.HEAD).fetchone()
+        return int(head)
+
+    def info(self) -> StoreInfo:
+        from evstore.adapters.sqlite.lists import info
+
+        with self._reading() as connection:
+            return info(self._sqlite, connection, self._path)
+
+    # --- keeping ---
+
+    def audits(self) -> Audits:
+        from evstore.adapters.sqlite.audit import SqliteAudits
+
+        return SqliteAudits(self._sqlite, self._reading)
+
+    def backup(self, path: str, force: bool) -> Backup:
+        from evstore.adapters.sqlite.backup import backup
+
+        return backup(self._reading, self._connect, self._path, path, force)

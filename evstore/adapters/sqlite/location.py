@@ -1,0 +1,141 @@
+"""From a URL to the file of a store, and what lies there."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from evstore.errors import DeniedError, InvalidUrlError, NotAStoreError, NotInitializedError
+from evstore.urls import redacted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+APPLICATION_ID: Final = 0x45565354
+"""EVST, in the header of every store."""
+SQLITE_CORRUPT: Final = 11
+SQLITE_NOTADB: Final = 26
+
+
+def path_of(url: str) -> str:
+    """The file that a URL means: `sqlite:///rel.db`, `sqlite:////abs.db` (as SQLAlchemy has it), `sqlite:rel.db`.
+
+    The path is taken literally: nothing in it is a parameter, a fragment or an escape.
+    """
+    rest = url.partition(":")[2]
+    if not rest.startswith("//"):
+        path = rest
+    elif rest.startswith("///"):
+        path = rest[3:]
+    else:
+        raise InvalidUrlError(
+            f'"{redacted(url)}" names a host; a SQLite path follows three slashes, or four if absolute'
+        )
+    if not path:
+        raise InvalidUrlError(f'"{url}" has no path')
+    if "\0" in path:
+        raise InvalidUrlError("the path of the store holds U+0000")
+    if rest.startswith("///") and not path.startswith("/"):
+        _check_slashes(url, path)
+    return path
+
+
+def _check_slashes(url: str, path: str) -> None:
+    """Three slashes are relative here and absolute elsewhere; ask where only the other reading makes sense."""
+    top = path.partition("/")[0]
+    if top != path and not os.path.isdir(top) and os.path.isdir("/" + top):
+        raise InvalidUrlError(
+            f'"{url}" is relative and there is no folder "{top}" here; did you mean "sqlite:////{path}"?'
+        )
+
+
+def uri_of(path: str, mode: str) -> str:
+    """SQLite's URI for an absolute path, nothing of which can be taken for a parameter."""
+    return f"file://{quote(os.fsencode(path))}?mode={mode}"
+
+
+def check_is_store(sqlite: ModuleType, path: str, timeout: float) -> None:
+    """Raise unless the file is a store, without changing it or anything beside it.
+
+    The file is never read around SQLite: closing it would drop the locks of whoever has it open in this process.
+    """
+    if is_empty(path):
+        raise NotInitializedError(path)
+    try:
+        found = _application_id(sqlite, path, timeout)
+    except sqlite.DatabaseError as error:
+        if not os.access(path, os.R_OK):
+            raise DeniedError(f"cannot read {path}: permission denied") from error
+        if (getattr(error, "sqlite_errorcode", 0) & 0xFF) == SQLITE_NOTADB:
+            raise NotAStoreError(path, "it is not a SQLite database") from error
+        raise
+    if found != APPLICATION_ID:
+        raise NotAStoreError(path, "it is another program's database")
+
+
+def _application_id(sqlite: ModuleType, path: str, timeout: float) -> int:
+    """Where no writer of evstore has ever been, the file is opened as immutable: SQLite then takes no lock and
+    makes no file, so that another program's database stays as it is, its log unmerged. A store that is in use
+    cannot be read that way, because a checkpoint may be writing the very page."""
+    if not os.path.exists(lock_of(path)):
+        try:
+            return _ask(sqlite, uri_of(path, "ro&immutable=1"), timeout)
+        except sqlite.DatabaseError as error:
+            if (getattr(error, "sqlite_errorcode", 0) & 0xFF) != SQLITE_CORRUPT:
+                raise
+    return _ask(sqlite, uri_of(path, "ro"), timeout)
+
+
+def _ask(sqlite: ModuleType, uri: str, timeout: float) -> int:
+    connection = sqlite.connect(uri, uri=True, timeout=timeout)
+    try:
+        connection.execute("PRAGMA writable_schema = ON")  # else a file that was cut off does not tell its header
+        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    finally:
+        connection.close()
+    return int(application_id)
+
+
+def lock_of(path: str) -> str:
+    """The file beside the store on which its writers queue."""
+    return f"{path}-lock"
+
+
+def is_empty(path: str) -> bool:
+    """Whether there is no file, or an empty one, so that a store may be made there."""
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError as error:
+        raise DeniedError(f"cannot open the event store at {path}: {error.strerror}") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise NotAStoreError(path, "it is a folder" if stat.S_ISDIR(found.st_mode) else "it is not a file")
+    return found.st_size == 0
+
+
+def make(path: str, fill: Callable[[str], None]) -> None:
+    """Let `fill` make a store under another name, then give it its name: nobody ever sees half of one.
+
+    The caller holds the side lock. What SQLite left beside a store that was removed would be taken for the
+    new one's log, so it goes first.
+    """
+    new = f"{path}-new"
+    for leftover in (new, f"{new}-journal", f"{new}-wal", f"{new}-shm"):
+        with suppress(FileNotFoundError):
+            os.unlink(leftover)
+    os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    fill(new)
+    for leftover in (f"{path}-journal", f"{path}-wal", f"{path}-shm"):
+        with suppress(FileNotFoundError):
+            os.unlink(leftover)
+    os.rename(new, path)
+    fd = os.open(os.path.dirname(path), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)  # the name must survive a power cut, too
+    finally:
+        os.close(fd)

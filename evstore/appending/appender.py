@@ -1,0 +1,89 @@
+"""Appends in bulk: units in, ranges out. The façade, the command line and imports append through it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evstore.appending.outcomes import (
+    Duplicate,
+    append_in_order,
+    first_stored,
+    judge,
+    look_up,
+    split_stored,
+    stored_events,
+)
+from evstore.appending.preparing import Preparing, unit_of
+from evstore.model.versions import check_version
+from evstore.port import Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from evstore.errors import EvstoreError
+    from evstore.model.events import EventData, StoredEvent, Write
+    from evstore.model.metadata import Metadata
+    from evstore.port import Adapter, Append, PreparedWrite
+
+
+class Appender:
+    """Appends to one store. `max_data_bytes` bounds one event's data."""
+
+    def __init__(self, adapter: Adapter, max_data_bytes: int | None = None) -> None:
+        self._adapter = adapter
+        self._max_data_bytes = max_data_bytes
+
+    def preparing(self, default: Metadata | None = None) -> Preparing:
+        """A Preparing for events whose gaps in metadata `default` fills."""
+        return Preparing(default, self._max_data_bytes)
+
+    def unit(
+        self,
+        writes: Iterable[Write[EventData] | tuple[str, Sequence[EventData], int]],
+        metadata: Metadata | None = None,
+        *,
+        key: str | None = None,
+    ) -> Append:
+        """Check and complete an append without making it. Raises InvalidInputError."""
+        return unit_of(writes, metadata, key=key, max_data_bytes=self._max_data_bytes)
+
+    def submit(self, units: Sequence[Append]) -> list[Receipt | Duplicate | EvstoreError]:
+        """Append the units, each judged as if alone, in one durable commit, and answer each.
+
+        Raises where nothing is known to be stored.
+        """
+        outcomes = self._adapter.append(units)
+        return [judge(self._adapter, unit, each) for unit, each in zip(units, outcomes, strict=True)]
+
+    def submit_in_order(self, units: Sequence[Append]) -> Iterator[Receipt | Duplicate]:
+        """Append units of one event each, as if one after the other, though they share commits.
+
+        Yields what is durable. The first that is refused is raised, and none after it was made.
+        """
+        return append_in_order(self._adapter, units)
+
+    def split_stored(self, writes: Iterable[PreparedWrite]) -> Iterator[tuple[PreparedWrite, StoredEvent | None]]:
+        """Each write of one event, with the event as first stored if it is stored and the same."""
+        return split_stored(self._adapter, writes)
+
+    def stored_of(self, unit: Append, outcome: Receipt | Duplicate) -> Iterator[StoredEvent]:
+        """The events of a unit as they are stored, after it was submitted."""
+        if isinstance(outcome, Receipt):
+            return stored_events(unit, outcome)
+        return first_stored(self._adapter, unit, outcome.first.id)
+
+    def would_store(self, unit: Append) -> bool:
+        """Raise what appending the unit would raise now; write nothing. False if it is stored already."""
+        held = next((found for _, _, found in look_up(self._adapter, unit.writes) if found), None)
+        if held is not None:
+            for _ in first_stored(self._adapter, unit, held.id):
+                continue
+            return False
+        versions: dict[str, int] = {}
+        for stream_id, events, expected in unit.writes:
+            if stream_id not in versions:
+                info = self._adapter.stream(stream_id)
+                versions[stream_id] = info.version if info else 0
+            check_version(stream_id, expected, versions[stream_id])
+            versions[stream_id] += len(events)
+        return True

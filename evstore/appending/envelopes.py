@@ -1,0 +1,96 @@
+"""Envelopes: events with their names, as files and pipes bring them.
+
+Payloads are sliced out of the text by msgspec, not parsed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple, NoReturn
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from evstore.did_you_mean import nearest
+from evstore.errors import InvalidInputError, InvalidVersionError
+from evstore.jsontext.decoding import members_of
+from evstore.jsontext.judging import MAX_DATA_BYTES, KeptJson, decode, describe, keep_json
+from evstore.model.metadata import NO_METADATA, Metadata
+from evstore.model.versions import expected_version
+
+
+class Envelope(NamedTuple):
+    """An event on its way in, and where it wants to go; absent members are None."""
+
+    type: str
+    data: KeptJson
+    metadata: Metadata
+    id: str | None
+    stream_id: str | None
+    expected_version: int | None
+
+
+class _Envelope(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    type: str
+    data: Raw
+    metadata: Raw | UnsetType = UNSET
+    id: str | UnsetType = UNSET
+    stream_id: str | UnsetType = UNSET
+    expected_version: Raw | UnsetType = UNSET
+    # What only the store sets: taken, so that what was read can be appended, and ignored.
+    version: Raw | UnsetType = UNSET
+    global_position: Raw | UnsetType = UNSET
+    timestamp: Raw | UnsetType = UNSET
+
+
+_envelopes = msgspec.json.Decoder(_Envelope)
+_word = msgspec.json.Decoder(str)
+_WHOLE_NUMBER = re.compile(rb"-?[0-9]{1,30}")
+_STRINGS: Final = ("type", "id", "streamId")
+_APPENDABLE: Final = ("type", "data", "metadata", "id", "streamId", "expectedVersion")
+_KNOWN: Final = (*_APPENDABLE, "version", "globalPosition", "timestamp")
+
+
+def envelope_from_json(value: bytes, max_data_bytes: int = MAX_DATA_BYTES) -> Envelope:
+    """Read `{"type","data","metadata"?,"id"?,"streamId"?,"expectedVersion"?}`, else InvalidInputError."""
+    try:
+        found = decode(_envelopes, value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        _explain(value, error)
+    metadata = NO_METADATA if found.metadata is UNSET else Metadata.from_json(bytes(found.metadata))
+    return Envelope(
+        found.type,
+        keep_json(bytes(found.data), max_data_bytes),
+        metadata,
+        None if found.id is UNSET else found.id,
+        None if found.stream_id is UNSET else found.stream_id,
+        None if found.expected_version is UNSET else _expected(bytes(found.expected_version)),
+    )
+
+
+def _expected(said: bytes) -> int:
+    if _WHOLE_NUMBER.fullmatch(said):
+        return expected_version(int(said))
+    try:
+        return expected_version(_word.decode(said))
+    except msgspec.DecodeError:
+        raise InvalidVersionError(said[:40].decode(errors="replace")) from None
+    except UnicodeDecodeError:
+        raise InvalidInputError('"expectedVersion" is not UTF-8') from None
+
+
+def _explain(value: bytes, error: Exception) -> NoReturn:
+    """Say what is wrong with an envelope that could not be read; the slow way, taken once."""
+    members = members_of("an event", value, error)
+    for key in members:
+        if key not in _KNOWN:
+            meant = nearest(key, _APPENDABLE)
+            more = f'; did you mean "{meant}"?' if meant else f"; known keys are {', '.join(_APPENDABLE)}"
+            raise InvalidInputError(f'unknown key "{key}"{more}')
+    for key in ("type", "data"):
+        if key not in members:
+            raise InvalidInputError(f'missing "{key}"')
+    for key in _STRINGS:
+        if key in members and not bytes(members[key]).startswith(b'"'):
+            raise InvalidInputError(f'"{key}" is not a string')
+    raise InvalidInputError(f"not an event: {describe(error)}")

@@ -1,0 +1,196 @@
+"""What became of an append: its events as they are stored now, or as they were first stored if its ids are there
+already. That is judged on the stored events, in pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from evstore.errors import AppendOutcomeUnknownError, EventIdConflictError, EvstoreError, UnavailableError
+from evstore.model.events import StoredEvent
+from evstore.port import MOST_IN_PAGE, PAGE_CHARACTERS, AlreadyStored, Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from evstore.port import Adapter, Append, Outcome, PreparedEvent, PreparedWrite
+
+    Found = tuple[PreparedWrite, PreparedEvent, StoredEvent | None]
+    """An event, its write, and the stored event of the same id."""
+
+
+class Duplicate(NamedTuple):
+    """The outcome of an append whose events are stored already."""
+
+    first: StoredEvent
+    last: StoredEvent
+    size: int
+    flagged: bool
+    """An earlier append stored them; else it was a try of this one, whose answer was lost."""
+
+
+def stored_events(unit: Append, receipt: Receipt) -> Iterator[StoredEvent]:
+    """The unit's events as its receipt says that they are stored."""
+    position = receipt.first_position
+    for (stream_id, events, _), first in zip(unit.writes, receipt.first_versions, strict=True):
+        for version, event in enumerate(events, first):
+            yield StoredEvent(
+                event.id,
+                stream_id,
+                event.type,
+                event.data_json,
+                event.metadata_json,
+                version,
+                position,
+                receipt.timestamp_us,
+            )
+            position += 1
+
+
+def look_up(adapter: Adapter, writes: Iterable[PreparedWrite]) -> Iterator[Found]:
+    """Each event of the writes, with the stored event of the same id."""
+    for some in _in_pages((write, event) for write in writes for event in write.events):
+        found = {each.id: each for each in adapter.get([event.id for _, event in some])}
+        yield from ((write, event, found.get(event.id)) for write, event in some)
+
+
+def _in_pages(
+    events: Iterator[tuple[PreparedWrite, PreparedEvent]],
+) -> Iterator[list[tuple[PreparedWrite, PreparedEvent]]]:
+    """As many as may be looked up at once: what is stored under their ids is about as long as they are."""
+    some, characters = [], 0
+    for pair in events:
+        some.append(pair)
+        characters += len(pair[1].data_json)
+        if len(some) == MOST_IN_PAGE or characters > PAGE_CHARACTERS:
+            yield some
+            some, characters = [], 0
+    if some:
+        yield some
+
+
+def first_stored(adapter: Adapter, unit: Append, stored_id: str) -> Iterator[StoredEvent]:
+    """The unit's events as first stored, else EventIdConflictError. `stored_id`: an id of it that is stored.
+
+    Where they cannot be looked up, nobody knows whether they are this unit's, or a try of it that was lost.
+    """
+    try:
+        yield from check_ids(stored_id, look_up(adapter, unit.writes))
+    except UnavailableError as error:
+        raise outcome_unknown([unit]) from error
+
+
+def outcome_unknown(units: Sequence[Append]) -> AppendOutcomeUnknownError:
+    """The error for units of which nobody knows whether they are stored."""
+    return AppendOutcomeUnknownError([each for unit in units for each in unit.ids()])
+
+
+def judge(adapter: Adapter, unit: Append, outcome: Outcome) -> Receipt | Duplicate | EvstoreError:
+    """The meaning of an adapter's answer."""
+    if not isinstance(outcome, AlreadyStored):
+        return outcome
+    try:
+        return _duplicate(unit, first_stored(adapter, unit, outcome.ids[0]), outcome.after_lost_answer)
+    except (EventIdConflictError, AppendOutcomeUnknownError) as error:
+        return error
+
+
+def _duplicate(unit: Append, stored: Iterator[StoredEvent], after_lost_answer: bool) -> Duplicate:
+    """A lost try of this append is no duplicate, if nobody else can have its ids."""
+    first = last = None
+    size = 0
+    for last in stored:
+        first = first or last
+        size += 1
+    assert first is not None
+    assert last is not None
+    return Duplicate(first, last, size, not (unit.ids_are_new and after_lost_answer))
+
+
+def append_in_order(adapter: Adapter, units: Sequence[Append]) -> Iterator[Receipt | Duplicate]:
+    """Append units one after the other, each as if alone, though they share commits; what is yielded is durable.
+
+    The first that is refused is raised, and none after it was made. Where one was stored before, the next
+    probably were, too: those are looked up together instead of being tried one by one.
+    """
+    at = 0
+    while at < len(units):
+        already = None
+        outcomes = adapter.append(units[at:], until_refused=True)
+        for unit, outcome in zip(units[at:], outcomes, strict=False):
+            result = judge(adapter, unit, outcome)
+            if isinstance(result, EvstoreError):
+                raise result
+            already = outcome if isinstance(outcome, AlreadyStored) else None
+            at += 1
+            yield result
+        if already:
+            for known in _leading(adapter, units[at:], already.after_lost_answer):
+                at += 1
+                yield known
+
+
+def _leading(adapter: Adapter, units: Sequence[Append], after_lost_answer: bool) -> Iterator[Duplicate]:
+    """The first units, of one event each, that are stored already.
+
+    If the answer to an earlier one was lost, so was theirs: one call had sent them together.
+    """
+    pairs = look_up(adapter, (write for unit in units for write in unit.writes))
+    done = 0
+    try:
+        for unit, (write, event, found) in zip(units, pairs, strict=True):
+            if found is None:
+                return
+            yield _duplicate(unit, check_ids(found.id, [(write, event, found)]), after_lost_answer)
+            done += 1
+    except UnavailableError as error:
+        if not after_lost_answer:
+            raise
+        raise outcome_unknown(units[done:]) from error
+
+
+def split_stored(
+    adapter: Adapter, writes: Iterable[PreparedWrite]
+) -> Iterator[tuple[PreparedWrite, StoredEvent | None]]:
+    """Each write of one event, with the event as first stored if it is stored and the same.
+
+    Raises EventIdConflictError where an id holds something else.
+    """
+    for write, event, found in look_up(adapter, writes):
+        if found is not None:
+            for _ in check_ids(found.id, [(write, event, found)]):
+                continue
+        yield write, found
+
+
+def check_ids(stored_id: str, pairs: Iterable[Found]) -> Iterator[StoredEvent]:
+    """Yield the events as first stored if the append is a retry, else raise EventIdConflictError.
+
+    `stored_id` is one of the append's ids that is stored; `pairs` are all its events in order, each with its
+    write and with the stored event of the same id. It is a retry if all ids are stored: each write's in its
+    stream, at consecutive versions, in its order, with the same type and the same data.
+    """
+    reached: dict[str, int] = {}
+    last_write: PreparedWrite | None = None
+    for write, event, found in pairs:
+        if found is None:
+            raise EventIdConflictError(stored_id, "is stored already, but other events of this append are not")
+        check_same(write.stream_id, event, found)
+        before = reached.get(write.stream_id, 0)
+        consecutive = found.version == before + 1 if write is last_write else found.version > before
+        if not consecutive:
+            raise EventIdConflictError(found.id, "is stored at another place in its stream")
+        reached[write.stream_id] = found.version
+        last_write = write
+        yield found
+
+
+def check_same(stream_id: str, event: PreparedEvent, found: StoredEvent) -> None:
+    """Raise EventIdConflictError unless this is the event that is stored."""
+    from evstore.jsontext.judging import same_json
+
+    if found.stream_id != stream_id:
+        raise EventIdConflictError(found.id, f'is already in stream "{found.stream_id}"')
+    if found.type != event.type:
+        raise EventIdConflictError(found.id, f'is already an event of type "{found.type}"')
+    if not same_json(found.data_json, event.data_json):
+        raise EventIdConflictError(found.id, "is already stored with other data")

@@ -1,0 +1,118 @@
+"""The checks of an event, and the only maker of a PreparedEvent.
+
+What reaches an adapter has passed here: the type says so, and no flag does.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from evstore.errors import InvalidInputError, NoEventsError
+from evstore.model.events import EventData, Write
+from evstore.model.ids import key_id, new_id, normalize_id
+from evstore.model.metadata import NO_METADATA, Metadata, check_metadata
+from evstore.model.names import check_name, check_stream_id
+from evstore.model.versions import check_expected_version
+from evstore.port import Append, PreparedEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from evstore.jsontext.judging import KeptJson
+    from evstore.port import PreparedWrite
+
+
+class Preparing:
+    """Prepares events that share a default metadata. `max_data_bytes` bounds the data of an event given whole."""
+
+    def __init__(self, default: Metadata | None = None, max_data_bytes: int | None = None) -> None:
+        self._default = default
+        self._max_data_bytes = max_data_bytes
+        # Events of one append mostly share their metadata, so the last one need not be judged again.
+        self._last: Metadata | None = None
+        self._merged = NO_METADATA
+        self._merged_json = ""
+
+    def event(self, event: EventData, made_id: str | None = None) -> PreparedEvent:
+        """The event as it can be stored. `made_id` is for an event that brings none. Raises InvalidInputError."""
+        if not isinstance(event, EventData):
+            raise InvalidInputError(f"an event is an EventData, not {type(event).__name__}")
+        from evstore.jsontext.judging import MAX_DATA_BYTES, check_json
+
+        check_name("event type", event.type)
+        kept = check_json(event.data_json, self._max_data_bytes or MAX_DATA_BYTES)
+        return self._complete(event.type, kept, event.metadata, event.id, made_id)
+
+    def kept(
+        self,
+        type: str,
+        data: KeptJson,
+        metadata: Metadata = NO_METADATA,
+        id: str | None = None,
+        made_id: str | None = None,
+    ) -> PreparedEvent:
+        """The same for data that was judged where it was read."""
+        check_name("event type", type)
+        return self._complete(type, data, metadata, id, made_id)
+
+    def _complete(
+        self, type: str, data: KeptJson, metadata: Metadata, id: str | None, made_id: str | None
+    ) -> PreparedEvent:
+        if metadata is not self._last:
+            self._judge(metadata)
+        event_id = (made_id or new_id()) if id is None else normalize_id(id)
+        return PreparedEvent(event_id, type, data, self._merged_json, self._merged.correlation_id)
+
+    def _judge(self, metadata: Metadata) -> None:
+        check_metadata(metadata)
+        merged = metadata
+        if self._default is not None:
+            check_metadata(self._default)
+            merged = metadata.over(self._default)
+            check_metadata(merged)  # together they may be too large
+        self._last, self._merged, self._merged_json = metadata, merged, merged.to_json()
+
+
+def prepared_again(fields: Sequence[Any]) -> PreparedEvent:
+    """A PreparedEvent out of its fields, which waited somewhere else than in memory."""
+    return PreparedEvent._make(fields)
+
+
+def unit_of(
+    writes: Iterable[Write[EventData] | tuple[str, Sequence[EventData], int]],
+    metadata: Metadata | None = None,
+    *,
+    key: str | None = None,
+    max_data_bytes: int | None = None,
+) -> Append:
+    """Check and complete an append without making it. Raises InvalidInputError.
+
+    `metadata` is the default of each event. A `key` makes the ids of events that have none.
+    """
+    preparing = Preparing(metadata, max_data_bytes)
+    checked: list[PreparedWrite] = []
+    ids: set[str] = set()
+    ordinals = count(1)
+    ids_are_new = False
+    for write in writes:
+        stream_id, events, expected = Write(*write)
+        check_stream_id(stream_id)
+        if isinstance(events, EventData):
+            raise InvalidInputError("events come in a list, also when there is only one")
+        complete = []
+        for event in events:
+            made = None if key is None else key_id(stream_id, key, next(ordinals))
+            complete.append(preparing.event(event, made))
+            ids_are_new = ids_are_new or (made is None and event.id is None)
+        if not complete:
+            raise NoEventsError(f'no events to append to stream "{stream_id}"')
+        check_expected_version(expected)
+        for each in complete:
+            if each.id in ids:
+                raise InvalidInputError(f"event id {each.id} comes twice in one append")
+            ids.add(each.id)
+        checked.append(Write(stream_id, complete, expected))
+    if not checked:
+        raise NoEventsError
+    return Append(checked, ids_are_new=ids_are_new)

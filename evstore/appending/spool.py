@@ -1,0 +1,106 @@
+"""A large append on its way: checked once, iterated as often as needed, in little memory."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from evstore.appending.preparing import prepared_again
+from evstore.errors import InvalidInputError, StorageFullError
+from evstore.model.events import Write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from evstore.port import PreparedEvent, PreparedWrite
+
+IN_MEMORY: Final = 8 * 1024 * 1024
+"""Bytes of text kept in memory; beyond, everything waits in a temporary file that has no name."""
+
+
+class Spool:
+    """Writes of one checked event each, in order."""
+
+    ids_are_new: bool = False
+    """As in `Append`."""
+
+    def __init__(self) -> None:
+        self._writes: list[PreparedWrite] = []
+        self._size = 0  # of the text in memory
+        self._length = 0
+        self._ids: set[int] = set()
+        self._file: Any = None
+
+    def __len__(self) -> int:
+        return self._length
+
+    def add(self, write: PreparedWrite, *, given_id: bool, new_id: bool = False) -> None:
+        """Take a write whose one event is checked. `given_id`: its id was not made here, so it may come twice;
+        `new_id`: it was made for this append alone."""
+        (event,) = write.events
+        if given_id:
+            number = int(event.id.replace("-", ""), 16)
+            if number in self._ids:
+                raise InvalidInputError(f"event id {event.id} comes twice in one append")
+            self._ids.add(number)
+        self.ids_are_new = self.ids_are_new or new_id
+        self._length += 1
+        self._writes.append(write)
+        self._size += len(event.data_json) + len(event.metadata_json) + len(write.stream_id) + 100
+        if self._size > IN_MEMORY:
+            try:
+                self._spill()
+            except OSError as error:
+                raise StorageFullError(f"the input cannot wait in a temporary file: {error.strerror}") from error
+
+    def _spill(self) -> None:
+        import tempfile
+
+        import msgspec
+
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(prefix="evstore-")  # noqa: SIM115 - lives as long as the spool
+        encode = msgspec.msgpack.Encoder().encode
+        for stream_id, (event,), expected in self._writes:
+            text = encode((stream_id, expected, *event))
+            self._file.write(len(text).to_bytes(4, "big") + text)
+        self._writes, self._size = [], 0
+
+    def __iter__(self) -> Iterator[PreparedWrite]:
+        if self._file is not None:
+            yield from self._from_file()
+        yield from self._writes
+
+    def _from_file(self) -> Iterator[PreparedWrite]:
+        import msgspec
+
+        decode = msgspec.msgpack.Decoder(tuple[str, int, str, str, str, str, str | None]).decode
+        self._file.seek(0)
+        while head := self._file.read(4):
+            stream_id, expected, *fields = decode(self._file.read(int.from_bytes(head, "big")))
+            yield Write(stream_id, (prepared_again(fields),), expected)
+        self._file.seek(0, 2)
+
+    def close(self) -> None:
+        """Free the file."""
+        if self._file is not None:
+            with suppress(OSError):  # what it could not take before, it cannot take now
+                self._file.close()
+
+    def events(self) -> Events:
+        """The events alone, of a spool whose writes are all to one stream."""
+        return Events(self)
+
+
+class Events:
+    """A view on a spool."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+
+    def __len__(self) -> int:
+        return len(self._spool)
+
+    def __iter__(self) -> Iterator[PreparedEvent]:
+        for write in self._spool:
+            yield from write.events

@@ -1,0 +1,26 @@
+"""`init`: make a store."""
+
+from evstore.cli import settings
+from evstore.cli.opening import opened
+from evstore.cli.output import forms, writer
+
+
+def init() -> None:
+    """Make the store, if it is not there yet.
+
+    \b
+    Examples:
+      evstore init
+      evstore init --db sqlite:////var/lib/shop/events.db
+    """
+    with opened() as store:
+        store.initialize()
+        info = store.info()
+    if settings.as_table():
+        writer.line(f"event store at {info.place}, {info.head} events")
+        if info.head == 0:
+            writer.note(settings.again("append Order-1 -t OrderPlaced -d '{\"total\": 99.9}'"), "next")
+        return
+    from evstore.cli.output import objects
+
+    forms.one(objects.of_store(info))

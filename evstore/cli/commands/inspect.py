@@ -1,0 +1,221 @@
+"""Commands that look at what a store holds."""
+
+from itertools import islice
+from typing import Annotated, Any
+
+import typer
+
+from evstore.cli import settings
+from evstore.cli.errors import UsageError
+from evstore.cli.opening import opened
+from evstore.cli.options import Fields, MissingOk, Names, Prefix, Utc, limit_of
+from evstore.cli.output import events, forms, writer
+
+Category = Annotated[
+    str | None, typer.Argument(metavar="[CATEGORY]", show_default=False, help="Only what is of this one.")
+]
+
+
+def categories(names: Names = False, prefix: Prefix = None, utc: Utc = False) -> None:
+    """List the categories with their counts, by name.
+
+    \b
+    Examples:
+      evstore categories
+      evstore categories --names | while read -r c; do evstore replay "$c"; done
+    """
+    settings.current.utc = utc
+    with opened() as store:
+        found = store.categories(prefix=prefix or "")
+        if names:
+            forms.names(info.category for info in found)
+            return
+        rows: Any = (
+            {
+                "category": info.category,
+                "streams": info.streams,
+                "events": info.events,
+                "firstPosition": info.first_position,
+                "lastPosition": info.last_position,
+                "lastTimestamp": events.moment(info.last_us),
+            }
+            for info in found
+        )
+        columns = ("category", "streams", "events", "firstPosition", "lastPosition", "lastTimestamp")
+        forms.many(
+            rows,
+            columns,
+            bar="events",
+            spare=("firstPosition", "lastPosition", "", "lastTimestamp"),
+            none="no categories",
+        )
+
+
+def types(category: Category = None, names: Names = False, prefix: Prefix = None) -> None:
+    """List the event types with their counts, by name.
+
+    \b
+    Examples:
+      evstore types
+      evstore types Order --prefix Order
+    """
+    with opened() as store:
+        found = store.types(category, prefix=prefix or "")
+        if names:
+            forms.names(info.type for info in found)
+            return
+        rows: Any = (
+            {
+                "type": info.type,
+                "events": info.events,
+                "firstPosition": info.first_position,
+                "lastPosition": info.last_position,
+            }
+            for info in found
+        )
+        columns = ("type", "events", "firstPosition", "lastPosition")
+        forms.many(rows, columns, bar="events", spare=("firstPosition", "lastPosition"), none="no event types")
+
+
+def streams(
+    category: Category = None,
+    names: Names = False,
+    prefix: Prefix = None,
+    limit: Annotated[
+        str | None,
+        typer.Option(
+            "-n",
+            "--limit",
+            metavar="N|all",
+            show_default=False,
+            help="At most N streams.  [default: all; on a terminal the first 100]",
+        ),
+    ] = None,
+    utc: Utc = False,
+) -> None:
+    """List the streams, of a category or all, by id.
+
+    \b
+    Examples:
+      evstore streams Order
+      evstore streams --prefix Order-2026- --names
+    """
+    most = limit_of(limit)
+    settings.current.utc = utc
+    with opened() as store:
+        found = islice(store.streams(category, prefix=prefix or ""), most)
+        if names:
+            forms.names(info.stream_id for info in found)
+            return
+        from evstore.cli.output import objects
+
+        rows: Any = map(objects.of_stream, found)
+        if settings.as_table() and settings.on_terminal() and limit is None:
+            rows = list(islice(rows, 101))
+            if len(rows) > 100:  # noqa: PLR2004 - one more, to know whether there is more
+                rows.pop()
+                writer.note("these are the first 100; --limit all shows everything")
+        columns = ("streamId", "version", "updatedAt", "lastType")
+        forms.many(rows, columns, spare=("updatedAt", "lastType"), none="no streams")
+
+
+def get(
+    ids: Annotated[list[str], typer.Argument(metavar="ID...", show_default=False, help="Event ids.")],
+    missing_ok: MissingOk = False,
+    fields: Fields = None,
+    utc: Utc = False,
+) -> None:
+    """Print events by id, in the order asked.
+
+    \b
+    Examples:
+      evstore get 0198e5c4-0000-7000-8000-000000000007
+    """
+    from evstore.errors import EventNotFoundError
+    from evstore.model.ids import normalize_id
+
+    if not ids:
+        raise UsageError("say an event's ID")
+    settings.current.utc = utc
+    columns = events.fields_of(fields)
+    wanted = [normalize_id(each) for each in ids]
+    with opened() as store:
+        held = store.get_many(wanted)
+    for each in wanted:
+        if each not in held and not missing_ok:
+            raise EventNotFoundError(each)
+    events.show([held[each] for each in wanted if each in held], columns)
+
+
+def info(
+    stream: Annotated[
+        str | None, typer.Argument(metavar="[STREAM]", show_default=False, help="Tell of this stream alone.")
+    ] = None,
+    missing_ok: MissingOk = False,
+    utc: Utc = False,
+) -> None:
+    """Tell what the store is and holds, or what is known of a stream.
+
+    \b
+    Examples:
+      evstore info
+      evstore info Order-1
+      evstore info > /dev/null || echo "no store, or it does not answer"
+    """
+    if missing_ok and stream is None:
+        raise UsageError("--missing-ok goes with a STREAM")
+    settings.current.utc = utc
+    from evstore.cli.output import objects
+    from evstore.cli.suggestions import known
+
+    with opened() as store:
+        if stream is None:
+            told = store.info()
+            if not settings.as_table():
+                forms.one(objects.of_store(told))
+                return
+            from evstore.cli.output import info_report
+
+            info_report.of_store(store, told)
+            return
+        of_stream = known(store, stream, missing_ok=missing_ok)
+        if of_stream is None:
+            return
+        if not settings.as_table():
+            forms.one(objects.of_stream(of_stream))
+            return
+        from evstore.cli.output import info_report
+
+        info_report.of_stream(store, of_stream)
+
+
+def trace(
+    correlation_id: Annotated[
+        str, typer.Argument(metavar="CORRELATION_ID", show_default=False, help="What belongs together has it.")
+    ],
+    fields: Fields = None,
+    utc: Utc = False,
+) -> None:
+    """Print the events of a correlation, on a terminal as a tree.
+
+    \b
+    Examples:
+      evstore trace req-7
+      evstore trace req-7 | jq -r .type
+      evstore trace "$(evstore get "$ID" | jq -r .metadata.correlationId)"
+
+    In the tree an event stands below the one that caused it, whose id is its
+    causation id. In a pipe events come by global position, as from replay.
+    """
+    settings.current.utc = utc
+    columns = events.fields_of(fields)
+    with opened() as store:
+        found = store.replay(correlation_id=correlation_id)
+        if settings.as_table() and columns is None:
+            from evstore.cli.output import tree
+
+            count = tree.show(store, found)
+        else:
+            count = events.show(found, columns)
+    if count == 0 and (settings.as_table() or settings.on_terminal()):
+        writer.note(f"no event has the correlation id {writer.to_json(correlation_id)}")

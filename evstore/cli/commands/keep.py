@@ -1,0 +1,151 @@
+"""Commands that prove a store right, and copy it."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from evstore.cli import settings
+from evstore.cli.errors import UsageError
+from evstore.cli.exits import CODES
+from evstore.cli.opening import opened
+from evstore.cli.options import From, after_of
+from evstore.cli.output import forms, writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from evstore.model.findings import Finding
+    from evstore.verifying.verification import Verification
+
+
+def verify(
+    engine: Annotated[
+        bool, typer.Option("--engine", help="Also the database's own check: integrity_check, amcheck.")
+    ] = False,
+    from_: From = None,
+    expect: Annotated[
+        str | None,
+        typer.Option("--expect", metavar="P:HASH", show_default=False, help="The digest of the log up to P."),
+    ] = None,
+) -> None:
+    """Check that the store does not contradict itself, while it is in use.
+
+    \b
+    Examples:
+      evstore verify
+      evstore verify --engine
+      evstore verify --from 1000001
+      evstore verify 2>&1 | sed -n 's/.*; digest //p' > digest.txt
+      evstore verify --expect "$(cat digest.txt)"
+      evstore --db memory:export.ndjson verify
+
+    Positions, versions and numbers without a gap; ids, names, payloads, metadata
+    and times that an append would take; every event and name found by each of the
+    indexes that lead to it; tables, indexes, triggers and functions as evstore makes
+    them. Everything up to the end that the log has when it starts. Without one of
+    the indexes, events and names are not checked, and a note says so.
+
+    Each contradiction is a line with its finding, globalPosition, streamId, message
+    and advice; the exit code is then 1. A note on stderr tells how far it came, and
+    the digest of the log up to there: SHA-256, each line hashed behind the hash of
+    all lines before it. Keep it elsewhere, and --expect shows whether the log up to
+    there is still the same. It needs the log from its start, so not with --from.
+    """
+    from evstore.errors import InvalidInputError
+    from evstore.verifying.verification import parse_digest
+
+    after = after_of(from_, None)
+    if expect is not None and from_ is not None:
+        raise UsageError("--expect needs the log from its start, so that --from cannot go with it")
+    try:
+        if expect is not None:
+            parse_digest(expect)
+    except InvalidInputError as error:
+        raise UsageError(f"--expect: {error}") from None
+    from evstore.cli.output.progress import progress
+
+    with opened() as store, progress("verifying", None) as shown:
+        verification = store.verify(
+            after=after,
+            expect=expect,
+            engine=engine,
+            on_progress=lambda done, total: shown.at(done, done, total),
+        )
+        counted = _Counted(verification, shown.end)
+        forms.many(map(_row, counted), ("finding", "globalPosition", "message"))
+    _tell(verification, counted.advice)
+    if counted.count:
+        raise typer.Exit(CODES["findings"])
+
+
+class _Counted:
+    """Findings on their way out. `make_room` is called before anything is written where a person looks on."""
+
+    def __init__(self, findings: "Iterable[Finding]", make_room: "Callable[[], None]") -> None:
+        self._findings = findings
+        self._make_room = make_room
+        self.count = 0
+        self.advice: dict[str, str] = {}
+
+    def __iter__(self) -> "Iterator[Finding]":
+        written_at_once = settings.on_terminal() and not settings.as_table()
+        for found in self._findings:
+            self.count += 1
+            self.advice.setdefault(found.kind, found.advice)
+            if written_at_once:
+                self._make_room()
+            yield found
+        self._make_room()
+
+
+def _row(found: "Finding") -> dict[str, Any]:
+    row = {"finding": found.kind, "globalPosition": found.position, "streamId": found.stream_id}
+    if found.stream_id is None and settings.current.format != "tsv":  # there a column stays where it is
+        del row["streamId"]
+    return {**row, "message": found.message, "advice": found.advice}
+
+
+def _tell(verification: "Verification", advice: dict[str, str]) -> None:
+    if settings.as_table():  # where a person has no room for it on every line
+        for kind, what in advice.items():
+            writer.note(f"{kind}: {what}", "advice")
+    digest = f"; digest {verification.digest}" if verification.digest else ""
+    events = "event" if verification.checked == 1 else "events"
+    writer.note(f"{verification.checked} {events} checked, up to position {verification.head}{digest}")
+    if verification.unchecked:
+        writer.note(f"the events were not checked: {verification.unchecked}")
+    if verification.skipped:
+        writer.note(f"the engine's own check was skipped: {verification.skipped}")
+
+
+def backup(
+    file: Annotated[str, typer.Argument(metavar="FILE", show_default=False, help="The copy; itself a store.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
+) -> None:
+    """Copy a SQLite store, whole and consistent, while it is in use.
+
+    \b
+    Examples:
+      evstore backup /backups/evstore-$(date +%F).db
+      evstore backup --force nightly.db && evstore --db nightly.db verify
+
+    Copying the file by hand can lose what was appended last, or everything. FILE
+    gets its name when all of it is on disk, and can be read by its owner alone. It
+    holds the log up to one position, which is printed.
+
+    A store on PostgreSQL is backed up by pg_dump: there this command makes nothing,
+    and prints the one to use. What that made comes back, into another database, by
+
+    \b
+      pg_restore --dbname=URL FILE
+    """
+    if not file:
+        raise UsageError("FILE is empty")
+    from evstore.cli.input.files import to_the_end
+
+    with opened() as store, to_the_end():
+        made = store.backup(file, force=force)
+    if settings.as_table():
+        writer.line(f"{made.head:,} events in {made.place} ({made.size_bytes:,} bytes)")
+        return
+    forms.one({"place": made.place, "headPosition": made.head, "events": made.head, "sizeBytes": made.size_bytes})

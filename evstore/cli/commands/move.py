@@ -1,0 +1,173 @@
+"""Commands that move a log from one place to another."""
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from evstore.cli import settings
+from evstore.cli.errors import UsageError
+from evstore.cli.input import times
+from evstore.cli.opening import opened, stdin_is_terminal
+from evstore.cli.options import After, From, Since, To, Types, Until, after_of, not_negative
+from evstore.cli.output import forms, writer
+
+if TYPE_CHECKING:
+    from evstore import EventStore, StoredEvent
+    from evstore.transfer import Arrival
+
+
+def export(
+    category: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CATEGORY...]", show_default=False, help="Only these categories."),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-O", "--output", metavar="FILE", show_default=False, help="Into a file; compressed if it ends in .gz."
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
+    from_: From = None,
+    after: After = None,
+    to: To = None,
+    type: Types = None,
+    correlation_id: Annotated[
+        str | None,
+        typer.Option("--correlation-id", metavar="TEXT", show_default=False, help="Only what belongs together."),
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+) -> None:
+    """Print the log as NDJSON, for `evstore import`.
+
+    \b
+    Examples:
+      evstore export -O backup.ndjson.gz
+      evstore --db shop.db export | evstore --db postgresql://db/shop import
+      evstore export Order --since 7d | evstore --db orders.db import --renumber
+
+    Everything comes out as it is stored. What is picked out of a log has gaps and
+    needs `import --renumber`.
+    """
+    filters: dict[str, Any] = {
+        "categories": category or None,
+        "types": type,
+        "correlation_id": correlation_id,
+        "since": None if since is None else times.moment("--since", since),
+        "until": None if until is None else times.moment("--until", until),
+    }
+    after = after_of(from_, after)
+    to = not_negative("--to", to)
+    if force and output is None:
+        raise UsageError("--force goes with --output")
+    if output == "":
+        raise UsageError("--output takes a FILE")
+    with opened() as store:
+        if any(value is not None for value in filters.values()):
+            writer.note("this is a part of the log; `evstore import` takes it with --renumber")
+        elif after:
+            writer.note(
+                "this is the end of the log; `evstore import` takes it into a store that has what is before it, "
+                "or with --renumber"
+            )
+        head = store.head()
+        events = store.replay(**filters, after=after, to=to)
+        if output is None:
+            writer.lines(event.to_json() for event in events)
+        else:
+            _to_file(events, output, force=force, after=after, head=head)
+
+
+def _to_file(events: "Iterator[StoredEvent]", output: str, *, force: bool, after: int, head: int) -> None:
+    from evstore.cli.input.files import new_file, to_the_end
+    from evstore.cli.output.progress import progress
+
+    count, last = 0, 0
+
+    def lines() -> Iterator[str]:
+        nonlocal count, last
+        for event in events:
+            count += 1
+            last = event.global_position
+            yield f"{event.to_json()}\n"
+
+    with to_the_end(), new_file(output, force=force) as file, progress("exporting", head - after) as shown:
+        for some in writer.grouped(lines()):
+            file.write("".join(some).encode())
+            shown.at(last - after, count)
+    size = os.stat(output).st_size
+    if settings.as_table():
+        writer.line(f"{count:,} events, up to position {last:,}, in {output} ({size:,} bytes)")
+    else:
+        forms.one({"place": os.path.abspath(output), "events": count, "headPosition": last, "sizeBytes": size})
+
+
+def import_(
+    context: typer.Context,
+    file: Annotated[
+        str | None,
+        typer.Argument(metavar="[FILE|-]", show_default=False, help="What export wrote, also compressed."),
+    ] = None,
+    renumber: Annotated[
+        bool, typer.Option("--renumber", help="Store the events at the next positions and versions.")
+    ] = False,
+) -> None:
+    """Store what `evstore export` wrote, as it was.
+
+    \b
+    Examples:
+      evstore import backup.ndjson.gz
+      evstore --db shop.db export | evstore --db postgresql://db/shop import
+
+    Events that are stored already are passed over: an import that was interrupted
+    is run again. Positions and versions must come out as in the file, else it stops.
+    """
+    if file is None and stdin_is_terminal():
+        writer.told(f"{context.get_help()}\n")
+        raise typer.Exit(2)
+    from evstore.cli.input.files import input_of
+    from evstore.cli.input.intake import check_files
+    from evstore.cli.output.progress import progress
+    from evstore.errors import ConcurrencyError, EvstoreError, PositionConflictError
+    from evstore.transfer import Imported, import_events
+
+    name = file or "-"
+    check_files([name])
+    done = Imported(0, 0)
+    with opened() as store, input_of(name) as (lines, size, read), progress("importing", size, "bytes") as shown:
+        store.head()  # without a store there, nothing is read
+        try:
+            for batch in import_events(store, _arrivals(store, lines, name), renumber=renumber):
+                done = Imported(done.stored + batch.stored, done.skipped + batch.skipped)
+                shown.at(read(), done.stored + done.skipped)
+        except EvstoreError as error:
+            shown.end()
+            if isinstance(error, PositionConflictError | ConcurrencyError):
+                error.add_note("--renumber keeps ids and times, and gives the next positions and versions")
+            if done.stored:
+                writer.note(f"{done.stored:,} events before it are imported; run it again once it is mended")
+            raise
+        head = store.head()
+    if settings.as_table():
+        skipped = f", {done.skipped:,} were there" if done.skipped else ""
+        writer.line(f"imported {done.stored:,} events{skipped}; the log is at position {head:,}")
+    else:
+        forms.one({"imported": done.stored, "skipped": done.skipped, "headPosition": head})
+
+
+def _arrivals(store: "EventStore", lines: Iterator[bytes], name: str) -> "Iterator[Arrival]":
+    from evstore.jsontext.splitting import read_values
+    from evstore.model.events import StoredEvent
+    from evstore.transfer import arrival
+
+    dropped: set[str] = set()
+    preparing = store.appender.preparing()
+    for number, (stored, others) in read_values(lines, name, StoredEvent.from_json_noting):
+        for key in others:
+            if key not in dropped:
+                dropped.add(key)
+                writer.note(f'{name}:{number}: unknown key "{key}" is dropped, here and wherever it comes')
+        yield arrival(preparing, f"{name}:{number}", stored)

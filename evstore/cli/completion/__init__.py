@@ -1,0 +1,1 @@
+"""TAB: the scripts of the shells, and the names that a store offers."""

@@ -1,0 +1,185 @@
+"""Files that an export writes and an import reads, compressed or not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import sys
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+from evstore.cli.errors import InputOutputError, UsageError
+from evstore.errors import InvalidPayloadError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_GZIP: Final = b"\x1f"
+"""What compressed input begins with, and nothing else that is read here."""
+
+
+class _Ended(BaseException):
+    """A signal came that ends the command."""
+
+
+@contextmanager
+def to_the_end() -> Iterator[None]:
+    """Let what is half written be removed before a signal ends the command, as it does everywhere else at once."""
+
+    inside = True
+
+    def end(number: int, _: object) -> None:
+        if inside:
+            raise _Ended(number)
+        _die(number)
+
+    ending = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) is signal.SIG_DFL]
+    for each in ending:
+        signal.signal(each, end)
+    try:
+        try:
+            yield
+        finally:
+            inside = False
+    except _Ended as ended:
+        _die(ended.args[0])
+    finally:
+        for each in ending:
+            signal.signal(each, signal.SIG_DFL)
+
+
+def _die(number: int) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+@contextmanager
+def new_file(path: str, *, force: bool) -> Iterator[BinaryIO]:
+    """A file to write that gets its name when all of it is on disk, and never before.
+
+    Without `force` nothing that has the name already is replaced, also if it got it meanwhile.
+    """
+    folder = os.path.dirname(path) or "."
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise UsageError(f"cannot write {path}: it is {'a folder' if os.path.isdir(path) else 'no file'}")
+    if not force and os.path.lexists(path):
+        raise UsageError(f"{path} exists", "--force replaces it")
+    part = f"{path}.part-{os.getpid()}"
+    try:  # whatever comes from here on, also before it is known that the file was made
+        with _made(part, path) as raw:
+            with _packed(raw, path) as file:
+                yield file
+            raw.flush()
+            os.fsync(raw.fileno())
+        _give_name(part, path, force=force)
+        _sync(folder)
+    except OSError as error:
+        raise InputOutputError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        if os.path.lexists(part):
+            os.unlink(part)
+
+
+def _made(part: str, path: str) -> BinaryIO:
+    try:
+        return os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb")
+    except FileNotFoundError:
+        raise UsageError(f"cannot write {path}: no such folder") from None
+
+
+@contextmanager
+def _packed(raw: BinaryIO, path: str) -> Iterator[Any]:
+    if not path.endswith(".gz"):
+        yield raw
+        return
+    import gzip
+
+    # Without name and time, so that the same log gives the same file.
+    with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=raw, mtime=0) as file:
+        yield file
+
+
+def _give_name(part: str, path: str, *, force: bool) -> None:
+    if force:
+        os.replace(part, path)
+        return
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise UsageError(f"{path} exists by now", "--force replaces it") from None
+    except OSError:  # a file system without links
+        os.rename(part, path)
+
+
+def _sync(folder: str) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)  # the name must survive a power cut, too
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def input_of(name: str) -> Iterator[tuple[Iterator[bytes], int | None, Callable[[], int]]]:
+    """The lines of a file, or of stdin; its size, if it has one; and how much of that was read by now.
+
+    What is compressed is known to be whole only at its end, where its checksum stands; so it is read to there
+    first, before anybody stores what may be damaged.
+    """
+    if name == "-" and sys.stdin is None:
+        raise UsageError("stdin is closed")
+    raw: Any = sys.stdin.buffer if name == "-" else open(name, "rb")  # noqa: SIM115
+    with ExitStack() as ends:
+        if name != "-":
+            ends.enter_context(raw)
+        try:
+            packed = raw.peek(1)[:1] == _GZIP  # a pipe may give no more than one byte at first
+            size = _size(raw)
+            if packed and size is None:
+                raw = ends.enter_context(_kept(raw))
+                size = _size(raw)
+            if packed:
+                _check_packed(raw, name)
+            yield _unpacked(raw) if packed else iter(raw), size, raw.tell if size is not None else (lambda: 0)
+        except OSError as error:
+            raise InputOutputError(f"cannot read {name}: {error.strerror or error}") from error
+
+
+def _size(raw: BinaryIO) -> int | None:
+    found = os.fstat(raw.fileno())
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def _kept(raw: BinaryIO) -> BinaryIO:
+    """What comes through a pipe, in a file without a name."""
+    import tempfile
+    from shutil import copyfileobj
+
+    kept: Any = tempfile.TemporaryFile(prefix="evstore-")  # noqa: SIM115 - it lives as long as the input
+    copyfileobj(raw, kept)
+    kept.seek(0)
+    return kept  # type: ignore[no-any-return]
+
+
+def _check_packed(raw: BinaryIO, name: str) -> None:
+    import gzip
+    import zlib
+
+    begin = raw.tell()
+    try:
+        with gzip.open(raw, "rb") as file:
+            while file.read(1 << 20):
+                continue
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        fault = InvalidPayloadError(f"the compressed input is damaged or ends too early: {error}")
+        fault.place = name
+        raise fault from error
+    raw.seek(begin)
+
+
+def _unpacked(raw: BinaryIO) -> Iterator[bytes]:
+    import gzip
+
+    with gzip.open(raw, "rb") as file:
+        yield from file

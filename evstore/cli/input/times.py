@@ -1,0 +1,44 @@
+"""Times and durations as people say them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from evstore.cli.errors import UsageError
+
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:[0-9]{2})?"
+)
+
+
+def duration(flag: str, said: str) -> float:
+    """Seconds."""
+    found = _DURATION.fullmatch(said)
+    if not found:
+        raise UsageError(f'{flag} takes a duration as 500ms, 30s, 5m, 2h or 7d, not "{said}"')
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def moment(flag: str, said: str) -> datetime:
+    """A point in time: RFC 3339, a date (midnight UTC), or an age."""
+    try:
+        if _DURATION.fullmatch(said):
+            return datetime.now(UTC) - timedelta(seconds=duration(flag, said))
+        if _DATE.fullmatch(said):
+            return datetime.fromisoformat(said).replace(tzinfo=UTC)
+        if not _TIME.fullmatch(said.upper()):
+            raise ValueError(said)
+        found = datetime.fromisoformat(said.upper())
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{flag} takes a time as 2026-11-23T14:30:00Z, a date as 2026-11-23, or an age as 2h or 7d, "
+            f'not "{said}"'
+        ) from None
+    if found.tzinfo is None:
+        raise UsageError(f"{flag} {said} has no time zone; write {said}Z for UTC")
+    return found

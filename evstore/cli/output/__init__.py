@@ -1,0 +1,1 @@
+"""From events and facts to bytes."""

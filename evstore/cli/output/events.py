@@ -1,0 +1,180 @@
+"""Events on their way out, in every form. Stored JSON is spliced in as text, never parsed and printed anew."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from evstore.cli import settings
+from evstore.cli.output import forms, writer
+from evstore.jsontext.quoting import quote
+from evstore.model.times import EPOCH, format_timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from evstore.model.events import StoredEvent
+
+_ROWS_AT_ONCE: Final = 1000
+
+# What `--fields` can name, beside paths into data and metadata: the text of the value.
+_MEMBERS: Final[dict[str, Callable[[StoredEvent], str]]] = {
+    "id": lambda event: quote(event.id),
+    "streamId": lambda event: quote(event.stream_id),
+    "type": lambda event: quote(event.type),
+    "data": lambda event: event.data_json,
+    "metadata": lambda event: event.metadata_json,
+    "version": lambda event: str(event.version),
+    "globalPosition": lambda event: str(event.global_position),
+    "timestamp": lambda event: quote(format_timestamp(event.timestamp_us)),
+    "category": lambda event: quote(event.category),
+}
+_ALL: Final = tuple(name for name in _MEMBERS if name != "category")
+
+
+def fields_of(said: str | None) -> list[str] | None:
+    """The columns that `--fields` names, else UsageError."""
+    from evstore.cli.errors import UsageError
+    from evstore.errors import InvalidInputError
+    from evstore.reading.ranges import searchable
+
+    if said is None:
+        return None
+    names = [each.strip() for each in said.split(",")]
+    for name in names:
+        try:
+            searchable("a field", name)
+        except InvalidInputError as error:
+            raise UsageError(f"--fields: {error}") from None
+        top = name.partition(".")[0]
+        if top not in _MEMBERS or ("." in name and top not in ("data", "metadata")):
+            raise UsageError(f'--fields knows no "{name}"; it takes {", ".join(_MEMBERS)}, data.… and metadata.…')
+    return names
+
+
+def show(
+    events: Iterable[StoredEvent],
+    fields: Sequence[str] | None = None,
+    *,
+    by_stream: bool = False,
+    live: bool = False,
+    header: bool = True,
+) -> int:
+    """Print events in the form asked for and say how many; each at once if they are `live`."""
+    if settings.as_table():
+        return _table(events, fields, by_stream=by_stream, live=live, header=header)
+    counted = _Counted(events)
+    if settings.current.format == "json":
+        forms.array(_json(event, fields) for event in counted)
+    elif settings.current.format == "tsv":
+        _lines((_tsv(event, fields or _ALL) for event in counted), live=live)
+    else:
+        _lines((_json(event, fields) for event in counted), live=live)
+    return counted.count
+
+
+class _Counted:
+    def __init__(self, events: Iterable[StoredEvent]) -> None:
+        self._events = events
+        self.count = 0
+
+    def __iter__(self) -> Iterator[StoredEvent]:
+        for event in self._events:
+            self.count += 1
+            yield event
+
+
+def _lines(lines: Iterable[str], *, live: bool) -> None:
+    if not live:
+        writer.lines(lines)
+        return
+    for each in lines:
+        writer.line(each)
+        writer.flush()
+
+
+def _json(event: StoredEvent, fields: Sequence[str] | None) -> str:
+    if fields is None:
+        return event.to_json()
+    return "{" + ",".join(f"{quote(name)}:{value_of(event, name) or 'null'}" for name in fields) + "}"
+
+
+def _tsv(event: StoredEvent, fields: Sequence[str]) -> str:
+    return "\t".join(forms.cell(_plain(value_of(event, name))) for name in fields)
+
+
+def _plain(text: str | None) -> str:
+    """The text of a value as a person or awk wants it: a string without its quotes, anything else as it is."""
+    if text is None:
+        return ""
+    if text.startswith('"'):
+        from evstore.jsontext.judging import parse_json
+
+        return str(parse_json(text))
+    return text
+
+
+def value_of(event: StoredEvent, name: str) -> str | None:
+    """The JSON text that stands at a field, or None where there is nothing."""
+    top, _, path = name.partition(".")
+    text = _MEMBERS[top](event)
+    if not path:
+        return text
+    from evstore.jsontext.judging import member
+
+    found: str | None = text
+    for key in path.split("."):
+        found = None if found is None else member(found, key)
+    return found
+
+
+def _table(
+    events: Iterable[StoredEvent],
+    fields: Sequence[str] | None,
+    *,
+    by_stream: bool,
+    live: bool,
+    header: bool,
+) -> int:
+    from evstore.cli.output.tables import table
+
+    names = ["type"] if by_stream else ["stream", "type"]
+    heads = [*(fields or ["version" if by_stream else "position", "time", *names, "data"])]
+    count = 0
+    widths = None
+    source = iter(events)
+    while some := list(islice(source, 1 if live else _ROWS_AT_ONCE)):
+        if fields:
+            rows = [[_plain(value_of(event, name)) for name in fields] for event in some]
+        else:
+            rows = [_row(event, by_stream=by_stream) for event in some]
+        widths = table(heads, rows, header=header and count == 0, sized=not live, widths=widths)
+        if live:
+            writer.flush()
+        count += len(some)
+    return count
+
+
+def _row(event: StoredEvent, *, by_stream: bool) -> list[str]:
+    at = event.version if by_stream else event.global_position
+    names = [event.type] if by_stream else [event.stream_id, event.type]
+    return [str(at), moment(event.timestamp_us), *names, event.data_json]
+
+
+def moment(timestamp_us: int) -> str:
+    """A time as the output wants it: for a person local and to the second, else as it is stored."""
+    if not settings.as_table():
+        return format_timestamp(timestamp_us)
+    return local(timestamp_us).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def local(timestamp_us: int) -> datetime:
+    """A time for a person, in their zone or as `--utc` says."""
+    found = EPOCH + timedelta(microseconds=timestamp_us)
+    if not settings.current.utc:
+        with suppress(OverflowError, ValueError, OSError):  # the ends of time have no local one
+            found = found.astimezone()
+    return found

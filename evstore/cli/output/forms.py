@@ -1,0 +1,95 @@
+"""Objects in the form that was asked for: one, many, names, or an array."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from evstore.cli import settings
+from evstore.cli.output import writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+
+def one(members: Mapping[str, Any]) -> None:
+    """A command's one object: as a line, or its values side by side."""
+    if settings.current.format == "tsv":
+        writer.line("\t".join(cell(value) for value in members.values()))
+    else:
+        writer.line(writer.to_json(members))
+
+
+def cell(value: Any) -> str:
+    """A value in a TSV: text with its separators escaped, anything else as JSON."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return writer.to_json(value)
+    return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def many(
+    rows: Iterable[Mapping[str, Any]],
+    columns: Sequence[str],
+    fields: Sequence[str] | None = None,
+    *,
+    bar: str | None = None,
+    spare: Sequence[str] = (),
+    none: str = "",
+) -> None:
+    """A list of objects in the form asked for, or `fields` of them; a terminal's table shows `columns`.
+
+    There, `bar` is the number that is drawn, too, `spare` are the columns that a narrow window does without, the
+    first of them first, and `none` is said where a table would be empty.
+    """
+    if settings.as_table():
+        from evstore.cli.output.lists import listing
+
+        drawn = list(rows)
+        listing(drawn, columns, bar, spare)
+        if none and not drawn:
+            writer.note(none)
+        return
+    picked = ({each: row.get(each) for each in fields} for row in rows) if fields else rows
+    if settings.current.format == "json":
+        array(writer.to_json(row) for row in picked)
+    elif settings.current.format == "tsv":
+        for row in picked:
+            writer.line("\t".join(cell(value) for value in row.values()))
+    else:
+        for row in picked:
+            writer.line(writer.to_json(row))
+
+
+def names(found: Iterable[str]) -> None:
+    """Names alone, one a line."""
+    if settings.current.format == "json":
+        array(map(writer.to_json, found))
+    else:
+        for name in found:
+            writer.line(name)
+
+
+class Array:
+    """One JSON array whose values come one after the other, from several places.
+
+    Each is a whole line as soon as it is written, whatever becomes of the next: the comma stands before a value.
+    """
+
+    def __init__(self) -> None:
+        self._before = "["
+
+    def add(self, value: str) -> None:
+        writer.line(self._before + value)
+        self._before = ","
+
+    def close(self) -> None:
+        writer.write("[]\n" if self._before == "[" else "]\n")
+
+
+def array(values: Iterable[str]) -> None:
+    """One JSON array, a value a line, written as the values come."""
+    found = Array()
+    for value in values:
+        found.add(value)
+    found.close()

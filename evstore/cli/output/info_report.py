@@ -1,0 +1,152 @@
+"""What `info` shows a person: what is known, in aligned lines, and how the events came over time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from evstore.cli import settings
+from evstore.cli.output import events, screen, writer
+from evstore.cli.output.history import History, Point, history
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from evstore.model.events import StoredEvent
+    from evstore.model.facts import StoreInfo, StreamInfo
+    from evstore.store import EventStore
+
+_LABEL: Final = 12
+_MOST_PARTS: Final = 96
+_LEAST_PARTS: Final = 16
+_DATES: Final = ((3 * 86400, "%Y-%m-%d"), (120, "%Y-%m-%d %H:%M"))
+"""How the ends of a time are told, by its length in seconds."""
+
+_BACKENDS: Final = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "memory": "memory"}
+_KEEPS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "sqlite": {"synchronous": ("full", "extra")},
+    "postgresql": {"fsync": ("on",), "synchronousCommit": ("on", "local", "remote_write", "remote_apply")},
+}
+"""The settings with which an acknowledged append is on a disk, by backend."""
+
+
+def of_store(store: EventStore, info: StoreInfo) -> None:
+    told = _Report()
+    told.line("place", writer.visible(info.place), "bold", whole=True)
+    backend = f"{_BACKENDS.get(info.backend, info.backend)} {info.backend_version}".strip()
+    told.line("backend", f"{backend}, schema {info.schema_version}")
+    streams = (
+        f"{screen.counted(info.streams, 'stream')} of {screen.counted(info.categories, 'category', 'categories')}"
+    )
+    told.line("events", f"{info.events:,}" + (f" in {streams}" if info.events else ""), "bold")
+    each = f", {screen.size(info.size_bytes // info.events)} an event" if info.events else ""
+    told.line("size", f"{screen.size(info.size_bytes)}{each}")
+    words, kept = durability(info.backend, info.durability)
+    told.line("durability", words, "" if kept else "yellow")
+    told.line("", ", ".join(f"{name} {value}" for name, value in info.durability.items()), "dim")
+
+    def at(number: int) -> Point | None:
+        return _point(store.replay(after=number - 1, limit=1), by_stream=False)
+
+    told.over_time(history(at, info.head, told.parts))
+    for warning in info.warnings:
+        told.line("warning", warning, "yellow")
+    told.write()
+    first = "append Order-1 -t OrderPlaced -d '{\"total\": 99.9}'"
+    writer.note(settings.again("categories" if info.head else first), "next")
+
+
+def of_stream(store: EventStore, info: StreamInfo) -> None:
+    from shlex import quote
+
+    told = _Report()
+    told.line("stream", writer.visible(info.stream_id), "bold")
+    told.line("category", writer.visible(info.category), "cyan")
+    told.line("version", f"{info.version:,}", "bold")
+    told.line("created", events.moment(info.created_us))
+    told.line("updated", f"{events.moment(info.updated_us)}{_ago(info.updated_us)}")
+    told.line("last type", writer.visible(info.last_type), "green")
+
+    def at(number: int) -> Point | None:
+        return _point(store.read(info.stream_id, after=number - 1, limit=1), by_stream=True)
+
+    told.over_time(history(at, info.version, told.parts))
+    told.write()
+    writer.note(settings.again(f"read {quote(info.stream_id)} --last 10"), "next")
+
+
+def _point(found: Iterator[StoredEvent], *, by_stream: bool) -> Point | None:
+    for event in found:
+        return Point(event.version if by_stream else event.global_position, event.timestamp_us)
+    return None
+
+
+def durability(backend: str, facts: Mapping[str, str]) -> tuple[str, bool]:
+    """What the settings mean for an acknowledged append, and whether it is safe."""
+    if backend == "memory":
+        return "none: what is appended is gone when the command ends", False
+    if backend not in _KEEPS:
+        return "as its settings say", True
+    if all(facts.get(name) in values for name, values in _KEEPS[backend].items()):
+        return "an append is on disk before it is acknowledged", True
+    return "NOT SAFE: a power cut can lose what was acknowledged", False
+
+
+def _ago(moment_us: int) -> str:
+    import time
+
+    seconds = time.time() - moment_us / 1_000_000
+    return f", {screen.span(seconds)} ago" if seconds > 1 else ""
+
+
+class _Report:
+    """Labels, and what is to say of each, as wide as the window."""
+
+    def __init__(self) -> None:
+        self._paint: Callable[[str, str], str] = screen.brush()
+        self._signs = screen.signs()
+        self._room = screen.width() - _LABEL
+        self._lines: list[str] = []
+        self.parts = max(_LEAST_PARTS, min(self._room, _MOST_PARTS))
+
+    def line(self, label: str, text: str, style: str = "", *, whole: bool = False) -> None:
+        """`whole` is for what is copied out of the window: it is not broken, even if the window will break it."""
+        if not text:
+            return
+        from textwrap import wrap
+
+        for some in [text] if whole else wrap(text, max(self._room, 8)):
+            self._add(label, self._paint(some, style) if style else some)
+            label = ""
+
+    def _add(self, label: str, painted: str) -> None:
+        self._lines.append(f"{self._paint(label, 'dim')}{' ' * (_LABEL - len(label))}{painted}".rstrip())
+
+    def over_time(self, found: History | None) -> None:
+        """A line of heights with its dates below; not for a single moment."""
+        if found is None or found.first_us == found.last_us:
+            return
+        self._add("over time", self._paint(screen.sparkline(found.counts, self._signs), "green"))
+        ends = [_date(each, found) for each in (found.first_us, found.last_us)]
+        between = self.parts - sum(map(len, ends))
+        if between < 1:
+            self._add("", self._paint(f"{ends[0]} to {ends[1]}", "dim"))
+            return
+        top = f"peak: {_about(max(found.counts), exact=found.exact)} in {screen.span(found.part_us / 1_000_000)}"
+        middle = top.center(between) if len(top) + 4 <= between else " " * between
+        self._add("", self._paint(f"{ends[0]}{middle}{ends[1]}", "dim"))
+
+    def write(self) -> None:
+        writer.write("".join(f"{each}\n" for each in self._lines))
+
+
+def _about(count: float, *, exact: bool) -> str:
+    if exact:
+        return f"{count:,.0f}"
+    digits = max(len(f"{count:.0f}") - 2, 0)
+    return f"about {round(count, -digits):,.0f}"
+
+
+def _date(moment_us: int, found: History) -> str:
+    seconds = (found.last_us - found.first_us) / 1_000_000
+    form = next((form for least, form in _DATES if seconds > least), "%Y-%m-%d %H:%M:%S")
+    return events.local(moment_us).strftime(form)

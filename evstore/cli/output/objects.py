@@ -1,0 +1,40 @@
+"""The objects that several commands print."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from evstore.cli.output.events import moment
+
+if TYPE_CHECKING:
+    from evstore.model.facts import StoreInfo, StreamInfo
+
+
+def of_store(info: StoreInfo) -> dict[str, Any]:
+    """What `init` and `info` print."""
+    return {
+        "backend": info.backend,
+        "backendVersion": info.backend_version,
+        "place": info.place,
+        "schemaVersion": info.schema_version,
+        "streams": info.streams,
+        "categories": info.categories,
+        "events": info.events,
+        "headPosition": info.head,
+        "sizeBytes": info.size_bytes,
+        "durability": dict(info.durability),
+        "warnings": list(info.warnings),
+    }
+
+
+def of_stream(info: StreamInfo) -> dict[str, Any]:
+    """What `streams` and `info STREAM` print."""
+    return {
+        "streamId": info.stream_id,
+        "category": info.category,
+        "version": info.version,
+        "events": info.events,
+        "createdAt": moment(info.created_us),
+        "updatedAt": moment(info.updated_us),
+        "lastType": info.last_type,
+    }

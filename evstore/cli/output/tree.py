@@ -1,0 +1,237 @@
+"""What caused what, drawn as a tree."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from evstore.cli.output import events, screen, writer
+from evstore.cli.output.writer import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from evstore.cli.output.screen import Signs
+    from evstore.model.events import StoredEvent
+    from evstore.store import EventStore
+
+_GIST: Final = 500
+"""Characters kept of a payload; no window shows more."""
+_LOOKED_UP: Final = 1000
+_LEAST_TYPE: Final = 8
+_WIDE: Final = 80
+_HEADS: Final = ("event", "stream", "data")
+
+
+class Node(NamedTuple):
+    """What a tree shows of an event."""
+
+    id: str
+    cause: str | None
+    position: int
+    moment_us: int
+    type: str
+    stream: str
+    gist: str
+
+
+def show(store: EventStore, found: Iterable[StoredEvent]) -> int:
+    """Draw the events that belong together, and say how many they are."""
+    nodes = _nodes(found)
+    if nodes:
+        _Drawing(nodes, _outside(store, nodes)).write()
+    return len(nodes)
+
+
+def _nodes(found: Iterable[StoredEvent]) -> list[Node]:
+    """All of them, but no more of each than is shown. Events of one append share their metadata's text."""
+    return [
+        Node(
+            event.id,
+            cause,
+            event.global_position,
+            event.timestamp_us,
+            visible(event.type),
+            visible(event.stream_id),
+            visible(event.data_json[:_GIST]),
+        )
+        for text, some in groupby(found, key=lambda event: event.metadata_json)
+        for cause in [_cause(text)]
+        for event in some
+    ]
+
+
+def _cause(metadata: str) -> str | None:
+    if '"causationId"' not in metadata:
+        return None
+    from evstore.model.metadata import Metadata
+
+    return Metadata.from_json(metadata).causation_id
+
+
+def _outside(store: EventStore, nodes: Sequence[Node]) -> dict[str, StoredEvent]:
+    """Causes that are events, but of another correlation."""
+    from evstore.errors import InvalidInputError
+    from evstore.model.ids import normalize_id
+
+    known = {node.id for node in nodes}
+    wanted: dict[str, str] = {}
+    for node in nodes:
+        if node.cause is not None and node.cause.lower() not in known and len(wanted) < _LOOKED_UP:
+            try:
+                wanted[node.cause] = normalize_id(node.cause)
+            except InvalidInputError:
+                continue
+    held = store.get_many(wanted.values()) if wanted else {}
+    return {cause: held[named] for cause, named in wanted.items() if named in held}
+
+
+def causes_of(nodes: Sequence[Node]) -> tuple[list[int | None], dict[int, int]]:
+    """For each node the one that caused it, if that is among them; and where a circle was opened, the cause there.
+
+    A circle has no beginning, so its oldest node is taken for one.
+    """
+    places = {node.id: at for at, node in enumerate(nodes)}
+    causes = [None if node.cause is None else places.get(node.cause.lower()) for node in nodes]
+    opened: dict[int, int] = {}
+    walked = [0] * len(nodes)  # in which walk, from 1
+    for start in range(len(nodes)):
+        at: int | None = start
+        while at is not None and not walked[at]:
+            walked[at] = start + 1
+            at = causes[at]
+        if at is not None and walked[at] == start + 1:
+            circle = [at]
+            while (cause := causes[circle[-1]]) is not None and cause != at:
+                circle.append(cause)
+            oldest = min(circle)
+            opened[oldest] = circle[circle.index(oldest) + 1 - len(circle)]
+            causes[oldest] = None
+    return causes, opened
+
+
+def branches(causes: Sequence[int | None], signs: Signs, most: int) -> Iterator[tuple[int, str]]:
+    """The nodes as they stand below each other, each with the lines before it: at most `most` steps to the right,
+    below which the depth is a number."""
+    children: dict[int | None, list[int]] = {}
+    for at, cause in enumerate(causes):
+        children.setdefault(cause, []).append(at)
+    waiting = [(root, "", "", 0) for root in reversed(children.get(None, ()))]
+    while waiting:
+        at, lines, turn, depth = waiting.pop()
+        yield at, f"{lines}{turn}" if depth <= most else f"{signs.more}{depth:,} {turn}"
+        below = children.get(at, [])
+        inner = ""
+        if depth < most:
+            inner = lines + ("" if not turn else signs.gap if turn == signs.last else signs.down)
+        waiting += [
+            (each, inner, signs.last if each == below[-1] else signs.branch, depth + 1) for each in reversed(below)
+        ]
+
+
+class _Drawing:
+    """A tree as wide as the window."""
+
+    def __init__(self, nodes: Sequence[Node], outside: Mapping[str, StoredEvent]) -> None:
+        self._nodes = nodes
+        self._outside = outside
+        self._signs = screen.signs()
+        self._paint: Callable[[str, str], str] = screen.brush()
+        self._whole = screen.width()
+        self._causes, self._opened = causes_of(nodes)
+        self._time = _time_format(nodes, self._whole)
+
+    def write(self) -> None:
+        times = [self._moment(node.moment_us) for node in self._nodes]
+        front = [max(8, len(str(self._nodes[-1].position))), max(4, len(times[0]))]
+        left = self._whole - sum(front) - 2 * 4
+        most = max(12, left * 9 // 20)  # the tree comes first: the rest share what it leaves
+        drawn = list(branches(self._causes, self._signs, (most - _LEAST_TYPE) // 2))
+        wanted = [
+            max(screen.cells(head), *(screen.cells(each) for each in texts))
+            for head, texts in zip(
+                _HEADS,
+                (
+                    (lines + self._nodes[at].type for at, lines in drawn),
+                    (node.stream for node in self._nodes),
+                    (node.gist for node in self._nodes),
+                ),
+                strict=True,
+            )
+        ]
+        widths = [min(wanted[0], most)]
+        widths += screen.shared(wanted[1:], left - widths[0])
+        out = [self._summary(), self._heads(front, widths)]
+        for at, lines in drawn:
+            out += self._rows(at, lines, times[at], front, widths)
+        writer.write("".join(f"{each.rstrip()}\n" for each in out))
+
+    def _heads(self, front: Sequence[int], widths: Sequence[int]) -> str:
+        texts = ["position".rjust(front[0]), "time".ljust(front[1])]
+        texts += [screen.padded(head, columns) for head, columns in zip(_HEADS, widths, strict=True)]
+        return "  ".join(self._paint(each, "bold") for each in texts)
+
+    def _rows(
+        self, at: int, lines: str, moment: str, front: Sequence[int], widths: Sequence[int]
+    ) -> Iterator[str]:
+        node, paint, more = self._nodes[at], self._paint, self._signs.more
+        if self._causes[at] is None and node.cause is not None:
+            indent = sum(front) + 4
+            yield " " * indent + paint(screen.cut(self._why(at), self._whole - indent, more), "dim")
+        lines = screen.cut(lines, widths[0], more)
+        type_ = screen.padded(node.type, widths[0] - screen.cells(lines), more)
+        yield "  ".join(
+            (
+                paint(str(node.position).rjust(front[0]), "cyan"),
+                paint(moment.ljust(front[1]), "dim"),
+                paint(lines, "dim") + paint(type_, "green"),
+                screen.padded(node.stream, widths[1], more),
+                screen.cut(node.gist, widths[2], more),
+            )
+        )
+
+    def _why(self, at: int) -> str:
+        """What caused a node that nothing in the tree stands above."""
+        node = self._nodes[at]
+        assert node.cause is not None
+        if at in self._opened:
+            by = self._nodes[self._opened[at]]
+            return "caused by itself:" if by is node else f"caused by {by.position} below, in a circle:"
+        event = self._outside.get(node.cause)
+        if event is None:
+            return f"caused by {visible(node.cause)}:"
+        where = visible(f"{event.type} in {event.stream_id}")
+        return f"caused by {where}, position {event.global_position}:"
+
+    def _moment(self, moment_us: int) -> str:
+        return _said(moment_us, self._time)
+
+    def _summary(self) -> str:
+        """How many, when and how long; a narrow window does without the last of it."""
+        first, last = (pick(node.moment_us for node in self._nodes) for pick in (min, max))
+        streams = len({node.stream for node in self._nodes})
+        parts = [f"{screen.counted(len(self._nodes), 'event')} in {screen.counted(streams, 'stream')}"]
+        parts.append(f", {_said(first, '%Y-%m-%d %H:%M:%S')}")
+        if first != last:
+            parts.append(f" to {_said(last, '%H:%M:%S' if _day(first) == _day(last) else '%Y-%m-%d %H:%M:%S')}")
+            parts.append(f", {screen.span((last - first) / 1_000_000)}")
+        while len("".join(parts)) > self._whole and len(parts) > 1:
+            parts.pop()
+        return screen.cut("".join(parts), self._whole, self._signs.more)
+
+
+def _day(moment_us: int) -> str:
+    return _said(moment_us, "%Y-%m-%d")
+
+
+def _said(moment_us: int, form: str) -> str:
+    text = events.local(moment_us).strftime(form)
+    return text[:-3] if form.endswith("%f") else text  # thousandths are enough
+
+
+def _time_format(nodes: Sequence[Node], whole: int) -> str:
+    """As much of the time as tells the events apart; the summary has the date."""
+    days = {_day(pick(node.moment_us for node in nodes)) for pick in (min, max)}
+    if len(days) == 1:
+        return "%H:%M:%S.%f" if whole >= _WIDE else "%H:%M:%S"
+    return "%Y-%m-%d %H:%M:%S" if whole >= _WIDE else "%m-%d %H:%M"

@@ -1,0 +1,121 @@
+"""Bytes out of the process: data on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from evstore.cli import settings
+from evstore.cli.errors import InputOutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_TOGETHER: Final = 1 << 16
+"""Characters that are written at once."""
+# C0, DEL, C1 and the bidirectional controls: what could move, colour or reorder a terminal.
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """The text with every character that could drive a terminal shown as an escape, as in a JSON string."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def note(text: str, kind: str = "note") -> None:
+    """A line for the person at the terminal; scripts may drop it."""
+    if settings.current.quiet and kind != "hint":
+        return
+    flush()  # where both streams are one terminal, it stands in its place
+    if settings.current.errors == "json":
+        said(to_json({"note": text}))
+    else:
+        said(f"{kind}: {text}")
+
+
+def said(line: str) -> None:
+    """One line on stderr."""
+    told(f"{visible(line)}\n")
+
+
+def told(text: str) -> None:
+    """Text on stderr as it is. Where that cannot be written, nobody listens, and the work goes on."""
+    if sys.stderr is None:
+        return
+    try:
+        if settings.current.errors == "json":  # JSON is UTF-8, whatever the locale says
+            sys.stderr.flush()
+            sys.stderr.buffer.write(text.encode("utf-8", "backslashreplace"))
+        else:
+            sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        silence(sys.stderr)
+
+
+def silence(stream: TextIO) -> None:
+    """Let go of what cannot be written: at exit it would fail again, with Python's own message and exit code."""
+    if stream in (sys.__stdout__, sys.__stderr__):
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, stream.fileno())
+        os.close(devnull)
+
+
+def write(text: str) -> None:
+    """Text on stdout, as UTF-8 whatever the locale says."""
+    if sys.stdout is None:
+        raise InputOutputError("cannot write to stdout: it is closed")
+    try:
+        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))  # a path may be any bytes
+    except (OSError, ValueError) as error:
+        silence(sys.stdout)
+        raise InputOutputError(f"cannot write to stdout: {error}") from error
+
+
+def line(text: str) -> None:
+    """A line of data. On a terminal, whatever could drive it is escaped; in a pipe the bytes stay."""
+    write((terminal(text) if settings.on_terminal() else text) + "\n")
+
+
+def lines(texts: Iterable[str]) -> None:
+    """Many lines of data, several at a time."""
+    watched = settings.on_terminal()
+    for some in grouped(texts):
+        write("\n".join(map(terminal, some) if watched else some) + "\n")
+
+
+def grouped(texts: Iterable[str]) -> Iterator[list[str]]:
+    """As many as are worth being written together; of long ones that is one."""
+    some: list[str] = []
+    characters = 0
+    for text in texts:
+        some.append(text)
+        characters += len(text)
+        if characters > _TOGETHER:
+            yield some
+            some, characters = [], 0
+    if some:
+        yield some
+
+
+def terminal(text: str) -> str:
+    """A line as a terminal may get it; the tabs of a TSV do no harm there."""
+    return "\t".join(map(visible, text.split("\t")))
+
+
+def flush() -> None:
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        silence(sys.stdout)
+        raise InputOutputError(f"cannot write to stdout: {error}") from error
+
+
+def to_json(value: Any) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

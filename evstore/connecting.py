@@ -1,0 +1,19 @@
+"""From a URL to a store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evstore.store import EventStore
+
+
+def connect(url: str, *, max_data_bytes: int | None = None, **options: Any) -> EventStore:
+    """The store at `memory:`, `sqlite:///path`, a bare path, `postgresql://…`, or the URL of an installed adapter.
+
+    Nothing is opened before the first operation, and nothing is made before `initialize`. `max_data_bytes`
+    bounds one event's data (16 MiB); `options` go to the adapter: `timeout` in seconds to wait for other writers
+    (30), for PostgreSQL `pool_size`, the most connections at a time (10).
+    """
+    from evstore.adapters import open_adapter
+
+    return EventStore(open_adapter(url, **options), max_data_bytes=max_data_bytes)

@@ -1,0 +1,136 @@
+"""The wire form as fields: metadata and stored events out of JSON text.
+
+Payloads are sliced out of the text by msgspec, not parsed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple, NoReturn
+
+import msgspec
+from msgspec import Raw
+
+from evstore.did_you_mean import nearest
+from evstore.errors import InvalidPayloadError
+from evstore.jsontext.judging import NO_LIMIT, KeptJson, decode, describe, keep_json
+
+
+class MetadataFields(NamedTuple):
+    """The five members of metadata; an absent id is None."""
+
+    correlation_id: str | None
+    causation_id: str | None
+    user_id: str | None
+    tenant_id: str | None
+    custom: dict[str, str]
+
+
+class StoredFields(NamedTuple):
+    """The members of a stored event as they stand on its line."""
+
+    id: str
+    stream_id: str
+    type: str
+    data: KeptJson
+    metadata: KeptJson
+    version: int
+    global_position: int
+    timestamp: str
+
+
+class _Metadata(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    correlation_id: str | None = None
+    causation_id: str | None = None
+    user_id: str | None = None
+    tenant_id: str | None = None
+    custom: dict[str, str] = {}
+
+
+class _Stored(msgspec.Struct, rename="camel"):
+    id: str
+    stream_id: str
+    type: str
+    data: Raw
+    metadata: Raw
+    version: int
+    global_position: int
+    timestamp: str
+
+
+class _Known(_Stored, rename="camel", forbid_unknown_fields=True):
+    """The same without anything else."""
+
+
+METADATA_KEYS: Final = _Metadata.__struct_encode_fields__
+
+_metadata = msgspec.json.Decoder(_Metadata)
+_stored = msgspec.json.Decoder(_Stored)
+_known = msgspec.json.Decoder(_Known)
+_members = msgspec.json.Decoder(dict[str, Raw])
+
+
+def metadata_fields(text: str | bytes) -> MetadataFields:
+    """The members of metadata, else InvalidPayloadError."""
+    try:
+        found = decode(_metadata, text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        _explain_metadata(text, error)
+    return MetadataFields(found.correlation_id, found.causation_id, found.user_id, found.tenant_id, found.custom)
+
+
+def stored_fields(line: str | bytes) -> StoredFields:
+    """The members of a line that evstore printed, else InvalidPayloadError; keys not known are ignored."""
+    return _fields(_stored, line)
+
+
+def stored_fields_and_unknown(line: str | bytes) -> tuple[StoredFields, list[str]]:
+    """The same, and the keys that this evstore does not know."""
+    try:
+        return _fields(_known, line), []
+    except InvalidPayloadError:
+        found = _fields(_stored, line)
+        known = {*_Stored.__struct_encode_fields__}
+        return found, [key for key in _members.decode(line) if key not in known]
+
+
+def _fields(decoder: msgspec.json.Decoder[Any], line: str | bytes) -> StoredFields:
+    try:
+        found = decode(decoder, line)
+        data, metadata = keep_json(bytes(found.data), NO_LIMIT), keep_json(bytes(found.metadata), NO_LIMIT)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise InvalidPayloadError(f"not a stored event: {describe(error)}") from error
+    return StoredFields(
+        found.id,
+        found.stream_id,
+        found.type,
+        data,
+        metadata,
+        found.version,
+        found.global_position,
+        found.timestamp,
+    )
+
+
+def members_of(what: str, text: str | bytes, error: Exception) -> dict[str, Raw]:
+    """The members of an object that could not be read otherwise, to explain `error`; else InvalidPayloadError."""
+    try:
+        return _members.decode(text)
+    except msgspec.ValidationError:
+        raise InvalidPayloadError(f"{what} is not a JSON object") from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise InvalidPayloadError(f"not valid JSON: {describe(error)}") from None
+
+
+def _explain_metadata(text: str | bytes, error: Exception) -> NoReturn:
+    if isinstance(error, UnicodeDecodeError):
+        raise InvalidPayloadError("metadata is not UTF-8")
+    members = members_of("metadata", text, error)
+    for key in members:
+        if key not in METADATA_KEYS:
+            meant = nearest(key, METADATA_KEYS)
+            more = f'did you mean "{meant}"? Else ' if meant else ""
+            raise InvalidPayloadError(f'unknown metadata key "{key}"; {more}put it under "custom"')
+    for key in METADATA_KEYS[:-1]:
+        if key in members and not bytes(members[key]).startswith((b'"', b"null")):
+            raise InvalidPayloadError(f'metadata "{key}" is not a string')
+    raise InvalidPayloadError('metadata "custom" is not an object of strings')

@@ -1,0 +1,133 @@
+"""JSON as text: what is accepted, and how it is kept. The only place that judges a payload.
+
+A payload is never parsed and printed again: key order, duplicate keys, escapes and the spelling of numbers
+come back exactly as they went in. msgspec judges the grammar (RFC 8259, no NaN, no lone surrogates) without
+building anything.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import accumulate
+from typing import Any, Final, NewType, TypeVar
+
+import msgspec
+
+from evstore.errors import InvalidPayloadError
+
+MAX_DEPTH: Final = 512
+"""Arrays and objects inside each other."""
+MAX_DATA_BYTES: Final = 16 * 1024 * 1024
+"""One event's data, as UTF-8, unless the store was connected with another limit."""
+
+NO_LIMIT: Final = 2**63
+"""A limit of bytes for what is stored already."""
+
+KeptJson = NewType("KeptJson", str)
+"""One JSON value as evstore stores it. Only `check_json` and `keep_json` make one."""
+
+T = TypeVar("T")
+
+_decoder = msgspec.json.Decoder(msgspec.Raw)
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_array = msgspec.json.Decoder(list[msgspec.Raw])
+_LINE_BREAKS = re.compile(r"[\r\n]+")
+# Unrolled: an alternative for each character would keep a hundred bytes of state for it.
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
+_BRACKET = re.compile(r"[\[\]{}]")
+_STRING_OR_SPACE = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")|[ \t\r\n]+')
+
+
+def check_json(text: str, max_bytes: int = MAX_DATA_BYTES) -> KeptJson:
+    """One JSON value as evstore stores it: on one line, otherwise as given. Else InvalidPayloadError."""
+    if not isinstance(text, str):
+        raise InvalidPayloadError(f"data is JSON text, not {type(text).__name__}")
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidPayloadError(f"data holds a lone surrogate at character {error.start + 1}") from None
+    return keep_json(raw_value(raw), max_bytes)
+
+
+def raw_value(value: bytes) -> bytes:
+    """Exactly one JSON value without the white space around it, judged by the grammar."""
+    try:
+        return bytes(decode(_decoder, value))
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidPayloadError(f"data is not valid JSON: {describe(error)}") from None
+
+
+def keep_json(value: bytes, max_bytes: int = MAX_DATA_BYTES) -> KeptJson:
+    """The stored form of one value that the grammar has admitted already."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidPayloadError(f"data is not UTF-8 at byte {error.start + 1}") from None
+    if "\n" in text or "\r" in text:
+        # A string cannot hold a raw line break, so each stands between tokens, and so does the space around it.
+        text = "".join(line.strip(" \t") for line in _LINE_BREAKS.split(text))
+    if len(text) * 4 > max_bytes and (size := len(text.encode())) > max_bytes:
+        raise InvalidPayloadError(f"data is {size} bytes long, at most {max_bytes} are allowed")
+    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+        raise InvalidPayloadError(f"data is nested deeper than {MAX_DEPTH}")
+    return KeptJson(text)
+
+
+def decode(decoder: msgspec.json.Decoder[T], value: str | bytes) -> T:
+    """What the decoder makes of the text, however deep in calls the caller is.
+
+    The parser shares the limit of Python's stack with whoever calls it; a thread has a stack of its own.
+    """
+    try:
+        return decoder.decode(value)
+    except RecursionError:
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(decoder.decode, value).result()
+
+
+def same_json(one: str, other: str) -> bool:
+    """Whether two valid JSON texts are the same but for white space between tokens."""
+    return one == other or _without_space(one) == _without_space(other)
+
+
+def parse_json(text: str) -> Any:
+    """The value of a stored text, as Python's own json module reads it."""
+    import json
+
+    return json.loads(text)
+
+
+def member(text: str, key: str) -> str | None:
+    """The text of an object's member (the last one of that name) or of an array's (by index from 0)."""
+    try:
+        if text.startswith("{"):
+            found = decode(_object, text).get(key)
+        elif text.startswith("[") and key.isascii() and key.isdigit():
+            values = decode(_array, text)
+            found = values[int(key)] if int(key) < len(values) else None
+        else:
+            found = None
+    except msgspec.DecodeError:  # what is stored was judged before; somebody else wrote this
+        return None
+    return None if found is None else bytes(found).decode()
+
+
+def describe(error: Exception) -> str:
+    """What msgspec says of malformed JSON, in evstore's words."""
+    if isinstance(error, RecursionError):
+        return f"it is nested deeper than {MAX_DEPTH}"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    text = str(error).removeprefix("JSON is malformed: ")
+    return "it ends too early" if text == "Input data was truncated" else text
+
+
+def _without_space(text: str) -> str:
+    return _STRING_OR_SPACE.sub(r"\1", text)
+
+
+def _depth(text: str) -> int:
+    brackets = _BRACKET.findall(_STRING.sub("", text))
+    return max(accumulate(1 if bracket in "[{" else -1 for bracket in brackets))

@@ -1,0 +1,1 @@
+"""The values that pass through evstore: immutable, without I/O."""

@@ -1,0 +1,174 @@
+"""The forms of an event: `EventData` on its way in, `StoredEvent` for ever after.
+
+The third form is the application's own class. Payloads are JSON text end to end and are parsed only when an
+application asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+from evstore.errors import InvalidPayloadError
+from evstore.jsontext.quoting import quote, shortened
+from evstore.model.ids import normalize_id
+from evstore.model.metadata import NO_METADATA, Metadata
+from evstore.model.names import category_of
+from evstore.model.times import EPOCH, format_timestamp, timestamp_us
+from evstore.model.versions import ANY_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Protocol
+    from uuid import UUID
+
+    from evstore.jsontext.decoding import StoredFields
+
+    T_co = TypeVar("T_co", covariant=True)
+
+    class Many(Protocol[T_co]):
+        """What can be counted and iterated as often as needed, and no more: a list, or what lies in a file."""
+
+        def __len__(self) -> int: ...
+        def __iter__(self) -> Iterator[T_co]: ...
+
+
+E = TypeVar("E")
+
+
+@dataclass(frozen=True, slots=True, init=False, repr=False)
+class EventData:
+    """An event to be appended: `data` is any JSON value, `id` a UUID (made by the store when absent).
+
+    The value is turned into text at once, so that changing it afterwards changes nothing here. What the store
+    refuses (NaN, a wrong type, an id that is none) is refused by the append, before anything is written.
+    """
+
+    type: str
+    data_json: str
+    metadata: Metadata
+    id: str | None
+
+    def __init__(
+        self, type: str, data: Any, metadata: Metadata | None = None, id: str | UUID | None = None
+    ) -> None:
+        from json import dumps
+
+        try:
+            text = dumps(data, ensure_ascii=False, separators=(",", ":"))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidPayloadError(f'data of "{type}" cannot be written as JSON: {error}') from error
+        self._set(type, text, metadata, id)
+
+    @classmethod
+    def from_json(
+        cls, type: str, text: str, metadata: Metadata | None = None, id: str | UUID | None = None
+    ) -> EventData:
+        """An event whose data is this JSON text, kept exactly as it is."""
+        event = cls.__new__(cls)
+        event._set(type, text, metadata, id)  # noqa: SLF001 - its own
+        return event
+
+    def _set(self, type: str, text: str, metadata: Metadata | None, id: str | UUID | None) -> None:
+        put = object.__setattr__
+        put(self, "type", type)
+        put(self, "data_json", text)
+        put(self, "metadata", NO_METADATA if metadata is None else metadata)
+        put(self, "id", None if id is None else str(id))
+
+    @property
+    def data(self) -> Any:
+        """The data, parsed anew at each call."""
+        from evstore.jsontext.judging import parse_json
+
+        return parse_json(self.data_json)
+
+    def __repr__(self) -> str:
+        return f"EventData({self.type} {shortened(str(self.data_json))})"
+
+
+class StoredEvent(NamedTuple):
+    """An event as it is stored, for ever. Read it by name: fields may be added at the end."""
+
+    id: str
+    stream_id: str
+    type: str
+    data_json: str
+    metadata_json: str
+    version: int
+    global_position: int
+    timestamp_us: int
+    """Microseconds since 1970-01-01T00:00:00Z: when the event was first stored."""
+
+    @property
+    def data(self) -> Any:
+        """The data, parsed anew at each call; `data_json` is its exact text."""
+        from evstore.jsontext.judging import parse_json
+
+        return parse_json(self.data_json)
+
+    @property
+    def metadata(self) -> Metadata:
+        return Metadata.from_json(self.metadata_json)
+
+    @property
+    def category(self) -> str:
+        return category_of(self.stream_id)
+
+    @property
+    def timestamp(self) -> datetime:
+        """When the event was first stored, in UTC."""
+        return EPOCH + timedelta(microseconds=self.timestamp_us)
+
+    def to_json(self) -> str:
+        """One line of the wire form, without its line break; the payload's text is spliced in as it is."""
+        return (
+            f'{{"id":"{self.id}","streamId":{quote(self.stream_id)},"type":{quote(self.type)},'
+            f'"data":{self.data_json},"metadata":{self.metadata_json},"version":{self.version},'
+            f'"globalPosition":{self.global_position},"timestamp":"{format_timestamp(self.timestamp_us)}"}}'
+        )
+
+    @classmethod
+    def from_json(cls, line: str | bytes) -> StoredEvent:
+        """Read one line of the wire form; keys that are not known are ignored."""
+        from evstore.jsontext.decoding import stored_fields
+
+        return cls._of(stored_fields(line))
+
+    @classmethod
+    def _of(cls, found: StoredFields) -> StoredEvent:
+        try:
+            moment = datetime.fromisoformat(found.timestamp)
+        except ValueError as error:
+            raise InvalidPayloadError(f"not a stored event: {error}") from error
+        return cls(
+            normalize_id(found.id),
+            found.stream_id,
+            found.type,
+            found.data,
+            found.metadata,
+            found.version,
+            found.global_position,
+            timestamp_us(moment),
+        )
+
+    @classmethod
+    def from_json_noting(cls, line: str | bytes) -> tuple[StoredEvent, list[str]]:
+        """Read one line of the wire form, and name its keys that are not known."""
+        from evstore.jsontext.decoding import stored_fields_and_unknown
+
+        found, unknown = stored_fields_and_unknown(line)
+        return cls._of(found), unknown
+
+    def __repr__(self) -> str:
+        place = f"{self.stream_id} v{self.version} @{self.global_position}"
+        return f"StoredEvent({place} {self.type} {shortened(self.data_json)})"
+
+
+class Write(NamedTuple, Generic[E]):
+    """Events for one stream, and what is expected of it; one part of an atomic append."""
+
+    stream_id: str
+    events: Many[E]
+    expected_version: int = ANY_VERSION

@@ -1,0 +1,64 @@
+"""Facts about a store, its streams, categories and event types."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class StreamInfo(NamedTuple):
+    stream_id: str
+    category: str
+    version: int
+    created_us: int
+    updated_us: int
+    last_type: str
+    missing: int = 0
+    """Events up to `version` that are not here: of a log that was read from a filtered file."""
+
+    @property
+    def events(self) -> int:
+        """How many events the stream has."""
+        return self.version - self.missing
+
+
+class CategoryInfo(NamedTuple):
+    category: str
+    streams: int
+    events: int
+    first_position: int
+    last_position: int
+    last_us: int
+
+
+class TypeInfo(NamedTuple):
+    type: str
+    events: int
+    first_position: int
+    last_position: int
+
+
+class StoreInfo(NamedTuple):
+    """What a store is, where it lies and how much it holds."""
+
+    backend: str
+    backend_version: str
+    place: str
+    """The resolved path, or the URL without its password."""
+    schema_version: int
+    streams: int
+    categories: int
+    head: int
+    """The global position of the last event."""
+    size_bytes: int
+    durability: Mapping[str, str]
+    warnings: tuple[str, ...]
+    missing: int = 0
+    """Events up to `head` that are not here: of a log that was read from a filtered file."""
+
+    @property
+    def events(self) -> int:
+        """How many events the store has."""
+        return self.head - self.missing

@@ -1,0 +1,54 @@
+"""The rules of names: stream ids, categories, event types. Each rule is defined here and nowhere else."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from evstore.errors import InvalidInputError, InvalidStreamIdError
+
+MAX_STREAM_ID_BYTES: Final = 512
+MAX_NAME_BYTES: Final = 255
+
+_REFUSED_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def category_of(stream_id: str) -> str:
+    """What stands before the first hyphen; an id without one is its own category."""
+    return stream_id.partition("-")[0]
+
+
+def check_stream_id(stream_id: str) -> None:
+    """Raise InvalidStreamIdError, with the reason, unless the id may name a stream."""
+    if not isinstance(stream_id, str):
+        raise InvalidStreamIdError(f"a stream id is a string, not {type(stream_id).__name__}")
+    if not stream_id:
+        raise InvalidStreamIdError("the stream id is empty")
+    if stream_id[0] == "-":
+        raise InvalidStreamIdError(f'stream id "{stream_id}" starts with "-", so it has no category')
+    if stream_id[0] == "$":
+        raise InvalidStreamIdError(f'stream id "{stream_id}" starts with "$", which is reserved')
+    _check_characters("stream id", stream_id, MAX_STREAM_ID_BYTES)
+
+
+def check_name(what: str, name: str) -> None:
+    """The rule of event types, consumer names and checkpoint names; `what` names it in the message."""
+    if not isinstance(name, str):
+        raise InvalidInputError(f"the {what} is a string, not {type(name).__name__}")
+    if not name:
+        raise InvalidInputError(f"the {what} is empty")
+    _check_characters(what, name, MAX_NAME_BYTES)
+
+
+def _check_characters(what: str, name: str, most_bytes: int) -> None:
+    if len(name) <= most_bytes and name.isascii() and name.isprintable():
+        return  # most names; the rest of the rule in two C calls
+    error = InvalidStreamIdError if what == "stream id" else InvalidInputError
+    refused = _REFUSED_CHARACTER.search(name)
+    if refused:
+        code = ord(refused[0])
+        kind = "lone surrogate (is it UTF-8?)" if code >= 0xD800 else "control character"  # noqa: PLR2004
+        raise error(f"the {what} holds the {kind} U+{code:04X} at character {refused.start() + 1}")
+    size = len(name.encode())
+    if size > most_bytes:
+        raise error(f"the {what} is {size} bytes long, at most {most_bytes} are allowed")

@@ -1,0 +1,224 @@
+"""The port: what storage must do so that the core can keep evstore's promises.
+
+An adapter stores and finds; it decides nothing. Arguments arrive complete and valid: ids assigned and in
+lower case, JSON checked and on one line, metadata merged, limits given. It speaks in bounded pages; the core
+makes iterators of them. The clauses, each a test in `evstore.testing`:
+
+Writing
+    W1  A unit is all or nothing over all its writes. The units of one call succeed and fail alone, in order;
+        with `until_refused` the first that is not accepted ends the call, and those behind it are not judged.
+        On return the accepted ones are durable (if the adapter claims it) and visible to every later read. Where
+        the storage fails behind some of them, that is the outcome of the others.
+    W2  Versions of a stream are 1, 2, 3…; so are global positions, and the numbers of events and of streams
+        within a category. No gap, no reuse. Within a unit all follow list order, and nothing interleaves.
+    W3  The expectation is judged by `model.versions.check_version` inside the same isolated step as the insert: of
+        n racing writers that expect the same version exactly one wins.
+    W4  ANY_VERSION never raises ConcurrencyError, also for two first writers of a stream.
+    W5  Ids are looked at before versions. If the store holds any id of a unit, nothing of it is written, and
+        the answer is AlreadyStored with the ids it holds, each once; the core decides what that means. That
+        includes what an earlier unit of the same call stored.
+    W6  A refused unit leaves no trace: no event, stream, category, type or position.
+    W7  What a receipt says equals what a later read returns.
+    W8  A unit that names its first position is refused unless that is the next one: PositionConflictError, looked
+        at behind the ids and before the versions.
+
+Reading
+    R1  `after` is the paging cursor, exclusive in the direction of travel, None at that direction's start;
+        `low` and `high` are inclusive bounds whatever the direction.
+    R2  A page is a list and has exactly `limit` members unless there are no more; 0 gives none. Of long events
+        it may have fewer, but one at least, and is then a Cut. No transaction, cursor or lock survives the call.
+    R3  No skip: once a read of the log has shown position p, nothing at or below p appears later; and what a
+        read has shown survives a crash.
+    R4  A missing stream or category is an empty page.
+    R5  A filter means what `Filter.matches` says; an empty tuple matches nothing.
+    R6  Text in is text out, byte for byte; metadata is equal; the timestamp is UTC in microseconds, taken
+        when the unit is stored and the same for all its events, unless the unit brings one for each.
+    L1  Lists are ordered by code point, paged by name, and cost by what they return; `prefix` compares
+        literally.
+
+Living
+    E1  `initialize` is idempotent, also when n processes call it at once; at a place that holds something
+        else it raises and changes nothing.
+    E2  Before `initialize` every call raises NotInitializedError and makes nothing (memory is born
+        initialized). After `close` every call raises StoreClosedError, also one that waits; closing twice is
+        fine.
+    E3  One adapter may be shared by threads, and one store by the adapters of several processes if it claims
+        `multi_process`.
+    E4  Only EvstoreErrors come out, the driver's exception behind them; `retryable` is right.
+
+An adapter may have more than `Adapter` asks for: `audits()`, which returns its `Audits` (else `verify` looks no
+deeper than reads do), and `backup(path, force)`, which returns a `Backup`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from evstore.errors import EvstoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Protocol
+
+    from evstore.jsontext.judging import KeptJson
+    from evstore.model.events import Many, StoredEvent, Write
+    from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
+    from evstore.model.filters import Filter
+    from evstore.model.findings import AuditedEvent, AuditedName, Finding, What
+else:
+    Protocol = object  # a Protocol is made for type checkers, and making one takes longer than an insert
+
+
+class PreparedEvent(NamedTuple):
+    """A checked event on its way in. `appending.preparing` makes it, and nobody else."""
+
+    id: str
+    """36 characters, lower case."""
+    type: str
+    data_json: KeptJson
+    metadata_json: str
+    """The wire form of its metadata, the append's defaults merged in."""
+    correlation_id: str | None
+
+
+if TYPE_CHECKING:
+    PreparedWrite: TypeAlias = Write[PreparedEvent]
+
+
+class Append(NamedTuple):
+    """One atomic unit. Its writes, and the events of each, may be iterated more than once, but not indexed."""
+
+    writes: Many[PreparedWrite]
+    times_us: Sequence[int] | None = None
+    """For each event, when it was first stored, if that was elsewhere."""
+    first_position: int | None = None
+    """The global position that the first event must get, if it must be a certain one."""
+    ids_are_new: bool = False
+    """Some ids were made for this unit, so that nobody else has them; of no concern to an adapter."""
+
+    def ids(self) -> Iterator[str]:
+        """Of its events, in order."""
+        return (event.id for write in self.writes for event in write.events)
+
+
+class Receipt(NamedTuple):
+    """Where a unit's events are: contiguous in the log from `first_position` on."""
+
+    first_position: int
+    size: int
+    first_versions: Sequence[int]
+    """For each write, in order, the version of its first event."""
+    timestamp_us: int
+    """When the first of its events was stored."""
+
+
+class AlreadyStored(NamedTuple):
+    """The store holds these ids of the unit already, so nothing of it was written."""
+
+    ids: Sequence[str]
+    after_lost_answer: bool = False
+    """The answer to an earlier try within this very call was lost: that try may have stored them."""
+
+
+Outcome: TypeAlias = Receipt | AlreadyStored | EvstoreError
+
+
+class Page(NamedTuple):
+    """Which part of an ordered range; versions for a stream, global positions for the log."""
+
+    limit: int
+    after: int | None = None
+    low: int = 1
+    high: int = 2**63 - 1
+    backward: bool = False
+
+
+MOST_IN_PAGE: Final = 1000
+"""Events or names that the core asks for at once."""
+PAGE_CHARACTERS: Final = 2 * 1024 * 1024
+"""About so much text is enough for a page."""
+
+
+class Cut(list["StoredEvent"]):
+    """A page that ends before its limit because its events are long; there may be more behind it."""
+
+
+class NamePage(NamedTuple):
+    limit: int
+    after: str | None = None
+    prefix: str = ""
+
+
+class Adapter(Protocol):
+    """Storage for one store. `evstore.adapters.memory` is the reference."""
+
+    def initialize(self) -> None:
+        """Make the store if it is not there yet."""
+
+    def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
+        """Judge the units in order, each as if alone, commit once, and answer each that was judged. Fails as a
+        whole only if the storage does, and none is known to be stored."""
+
+    def read_stream(self, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
+        """Events of one stream by version. `where` asks for types and times only."""
+
+    def read_all(self, page: Page, where: Filter) -> list[StoredEvent]:
+        """Events of the log by global position."""
+
+    def get(self, ids: Sequence[str]) -> list[StoredEvent]:
+        """The events with these ids that the store holds, in any order."""
+
+    def stream(self, stream_id: str) -> StreamInfo | None:
+        """What is known of one stream."""
+
+    def streams(self, page: NamePage, category: str | None) -> list[StreamInfo]:
+        """Streams by id."""
+
+    def categories(self, page: NamePage) -> list[CategoryInfo]:
+        """Categories by name."""
+
+    def types(self, page: NamePage, category: str | None) -> list[TypeInfo]:
+        """Event types by name; counts cost by the events counted."""
+
+    def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
+        """First and last global position stored in [since, until), None if there is none. Costs by the events
+        in that time; the core narrows reads with it, so that a recent time does not scan an old log."""
+
+    def head(self, beyond: int, timeout: float) -> int:
+        """The global position of the last event, 0 if there is none: at once if it is greater than `beyond`,
+        else as soon as it is, or when `timeout` seconds have passed."""
+
+    def info(self) -> StoreInfo:
+        """What and where the store is."""
+
+    def close(self) -> None:
+        """Free everything; the store stays."""
+
+
+class Audits(Protocol):
+    """What a store tells of itself to be verified, damaged as it may be: everything as it lies there, and nothing
+    left out because something else is missing. Raises CorruptStoreError where it cannot be read at all."""
+
+    def events(self, low: int, high: int, limit: int) -> list[AuditedEvent]:
+        """The events at positions in [low, high], also below 1, the lowest first: none only where there are no
+        more, and of long ones fewer than `limit`."""
+
+    def names(self, what: What, after: int | str | None, limit: int) -> list[AuditedName]:
+        """Those with keys behind `after`, the lowest first; None is before them all."""
+
+    def schema(self) -> list[Finding]:
+        """What is missing of the store beside its rows: `missing-index` and the like, with advice."""
+
+    def engine(self) -> list[Finding]:
+        """What the engine's own check finds, as kind `engine`. UnsupportedError or DeniedError if it cannot be."""
+
+    def correlation_hash(self, correlation_id: str) -> int | None:
+        """What stands beside an event so that it is found by this; None if nothing does."""
+
+
+class Backup(NamedTuple):
+    """A copy of a store, and how far it goes."""
+
+    place: str
+    head: int
+    size_bytes: int

@@ -1,0 +1,1 @@
+"""From ranges, limits and filters to bounded pages, and from pages to iterators."""

@@ -1,0 +1,116 @@
+"""The tail loop: history, then what comes, without a gap or a duplicate between the two.
+
+There is no moment of change-over. The loop asks for the head, reads up to it, and waits until there is a later
+one; whatever was committed meanwhile is simply part of the next read.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+from evstore.errors import StoreClosedError, UnavailableError
+from evstore.port import Page
+from evstore.reading.pages import BY_POSITION, BY_VERSION, events_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from evstore.model.events import StoredEvent
+    from evstore.model.filters import Filter
+    from evstore.port import Adapter
+
+T = TypeVar("T")
+
+WAIT_SECONDS: Final = 1.0
+"""How long one wait lasts, at most, before the loop looks at the clock again."""
+LONGEST_PAUSE: Final = 5.0
+"""Seconds between two tries to reach a store that is away."""
+
+
+class Patience(NamedTuple):
+    """How long to wait: `quiet` seconds without an event, and not beyond the monotonic time `deadline`."""
+
+    quiet: float | None = None
+    deadline: float | None = None
+
+    def left(self, quiet_since: float) -> float:
+        now = time.monotonic()
+        quiet = inf if self.quiet is None else quiet_since + self.quiet - now
+        return min(quiet, inf if self.deadline is None else self.deadline - now)
+
+
+class _GaveUp(Exception):  # noqa: N818 - what happened; nobody hears of it
+    """Patience ended before the store could be reached."""
+
+
+@contextmanager
+def _until_the_end() -> Iterator[None]:
+    """Closing the store is the end of a subscription; going on with it in a forked child is an error."""
+    try:
+        yield
+    except _GaveUp:
+        pass
+    except StoreClosedError as error:
+        if error.forked:
+            raise
+
+
+def follow_log(adapter: Adapter, where: Filter, after: int, patience: Patience) -> Iterator[StoredEvent]:
+    """Events of the log after a global position, until the store is closed or patience ends."""
+    with _until_the_end():
+        for head in _heads(adapter, after, patience):
+            rest = Page(0, after, high=head)
+            yield from events_of(
+                lambda page: _reached(patience, adapter.read_all, page, where), rest, None, BY_POSITION
+            )
+            after = max(after, head)
+
+
+def follow_stream(
+    adapter: Adapter, stream_id: str, where: Filter, after: int, patience: Patience
+) -> Iterator[StoredEvent]:
+    """Events of a stream, which may not exist yet, after a version."""
+    with _until_the_end():
+        for _ in _heads(adapter, -1, patience):
+            for event in events_of(
+                lambda page: _reached(patience, adapter.read_stream, stream_id, page, where),
+                Page(0, after),
+                None,
+                BY_VERSION,
+            ):
+                yield event
+                after = event.version
+
+
+def _heads(adapter: Adapter, seen: int, patience: Patience) -> Iterator[int]:
+    """Yield each head beyond those seen."""
+    quiet_since = time.monotonic()
+    while True:
+        left = max(0.0, min(WAIT_SECONDS, patience.left(quiet_since)))
+        head = _reached(patience, adapter.head, seen, left)
+        if head > seen:
+            yield head
+            seen = head
+            quiet_since = time.monotonic()
+            if patience.deadline is not None and quiet_since >= patience.deadline:
+                return  # also where there is always something new
+        elif patience.left(quiet_since) <= 0:
+            return
+
+
+def _reached(patience: Patience, ask: Callable[..., T], *what: Any) -> T:
+    """Ask until the store can be reached, less and less often, or patience ends."""
+    away_since = time.monotonic()
+    pause = 0.1
+    while True:
+        try:
+            return ask(*what)
+        except UnavailableError as error:
+            left = patience.left(away_since)
+            if left <= 0:
+                raise _GaveUp from error
+            time.sleep(min(pause, left))
+            pause = min(pause * 2, LONGEST_PAUSE)

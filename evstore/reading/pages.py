@@ -1,0 +1,81 @@
+"""Adapters speak in bounded pages, callers in ranges, limits and iterators: the way from one to the other."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from evstore.model.facts import CategoryInfo, StreamInfo, TypeInfo
+from evstore.port import MOST_IN_PAGE, PAGE_CHARACTERS, Cut, NamePage, Page
+from evstore.reading.ranges import check_limit, searchable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from evstore.model.events import StoredEvent
+    from evstore.model.findings import AuditedEvent
+
+FIRST_PAGE: Final = 64
+
+BY_VERSION: Final = attrgetter("version")
+BY_POSITION: Final = attrgetter("global_position")
+
+N = TypeVar("N", StreamInfo, CategoryInfo, TypeInfo)
+
+
+def events_of(
+    fetch: Callable[[Page], list[StoredEvent]],
+    page: Page,
+    limit: int | None,
+    at: Callable[[StoredEvent], int],
+) -> Iterator[StoredEvent]:
+    """The events of a range, page after page. `at`: what of an event the next page goes on behind.
+
+    Pages grow and shrink with the size of the events, so that long payloads do not fill the memory.
+    """
+    check_limit(limit)
+    return _paged(fetch, page, limit, at)
+
+
+def _paged(
+    fetch: Callable[[Page], list[StoredEvent]],
+    page: Page,
+    limit: int | None,
+    at: Callable[[StoredEvent], int],
+) -> Iterator[StoredEvent]:
+    left = limit
+    size = FIRST_PAGE
+    while left is None or left > 0:
+        size = size if left is None else min(size, left)
+        found = fetch(page._replace(limit=size))
+        yield from found
+        if len(found) < size and not isinstance(found, Cut):
+            return
+        if left is not None:
+            left -= len(found)
+        page = page._replace(after=at(found[-1]))
+        size = next_size(found, size)
+
+
+def next_size(found: Sequence[StoredEvent | AuditedEvent], size: int) -> int:
+    """How many events the page behind these may have."""
+    if not found:
+        return size
+    mean = sum(len(event.data_json) + len(event.metadata_json) for event in found) // len(found) + 1
+    return max(1, min(MOST_IN_PAGE, 4 * size, PAGE_CHARACTERS // mean))
+
+
+def names_of(fetch: Callable[[NamePage], list[N]], prefix: str) -> Iterator[N]:
+    """A list by name, page after page."""
+    searchable("the prefix", prefix)
+    return _named(fetch, prefix)
+
+
+def _named(fetch: Callable[[NamePage], list[N]], prefix: str) -> Iterator[N]:
+    after = None
+    while True:
+        found = fetch(NamePage(MOST_IN_PAGE, after, prefix))
+        yield from found
+        if len(found) < MOST_IN_PAGE:
+            return
+        after = found[-1][0]

@@ -1,0 +1,62 @@
+"""From a caller's words to a filter and a range."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evstore.errors import InvalidInputError
+from evstore.model.filters import Filter
+from evstore.model.times import timestamp_us
+from evstore.model.versions import MAX_VERSION
+from evstore.port import Page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+
+def filter_of(
+    categories: Iterable[str] | None = None,
+    types: Iterable[str] | None = None,
+    correlation_id: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Filter:
+    """The filter that a caller's words mean; one name alone is taken for a list of one."""
+    return Filter(
+        _names_wanted("a category", categories),
+        _names_wanted("an event type", types),
+        None if correlation_id is None else searchable("the correlation id", correlation_id),
+        None if since is None else timestamp_us(since),
+        None if until is None else timestamp_us(until),
+    )
+
+
+def _names_wanted(what: str, names: Iterable[str] | None) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    return tuple(searchable(what, name) for name in ((names,) if isinstance(names, str) else names))
+
+
+def searchable(what: str, text: str) -> str:
+    """The text, if a database can be asked for it at all."""
+    if not isinstance(text, str):
+        raise InvalidInputError(f"{what} is a string, not {type(text).__name__}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInputError(f"{what} holds a lone surrogate at character {error.start + 1}") from None
+    return text
+
+
+def range_of(after: int | None, to: int | None, backward: bool) -> Page:
+    """The closed range behind `after` up to `to`."""
+    # Beyond what a database can count there is nothing, and below 1 neither.
+    low = min(max(after or 0, 0), MAX_VERSION - 1) + 1
+    high = MAX_VERSION if to is None else min(max(to, 0), MAX_VERSION)
+    return Page(limit=0, low=low, high=high, backward=backward)
+
+
+def check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 0:
+        raise InvalidInputError(f"the limit is {limit}, at least 0 is allowed")

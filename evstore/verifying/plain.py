@@ -1,0 +1,82 @@
+"""What can be told of a store by reading it alone: for adapters that have no `audits` of their own.
+
+What the reads of such an adapter do not show, is not checked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from evstore.errors import UnsupportedError
+from evstore.model.filters import Filter
+from evstore.model.findings import AuditedEvent, AuditedName
+from evstore.port import NamePage, Page
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evstore.model.events import StoredEvent
+    from evstore.model.findings import Finding, What
+    from evstore.port import Adapter, Audits
+
+_ALL: Final = Filter()
+
+
+def audits_of(adapter: Adapter) -> Audits:
+    """The adapter's own, or what its reads can tell."""
+    own = getattr(adapter, "audits", None)
+    found: Audits = PlainAudits(adapter) if own is None else own()
+    return found
+
+
+class PlainAudits:
+    """`port.Audits` over the port."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+
+    def events(self, low: int, high: int, limit: int) -> list[AuditedEvent]:
+        events = self._adapter.read_all(Page(limit, low=low, high=high), _ALL)
+        by_id = {event.id: event.global_position for event in self._adapter.get([event.id for event in events])}
+        by_version = self._by_version(events)
+        return [
+            AuditedEvent(
+                *event,
+                category=event.category,
+                stream_category=event.category,
+                found_by_id=by_id.get(event.id),
+                found_by_version=by_version.get((event.stream_id, event.version)),
+                predecessor=by_version.get((event.stream_id, event.version - 1)),
+            )
+            for event in events
+        ]
+
+    def _by_version(self, events: Sequence[StoredEvent]) -> dict[tuple[str, int], int]:
+        """The positions of these events and of those before them, as their streams have them."""
+        found = {}
+        for stream_id in {event.stream_id for event in events}:
+            versions = [event.version for event in events if event.stream_id == stream_id]
+            low, high = min(versions) - 1, max(versions)
+            for each in self._adapter.read_stream(stream_id, Page(high - low + 1, low=low, high=high), _ALL):
+                found[stream_id, each.version] = each.global_position
+        return found
+
+    def names(self, what: What, after: int | str | None, limit: int) -> list[AuditedName]:
+        page = NamePage(limit, None if after is None else str(after))
+        if what == "stream":
+            streams = self._adapter.streams(page, None)
+            return [
+                AuditedName(s.stream_id, s.stream_id, s.stream_id, s.version > 0, s.category, 1, None, s.stream_id)
+                for s in streams
+            ]
+        listed = self._adapter.categories(page) if what == "category" else self._adapter.types(page, None)
+        return [AuditedName(each[0], each[0], each[0], each.events > 0) for each in listed]
+
+    def schema(self) -> list[Finding]:
+        return []
+
+    def engine(self) -> list[Finding]:
+        raise UnsupportedError("this store has no engine of its own")
+
+    def correlation_hash(self, _correlation_id: str) -> None:
+        return None

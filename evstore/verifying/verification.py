@@ -1,0 +1,196 @@
+"""Does a store hold what evstore has promised? The adapter tells what lies there; all of it is judged here.
+
+What was stored up to the head that is found at the start is there for ever, whoever writes meanwhile. Nothing is
+judged beyond it, so that a store under writers is never called damaged.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+
+from evstore.errors import CorruptStoreError, DeniedError, InvalidInputError, UnsupportedError
+from evstore.model.findings import Finding
+from evstore.port import MOST_IN_PAGE
+from evstore.reading.pages import FIRST_PAGE, next_size
+from evstore.verifying.advice import ADVICE
+from evstore.verifying.checks import faults_of_event, faults_of_name, line_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from evstore.model.findings import AuditedEvent, What
+    from evstore.port import Adapter, Audits
+
+LOWEST: Final = -(2**63)
+"""What a damaged store may hold as a position."""
+_DIGEST = re.compile("([0-9]{1,19}):([0-9a-f]{64})")
+
+
+class Verification:
+    """Iterate it once for the findings; afterwards it tells what they are about."""
+
+    checked: int = 0
+    """How many events were looked at."""
+    head: int = 0
+    """And up to which position."""
+    digest: str | None = None
+    """`POSITION:HASH` of the whole log up to the head; None if it was not read from its start, or is not whole."""
+    skipped: str = ""
+    """Why the engine's own check was not made."""
+    unchecked: str = ""
+    """Why the events and names were not."""
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        audits: Audits,
+        *,
+        after: int = 0,
+        expect: str | None = None,
+        engine: bool = False,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self._adapter = adapter
+        self._audits = audits
+        self._after = after
+        self._expected = parse_digest(expect) if expect is not None else None
+        if self._expected and after:
+            raise InvalidInputError("a digest is of the log from its start, so that nothing can be left out")
+        self._engine = engine
+        self._on_progress = on_progress or (lambda _done, _total: None)
+        self._hash: bytes | None = None if after else bytes(32)
+        self._next = after + 1
+        self._failed: dict[str, list[str]] = {}
+        """What could not be read, under the reason."""
+
+    def __iter__(self) -> Iterator[Finding]:
+        end = None
+        try:
+            self.head = self._adapter.head(-1, 0)
+        except CorruptStoreError as error:
+            end = error
+        for what, phase in (
+            ("the schema", self._schema()),
+            ("the names", self._names()),
+            ("the log", self._log(end)),
+            ("the store", self._engine_says()),
+        ):
+            try:
+                for found in phase:
+                    yield found if found.advice else found._replace(advice=ADVICE[found.kind])
+            except CorruptStoreError as error:
+                self._failed.setdefault(str(error), []).append(what)
+        for reason, parts in self._failed.items():
+            what = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+            yield Finding(
+                "unreadable", f"{what} cannot be read on: {reason}", self._next, advice=ADVICE["unreadable"]
+            )
+        if self._hash and not self._failed and not self.unchecked:
+            self.digest = f"{self.head}:{self._hash.hex()}"
+
+    def _schema(self) -> Iterator[Finding]:
+        for found in self._audits.schema():
+            if found.kind == "missing-index":
+                self.unchecked = "without all indexes they would be searched for one by one"
+            yield found
+
+    def _names(self) -> Iterator[Finding]:
+        kinds: tuple[What, ...] = () if self.unchecked else ("category", "type", "stream")
+        for what in kinds:
+            after: int | str | None = None
+            while page := self._audits.names(what, after, MOST_IN_PAGE):
+                after = _further(what, after, page[-1].key)
+                self._on_progress(0, self._total())
+                for name in page:
+                    stream_id = name.name if what == "stream" else None
+                    yield from (Finding(*fault, None, stream_id) for fault in faults_of_name(what, name))
+
+    def _log(self, end: CorruptStoreError | None) -> Iterator[Finding]:
+        """`end`: why it cannot be found."""
+        yield from self._compared(0)
+        if end:
+            raise end
+        size = FIRST_PAGE
+        low = self._after + 1 if self._after else LOWEST
+        while not self.unchecked and low <= self.head:
+            page = self._audits.events(low, self.head, size)
+            for event in page:
+                yield from self._event(event)
+            if page:
+                low = _further("event", low - 1, page[-1].global_position) + 1
+            else:
+                yield from self._place(self.head + 1)
+                low = self.head + 1
+            self.checked += len(page)
+            self._on_progress(min(self._next - 1 - self._after, self._total()), self._total())
+            size = next_size(page, size)
+        if self._expected:
+            position = self._expected[0]
+            yield Finding("digest", f"there is no event at this position; the log ends at {self.head}", position)
+
+    def _total(self) -> int:
+        return max(self.head - self._after, 0)
+
+    def _event(self, event: AuditedEvent) -> Iterator[Finding]:
+        if event.global_position > 0:
+            yield from self._place(event.global_position)
+        else:
+            self._hash = None
+        for fault in faults_of_event(event, self._audits):
+            yield Finding(*fault, event.global_position, event.stream_id)
+        line = line_of(event)
+        if line is None:
+            self._hash = None
+        elif self._hash is not None:
+            self._hash = sha256(self._hash + line).digest()
+        yield from self._compared(event.global_position)
+
+    def _place(self, position: int) -> Iterator[Finding]:
+        """The next event stands at this position."""
+        if position > self._next:
+            last = position - 1
+            lost = f"position {last}" if last == self._next else f"positions {self._next} to {last}"
+            yield Finding("position-gap", f"there is no event at {lost}", self._next)
+        elif position < self._next - 1:
+            raise CorruptStoreError(f"position {position} comes behind position {self._next - 1}")
+        elif position < self._next:
+            yield Finding("duplicate-position", "more than one event stands here", position)
+        if position != self._next:
+            self._hash = None
+        self._next = position + 1
+
+    def _compared(self, position: int) -> Iterator[Finding]:
+        """The digest of the log up to here, with the one that is expected."""
+        if self._expected is None or self._expected[0] != position:
+            return
+        expected, self._expected = self._expected[1], None
+        if self._hash is None:
+            yield Finding("digest", "the log up to here is not whole, and has no digest", position)
+        elif self._hash.hex() != expected:
+            yield Finding("digest", f"the digest of the log up to here is {self._hash.hex()}", position)
+
+    def _engine_says(self) -> Iterator[Finding]:
+        if self._engine:
+            try:
+                yield from self._audits.engine()
+            except (UnsupportedError, DeniedError) as error:
+                self.skipped = str(error)
+            except CorruptStoreError as error:
+                yield Finding("engine", str(error))
+
+
+def _further(what: str, after: Any, key: Any) -> Any:
+    """The key, if it stands behind the one before it; a damaged table could lead around for ever."""
+    if after is not None and not key > after:
+        raise CorruptStoreError(f"{what} {key} comes behind {what} {after}")
+    return key
+
+
+def parse_digest(said: str) -> tuple[int, str]:
+    """Position and hash, else InvalidInputError."""
+    found = _DIGEST.fullmatch(said.lower())
+    if not found:
+        raise InvalidInputError(f'"{said}" is no digest: a position, a colon and 64 hexadecimal digits')
+    return int(found[1]), found[2]
