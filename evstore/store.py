@@ -197,17 +197,17 @@ class EventStore:
         from evstore.reading.following import Patience, follow_log, follow_stream
 
         self._adapter.head(-1, 0)  # a store that is closed already is an error here, later it is the end
+        cursor = range_of(after, None, False).low - 1
+        patience = Patience(timeout, deadline)
         if stream_id is None:
             where = filter_of(categories, types, correlation_id, since)
-            return follow_log(
-                self._adapter, where, range_of(after, None, False).low - 1, Patience(timeout, deadline)
-            )
-        if categories is not None or correlation_id is not None:
+            pages = follow_log(self._adapter, where, cursor, patience)
+        elif categories is not None or correlation_id is not None:
             raise InvalidInputError("a subscription is to one stream, or to the log and its filters, not both")
-        check_stream_id(stream_id)
-        low = range_of(after, None, False).low
-        where = filter_of(types=types, since=since)
-        return follow_stream(self._adapter, stream_id, where, low - 1, Patience(timeout, deadline))
+        else:
+            check_stream_id(stream_id)
+            pages = follow_stream(self._adapter, stream_id, filter_of(types=types, since=since), cursor, patience)
+        return (event for events, _ in pages for event in events)
 
     def get(self, event_id: str | UUID) -> StoredEvent:
         """The event with this id, else EventNotFoundError."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from evstore.errors import StoreClosedError, UnavailableError
 from evstore.port import Page
-from evstore.reading.pages import BY_POSITION, BY_VERSION, events_of
+from evstore.reading.pages import BY_POSITION, BY_VERSION, pages_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from evstore.model.events import StoredEvent
     from evstore.model.filters import Filter
     from evstore.port import Adapter
+
+    Seen = tuple[list[StoredEvent], int]
+    """The next events, and the number up to which nothing else will match: a cursor may move there."""
 
 T = TypeVar("T")
 
@@ -58,31 +61,40 @@ def _until_the_end() -> Iterator[None]:
             raise
 
 
-def follow_log(adapter: Adapter, where: Filter, after: int, patience: Patience) -> Iterator[StoredEvent]:
-    """Events of the log after a global position, until the store is closed or patience ends."""
+def follow_log(adapter: Adapter, where: Filter, after: int, patience: Patience) -> Iterator[Seen]:
+    """Pages of the log after a global position, until the store is closed or patience ends.
+
+    The last page up to a head may be empty: what a filter passes over is seen as well.
+    """
     with _until_the_end():
         for head in _heads(adapter, after, patience):
-            rest = Page(0, after, high=head)
-            yield from events_of(
-                lambda page: _reached(patience, adapter.read_all, page, where), rest, None, BY_POSITION
-            )
-            after = max(after, head)
+            for events in pages_of(
+                lambda page: _reached(patience, adapter.read_all, page, where),
+                Page(0, after, high=head),
+                None,
+                BY_POSITION,
+            ):
+                after = events[-1].global_position
+                yield events, after
+            if after < head:
+                after = head
+                yield [], head
 
 
 def follow_stream(
     adapter: Adapter, stream_id: str, where: Filter, after: int, patience: Patience
-) -> Iterator[StoredEvent]:
-    """Events of a stream, which may not exist yet, after a version."""
+) -> Iterator[Seen]:
+    """Pages of a stream, which may not exist yet, after a version."""
     with _until_the_end():
         for _ in _heads(adapter, -1, patience):
-            for event in events_of(
+            for events in pages_of(
                 lambda page: _reached(patience, adapter.read_stream, stream_id, page, where),
                 Page(0, after),
                 None,
                 BY_VERSION,
             ):
-                yield event
-                after = event.version
+                after = events[-1].version
+                yield events, after
 
 
 def _heads(adapter: Adapter, seen: int, patience: Patience) -> Iterator[int]:

@@ -29,26 +29,28 @@ def events_of(
     limit: int | None,
     at: Callable[[StoredEvent], int],
 ) -> Iterator[StoredEvent]:
-    """The events of a range, page after page. `at`: what of an event the next page goes on behind.
-
-    Pages grow and shrink with the size of the events, so that long payloads do not fill the memory.
-    """
+    """The events of a range, page after page. `at`: the number of an event after which the next page begins."""
     check_limit(limit)
-    return _paged(fetch, page, limit, at)
+    return (event for events in pages_of(fetch, page, limit, at) for event in events)
 
 
-def _paged(
+def pages_of(
     fetch: Callable[[Page], list[StoredEvent]],
     page: Page,
     limit: int | None,
     at: Callable[[StoredEvent], int],
-) -> Iterator[StoredEvent]:
+) -> Iterator[list[StoredEvent]]:
+    """The same in pages, none of them empty.
+
+    Pages grow and shrink with the size of the events, so that long payloads do not fill the memory.
+    """
     left = limit
     size = FIRST_PAGE
     while left is None or left > 0:
         size = size if left is None else min(size, left)
         found = fetch(page._replace(limit=size))
-        yield from found
+        if found:
+            yield found
         if len(found) < size and not isinstance(found, Cut):
             return
         if left is not None:
@@ -58,7 +60,7 @@ def _paged(
 
 
 def next_size(found: Sequence[StoredEvent | AuditedEvent], size: int) -> int:
-    """How many events the page behind these may have."""
+    """The limit of the page that comes after these events."""
     if not found:
         return size
     mean = sum(len(event.data_json) + len(event.metadata_json) for event in found) // len(found) + 1
