@@ -1,4 +1,4 @@
-"""From a URL to a store."""
+"""The way from a URL to a store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evstore.store import EventStore
 def connect(url: str, *, max_data_bytes: int | None = None, **options: Any) -> EventStore:
     """The store at `memory:`, `sqlite:///path`, a bare path, `postgresql://…`, or the URL of an installed adapter.
 
-    Nothing is opened before the first operation, and nothing is made before `initialize`. `max_data_bytes`
+    Nothing is opened before the first operation, nothing is made before `initialize`. `max_data_bytes`
     bounds one event's data (16 MiB); `options` go to the adapter: `timeout` in seconds to wait for other writers
     (30), for PostgreSQL `pool_size`, the most connections at a time (10).
     """

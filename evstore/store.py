@@ -1,4 +1,4 @@
-"""The store: what applications and the command line call. All meaning is here or in `streams`; storage is not."""
+"""EventStore, the façade that applications and the command line call."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class Appended(list[StoredEvent]):
-    """The stored events of an append. `duplicate`: they had been stored before, and nothing was added."""
+    """The stored events of an append. `duplicate`: an earlier append stored them, and this one added nothing."""
 
     duplicate: bool = False
 
@@ -51,7 +51,7 @@ class EventStore:
         self._adapter = adapter
         self._closed = False
         self.appender = Appender(adapter, max_data_bytes)
-        """For those who append in bulk, in units and receipts instead of events; used inside evstore."""
+        """Appends in bulk, in units and receipts instead of events; for use inside evstore."""
 
     def __enter__(self) -> Self:
         return self
@@ -62,11 +62,11 @@ class EventStore:
         self.close()
 
     def initialize(self) -> None:
-        """Make the store if it is not there yet. Anything else at that place is left alone: SchemaError."""
+        """Make the store unless it exists. Raises SchemaError, and changes nothing, if something else is there."""
         self._adapter.initialize()
 
     def close(self) -> None:
-        """Free everything; subscriptions end. Closing twice is fine."""
+        """Free all resources and end subscriptions. Closing twice is fine."""
         self._closed = True
         self._adapter.close()
 
@@ -167,7 +167,7 @@ class EventStore:
         return read()
 
     def _narrowed(self, page: Page, where: Filter) -> Page | None:
-        """End at the head of now, so that a replay ends while others append; begin where the time does."""
+        """The part of a range up to the present head and within the times of the filter, None if it is empty."""
         head = self._adapter.head(-1, 0)
         low, high = page.low, min(page.high, head)
         if where.since_us is not None or where.until_us is not None:
@@ -196,7 +196,7 @@ class EventStore:
         """
         from evstore.reading.following import Patience, follow_log, follow_stream
 
-        self._adapter.head(-1, 0)  # a store that is closed already is an error here, later it is the end
+        self._adapter.head(-1, 0)  # a store closed already is an error; closing it later ends the subscription
         cursor = range_of(after, None, False).low - 1
         patience = Patience(timeout, deadline)
         if stream_id is None:
@@ -210,7 +210,7 @@ class EventStore:
         return (event for events, _ in pages for event in events)
 
     def get(self, event_id: str | UUID) -> StoredEvent:
-        """The event with this id, else EventNotFoundError."""
+        """The event with this id. Raises EventNotFoundError."""
         wanted = normalize_id(event_id)
         found = self._adapter.get([wanted])
         if not found:
@@ -218,7 +218,7 @@ class EventStore:
         return found[0]
 
     def get_many(self, ids: Iterable[str | UUID]) -> dict[str, StoredEvent]:
-        """The events that have these ids, by id and in their order; those that are not there are left out."""
+        """The events with these ids, by id, in the order given; absent events are left out."""
         wanted = [normalize_id(each) for each in ids]
         pages = (wanted[at : at + MOST_IN_PAGE] for at in range(0, len(wanted), MOST_IN_PAGE))
         found = {event.id: event for page in pages for event in self._adapter.get(page)}
@@ -231,7 +231,7 @@ class EventStore:
     # --- lists and facts ---
 
     def stream_info(self, stream_id: str) -> StreamInfo:
-        """Version, category and times of a stream, else StreamNotFoundError."""
+        """Version, category and times of a stream. Raises StreamNotFoundError."""
         check_stream_id(stream_id)
         found = self._adapter.stream(stream_id)
         if found is None:
@@ -255,7 +255,7 @@ class EventStore:
         return names_of(lambda page: self._adapter.types(page, category), prefix)
 
     def info(self) -> StoreInfo:
-        """What the store is, where it lies, how much it holds."""
+        """The kind, location and size of the store."""
         return self._adapter.info()
 
     # --- keeping ---
@@ -268,10 +268,10 @@ class EventStore:
         engine: bool = False,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Verification:
-        """Whether the store contradicts itself, as of the head it has when the first finding is asked for.
+        """A verification of the store as of the head at its start. Iterate it for the findings.
 
-        `expect`: the digest that an earlier verification told. `engine`: also with the engine's own check.
-        `on_progress` hears, page after page, how many positions are done, and how many there are.
+        `expect`: the digest of an earlier verification. `engine`: run the engine's own check as well.
+        `on_progress` receives, page by page, the positions done and the positions in all.
         """
         from evstore.verifying.plain import audits_of
         from evstore.verifying.verification import Verification
@@ -280,9 +280,9 @@ class EventStore:
         return Verification(*parts, after=after, expect=expect, engine=engine, on_progress=on_progress)
 
     def backup(self, path: str | PathLike[str], *, force: bool = False) -> Backup:
-        """Copy the store, while it is in use, to a new file; with `force` also over another.
+        """Copy the store to a new file while it is in use; `force` replaces an existing file.
 
-        Raises UnsupportedError where that is not evstore's to do.
+        Raises UnsupportedError if the engine has its own tool for that.
         """
         copy = getattr(self._adapter, "backup", None)
         if copy is None:

@@ -1,7 +1,7 @@
-"""From one store to another, lossless: what was printed is stored again as it was.
+"""Lossless import of a log that another store printed.
 
-An import goes in batches, each one unit: whole or not at all, at the positions and versions that the events had,
-or not at all. What is stored already is passed over, so that an import that was interrupted is simply run again.
+Each batch is one unit: stored whole, at the positions and versions that its events had, or not at all.
+Events that are stored already are skipped, so that an interrupted import is simply run again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ BATCH_CHARACTERS: Final = 4 * 1024 * 1024
 
 
 class Arrival(NamedTuple):
-    """An event as it was stored elsewhere, checked, and where it comes from, as `events.ndjson:3`."""
+    """An event stored elsewhere, checked, with its source, such as `events.ndjson:3`."""
 
     place: str
     stored: StoredEvent
@@ -44,14 +44,14 @@ class Arrival(NamedTuple):
 
 
 class Imported(NamedTuple):
-    """What came of a batch."""
+    """The counts of a batch."""
 
     stored: int
     skipped: int
 
 
 def arrival(preparing: Preparing, place: str, stored: StoredEvent) -> Arrival:
-    """The event, checked by every rule of an append. Raises InvalidInputError."""
+    """The event after every check of an append. Raises InvalidInputError."""
     try:
         check_stream_id(stored.stream_id)
         if not (0 < stored.version <= MAX_VERSION and 0 < stored.global_position <= MAX_VERSION):
@@ -64,7 +64,7 @@ def arrival(preparing: Preparing, place: str, stored: StoredEvent) -> Arrival:
 
 
 def import_events(store: EventStore, arrivals: Iterable[Arrival], *, renumber: bool = False) -> Iterator[Imported]:
-    """Store the events in their order, keeping ids, times, positions and versions; yield what came of each batch.
+    """Store the events in their order, keeping ids, times, positions and versions; yield the counts of each batch.
 
     Raises what an append raises, PositionConflictError and ConcurrencyError where positions or versions would not
     come out as they were, as those of a log with gaps; the batches before are stored then. With `renumber` the
@@ -79,7 +79,7 @@ def _batches(arrivals: Iterable[Arrival]) -> Iterator[list[Arrival]]:
     ids: set[str] = set()
     characters = 0
     for found in arrivals:
-        # An id that comes again must find the first one stored.
+        # An id that comes again must find its first event stored.
         if len(batch) == BATCH_EVENTS or characters > BATCH_CHARACTERS or found.stored.id in ids:
             yield batch
             batch, characters = [], 0
@@ -104,11 +104,11 @@ def _stored(store: EventStore, batch: Sequence[Arrival], renumber: bool) -> Impo
             return Imported(len(new), len(batch) - len(new))
         if isinstance(outcome, EvstoreError) and not isinstance(outcome, EventIdConflictError):
             raise _placed(outcome, _refused(new, outcome)) if isinstance(outcome, ConflictError) else outcome
-        # Somebody else imports the same; now it can be found.
+        # Another process imports the same events; the next round finds them.
 
 
 def _is_stored(found: Arrival, known: Mapping[str, StoredEvent], renumber: bool) -> bool:
-    """Whether the event is in the store already. Raises EventIdConflictError if it is another, or elsewhere."""
+    """True if the store holds the event. Raises EventIdConflictError if its id belongs elsewhere."""
     there = known.get(found.stored.id)
     if there is None:
         return False
@@ -125,7 +125,7 @@ def _is_stored(found: Arrival, known: Mapping[str, StoredEvent], renumber: bool)
 
 
 def _check_positions(store: EventStore, new: Sequence[Arrival]) -> None:
-    """Raise at a gap. Where the log ends is looked at by the append, and here only if it is refused anyway."""
+    """Raise PositionConflictError at a gap. The append itself checks the end of the log."""
     for one, other in pairwise(new):
         if other.stored.global_position != one.stored.global_position + 1:
             following = store.head() + 1
@@ -136,7 +136,7 @@ def _check_positions(store: EventStore, new: Sequence[Arrival]) -> None:
 
 
 def _refused(new: Sequence[Arrival], refused: ConflictError) -> Arrival:
-    """What an append was refused for."""
+    """The arrival that caused the refusal."""
     if isinstance(refused, ConcurrencyError):
         for each in new:
             if (each.stored.stream_id, each.stored.version) == (refused.stream_id, refused.expected + 1):

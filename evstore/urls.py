@@ -1,4 +1,4 @@
-"""What may be shown of a database URL."""
+"""The part of a database URL that may be shown."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from typing import Final
 from urllib.parse import unquote
 
-# A user, a password, hosts with ports, a path and parameters, each without the characters that end it: whatever is
-# not of this form may hold a password anywhere.
+# User, password, hosts with ports, path and parameters, each without the characters that end it. A text of
+# another form may hold a password anywhere.
 _HOST = r"(?:\[[0-9A-Fa-f:.%]*\]|[A-Za-z0-9._~%-]*)(?::[0-9]*)?"
 URL: Final = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:(?P<user>[^:@/?#\s]*)(?::(?P<password>[^:@/?#\s]*))?@)?"
@@ -21,12 +21,12 @@ _SAID = re.compile(
 
 
 def is_secret(parameter: str) -> bool:
-    """Whether the parameter of a URL, as it is written there, holds what nobody may see."""
+    """True if this parameter of a URL holds a secret."""
     return _SECRET.search(unquote(parameter)) is not None
 
 
 def redacted(url: str) -> str:
-    """The URL without what is secret in it; of one that is malformed no more than its scheme."""
+    """The URL without its secrets; of a malformed URL the scheme alone."""
     found = URL.fullmatch(url)
     if found is None:
         scheme, colon, _ = url.partition(":")
@@ -44,5 +44,5 @@ def redacted(url: str) -> str:
 
 
 def looks_like_postgres(said: str) -> bool:
-    """Whether what has no scheme, so that it would be a file's path, was meant for PostgreSQL."""
+    """True if a text without a scheme, which would be a path, was meant for PostgreSQL."""
     return _SAID.match(said) is not None

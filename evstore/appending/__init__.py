@@ -1,1 +1,1 @@
-"""From events and bytes to units that can be stored, and from outcomes to what they mean."""
+"""Preparation of events and units, and the meaning of outcomes."""

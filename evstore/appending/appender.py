@@ -50,7 +50,7 @@ class Appender:
     def submit(self, units: Sequence[Append]) -> list[Receipt | Duplicate | EvstoreError]:
         """Append the units, each judged as if alone, in one durable commit, and answer each.
 
-        Raises where nothing is known to be stored.
+        Raises if no unit is known to be stored.
         """
         outcomes = self._adapter.append(units)
         return [judge(self._adapter, unit, each) for unit, each in zip(units, outcomes, strict=True)]
@@ -58,7 +58,7 @@ class Appender:
     def submit_in_order(self, units: Sequence[Append]) -> Iterator[Receipt | Duplicate]:
         """Append units of one event each, as if one after the other, though they share commits.
 
-        Yields what is durable. The first that is refused is raised, and none after it was made.
+        Yields the outcomes of durable units. The first refusal is raised, and no later unit is appended.
         """
         return append_in_order(self._adapter, units)
 

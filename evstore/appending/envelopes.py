@@ -1,4 +1,4 @@
-"""Envelopes: events with their names, as files and pipes bring them.
+"""Envelopes: events with type and, if given, stream, as files and pipes bring them.
 
 Payloads are sliced out of the text by msgspec, not parsed.
 """
@@ -20,7 +20,7 @@ from evstore.model.versions import expected_version
 
 
 class Envelope(NamedTuple):
-    """An event on its way in, and where it wants to go; absent members are None."""
+    """An event on its way in, with its stream and expected version; absent members are None."""
 
     type: str
     data: KeptJson
@@ -37,7 +37,7 @@ class _Envelope(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     id: str | UnsetType = UNSET
     stream_id: str | UnsetType = UNSET
     expected_version: Raw | UnsetType = UNSET
-    # What only the store sets: taken, so that what was read can be appended, and ignored.
+    # Set by the store alone: accepted, so that a line that was read can be appended, and ignored.
     version: Raw | UnsetType = UNSET
     global_position: Raw | UnsetType = UNSET
     timestamp: Raw | UnsetType = UNSET
@@ -52,7 +52,7 @@ _KNOWN: Final = (*_APPENDABLE, "version", "globalPosition", "timestamp")
 
 
 def envelope_from_json(value: bytes, max_data_bytes: int = MAX_DATA_BYTES) -> Envelope:
-    """Read `{"type","data","metadata"?,"id"?,"streamId"?,"expectedVersion"?}`, else InvalidInputError."""
+    """Read `{"type","data","metadata"?,"id"?,"streamId"?,"expectedVersion"?}`. Raises InvalidInputError."""
     try:
         found = decode(_envelopes, value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -68,19 +68,19 @@ def envelope_from_json(value: bytes, max_data_bytes: int = MAX_DATA_BYTES) -> En
     )
 
 
-def _expected(said: bytes) -> int:
-    if _WHOLE_NUMBER.fullmatch(said):
-        return expected_version(int(said))
+def _expected(text: bytes) -> int:
+    if _WHOLE_NUMBER.fullmatch(text):
+        return expected_version(int(text))
     try:
-        return expected_version(_word.decode(said))
+        return expected_version(_word.decode(text))
     except msgspec.DecodeError:
-        raise InvalidVersionError(said[:40].decode(errors="replace")) from None
+        raise InvalidVersionError(text[:40].decode(errors="replace")) from None
     except UnicodeDecodeError:
         raise InvalidInputError('"expectedVersion" is not UTF-8') from None
 
 
 def _explain(value: bytes, error: Exception) -> NoReturn:
-    """Say what is wrong with an envelope that could not be read; the slow way, taken once."""
+    """Raise the error that explains why an envelope cannot be read; slow, and used once."""
     members = members_of("an event", value, error)
     for key in members:
         if key not in _KNOWN:

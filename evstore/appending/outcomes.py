@@ -1,5 +1,5 @@
-"""What became of an append: its events as they are stored now, or as they were first stored if its ids are there
-already. That is judged on the stored events, in pages."""
+"""The outcome of an append: its events as they are stored now, or as they were first stored if the store holds
+its ids already. The stored events decide, page by page."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Duplicate(NamedTuple):
     last: StoredEvent
     size: int
     flagged: bool
-    """An earlier append stored them; else it was a try of this one, whose answer was lost."""
+    """True if an earlier append stored them; False if a try of this append did, whose answer was lost."""
 
 
 def stored_events(unit: Append, receipt: Receipt) -> Iterator[StoredEvent]:
-    """The unit's events as its receipt says that they are stored."""
+    """The unit's events with the numbers of its receipt."""
     position = receipt.first_position
     for (stream_id, events, _), first in zip(unit.writes, receipt.first_versions, strict=True):
         for version, event in enumerate(events, first):
@@ -56,7 +56,7 @@ def look_up(adapter: Adapter, writes: Iterable[PreparedWrite]) -> Iterator[Found
 def _in_pages(
     events: Iterator[tuple[PreparedWrite, PreparedEvent]],
 ) -> Iterator[list[tuple[PreparedWrite, PreparedEvent]]]:
-    """As many as may be looked up at once: what is stored under their ids is about as long as they are."""
+    """Groups that may be looked up at once: the stored events are about as long as these."""
     some, characters = [], 0
     for pair in events:
         some.append(pair)
@@ -69,9 +69,9 @@ def _in_pages(
 
 
 def first_stored(adapter: Adapter, unit: Append, stored_id: str) -> Iterator[StoredEvent]:
-    """The unit's events as first stored, else EventIdConflictError. `stored_id`: an id of it that is stored.
+    """The unit's events as first stored. Raises EventIdConflictError. `stored_id`: one of its ids that is stored.
 
-    Where they cannot be looked up, nobody knows whether they are this unit's, or a try of it that was lost.
+    If the lookup fails, the outcome is unknown: a lost try of this unit may have stored them.
     """
     try:
         yield from check_ids(stored_id, look_up(adapter, unit.writes))
@@ -80,7 +80,7 @@ def first_stored(adapter: Adapter, unit: Append, stored_id: str) -> Iterator[Sto
 
 
 def outcome_unknown(units: Sequence[Append]) -> AppendOutcomeUnknownError:
-    """The error for units of which nobody knows whether they are stored."""
+    """The error for units whose outcome is unknown."""
     return AppendOutcomeUnknownError([each for unit in units for each in unit.ids()])
 
 
@@ -107,10 +107,10 @@ def _duplicate(unit: Append, stored: Iterator[StoredEvent], after_lost_answer: b
 
 
 def append_in_order(adapter: Adapter, units: Sequence[Append]) -> Iterator[Receipt | Duplicate]:
-    """Append units one after the other, each as if alone, though they share commits; what is yielded is durable.
+    """Append units in order, each as if alone, though they share commits; yield the outcomes of durable units.
 
-    The first that is refused is raised, and none after it was made. Where one was stored before, the next
-    probably were, too: those are looked up together instead of being tried one by one.
+    The first refusal is raised, and no later unit is appended. After a unit that was stored before, the next
+    are probably stored as well: they are looked up together instead of being tried singly.
     """
     at = 0
     while at < len(units):
@@ -132,7 +132,7 @@ def append_in_order(adapter: Adapter, units: Sequence[Append]) -> Iterator[Recei
 def _leading(adapter: Adapter, units: Sequence[Append], after_lost_answer: bool) -> Iterator[Duplicate]:
     """The first units, of one event each, that are stored already.
 
-    If the answer to an earlier one was lost, so was theirs: one call had sent them together.
+    If the answer to an earlier unit was lost, so was theirs: one call had sent them together.
     """
     pairs = look_up(adapter, (write for unit in units for write in unit.writes))
     done = 0
@@ -153,7 +153,7 @@ def split_stored(
 ) -> Iterator[tuple[PreparedWrite, StoredEvent | None]]:
     """Each write of one event, with the event as first stored if it is stored and the same.
 
-    Raises EventIdConflictError where an id holds something else.
+    Raises EventIdConflictError where an id belongs to another event.
     """
     for write, event, found in look_up(adapter, writes):
         if found is not None:
@@ -163,7 +163,7 @@ def split_stored(
 
 
 def check_ids(stored_id: str, pairs: Iterable[Found]) -> Iterator[StoredEvent]:
-    """Yield the events as first stored if the append is a retry, else raise EventIdConflictError.
+    """Yield the events as first stored if the append is a retry. Raises EventIdConflictError.
 
     `stored_id` is one of the append's ids that is stored; `pairs` are all its events in order, each with its
     write and with the stored event of the same id. It is a retry if all ids are stored: each write's in its
@@ -185,7 +185,7 @@ def check_ids(stored_id: str, pairs: Iterable[Found]) -> Iterator[StoredEvent]:
 
 
 def check_same(stream_id: str, event: PreparedEvent, found: StoredEvent) -> None:
-    """Raise EventIdConflictError unless this is the event that is stored."""
+    """Raise EventIdConflictError unless the stored event is this event."""
     from evstore.jsontext.judging import same_json
 
     if found.stream_id != stream_id:

@@ -1,6 +1,6 @@
 """The checks of an event, and the only maker of a PreparedEvent.
 
-What reaches an adapter has passed here: the type says so, and no flag does.
+Every event that reaches an adapter has passed this module: its type proves that, no flag does.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 
 class Preparing:
-    """Prepares events that share a default metadata. `max_data_bytes` bounds the data of an event given whole."""
+    """A maker of prepared events that share default metadata. `max_data_bytes` bounds data given to `event`."""
 
     def __init__(self, default: Metadata | None = None, max_data_bytes: int | None = None) -> None:
         self._default = default
         self._max_data_bytes = max_data_bytes
-        # Events of one append mostly share their metadata, so the last one need not be judged again.
+        # Events of one append mostly share their metadata, so the latest is not judged again.
         self._last: Metadata | None = None
         self._merged = NO_METADATA
         self._merged_json = ""
 
     def event(self, event: EventData, made_id: str | None = None) -> PreparedEvent:
-        """The event as it can be stored. `made_id` is for an event that brings none. Raises InvalidInputError."""
+        """The prepared event. `made_id` serves an event without an id. Raises InvalidInputError."""
         if not isinstance(event, EventData):
             raise InvalidInputError(f"an event is an EventData, not {type(event).__name__}")
         from evstore.jsontext.judging import MAX_DATA_BYTES, check_json
@@ -52,7 +52,7 @@ class Preparing:
         id: str | None = None,
         made_id: str | None = None,
     ) -> PreparedEvent:
-        """The same for data that was judged where it was read."""
+        """The prepared event of data whose text was judged at reading. Raises InvalidInputError."""
         check_name("event type", type)
         return self._complete(type, data, metadata, id, made_id)
 
@@ -75,7 +75,7 @@ class Preparing:
 
 
 def prepared_again(fields: Sequence[Any]) -> PreparedEvent:
-    """A PreparedEvent out of its fields, which waited somewhere else than in memory."""
+    """The PreparedEvent with these fields, which waited outside memory."""
     return PreparedEvent._make(fields)
 
 
@@ -86,7 +86,7 @@ def unit_of(
     key: str | None = None,
     max_data_bytes: int | None = None,
 ) -> Append:
-    """Check and complete an append without making it. Raises InvalidInputError.
+    """A complete unit of checked events; nothing is appended. Raises InvalidInputError.
 
     `metadata` is the default of each event. A `key` makes the ids of events that have none.
     """

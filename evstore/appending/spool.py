@@ -1,4 +1,4 @@
-"""A large append on its way: checked once, iterated as often as needed, in little memory."""
+"""A large append in little memory: checked once, iterated as often as needed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from evstore.port import PreparedEvent, PreparedWrite
 
 IN_MEMORY: Final = 8 * 1024 * 1024
-"""Bytes of text kept in memory; beyond, everything waits in a temporary file that has no name."""
+"""Bytes of text kept in memory; beyond that, all events wait in a temporary file without a name."""
 
 
 class Spool:
-    """Writes of one checked event each, in order."""
+    """Writes of one prepared event each, in order."""
 
     ids_are_new: bool = False
     """As in `Append`."""
@@ -35,8 +35,8 @@ class Spool:
         return self._length
 
     def add(self, write: PreparedWrite, *, given_id: bool, new_id: bool = False) -> None:
-        """Take a write whose one event is checked. `given_id`: its id was not made here, so it may come twice;
-        `new_id`: it was made for this append alone."""
+        """Add a write of one event. `given_id`: its id comes from outside, so it may come twice; `new_id`: its id
+        was made for this append alone."""
         (event,) = write.events
         if given_id:
             number = int(event.id.replace("-", ""), 16)
@@ -84,16 +84,16 @@ class Spool:
     def close(self) -> None:
         """Free the file."""
         if self._file is not None:
-            with suppress(OSError):  # what it could not take before, it cannot take now
+            with suppress(OSError):  # a file that refused bytes may refuse the rest at closing
                 self._file.close()
 
     def events(self) -> Events:
-        """The events alone, of a spool whose writes are all to one stream."""
+        """The events of a spool whose writes all go to one stream."""
         return Events(self)
 
 
 class Events:
-    """A view on a spool."""
+    """The events of a spool, as a view."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool

@@ -26,7 +26,7 @@ class MetadataFields(NamedTuple):
 
 
 class StoredFields(NamedTuple):
-    """The members of a stored event as they stand on its line."""
+    """The members of a stored event as its line holds them."""
 
     id: str
     stream_id: str
@@ -58,7 +58,7 @@ class _Stored(msgspec.Struct, rename="camel"):
 
 
 class _Known(_Stored, rename="camel", forbid_unknown_fields=True):
-    """The same without anything else."""
+    """The same members, and no other key."""
 
 
 METADATA_KEYS: Final = _Metadata.__struct_encode_fields__
@@ -70,7 +70,7 @@ _members = msgspec.json.Decoder(dict[str, Raw])
 
 
 def metadata_fields(text: str | bytes) -> MetadataFields:
-    """The members of metadata, else InvalidPayloadError."""
+    """The members of metadata. Raises InvalidPayloadError."""
     try:
         found = decode(_metadata, text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -79,12 +79,12 @@ def metadata_fields(text: str | bytes) -> MetadataFields:
 
 
 def stored_fields(line: str | bytes) -> StoredFields:
-    """The members of a line that evstore printed, else InvalidPayloadError; keys not known are ignored."""
+    """The members of a line that evstore printed; unknown keys are ignored. Raises InvalidPayloadError."""
     return _fields(_stored, line)
 
 
 def stored_fields_and_unknown(line: str | bytes) -> tuple[StoredFields, list[str]]:
-    """The same, and the keys that this evstore does not know."""
+    """The same members, and the unknown keys."""
     try:
         return _fields(_known, line), []
     except InvalidPayloadError:
@@ -112,7 +112,7 @@ def _fields(decoder: msgspec.json.Decoder[Any], line: str | bytes) -> StoredFiel
 
 
 def members_of(what: str, text: str | bytes, error: Exception) -> dict[str, Raw]:
-    """The members of an object that could not be read otherwise, to explain `error`; else InvalidPayloadError."""
+    """The members of an object whose decoding failed with `error`. Raises InvalidPayloadError."""
     try:
         return _members.decode(text)
     except msgspec.ValidationError:

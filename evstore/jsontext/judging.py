@@ -1,4 +1,4 @@
-"""JSON as text: what is accepted, and how it is kept. The only place that judges a payload.
+"""The rules of JSON text: accepted grammar, limits, and the stored form. No other module judges a payload.
 
 A payload is never parsed and printed again: key order, duplicate keys, escapes and the spelling of numbers
 come back exactly as they went in. msgspec judges the grammar (RFC 8259, no NaN, no lone surrogates) without
@@ -16,12 +16,12 @@ import msgspec
 from evstore.errors import InvalidPayloadError
 
 MAX_DEPTH: Final = 512
-"""Arrays and objects inside each other."""
+"""The deepest nesting of arrays and objects."""
 MAX_DATA_BYTES: Final = 16 * 1024 * 1024
-"""One event's data, as UTF-8, unless the store was connected with another limit."""
+"""The default limit of one event's data, in bytes of UTF-8."""
 
 NO_LIMIT: Final = 2**63
-"""A limit of bytes for what is stored already."""
+"""The limit for payloads that are stored already."""
 
 KeptJson = NewType("KeptJson", str)
 """One JSON value as evstore stores it. Only `check_json` and `keep_json` make one."""
@@ -39,7 +39,7 @@ _STRING_OR_SPACE = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")|[ \t\r\n]+')
 
 
 def check_json(text: str, max_bytes: int = MAX_DATA_BYTES) -> KeptJson:
-    """One JSON value as evstore stores it: on one line, otherwise as given. Else InvalidPayloadError."""
+    """The stored form of one JSON value: on one line, otherwise as given. Raises InvalidPayloadError."""
     if not isinstance(text, str):
         raise InvalidPayloadError(f"data is JSON text, not {type(text).__name__}")
     try:
@@ -50,7 +50,7 @@ def check_json(text: str, max_bytes: int = MAX_DATA_BYTES) -> KeptJson:
 
 
 def raw_value(value: bytes) -> bytes:
-    """Exactly one JSON value without the white space around it, judged by the grammar."""
+    """The bytes of exactly one JSON value, without white space around it. Raises InvalidPayloadError."""
     try:
         return bytes(decode(_decoder, value))
     except (msgspec.DecodeError, RecursionError) as error:
@@ -58,7 +58,7 @@ def raw_value(value: bytes) -> bytes:
 
 
 def keep_json(value: bytes, max_bytes: int = MAX_DATA_BYTES) -> KeptJson:
-    """The stored form of one value that the grammar has admitted already."""
+    """The stored form of one value whose grammar was judged already. Raises InvalidPayloadError."""
     try:
         text = value.decode()
     except UnicodeDecodeError as error:
@@ -74,9 +74,9 @@ def keep_json(value: bytes, max_bytes: int = MAX_DATA_BYTES) -> KeptJson:
 
 
 def decode(decoder: msgspec.json.Decoder[T], value: str | bytes) -> T:
-    """What the decoder makes of the text, however deep in calls the caller is.
+    """The decoded value, also for a caller who has little stack left.
 
-    The parser shares the limit of Python's stack with whoever calls it; a thread has a stack of its own.
+    The parser shares the limit of Python's stack with its caller; a thread has a stack of its own.
     """
     try:
         return decoder.decode(value)
@@ -88,19 +88,19 @@ def decode(decoder: msgspec.json.Decoder[T], value: str | bytes) -> T:
 
 
 def same_json(one: str, other: str) -> bool:
-    """Whether two valid JSON texts are the same but for white space between tokens."""
+    """True if two valid JSON texts differ at most in white space between tokens."""
     return one == other or _without_space(one) == _without_space(other)
 
 
 def parse_json(text: str) -> Any:
-    """The value of a stored text, as Python's own json module reads it."""
+    """The value of a stored text as Python's json module reads it."""
     import json
 
     return json.loads(text)
 
 
 def member(text: str, key: str) -> str | None:
-    """The text of an object's member (the last one of that name) or of an array's (by index from 0)."""
+    """The text of a member: of an object by key (the last of that name), of an array by index from 0."""
     try:
         if text.startswith("{"):
             found = decode(_object, text).get(key)
@@ -109,13 +109,13 @@ def member(text: str, key: str) -> str | None:
             found = values[int(key)] if int(key) < len(values) else None
         else:
             found = None
-    except msgspec.DecodeError:  # what is stored was judged before; somebody else wrote this
+    except msgspec.DecodeError:  # evstore stores valid JSON alone; another program wrote this text
         return None
     return None if found is None else bytes(found).decode()
 
 
 def describe(error: Exception) -> str:
-    """What msgspec says of malformed JSON, in evstore's words."""
+    """The fault that msgspec found, in evstore's words."""
     if isinstance(error, RecursionError):
         return f"it is nested deeper than {MAX_DEPTH}"
     if isinstance(error, UnicodeDecodeError):

@@ -1,7 +1,7 @@
-"""A sequence of JSON values out of a stream of bytes, whatever its layout.
+"""A splitter of byte streams into JSON values, for every layout.
 
-NDJSON, pretty-printed, concatenated, arrays (flattened one level), byte order mark and CRLF: found out
-without a flag. This module finds where values begin and end; whether a value is JSON is for its reader.
+NDJSON, pretty-printed, concatenated, arrays (flattened one level), byte order mark and CRLF are recognised
+without a flag. This module finds the ends of values; their reader judges them.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ T = TypeVar("T")
 _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
 _BETWEEN_OBJECTS = re.compile(rb"}[ \t\r]*{")
-# Everything that matters for finding the end of an array or an object; strings are passed over whole.
+# The tokens that decide where an array or an object ends; strings are skipped whole.
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}"]', re.DOTALL)
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _SCALAR_END = re.compile(rb"[ \t\r\n,\[\]{}\"]")
 
 
 def read_values(lines: Iterable[bytes], name: str, read: Callable[[bytes], T]) -> Iterator[tuple[int, T]]:
-    """Yield each value's line number (from 1) and what `read` makes of it.
+    """Yield each value's line number (from 1) and the result of `read`.
 
     `lines` are a file's lines with their breaks, `name` stands in messages. An InvalidInputError of `read`
-    is raised again with its place before it: `events.ndjson:3: missing "type"`.
+    gets its source, so that it reads `events.ndjson:3: missing "type"`.
     """
     values = Values(name, read)
     yield from values.feed(lines)
@@ -37,7 +37,7 @@ def read_values(lines: Iterable[bytes], name: str, read: Callable[[bytes], T]) -
 
 
 class Values(Generic[T]):
-    """The same for input that comes in pieces."""
+    """A splitter for input that arrives in pieces."""
 
     def __init__(self, name: str, read: Callable[[bytes], T]) -> None:
         self._name = name
@@ -46,7 +46,7 @@ class Values(Generic[T]):
         self._scanner = _Scanner()
 
     def feed(self, lines: Iterable[bytes]) -> Iterator[tuple[int, T]]:
-        """The values that are whole after these lines."""
+        """The values that these lines complete."""
         scanner = self._scanner
         for line in lines:
             self._number += 1
@@ -55,7 +55,7 @@ class Values(Generic[T]):
                 try:
                     value = self._read(stripped)
                 except InvalidInputError as error:
-                    # Odd layouts can look whole; the fault is real if the scanner takes this for one value, too.
+                    # An odd layout can look whole. The fault is real if the scanner finds the same single value.
                     scanner.feed(text, self._number)
                     if scanner.found == [(self._number, stripped)]:
                         error.place = f"{self._name}:{self._number}"
@@ -68,7 +68,7 @@ class Values(Generic[T]):
             yield from self._found()
 
     def end(self) -> Iterator[tuple[int, T]]:
-        """What the end of the input completes, or leaves incomplete."""
+        """The values that the end of the input completes. Raises InvalidInputError for an incomplete value."""
         self._scanner.end()
         yield from self._found()
 
@@ -95,19 +95,19 @@ def _looks_whole(text: bytes) -> bool:
 
 
 class _Scanner:
-    """Collects lines until they hold whole values; flattens arrays at the top."""
+    """A scanner that collects lines until they hold whole values, and flattens arrays at the top."""
 
     def __init__(self) -> None:
         self.found: list[tuple[int, bytes | None]] = []
         """Line and text of each whole value; None is a misplaced comma of an array at the top."""
-        self._pieces: list[bytes] = []  # the value under way, from its first byte
+        self._pieces: list[bytes] = []  # the incomplete value, from its first byte
         self._start = 0  # the line it began on
         self._depth = 0  # brackets open in it
         self._due = ""  # in an array at the top: "value", "value or ]", ", or ]"; empty outside
 
     @property
     def idle(self) -> bool:
-        """Nothing is under way, so that the next line may be a value of its own."""
+        """True if no value is incomplete, so that the next line may be a value of its own."""
         return not (self._pieces or self._due)
 
     def feed(self, line: bytes, number: int) -> None:
@@ -116,7 +116,7 @@ class _Scanner:
             at = self._inside(line, at) if self._pieces else self._between(line, at, number)
 
     def end(self) -> None:
-        """The input ends: what is under way ends too early, as its reader will say."""
+        """End the input. An incomplete value goes to its reader, which refuses it."""
         if self._pieces:
             self._finish()
         elif self._due:
@@ -129,7 +129,7 @@ class _Scanner:
                 self._depth += 1
             elif mark in b"]}":
                 self._depth -= 1
-            if self._depth == 0 or mark == b'"':  # a quote alone: no string goes over a line's end
+            if self._depth == 0 or mark == b'"':  # a quote alone: a string never spans lines
                 end = token.end() if self._depth == 0 else len(line)
                 self._pieces.append(line[at:end])
                 self._finish()

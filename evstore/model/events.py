@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     T_co = TypeVar("T_co", covariant=True)
 
     class Many(Protocol[T_co]):
-        """What can be counted and iterated as often as needed, and no more: a list, or what lies in a file."""
+        """A sized iterable that may be iterated again and again: a list, or events that wait in a file."""
 
         def __len__(self) -> int: ...
         def __iter__(self) -> Iterator[T_co]: ...
@@ -41,8 +41,8 @@ E = TypeVar("E")
 class EventData:
     """An event to be appended: `data` is any JSON value, `id` a UUID (made by the store when absent).
 
-    The value is turned into text at once, so that changing it afterwards changes nothing here. What the store
-    refuses (NaN, a wrong type, an id that is none) is refused by the append, before anything is written.
+    The value is turned into text at once: a later change of it changes nothing here. What the store
+    refuses (NaN, a wrong type, a malformed id), the append refuses before it writes anything.
     """
 
     type: str
@@ -89,7 +89,7 @@ class EventData:
 
 
 class StoredEvent(NamedTuple):
-    """An event as it is stored, for ever. Read it by name: fields may be added at the end."""
+    """A stored event, which never changes. Read its fields by name: fields may be added at the end."""
 
     id: str
     stream_id: str
@@ -99,7 +99,7 @@ class StoredEvent(NamedTuple):
     version: int
     global_position: int
     timestamp_us: int
-    """Microseconds since 1970-01-01T00:00:00Z: when the event was first stored."""
+    """The moment the event was first stored, in microseconds since 1970-01-01T00:00:00Z."""
 
     @property
     def data(self) -> Any:
@@ -118,7 +118,7 @@ class StoredEvent(NamedTuple):
 
     @property
     def timestamp(self) -> datetime:
-        """When the event was first stored, in UTC."""
+        """The moment the event was first stored, in UTC."""
         return EPOCH + timedelta(microseconds=self.timestamp_us)
 
     def to_json(self) -> str:
@@ -131,7 +131,7 @@ class StoredEvent(NamedTuple):
 
     @classmethod
     def from_json(cls, line: str | bytes) -> StoredEvent:
-        """Read one line of the wire form; keys that are not known are ignored."""
+        """Read one line of the wire form; unknown keys are ignored."""
         from evstore.jsontext.decoding import stored_fields
 
         return cls._of(stored_fields(line))
@@ -155,7 +155,7 @@ class StoredEvent(NamedTuple):
 
     @classmethod
     def from_json_noting(cls, line: str | bytes) -> tuple[StoredEvent, list[str]]:
-        """Read one line of the wire form, and name its keys that are not known."""
+        """Read one line of the wire form, and list its unknown keys."""
         from evstore.jsontext.decoding import stored_fields_and_unknown
 
         found, unknown = stored_fields_and_unknown(line)
@@ -167,7 +167,7 @@ class StoredEvent(NamedTuple):
 
 
 class Write(NamedTuple, Generic[E]):
-    """Events for one stream, and what is expected of it; one part of an atomic append."""
+    """Events for one stream with the expected version; one part of an atomic append."""
 
     stream_id: str
     events: Many[E]

@@ -16,11 +16,11 @@ class StreamInfo(NamedTuple):
     updated_us: int
     last_type: str
     missing: int = 0
-    """Events up to `version` that are not here: of a log that was read from a filtered file."""
+    """The number of events up to `version` that are absent, as after a filtered export."""
 
     @property
     def events(self) -> int:
-        """How many events the stream has."""
+        """The number of events of the stream."""
         return self.version - self.missing
 
 
@@ -41,7 +41,7 @@ class TypeInfo(NamedTuple):
 
 
 class StoreInfo(NamedTuple):
-    """What a store is, where it lies and how much it holds."""
+    """The kind, location and size of a store."""
 
     backend: str
     backend_version: str
@@ -56,9 +56,9 @@ class StoreInfo(NamedTuple):
     durability: Mapping[str, str]
     warnings: tuple[str, ...]
     missing: int = 0
-    """Events up to `head` that are not here: of a log that was read from a filtered file."""
+    """The number of events up to `head` that are absent, as after a filtered export."""
 
     @property
     def events(self) -> int:
-        """How many events the store has."""
+        """The number of events of the store."""
         return self.head - self.missing

@@ -1,4 +1,4 @@
-"""Which events of the log are wanted."""
+"""Filters over the log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Filter(NamedTuple):
-    """Which events of the log are wanted; None asks nothing. Axes are ANDed, members of one are ORed."""
+    """A filter over the log. None admits every event; fields are ANDed, the members of a field are ORed."""
 
     categories: tuple[str, ...] | None = None
     types: tuple[str, ...] | None = None
@@ -18,7 +18,7 @@ class Filter(NamedTuple):
     until_us: int | None = None
 
     def matches(self, event: StoredEvent) -> bool:
-        """The meaning of a filter; every adapter agrees with it."""
+        """True if the filter admits the event. Every adapter agrees with this method."""
         return (
             (self.categories is None or event.category in self.categories)
             and (self.types is None or event.type in self.types)

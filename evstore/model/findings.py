@@ -1,4 +1,4 @@
-"""What a store tells of itself when it is verified, and what is found wrong with it."""
+"""Findings of a verification, and the records that it judges."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
     What: TypeAlias = Literal["category", "type", "stream"]
-    """What has a name."""
+    """The records that have a name."""
 
 
 class Finding(NamedTuple):
-    """Two things in a store that contradict each other, or one that cannot have come from evstore."""
+    """A contradiction in a store, or a record that evstore cannot have written."""
 
     kind: str
-    """One stable word, as `position-gap`."""
+    """A stable word, such as `position-gap`."""
     message: str
     position: int | None = None
-    """The event's, if it is about one."""
+    """The position of the event concerned, if there is an event."""
     stream_id: str | None = None
     advice: str = ""
-    """What to do about it."""
+    """The next step for the operator."""
 
 
 class AuditedEvent(NamedTuple):
-    """An event as it lies there, and what the store knows beside it; None where that is missing.
+    """An event as the database holds it, with the facts its indexes lead to; None where a fact is missing.
 
-    Text that is not UTF-8 comes with its bytes as lone surrogates (`surrogateescape`).
+    Bytes that are not UTF-8 appear as lone surrogates (`surrogateescape`).
     """
 
-    # What StoredEvent has, in its order.
+    # The fields of StoredEvent, in its order.
     id: str
     stream_id: str | None
     type: str | None
@@ -41,48 +41,48 @@ class AuditedEvent(NamedTuple):
     global_position: int
     timestamp_us: int
     category: str | None
-    """By the event's own record."""
+    """The category in the event's own record."""
     stream_category: str | None
-    """By its stream's."""
+    """The category in the record of its stream."""
     found_by_id: int | None
-    """The position of the first event that has this id, as a search for the id finds it."""
+    """The position of the first event that a search for the id finds."""
     found_by_version: int | None
-    """And of the first that has its stream and version."""
+    """The position of the first event that a search for its stream and version finds."""
     predecessor: int | None
-    """And of the one before it in its stream."""
+    """The position of the event with the version before."""
     category_number: int = 1
-    """Where it stands within its category; a store that keeps no such numbers leaves this and the next alone."""
+    """Its number within its category. A store without such numbers keeps both defaults."""
     number_before: int | None = None
-    """The number of the event before it in the category, None if it is the first."""
+    """The number of the previous event of the category, None for the first event."""
     correlation_hash: int | None = None
     in_category: bool = True
-    """Whether it is found among the events of its category, and so are the following."""
+    """True if a search in its category finds it; likewise for the next three fields."""
     in_type: bool = True
     in_timestamp: bool = True
     in_correlation: bool = True
-    """Also if it has no correlation id."""
+    """True as well for an event without a correlation id."""
     strange: Sequence[str] = ()
-    """What is no value that its column can hold, and is left out here."""
+    """The columns whose value has the wrong kind; their fields here hold a placeholder."""
 
 
 class AuditedName(NamedTuple):
-    """A stream, a type or a category as it lies there."""
+    """A stream, a type or a category as the database holds it."""
 
     key: int | str
-    """What the next page goes on behind."""
+    """The cursor after which the next page begins."""
     name: str
     found: int | str | None
-    """The key of the first that a search for the name finds."""
+    """The key of the first record that a search for the name finds."""
     has_events: bool
     category: str | None = None
-    """Of a stream, as are the following."""
+    """The category of a stream; all the following fields concern streams alone."""
     number: int = 1
-    """Where it stands within its category."""
+    """Its number within its category."""
     number_before: int | None = None
     """The next lower number in its category, None if there is none."""
     found_by_number: int | str | None = None
     """The key of the first stream of the category that has this number."""
     in_category: bool = True
-    """Whether it is found among the streams of its category."""
+    """True if a search in its category finds it."""
     strange: Sequence[str] = ()
-    """As of an event."""
+    """As in AuditedEvent."""

@@ -1,4 +1,4 @@
-"""Ids of events: how they are spelled, and how they are made."""
+"""Event ids: their spelling, and their makers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 
 
 def normalize_id(event_id: object) -> str:
-    """The id as it is stored: 36 characters, lower case. Any UUID version is taken."""
+    """The id as it is stored: 36 characters, lower case. Every UUID version is accepted."""
     text = str(event_id).lower()
     if not _UUID.fullmatch(text):
         shown = text if len(text) <= 50 else text[:50] + "…"  # noqa: PLR2004
@@ -23,7 +23,7 @@ def normalize_id(event_id: object) -> str:
 
 
 def new_id() -> str:
-    """A fresh UUIDv7: ids made one after the other are neighbours in the index."""
+    """A fresh UUIDv7. Ids made in succession are neighbours in the index."""
     if sys.version_info >= (3, 14):
         from uuid import uuid7
     else:
@@ -32,13 +32,13 @@ def new_id() -> str:
 
 
 def key_id(stream_id: str, key: str, ordinal: int) -> str:
-    """The id that a caller's key makes for the event at this place (from 1) of an append: a UUIDv5."""
+    """A UUIDv5 of the stream, the caller's key and the event's ordinal (from 1) in its append."""
     from uuid import UUID, uuid5
 
     if not isinstance(key, str) or not key:
         raise InvalidInputError("the key is empty")
     try:
-        # Length first, so that no stream and key together look like another pair.
+        # The length stands first, so that two different pairs of stream and key never make the same text.
         return str(uuid5(UUID(_KEY_NAMESPACE), f"{len(stream_id)}:{stream_id}:{key}:{ordinal}"))
     except UnicodeEncodeError:
         raise InvalidInputError("the key holds a lone surrogate") from None

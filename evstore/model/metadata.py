@@ -25,20 +25,20 @@ IDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What is known about an event beside its data. An empty string or None in an id counts as absent."""
+    """Facts about an event beside its data. An empty string or None in an id counts as absent."""
 
     correlation_id: str | None = None
     causation_id: str | None = None
     user_id: str | None = None
     tenant_id: str | None = None
     custom: Mapping[str, str] = field(default_factory=dict, hash=False)
-    _json: str = field(default="", init=False, compare=False)  # made once: events share their metadata
+    _json: str = field(default="", init=False, compare=False)  # made once, because events share their metadata
 
     def __post_init__(self) -> None:
         for name in IDS.values():
             if getattr(self, name) == "":
                 object.__setattr__(self, name, None)
-        if isinstance(self.custom, Mapping):  # anything else is refused when it is appended
+        if isinstance(self.custom, Mapping):  # the append refuses anything else
             object.__setattr__(self, "custom", MappingProxyType(dict(self.custom)))
 
     def __reduce__(self) -> tuple[type[Metadata], tuple[Any, ...]]:
@@ -50,7 +50,7 @@ class Metadata:
         return f"Metadata({shortened(', '.join(f'{name}={value!r}' for name, value in members.items() if value))})"
 
     def over(self, default: Metadata) -> Metadata:
-        """This metadata, its gaps filled from `default`, field by field and `custom` key by key."""
+        """This metadata with its gaps filled from `default`, field by field, and `custom` key by key."""
         if default == NO_METADATA:
             return self
         own = [getattr(self, name) or getattr(default, name) for name in IDS.values()]
@@ -70,7 +70,7 @@ class Metadata:
 
     @staticmethod
     def from_json(text: str | bytes) -> Metadata:
-        """Read the wire form; another key than the five, or another type, is an InvalidPayloadError."""
+        """Read the wire form. Raises InvalidPayloadError for an unknown key or a wrong type."""
         return _from_json(text)
 
 

@@ -14,12 +14,12 @@ _REFUSED_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def category_of(stream_id: str) -> str:
-    """What stands before the first hyphen; an id without one is its own category."""
+    """The text before the first hyphen; an id without a hyphen is its own category."""
     return stream_id.partition("-")[0]
 
 
 def check_stream_id(stream_id: str) -> None:
-    """Raise InvalidStreamIdError, with the reason, unless the id may name a stream."""
+    """Raise InvalidStreamIdError with the reason unless the id is valid."""
     if not isinstance(stream_id, str):
         raise InvalidStreamIdError(f"a stream id is a string, not {type(stream_id).__name__}")
     if not stream_id:
@@ -42,7 +42,7 @@ def check_name(what: str, name: str) -> None:
 
 def _check_characters(what: str, name: str, most_bytes: int) -> None:
     if len(name) <= most_bytes and name.isascii() and name.isprintable():
-        return  # most names; the rest of the rule in two C calls
+        return  # the whole rule in two C calls, for most names
     error = InvalidStreamIdError if what == "stream id" else InvalidInputError
     refused = _REFUSED_CHARACTER.search(name)
     if refused:

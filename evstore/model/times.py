@@ -1,4 +1,4 @@
-"""Moments as evstore keeps them: microseconds since 1970-01-01T00:00:00Z."""
+"""Moments, kept as microseconds since 1970-01-01T00:00:00Z."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Versions, and what an append may expect of a stream."""
+"""Versions, and the expectations of an append."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ MAX_VERSION: Final = 2**63 - 1
 """Versions and positions are signed 64-bit integers in every database."""
 
 EXPECTED_WORDS: Final = {"any": ANY_VERSION, "no-stream": NO_STREAM, "exists": STREAM_EXISTS}
-"""An expected version in words, as the command line and envelopes say it."""
+"""The words for expected versions on the command line and in envelopes."""
 
 
 def check_expected_version(expected: int) -> None:
-    """Raise InvalidVersionError unless this can be expected of a stream."""
+    """Raise InvalidVersionError unless this is a version or a constant."""
     if type(expected) is not int or not STREAM_EXISTS <= expected <= MAX_VERSION:
         raise InvalidVersionError(expected)
 
 
-def expected_version(said: object) -> int:
-    """An expected version said as a number or a word, else InvalidVersionError."""
-    version = EXPECTED_WORDS.get(said) if isinstance(said, str) else said
+def expected_version(given: object) -> int:
+    """The expected version that a number or a word means. Raises InvalidVersionError."""
+    version = EXPECTED_WORDS.get(given) if isinstance(given, str) else given
     if type(version) is not int:
-        raise InvalidVersionError(said)
+        raise InvalidVersionError(given)
     check_expected_version(version)
     return version
 
 
 def check_version(stream_id: str, expected: int, actual: int) -> None:
-    """Judge an expected version against the stream's version (0: the stream is missing)."""
+    """Raise unless a stream at version `actual` (0: missing) meets the expected version."""
     if expected == ANY_VERSION:
         return
     if expected == STREAM_EXISTS:

@@ -1,7 +1,7 @@
-"""The tail loop: history, then what comes, without a gap or a duplicate between the two.
+"""The loop of subscriptions: history, then live events, without a gap or a duplicate between the two.
 
-There is no moment of change-over. The loop asks for the head, reads up to it, and waits until there is a later
-one; whatever was committed meanwhile is simply part of the next read.
+There is no change-over. The loop asks for the head, reads up to it, and waits for a later head; events
+committed meanwhile are part of the next read.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 WAIT_SECONDS: Final = 1.0
-"""How long one wait lasts, at most, before the loop looks at the clock again."""
+"""The longest wait in seconds before the loop looks at the clock again."""
 LONGEST_PAUSE: Final = 5.0
-"""Seconds between two tries to reach a store that is away."""
+"""The longest pause in seconds between two tries to reach a store."""
 
 
 class Patience(NamedTuple):
-    """How long to wait: `quiet` seconds without an event, and not beyond the monotonic time `deadline`."""
+    """Limits of waiting: `quiet` seconds without an event, and the monotonic time `deadline`."""
 
     quiet: float | None = None
     deadline: float | None = None
@@ -45,13 +45,13 @@ class Patience(NamedTuple):
         return min(quiet, inf if self.deadline is None else self.deadline - now)
 
 
-class _GaveUp(Exception):  # noqa: N818 - what happened; nobody hears of it
+class _GaveUp(Exception):  # noqa: N818 - control flow, never seen outside
     """Patience ended before the store could be reached."""
 
 
 @contextmanager
 def _until_the_end() -> Iterator[None]:
-    """Closing the store is the end of a subscription; going on with it in a forked child is an error."""
+    """End the subscription when the store is closed; raise in a forked child."""
     try:
         yield
     except _GaveUp:
@@ -108,13 +108,13 @@ def _heads(adapter: Adapter, seen: int, patience: Patience) -> Iterator[int]:
             seen = head
             quiet_since = time.monotonic()
             if patience.deadline is not None and quiet_since >= patience.deadline:
-                return  # also where there is always something new
+                return  # also while new events keep coming
         elif patience.left(quiet_since) <= 0:
             return
 
 
 def _reached(patience: Patience, ask: Callable[..., T], *what: Any) -> T:
-    """Ask until the store can be reached, less and less often, or patience ends."""
+    """Ask until the store can be reached, with growing pauses, or patience ends."""
     away_since = time.monotonic()
     pause = 0.1
     while True:

@@ -1,4 +1,4 @@
-"""Adapters speak in bounded pages, callers in ranges, limits and iterators: the way from one to the other."""
+"""Iterators for callers, made of the bounded pages of adapters."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def pages_of(
     limit: int | None,
     at: Callable[[StoredEvent], int],
 ) -> Iterator[list[StoredEvent]]:
-    """The same in pages, none of them empty.
+    """The events of a range in pages, none of them empty.
 
     Pages grow and shrink with the size of the events, so that long payloads do not fill the memory.
     """

@@ -1,4 +1,4 @@
-"""From a caller's words to a filter and a range."""
+"""Filters and ranges from the arguments of a caller."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def filter_of(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Filter:
-    """The filter that a caller's words mean; one name alone is taken for a list of one."""
+    """The filter with these fields. A single name counts as a list of one."""
     return Filter(
         _names_wanted("a category", categories),
         _names_wanted("an event type", types),
@@ -39,7 +39,7 @@ def _names_wanted(what: str, names: Iterable[str] | None) -> tuple[str, ...] | N
 
 
 def searchable(what: str, text: str) -> str:
-    """The text, if a database can be asked for it at all."""
+    """The text, if a database can search for it. Raises InvalidInputError."""
     if not isinstance(text, str):
         raise InvalidInputError(f"{what} is a string, not {type(text).__name__}")
     try:
@@ -50,8 +50,8 @@ def searchable(what: str, text: str) -> str:
 
 
 def range_of(after: int | None, to: int | None, backward: bool) -> Page:
-    """The closed range behind `after` up to `to`."""
-    # Beyond what a database can count there is nothing, and below 1 neither.
+    """The closed range from after `after` up to `to`."""
+    # No database counts further, and no number lies below 1.
     low = min(max(after or 0, 0), MAX_VERSION - 1) + 1
     high = MAX_VERSION if to is None else min(max(to, 0), MAX_VERSION)
     return Page(limit=0, low=low, high=high, backward=backward)

@@ -1,4 +1,4 @@
-"""What to do about a finding."""
+"""The next step for each kind of finding."""
 
 from __future__ import annotations
 
@@ -47,4 +47,4 @@ ADVICE: Final = {
     "engine": f"the disk or the memory may be failing: {_RESTORE}",
     "unreadable": f"the rest was not checked: {_RESTORE}",
 }
-"""What to do, for every kind that is not told with the finding itself."""
+"""The advice for every kind whose findings carry none of their own."""

@@ -1,4 +1,4 @@
-"""What is wrong with one event, or with one name. Pure functions over what a store tells of itself."""
+"""The checks of one event and of one name. Pure functions over audited records."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     Fault = tuple[str, str]
     """Kind and message."""
 
-# The times that can be printed.
+# The range of times that can be printed.
 _FIRST_US: Final = timestamp_us(datetime.min.replace(tzinfo=UTC))
 _LAST_US: Final = timestamp_us(datetime.max.replace(tzinfo=UTC))
 
 
 def line_of(event: AuditedEvent) -> bytes | None:
-    """The line of the event, without its line break; None if it cannot be printed."""
+    """The line of the event without its line break, None if it cannot be printed."""
     printable = not event.strange and event.stream_id is not None and event.type is not None
     if not printable or not _FIRST_US <= event.timestamp_us <= _LAST_US:
         return None
@@ -66,7 +66,7 @@ def _strange(columns: Sequence[str]) -> Fault:
 
 
 def _said(what: str, text: str, error: InvalidPayloadError) -> str:
-    """What an append would have said, if it could have been given this."""
+    """The message of an append that was given this text."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,6 +1,6 @@
-"""What can be told of a store by reading it alone: for adapters that have no `audits` of their own.
+"""Audits made of plain reads, for adapters that have no audits of their own.
 
-What the reads of such an adapter do not show, is not checked.
+A fact that such reads do not show is not checked.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ALL: Final = Filter()
 
 
 def audits_of(adapter: Adapter) -> Audits:
-    """The adapter's own, or what its reads can tell."""
+    """The adapter's own audits, or audits made of its reads."""
     own = getattr(adapter, "audits", None)
     found: Audits = PlainAudits(adapter) if own is None else own()
     return found
@@ -52,7 +52,7 @@ class PlainAudits:
         ]
 
     def _by_version(self, events: Sequence[StoredEvent]) -> dict[tuple[str, int], int]:
-        """The positions of these events and of those before them, as their streams have them."""
+        """The positions of these events and of their predecessors, as their streams show them."""
         found = {}
         for stream_id in {event.stream_id for event in events}:
             versions = [event.version for event in events if event.stream_id == stream_id]

@@ -1,7 +1,7 @@
-"""Does a store hold what evstore has promised? The adapter tells what lies there; all of it is judged here.
+"""The verification of a store against the promises of evstore. The adapter reports records; this module judges.
 
-What was stored up to the head that is found at the start is there for ever, whoever writes meanwhile. Nothing is
-judged beyond it, so that a store under writers is never called damaged.
+Events up to the head at the start stay for ever, also under writers. Nothing is judged beyond that head, so
+that a store under writers is never called damaged.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
     from evstore.port import Adapter, Audits
 
 LOWEST: Final = -(2**63)
-"""What a damaged store may hold as a position."""
+"""The lowest position that a damaged store may hold."""
 _DIGEST = re.compile("([0-9]{1,19}):([0-9a-f]{64})")
 
 
 class Verification:
-    """Iterate it once for the findings; afterwards it tells what they are about."""
+    """A verification. Iterate it once for the findings; its attributes describe them afterwards."""
 
     checked: int = 0
-    """How many events were looked at."""
+    """The number of events checked."""
     head: int = 0
-    """And up to which position."""
+    """The position up to which events were checked."""
     digest: str | None = None
-    """`POSITION:HASH` of the whole log up to the head; None if it was not read from its start, or is not whole."""
+    """`POSITION:HASH` of the log up to the head; None if it was not read from its start, or has gaps."""
     skipped: str = ""
-    """Why the engine's own check was not made."""
+    """The reason why the engine's own check was skipped, if it was."""
     unchecked: str = ""
-    """Why the events and names were not."""
+    """The reason why events and names were not checked, if they were not."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Verification:
         self._hash: bytes | None = None if after else bytes(32)
         self._next = after + 1
         self._failed: dict[str, list[str]] = {}
-        """What could not be read, under the reason."""
+        """The parts that could not be read, by reason."""
 
     def __iter__(self) -> Iterator[Finding]:
         end = None
@@ -108,7 +108,7 @@ class Verification:
                     yield from (Finding(*fault, None, stream_id) for fault in faults_of_name(what, name))
 
     def _log(self, end: CorruptStoreError | None) -> Iterator[Finding]:
-        """`end`: why it cannot be found."""
+        """The findings of the log. `end`: the error if the head cannot be read."""
         yield from self._compared(0)
         if end:
             raise end
@@ -148,7 +148,7 @@ class Verification:
         yield from self._compared(event.global_position)
 
     def _place(self, position: int) -> Iterator[Finding]:
-        """The next event stands at this position."""
+        """The findings of an event at this position."""
         if position > self._next:
             last = position - 1
             lost = f"position {last}" if last == self._next else f"positions {self._next} to {last}"
@@ -162,7 +162,7 @@ class Verification:
         self._next = position + 1
 
     def _compared(self, position: int) -> Iterator[Finding]:
-        """The digest of the log up to here, with the one that is expected."""
+        """The finding if the digest up to this position is not the expected digest."""
         if self._expected is None or self._expected[0] != position:
             return
         expected, self._expected = self._expected[1], None
@@ -182,15 +182,15 @@ class Verification:
 
 
 def _further(what: str, after: Any, key: Any) -> Any:
-    """The key, if it stands behind the one before it; a damaged table could lead around for ever."""
+    """The key, which must follow the previous key: a damaged table could lead round for ever."""
     if after is not None and not key > after:
         raise CorruptStoreError(f"{what} {key} comes behind {what} {after}")
     return key
 
 
-def parse_digest(said: str) -> tuple[int, str]:
-    """Position and hash, else InvalidInputError."""
-    found = _DIGEST.fullmatch(said.lower())
+def parse_digest(text: str) -> tuple[int, str]:
+    """The position and the hash of a digest. Raises InvalidInputError."""
+    found = _DIGEST.fullmatch(text.lower())
     if not found:
-        raise InvalidInputError(f'"{said}" is no digest: a position, a colon and 64 hexadecimal digits')
+        raise InvalidInputError(f'"{text}" is no digest: a position, a colon and 64 hexadecimal digits')
     return int(found[1]), found[2]
