@@ -27,7 +27,7 @@ from evstore.errors import InvalidUrlError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 pytestmark = pytest.mark.sqlite_only("completion looks into the file of a store, and asks no server on its own")
 

@@ -15,7 +15,7 @@ from evstore.cli.exits import CODES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 ID = "01890000-0000-7000-8000-000000000001"
 FULL = Metadata("c", "b", "u", "t", {"k": "v", "\x9b": ""})

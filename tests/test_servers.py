@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from tests import servers
-from tests.servers import another, needs, pgbouncer, replica
+from tests.support import servers
+from tests.support.servers import another, needs, pgbouncer, replica
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.servers import OwnServer, Server
+    from tests.support.servers import OwnServer, Server
 
 
 @pytest.fixture

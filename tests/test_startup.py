@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 # What costs more than the work of a command. Whatever else a command loads, it is none of these.
 HEAVY = {

@@ -12,7 +12,7 @@ from evstore import DeniedError, EventData, InvalidInputError, InvalidUrlError, 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 
 @pytest.fixture

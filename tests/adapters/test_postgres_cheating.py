@@ -8,10 +8,10 @@ import psycopg
 import pytest
 
 from evstore import CorruptStoreError, EventData, SchemaTooNewError, connect
-from tests.adapters.others import a_role
+from tests.support.postgres_roles import a_role
 
 if TYPE_CHECKING:
-    from tests.servers import Server
+    from tests.support.servers import Server
 
 AN_EVENT = [EventData("Placed", {})]
 TABLES = ("events", "streams", "categories", "types")

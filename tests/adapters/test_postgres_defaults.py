@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import psycopg
@@ -16,30 +13,19 @@ import pytest
 from evstore import NO_STREAM, DeniedError, EventData, connect
 from evstore.adapters.postgres.statements import in_schema
 from evstore.adapters.postgres.writing import Batch, _calls
-from tests.adapters.others import a_role, wait_for, waiting, writing
-from tests.servers import another, replica
+from tests.support.postgres_roles import a_role
+from tests.support.postgres_sessions import waiting, writing
+from tests.support.servers import another, replica
+from tests.support.unflushed_appends import AN_EVENT, UNIT, append_unflushed, crashing, given_of
+from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.support.servers import Server
 
-    from evstore import EventStore
-    from tests.servers import OwnServer, Server
-
-AN_EVENT = [EventData("Placed", {})]
 ROUNDS = 500
 ISOLATIONS = ("serializable", "repeatable read")
 LARGE = [EventData("Placed", n) for n in range(1001)]
 """More than goes in one call."""
-UNIT = """
-SELECT evstore.append_unit_v1(
-  stream_ids => %(stream_ids)s::text[], category_names => %(categories)s::text[],
-  expected_versions => %(expected)s::bigint[], sizes => %(sizes)s::integer[], writes => %(writes)s::integer[],
-  ids => %(ids)s::uuid[], type_names => %(types)s::text[], correlation_hashes => %(hashes)s::bigint[],
-  metadatas => %(metadatas)s::json[], datas => %(datas)s::json[], times => %(times)s::bigint[],
-  wanted_position => NULL
-)
-"""
-"""An append that is a part of whatever transaction it is called in."""
 ODD: dict[str, dict[str, object]] = {
     "serializable": {"default_transaction_isolation": "serializable"},
     "repeatable read": {"default_transaction_isolation": "repeatable read"},
@@ -60,13 +46,6 @@ ODD: dict[str, dict[str, object]] = {
     "quiet": {"client_min_messages": "error"},
     "talkative": {"client_min_messages": "debug1"},
 }  # fmt: skip
-
-
-def given_of(store: EventStore, stream_id: str) -> dict[str, list[Any]]:
-    """What an append of one event gives to the server's functions."""
-    batch = Batch()
-    batch.add(store.unit([(stream_id, AN_EVENT, -1)]))
-    return batch.given
 
 
 @pytest.mark.parametrize("settings", ODD.values(), ids=ODD)
@@ -138,26 +117,6 @@ def test_who_reads_in_serializable_transactions_reads_from_a_replica_too(newest:
                     with pytest.raises(DeniedError, match="read replica"):
                         store.append("Order-1", events)
                 assert [event.version for event in store.replay()] == [1]
-
-
-@contextmanager
-def crashing(server: OwnServer) -> Iterator[None]:
-    """At the end everything is killed; and as the writer of the log, which flushes what nobody waited for, is
-    stopped before, what nobody has flushed is lost."""
-    (pid,) = server.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'")[0]
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        server.restart("immediate")
-
-
-def append_unflushed(server: Server, schema: str, given: dict[str, list[Any]]) -> None:
-    """As a writer that dies between its commits leaves it."""
-    with server.connect() as writer, writer.transaction():
-        writer.execute("SET LOCAL synchronous_commit = off")
-        writer.execute(in_schema(UNIT, schema), given)
 
 
 def test_what_was_acknowledged_is_there_after_a_crash_also_where_commits_are_not_synchronous(

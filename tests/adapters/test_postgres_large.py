@@ -19,13 +19,13 @@ from evstore import (
     connect,
 )
 from evstore.adapters.postgres.writing import CHUNK_CHARACTERS, MOST_EVENTS
-from tests.adapters.others import writing
+from tests.support.postgres_sessions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from evstore import EventStore
-    from tests.servers import Server
+    from tests.support.servers import Server
 
 Writes = list[tuple[str, list[EventData], int]]
 

@@ -29,18 +29,19 @@ from evstore.adapters.postgres.errors import UNKNOWN
 from evstore.adapters.postgres.outcomes import Failed, tried
 from evstore.adapters.postgres.writing import MOST_EVENTS
 from evstore.cli.receipts import told_of
-from tests.adapters.others import a_role, wait_for, waiting, writing
-from tests.adapters.proxies import CLIENT, SERVER, Proxy, before_answer, before_call, while_copying
-from tests.adapters.test_postgres_roles import WRITER, grant, revoke
-from tests.faults.variants import Gate, with_a_gate
+from tests.support.changed_procedures import Gate, with_a_gate
+from tests.support.postgres_roles import WRITER, a_role, grant, revoke
+from tests.support.postgres_sessions import waiting, writing
+from tests.support.proxies import CLIENT, SERVER, Proxy, before_answer, before_call, while_copying
+from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from typing import NoReturn
 
     from psycopg import Connection
 
-    from tests.adapters.proxies import Message, Rule
-    from tests.servers import Server
+    from tests.support.proxies import Message, Rule
+    from tests.support.servers import Server
 
 SMALL = 3
 LARGE = MOST_EVENTS * 2 + 1

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from tests.servers import Server
+    from tests.support.servers import Server
 
 EVENTS = {
     "low": 1, "high": 2**63 - 1, "limit": 1000, "types": None, "since": None, "until": None, "stream_id": "Rare-1",

@@ -21,17 +21,17 @@ from evstore import (
     connect,
 )
 from evstore.adapters.postgres.writing import MOST_CHARACTERS, MOST_EVENTS
-from tests.adapters.others import locked, newest_of
-from tests.adapters.proxies import CLIENT, Proxy, before_call
-from tests.adapters.test_postgres_defaults import append_unflushed, crashing, given_of
-from tests.daemons import PATIENCE
-from tests.servers import another, pgbouncer
+from tests.support.postgres_sessions import locked
+from tests.support.proxies import CLIENT, Proxy, before_call
+from tests.support.servers import another, newest_of, pgbouncer
+from tests.support.unflushed_appends import append_unflushed, crashing, given_of
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.adapters.proxies import Message
-    from tests.servers import Server, Servers
+    from tests.support.proxies import Message
+    from tests.support.servers import Server, Servers
 
 SESSIONS = 3
 CLIENTS = 20

@@ -12,43 +12,15 @@ import pytest
 
 from evstore import DeniedError, EventData, connect
 from evstore.adapters.postgres.writing import MOST_EVENTS
-from tests.adapters.others import a_role
-from tests.servers import another
+from tests.support.postgres_roles import ALL_READER, ALL_WRITER, READER, WRITER, a_role, grant, revoke
+from tests.support.servers import another
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from evstore import EventStore
-    from tests.adapters.others import Role
-    from tests.servers import Server
-
-READER = (
-    "USAGE ON SCHEMA {0}",
-    "SELECT ON TABLE {0}.store",
-    "SELECT ON TABLE {0}.events",
-    "SELECT ON TABLE {0}.streams",
-    "SELECT ON TABLE {0}.categories",
-    "SELECT ON TABLE {0}.types",
-)
-# What a writer reads, it reads to find out whether an append whose answer was lost is stored.
-WRITER = (
-    "USAGE ON SCHEMA {0}",
-    "SELECT ON TABLE {0}.store",
-    "SELECT ON TABLE {0}.events",
-    "SELECT ON TABLE {0}.streams",
-    "SELECT ON TABLE {0}.types",
-    "EXECUTE ON PROCEDURE {0}.append_v1",
-    "EXECUTE ON FUNCTION {0}.append_unit_v1",
-    "EXECUTE ON FUNCTION {0}.make_durable_v1",
-    "INSERT ON TABLE {0}.staged",
-    "EXECUTE ON PROCEDURE {0}.append_staged_v1",
-    "EXECUTE ON FUNCTION {0}.append_staged_unit_v1",
-    "EXECUTE ON FUNCTION {0}.sweep_staged_v1",
-)
-
-# The same in the words of the README.
-ALL_READER = ("USAGE ON SCHEMA {0}", "SELECT ON ALL TABLES IN SCHEMA {0}")
-ALL_WRITER = (*ALL_READER, "EXECUTE ON ALL ROUTINES IN SCHEMA {0}", "INSERT ON TABLE {0}.staged")
+    from tests.support.postgres_roles import Role
+    from tests.support.servers import Server
 
 
 @pytest.fixture
@@ -68,15 +40,6 @@ def role(server: Server, schema: str) -> Iterator[Role]:
 
 def some(count: int) -> list[EventData]:
     return [EventData("Placed", n) for n in range(count)]
-
-
-def grant(role: Role, schema: str, *rights: str) -> None:
-    for right in rights:
-        role.server.execute(f"GRANT {right.format(schema)} TO {role.name}")
-
-
-def revoke(role: Role, schema: str, right: str) -> None:
-    role.server.execute(f"REVOKE {right.format(schema)} FROM {role.name}")
 
 
 def read(store: EventStore) -> None:

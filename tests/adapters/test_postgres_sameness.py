@@ -18,11 +18,11 @@ from evstore.testing import variety
 from evstore.testing.asking import accepted, everything, log
 from evstore.testing.builders import an_append, an_event
 from evstore.testing.exactness import DATA, METADATA, NAMES
-from tests.conftest import Command
+from tests.support.command import Command
 
 if TYPE_CHECKING:
     from evstore.adapters.base import Adapter
-    from tests.servers import Server
+    from tests.support.servers import Server
 
 HISTORY = Path(__file__).parents[3] / "shared" / "data" / "git-history.ndjson.gz"
 LINES = 2000

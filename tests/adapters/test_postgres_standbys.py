@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from evstore import DeniedError, EventData, connect
-from tests.adapters.others import newest_of, wait_for
-from tests.servers import another, replica
+from tests.support.servers import another, newest_of, replica
+from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from evstore import EventStore
-    from tests.servers import OwnServer, Replica, Servers
+    from tests.support.servers import OwnServer, Replica, Servers
 
 AN_EVENT = [EventData("Placed", {})]
 LARGE = [EventData("Placed", n) for n in range(1001)]

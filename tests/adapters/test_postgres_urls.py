@@ -14,13 +14,13 @@ import pytest
 
 from evstore import EventData, InvalidUrlError, NotAStoreError, NotInitializedError, UnavailableError, connect
 from evstore.adapters.postgres.place import place_of
-from tests.adapters.others import a_role
-from tests.daemons import free_port
+from tests.support.daemons import free_port
+from tests.support.postgres_roles import a_role
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.servers import Server
+    from tests.support.servers import Server
 
 AN_EVENT = [EventData("Placed", {})]
 PROCESSES = 8

@@ -13,17 +13,17 @@ from uuid import uuid4
 import pytest
 
 from evstore import EventData, StoreBusyError, UnavailableError, connect
-from tests.adapters.others import a_role, locked, newest_of, wait_for, waiting, writing
-from tests.adapters.proxies import Proxy
-from tests.adapters.test_postgres_roles import WRITER, grant
-from tests.daemons import PATIENCE
-from tests.servers import another
+from tests.support.postgres_roles import WRITER, a_role, grant
+from tests.support.postgres_sessions import locked, waiting, writing
+from tests.support.proxies import Proxy
+from tests.support.servers import another, newest_of
+from tests.support.waiting import PATIENCE, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from evstore import EventStore
-    from tests.servers import OwnServer, Server, Servers
+    from tests.support.servers import OwnServer, Server, Servers
 
 AN_EVENT = [EventData("Placed", {})]
 

@@ -30,7 +30,7 @@ from evstore import (
 )
 from evstore.adapters.sqlite.lists import _resets_wal_safely
 from evstore.adapters.sqlite.place import path_of, uri_of
-from tests.conftest import files
+from tests.support.command import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

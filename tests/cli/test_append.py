@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 INPUT = pytest.mark.sqlite_only("the input is understood before a store is asked")
 OWN = pytest.mark.sqlite_only("it names a store of its own")

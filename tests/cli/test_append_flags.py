@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evstore import connect
-from tests.cli.test_append_modes import DATA, envelopes, id_of, objects, stored
+from tests.support.data import DATA, envelopes, id_of, objects, stored
 
 if TYPE_CHECKING:
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 INPUT = pytest.mark.sqlite_only("the input is understood before a store is asked")
 

@@ -15,16 +15,16 @@ from urllib.parse import quote
 import pytest
 
 from evstore import EventData, StorageFullError, UnsupportedError, connect
-from tests.cli.busy import PATIENCE, written
-from tests.cli.damage import healthy
-from tests.conftest import Command, files
-from tests.servers import NO_PG_DUMP, NOT_OWNED, PASSWORD, needs
+from tests.support.command import Command, files
+from tests.support.concurrent_writers import PATIENCE, written
+from tests.support.damage import healthy
+from tests.support.servers import NO_PG_DUMP, NOT_OWNED, PASSWORD, needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.servers import Server
+    from tests.support.servers import Server
 
 FILE = pytest.mark.sqlite_only("it is SQLite's own API that copies")
 

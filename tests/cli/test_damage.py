@@ -17,16 +17,16 @@ from evstore import EventData, connect
 from evstore.adapters.postgres import definitions
 from evstore.adapters.postgres.statements import in_schema
 from evstore.findings import ADVICE
-from tests.cli.damage import DAMAGES, both, healthy, plant
-from tests.cli.elsewhere import server_of
-from tests.cli.verified import places, verified
-from tests.conftest import Command
-from tests.servers import NO_AMCHECK, USER, another, needs
+from tests.support.command import Command
+from tests.support.command_store import server_of
+from tests.support.damage import DAMAGES, both, healthy, plant
+from tests.support.servers import NO_AMCHECK, USER, another, needs
+from tests.support.verify_report import places, verified
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.servers import Server
+    from tests.support.servers import Server
 
 LEAF_OF_TABLE: Final = 0x0D
 """What a page of SQLite begins with that holds rows."""

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from evstore import EventData, connect
-from tests.cli.elsewhere import writing
-from tests.cli.test_append_modes import DATA, envelopes, id_of
+from tests.support.command_store import writing
+from tests.support.data import DATA, envelopes, id_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 FILE = pytest.mark.sqlite_only("it is about the file of the store")
 NO_STORE = pytest.mark.sqlite_only("no store is asked")

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evstore import connect
-from tests.cli.elsewhere import writing
-from tests.cli.test_append_modes import DATA, id_of, objects
-from tests.cli.test_terminal import seen
+from tests.support.command_store import writing
+from tests.support.data import DATA, id_of, objects
+from tests.support.terminal import seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 PRINTING = pytest.mark.sqlite_only("how an event is printed does not depend on where it was stored")
 LINES = f"""

@@ -11,10 +11,10 @@ import typer
 from evstore.cli import app as module
 from evstore.cli.app import GROUPS, app
 from evstore.cli.exits import CODES
-from tests.cli.test_terminal import seen
+from tests.support.terminal import seen
 
 if TYPE_CHECKING:
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 pytestmark = pytest.mark.sqlite_only("no store is asked")
 COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]

@@ -11,30 +11,20 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from evstore import EventData, Metadata, connect
-from tests.cli.elsewhere import remove
-from tests.cli.test_terminal import seen
+from tests.support.command_store import remove
+from tests.support.hostile_text import BIDI, C0, C1, NAMES, TEXTS, WORST
+from tests.support.terminal import seen
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 PRINTING = pytest.mark.sqlite_only("how an event is printed does not depend on where it was stored")
-C0 = [chr(code) for code in range(0x20)]
-C1 = [chr(code) for code in range(0x7F, 0xA0)]
-BIDI = [*map(chr, [0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])]
 # A line break is the output's own, and so is what moves a terminal's cursor back before it.
 FORBIDDEN = {*C0, *C1, *BIDI} - {"\n"}
 STYLE = re.compile(r"\x1b\[([0-9;]*)m")
 STYLES = {"0", "1", "2", "32", "36"}  # what tables are drawn with: bold, dim, green, cyan
-
-MARKUP = ["[red]", "[/]", "[/x]", "[bold]b[/bold]", "[link=x://y]", ":smile:", "[on red", "\\[", "[@click=f]"]
-NAMES = [*BIDI, *MARKUP, "%", "_", "'", '"', "\u2028", "\u00a0", "\u200b", "e\u0301", "漢", "😀", "x", "-", " "]
-SEQUENCES = [
-    "\x1b[31m", "\x1b[2J", "\x1b[5;31m", "\x1b]0;title\x07", "\x1b]8;;x://y\x1b\\", "\x1b]52;c;eA==\x07", "\x1bP", "\x1bc",
-    "\x9b31m", "\x9d0;t\x9c", "\x90q\x9c", "\r", "\b\b", "\x07", "\0", "\n",
-]  # fmt: skip
-TEXTS = [*NAMES, *C1, *SEQUENCES]
 
 
 def of(parts: list[str], least: int = 0) -> SearchStrategy[str]:
@@ -50,12 +40,6 @@ def events(draw: Any) -> tuple[str, str, str, dict[str, str]]:
     text = json.dumps(value, ensure_ascii=draw(st.booleans()))
     custom = {draw(of(TEXTS, 1)).replace("\0", "?"): draw(of(TEXTS)).replace("\0", "?")}
     return f"A{names[0]}-1", f"T{names[1]}", text, custom
-
-
-WORST = [
-    (f"A{''.join(NAMES)}", "".join(NAMES), json.dumps({"v": "".join(TEXTS + C0)}, ensure_ascii=False), {"k": "".join(C1)}),
-    ("B-1", "T", json.dumps({"v": "".join(SEQUENCES)}), {"k": "\x1b[31m\x9b31m" + "".join(BIDI)}),
-]  # fmt: skip
 
 
 def fill(command: Command, batch: list[tuple[str, str, str, dict[str, str]]]) -> list[str]:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.damage import Damage, plant
+from tests.support.damage import Damage, plant
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 
 FILE = pytest.mark.sqlite_only("it is about the file of the store")

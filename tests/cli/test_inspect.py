@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from shlex import quote
 from typing import TYPE_CHECKING
 
 import pytest
 
 from evstore import EventData, Write, connect
-from tests.cli.elsewhere import remove
-from tests.cli.test_append_modes import objects
-from tests.cli.test_terminal import _STYLE, seen
+from tests.support.command_store import remove
+from tests.support.data import DAY, FIRST, objects
+from tests.support.terminal import STYLE, WIDTHS, cells, screen, seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 PRINTING = pytest.mark.sqlite_only("how it is drawn does not depend on where it was stored")
-WIDTHS = pytest.mark.parametrize("columns", [60, 80, 140])
 LONG = "CategoryOf" * 30
-DAY = 86_400_000_000
-FIRST = 1_700_000_000_000_000
 
 
 def fill(command: Command, *parts: tuple[str, str, int], times_us: Sequence[int] | None = None) -> None:
@@ -34,17 +30,6 @@ def fill(command: Command, *parts: tuple[str, str, int], times_us: Sequence[int]
         unit = opened.unit(writes)
         for outcome in opened.submit([unit if times_us is None else unit._replace(times_us=times_us)]):
             assert not isinstance(outcome, Exception), outcome
-
-
-def screen(command: Command, *words: str, columns: int = 80, **env: str) -> list[str]:
-    """The lines of the window, without their styles."""
-    return _STYLE.sub("", seen(command, *words, columns=columns, **env)).splitlines()
-
-
-def cells(line: str) -> int:
-    return sum(
-        1 + (unicodedata.east_asian_width(each) in "WF") for each in line if not unicodedata.combining(each)
-    )
 
 
 # --- types ---
@@ -172,7 +157,7 @@ def test_a_warning_is_yellow_and_can_be_told_without_colour(store: Command, colu
     if not told:
         pytest.skip("this SQLite has nothing to warn of")
     raw = seen(store, "info", columns=columns)
-    plain = _STYLE.sub("", raw)
+    plain = STYLE.sub("", raw)
     assert "\x1b[33m" in raw
     at = plain.splitlines().index(next(line for line in plain.splitlines() if line.startswith("warning")))
     assert " ".join(line[12:] for line in plain.splitlines()[at:-1]) == told[0]
@@ -276,7 +261,7 @@ def test_where_the_encoding_has_no_blocks_pictures_are_plain(store: Command, nam
     assert re.search("#{8}", seen(store, name, PYTHONIOENCODING="ascii"))
     report = seen(store, "info", PYTHONIOENCODING="ascii")
     assert report.isascii()
-    assert re.search(r"over time .*#[#*+=\-._ ]+", _STYLE.sub("", report))
+    assert re.search(r"over time .*#[#*+=\-._ ]+", STYLE.sub("", report))
 
 
 @PRINTING

@@ -15,7 +15,7 @@ from evstore import connect
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 MB = 1024 * 1024
 LINE = '{"streamId":"Order-%d","type":"OrderPlaced","data":{"n":%d,"note":"%s"},"metadata":{"correlationId":"c-%d"}}\n'

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from evstore import EventData, Metadata, connect
-from tests.cli.test_terminal import seen
+from tests.support.terminal import seen
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Command, Ended
+    from tests.support.command import Command, Ended
 
 COUNT = 40
 LOOKS = pytest.mark.sqlite_only("what is written, and where, does not depend on where events are stored")

@@ -12,18 +12,20 @@ import pytest
 from evstore import EventData, connect
 from evstore.adapters.base import PAGE_CHARACTERS
 from evstore.adapters.postgres.writing import PAUSES
-from tests.adapters.others import a_role, newest_of, wait_for, writing
-from tests.adapters.proxies import CLIENT, Proxy, before_answer
-from tests.adapters.test_postgres_secrets import REACHED, UNREADABLE, Case, filled, keeps
-from tests.conftest import Command, Ended
-from tests.servers import replica
+from tests.support.command import Command, Ended
+from tests.support.postgres_roles import a_role
+from tests.support.postgres_sessions import writing
+from tests.support.proxies import CLIENT, Proxy, before_answer
+from tests.support.secret_urls import REACHED, UNREADABLE, Case, filled, keeps
+from tests.support.servers import newest_of, replica
+from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.adapters.proxies import Message
-    from tests.servers import Server, Servers
+    from tests.support.proxies import Message
+    from tests.support.servers import Server, Servers
 
 # A process each; the rest are tried in one process, beside the library.
 TOLD = (

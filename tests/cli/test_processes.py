@@ -16,7 +16,7 @@ import evstore as package
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 
 NO_STORE = pytest.mark.sqlite_only("no store is asked")

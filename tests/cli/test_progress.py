@@ -10,21 +10,16 @@ import pexpect
 import pytest
 
 from evstore import EventData, connect
-from tests.cli.damage import both, plant
+from tests.support.command import IMPATIENT
+from tests.support.damage import both, plant
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 pytestmark = pytest.mark.sqlite_only("what is drawn does not depend on where events are stored")
 
-IMPATIENT = """
-from evstore.cli import main, progress
-progress.PATIENCE = 0.0
-main()
-"""
-"""The command, for which all work takes long."""
 EVENTS = 6000
 ERASED = "\x1b[2K"
 

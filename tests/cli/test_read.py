@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 
 @pytest.fixture(scope="module")

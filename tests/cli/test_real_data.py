@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "git-history.ndjson.gz"
 

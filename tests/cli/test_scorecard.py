@@ -16,12 +16,12 @@ import pexpect
 import pytest
 
 from evstore import EventData, connect
-from tests.cli.test_append_modes import id_of, objects
+from tests.support.data import id_of, objects
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 # Checks, and halves of checks, that wait for what they ask about.
 LATER = {

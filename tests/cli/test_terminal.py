@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
 
+from tests.support.terminal import STYLE, seen
+
 if TYPE_CHECKING:
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 PRINTING = pytest.mark.sqlite_only("how an event is printed does not depend on where it was stored")
-_STYLE = re.compile(r"\x1b\[[0-9;]*m")
-
-
-def seen(command: Command, *words: str, columns: int = 80, **env: str) -> str:
-    """The whole screen output of a command that ends, line breaks as \\n."""
-    argv = command.argv(*words)
-    child = pexpect.spawn(
-        argv[0],
-        argv[1:],
-        cwd=str(command.folder),
-        env=command.env(TERM="xterm-256color", **env),
-        dimensions=(24, columns),
-        encoding="utf-8",
-        timeout=30,
-    )
-    child.expect(pexpect.EOF)
-    child.close()
-    return str(child.before).replace("\r\n", "\n")
 
 
 @pytest.fixture
@@ -41,7 +24,7 @@ def busy(store: Command) -> Command:
 
 
 def test_a_terminal_shows_a_table_with_the_data(busy: Command) -> None:
-    rows = _STYLE.sub("", seen(busy, "read", "A-1", "-n", "2")).splitlines()
+    rows = STYLE.sub("", seen(busy, "read", "A-1", "-n", "2")).splitlines()
     assert rows[0].split() == ["version", "time", "type", "data"]
     assert rows[1].split()[0] == "1"
     assert rows[1].endswith('{"n":1}')
@@ -52,20 +35,20 @@ def test_a_terminal_shows_a_table_with_the_data(busy: Command) -> None:
 @PRINTING
 def test_a_table_is_as_wide_as_the_terminal_and_cuts_long_values(store: Command, columns: int) -> None:
     store.ok("append", "A-1", "-t", "T" * 200, "-d", f'"{"x" * 500}"')
-    screen = _STYLE.sub("", seen(store, "replay", "--all", columns=columns))
+    screen = STYLE.sub("", seen(store, "replay", "--all", columns=columns))
     assert max(map(len, screen.splitlines())) <= columns
     assert len(screen.splitlines()) == 2
     assert "…" in screen
 
 
 def test_without_a_limit_a_terminal_shows_the_last_hundred_oldest_first_and_says_so(busy: Command) -> None:
-    note, _, *rows = _STYLE.sub("", seen(busy, "replay", "--all")).splitlines()
+    note, _, *rows = STYLE.sub("", seen(busy, "replay", "--all")).splitlines()
     assert note == "note: these are the last 100; --limit all shows everything"
     assert [int(row.split()[0]) for row in rows] == list(range(51, 151))
 
 
 def test_limit_all_shows_everything_on_a_terminal(busy: Command) -> None:
-    rows = _STYLE.sub("", seen(busy, "replay", "--all", "--limit", "all")).splitlines()
+    rows = STYLE.sub("", seen(busy, "replay", "--all", "--limit", "all")).splitlines()
     assert [int(row.split()[0]) for row in rows[1:]] == list(range(1, 151))
 
 

@@ -14,7 +14,7 @@ from evstore import EventData, connect
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 
 @pytest.fixture(scope="module")

@@ -10,14 +10,14 @@ from uuid import uuid4
 import pytest
 
 from evstore import EventData, Metadata, Write, connect
-from tests.cli.damage import both, plant
-from tests.cli.test_inspect import DAY, FIRST, WIDTHS, cells, screen
-from tests.cli.test_terminal import seen
+from tests.support.damage import both, plant
+from tests.support.data import DAY, FIRST
+from tests.support.terminal import WIDTHS, cells, screen, seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 PRINTING = pytest.mark.sqlite_only("how it is drawn does not depend on where it was stored")
 IDS = [str(uuid4()) for _ in range(12)]

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import pexpect
 import pytest
 
-from tests.cli.test_append_modes import stored
-from tests.cli.test_progress import IMPATIENT
+from tests.support.command import IMPATIENT
+from tests.support.data import stored
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 pytestmark = [
     pytest.mark.sqlite_only("no stream of a process depends on where events are stored"),

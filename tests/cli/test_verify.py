@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evstore import EventData, Metadata, connect
-from tests.cli.busy import PATIENCE, written
-from tests.cli.damage import DAMAGES, both, healthy, plant
-from tests.cli.test_hostile import WORST
-from tests.cli.verified import digest_in, places, verified
+from tests.support.concurrent_writers import PATIENCE, written
+from tests.support.damage import DAMAGES, both, healthy, plant
+from tests.support.hostile_text import WORST
+from tests.support.verify_report import digest_in, places, verified
 
 if TYPE_CHECKING:
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 ZEROS = "0" * 64
 PAYLOADS = [

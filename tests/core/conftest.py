@@ -8,8 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from evstore import connect
-from tests.conftest import running
-from tests.servers import KINDS
+from tests.support.servers import newest_of
 
 ADAPTERS = ["memory", "sqlite", "postgres"]
 
@@ -32,7 +31,7 @@ def _place(adapter, folder, made, servers):
         shutil.copy(made, folder / "events.db")
         yield f"sqlite:{folder}/events.db"
     else:
-        with running(servers, next(iter(KINDS), None)).lent_place() as url:
+        with newest_of(servers).lent_place() as url:
             with connect(url) as store:
                 store.initialize()
             yield url

@@ -24,7 +24,7 @@ from evstore import (
 from evstore.adapters import BUILT_IN, open_adapter
 from evstore.adapters.memory import MemoryAdapter
 from evstore.adapters.sqlite import SqliteAdapter
-from tests.conftest import files
+from tests.support.command import files
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from evstore.errors import InvalidPayloadError
 from evstore.jsontext import check_json, keep_json, raw_value
-from tests.core.json_texts import GAPS, TEXTS
+from tests.support.json_texts import GAPS, TEXTS
 
 ONLY_PYTHON_ADMITS = [
     *("NaN", "Infinity", "-Infinity", "[1,NaN]", '{"a":-Infinity}'),

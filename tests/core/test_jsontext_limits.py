@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from evstore.errors import InvalidPayloadError
 from evstore.jsontext import MAX_DATA_BYTES, MAX_DEPTH, check_json, keep_json, parse_json, raw_value, same_json
-from tests.core.json_texts import STRINGS, TEXTS, VALUES, layouts
+from tests.support.json_texts import STRINGS, TEXTS, VALUES, layouts
 
 NESTS = {
     "arrays": ("[", "]"),

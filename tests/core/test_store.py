@@ -11,7 +11,7 @@ import pytest
 import evstore
 from evstore import NO_STREAM, EventData, Metadata, NotInitializedError, StoreClosedError, connect
 from evstore.testing.asking import together
-from tests.conftest import files
+from tests.support.command import files
 
 ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
 PATIENCE = 30

@@ -16,7 +16,7 @@ from evstore import (
     StreamNotFoundError,
     Write,
 )
-from tests.core.test_streams import NFC, NFD, ODD_BUT_FINE
+from tests.support.odd_names import NFC, NFD, ODD_BUT_FINE
 
 
 def events(*numbers, type="Placed"):

@@ -22,7 +22,7 @@ from evstore import (
     StreamNotFoundError,
     connect,
 )
-from tests.conftest import files
+from tests.support.command import files
 
 ID, OTHER_ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab", "0198e5c4-7a2b-7c3d-8e4f-ba9876543210"
 NOT_JSON = EventData.from_json("Placed", "NaN")

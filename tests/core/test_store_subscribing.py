@@ -8,7 +8,7 @@ import pytest
 
 from evstore import InvalidInputError, Metadata, connect
 from evstore.pages import FIRST_PAGE as PAGE
-from tests.core.following import PATIENCE, events, following, numbers
+from tests.support.subscriber import PATIENCE, events, following, numbers
 
 # --- history, then live ---
 

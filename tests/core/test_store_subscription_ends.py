@@ -9,7 +9,7 @@ from time import monotonic, sleep
 import pytest
 
 from evstore.pages import FIRST_PAGE as PAGE
-from tests.core.following import PATIENCE, Following, events, following, numbers
+from tests.support.subscriber import PATIENCE, Following, events, following, numbers
 
 
 @pytest.mark.parametrize("asked", [{}, {"stream_id": "Order-1"}, {"categories": ["Order"]}], ids=str)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from evstore.errors import InvalidInputError, InvalidPayloadError
 from evstore.jsontext import raw_value
 from evstore.values import read_values
-from tests.core.json_texts import NOT_ARRAYS, OBJECTS, VALUES, layouts
+from tests.support.json_texts import NOT_ARRAYS, OBJECTS, VALUES, layouts
 
 
 def found_in(text):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evstore import EventData, InvalidInputError, Metadata, StoredEvent, connect
-from tests.core.json_texts import TEXTS
+from tests.support.json_texts import TEXTS
 
 ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
 EVENT = StoredEvent(

@@ -12,7 +12,7 @@ from evstore.errors import InvalidInputError, InvalidPayloadError, InvalidVersio
 from evstore.events import Metadata
 from evstore.streams import ANY_VERSION, MAX_VERSION, NO_STREAM, STREAM_EXISTS
 from evstore.wire import envelope_from_json
-from tests.core.json_texts import TEXTS
+from tests.support.json_texts import TEXTS
 
 ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
 NOT_STRINGS = ["null", "true", "5", "1.5", "[]", '["a"]', "{}", '{"a":"b"}']

@@ -21,13 +21,13 @@ from threading import Event
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from evstore import connect
-from tests.daemons import PATIENCE
-from tests.faults import standalone
 from tests.faults.figures import judged
 from tests.faults.foreign import Foreigners
 from tests.faults.history import Followed
 from tests.faults.slots import Slot
 from tests.faults.victims import FollowingCommand, Worker
+from tests.support import long_runs
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from evstore import EventStore
     from tests.faults.figures import Figures
     from tests.faults.history import Record
-    from tests.servers import Server
+    from tests.support.servers import Server
 
 NAME: Final = "evstore-busy"
 """What the sessions are called that the server ends now and then."""
@@ -169,8 +169,8 @@ def busy(server: Server, folder: Path, profile: Profile) -> Figures:
 
 
 def main() -> int:
-    asked = standalone.arguments(__doc__, seconds=60.0, writers=16, followers=4)
-    with standalone.server_of(asked.on) as server, TemporaryDirectory(prefix="evstore-busy-") as folder:
+    asked = long_runs.arguments(__doc__, seconds=60.0, writers=16, followers=4)
+    with long_runs.server_of(asked.on) as server, TemporaryDirectory(prefix="evstore-busy-") as folder:
         figures = busy(server, Path(folder), Profile(asked.seconds, asked.writers, asked.followers, asked.seed))
     print(figures)
     return 0 if figures.ok else 1

@@ -6,22 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import servers as postgres
-from tests.faults import standalone
 from tests.faults.stops import SETTINGS
-from tests.kinds import KINDS
+from tests.support import long_runs
+from tests.support.servers import another, newest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.servers import OwnServer, Servers
+    from tests.support.servers import OwnServer, Servers
 
 
 @pytest.fixture(scope="session")
 def stopped_at_will(servers: Servers) -> Iterator[OwnServer]:
-    kind = next(iter(KINDS), None)
-    postgres.needs(postgres.NO_POSTGRES, kind)
-    with postgres.another(servers.of(kind), **SETTINGS) as made:
+    with another(newest_of(servers), **SETTINGS) as made:
         yield made
 
 
@@ -37,6 +34,6 @@ def own(stopped_at_will: OwnServer) -> Iterator[OwnServer]:
 @pytest.fixture
 def seed() -> int:
     """Another one each time; the report of a failure has it."""
-    seed = standalone.a_seed()
+    seed = long_runs.a_seed()
     print(f"seed {seed}")
     return seed

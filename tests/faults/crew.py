@@ -9,9 +9,9 @@ from threading import Condition, Event, Thread
 from typing import TYPE_CHECKING, Final
 
 from evstore import Appended, StoreClosedError, StreamNotFoundError, UnavailableError
-from tests.daemons import PATIENCE
 from tests.faults import recorded
 from tests.faults.history import Followed, Read, Refused, Said, Shown, Stored, Unsure
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

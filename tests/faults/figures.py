@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from evstore import EventStore
     from tests.faults.history import Record
-    from tests.servers import Server
+    from tests.support.servers import Server
 
 
 @dataclass(kw_only=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from tests.faults.recorded import Tell
-    from tests.servers import Server
+    from tests.support.servers import Server
 
 LONGEST: Final = 2.0
 """Seconds that a transaction stays open, at most."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from evstore.adapters.postgres.statements import in_schema
 
 if TYPE_CHECKING:
-    from tests.servers import Server
+    from tests.support.servers import Server
 
 
 def _miscounted(table: str, number: str, within: str, order: str) -> str:

@@ -21,13 +21,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from evstore import connect
-from tests.conftest import Command
 from tests.faults import history, recorded
 from tests.faults.checker import Finding, check
 from tests.faults.history import Followed, History
 from tests.faults.load import Load
 from tests.faults.summary import FOLLOWER, Summary, damage_of
 from tests.faults.victims import Commands, Worker
+from tests.support.command import Command
 
 if TYPE_CHECKING:
     from collections.abc import Callable

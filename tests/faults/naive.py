@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from evstore import ANY_VERSION, StoredEvent
-from tests.faults import standalone
 from tests.faults.checker import check
 from tests.faults.history import Followed, History, Invoked, Part, Sent, Started, Stored, seen
 from tests.faults.judged import Judged
+from tests.support import long_runs
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
     from tests.faults.history import Record
-    from tests.servers import Server
+    from tests.support.servers import Server
 
 STREAMS: Final = tuple(f"Order-{number}" for number in range(8))
 READER: Final = "reader"
@@ -150,8 +150,8 @@ def load(server: Server, seconds: float, seed: int, *, until_skipped: bool = Fal
 
 
 def main() -> int:
-    asked = standalone.arguments(__doc__, seconds=10.0)
-    with standalone.server_of(asked.on) as server:
+    asked = long_runs.arguments(__doc__, seconds=10.0)
+    with long_runs.server_of(asked.on) as server:
         judged = load(server, asked.seconds, asked.seed)
         handed = sum(isinstance(each, Followed) for each in judged.history.followers[READER])
         print(

@@ -25,21 +25,21 @@ from uuid import uuid4
 import psycopg
 
 from evstore import ANY_VERSION, NO_STREAM, connect
-from tests.daemons import PATIENCE
-from tests.faults import recorded, standalone, variants
+from tests.faults import recorded
 from tests.faults.crew import Common, Crew, Follower, Reader, Writer
 from tests.faults.figures import judged
 from tests.faults.history import Part, Sent
 from tests.faults.load import Load
-from tests.faults.patience import poll
-from tests.servers import another
+from tests.support import changed_procedures, long_runs
+from tests.support.servers import another
+from tests.support.waiting import PATIENCE, wait_for
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from evstore import EventStore
     from tests.faults.figures import Figures
-    from tests.servers import OwnServer
+    from tests.support.servers import OwnServer
 
 SETTINGS: Final = {"wal_writer_delay": 10_000}
 """What nobody flushes stays unflushed for long."""
@@ -89,14 +89,14 @@ class Run:
         self.schema = server.schema()
         self.store = self._connected()  # for who judges
         self.store.initialize()
-        variants.with_a_gate(server, self.schema)
+        changed_procedures.with_a_gate(server, self.schema)
         if profile.without == "writers":
-            variants.without_the_barrier_of_writers(server, self.schema)
+            changed_procedures.without_the_barrier_of_writers(server, self.schema)
         if profile.without == "refusals":
-            variants.without_the_barrier_of_refusals(server, self.schema)
+            changed_procedures.without_the_barrier_of_refusals(server, self.schema)
         if profile.without == "readers":
-            ends.enter_context(variants.without_the_barrier_of_readers())
-        self._gate = variants.Gate(server)
+            ends.enter_context(changed_procedures.without_the_barrier_of_readers())
+        self._gate = changed_procedures.Gate(server)
         self._rng = Random(profile.seed)
         self._crew = Crew()
         self.common = Common(self._crew)
@@ -169,12 +169,12 @@ class Run:
             answered = sum(each.done() for each in probes)
             return self._gate.before() + answered == self._profile.writers + len(probes)
 
-        poll(all_wait)
+        wait_for(all_wait)
         for expected in (ANY_VERSION, NO_STREAM):
             part = Part("Probe-1", expected, (Sent(str(uuid4()), "Probed", "{}"),))
             op = f"probe{expected}-{self.cycles}"
             probes.append(pool.submit(self._insist, op, (part,)))
-            poll(all_wait)
+            wait_for(all_wait)
         ((head,),) = self._server.execute(HEAD.format(self.schema))
         self._all_have_followed(head)
         looks = self.common.looks + LOOKS * self._profile.readers
@@ -201,8 +201,8 @@ class Run:
     def _crash(self) -> None:
         with self._server.connect() as witness:
             os.kill(witness.execute(VICTIM).fetchone()[0], SIGKILL)
-            poll(lambda: not _answers(witness))
-        poll(self._is_reached)
+            wait_for(lambda: not _answers(witness))
+        wait_for(self._is_reached)
 
     def _is_reached(self) -> bool:
         try:
@@ -245,10 +245,10 @@ def stops(server: OwnServer, profile: Profile) -> Figures:
 
 
 def main() -> int:
-    asked = standalone.arguments(__doc__, cycles=30, without="")
+    asked = long_runs.arguments(__doc__, cycles=30, without="")
     logging.getLogger("psycopg.pool").disabled = True  # it tells of each connection that a stop has broken
     profile = WITHOUT[asked.without]._replace(cycles=asked.cycles, seed=asked.seed)
-    with standalone.server_of(asked.on) as server, another(server, **SETTINGS) as own:
+    with long_runs.server_of(asked.on) as server, another(server, **SETTINGS) as own:
         figures = stops(own, profile)
     print(figures)
     return 0 if figures.ok else 1

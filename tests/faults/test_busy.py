@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.faults import standalone
 from tests.faults.busy import Profile, busy
-from tests.servers import NOT_OWNED, needs
+from tests.support import long_runs
+from tests.support.servers import NOT_OWNED, needs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.servers import Server
+    from tests.support.servers import Server
 
 
 def test_every_follower_is_handed_every_event_in_order_whatever_is_done_to_the_writers(
     newest: Server, tmp_path: Path
 ) -> None:
     needs(NOT_OWNED, newest.owned)
-    figures = busy(newest, tmp_path, Profile(2.0, 4, 2, standalone.a_seed()))
+    figures = busy(newest, tmp_path, Profile(2.0, 4, 2, long_runs.a_seed()))
     print(figures)
     assert figures.ok, figures
     assert figures.log

@@ -11,48 +11,19 @@ from typing import TYPE_CHECKING
 
 from tests.faults import history
 from tests.faults.history import (
-    Followed,
     History,
-    Invoked,
-    Level,
-    Part,
-    Read,
-    Refused,
-    Said,
-    Seen,
-    Sent,
-    Shown,
-    Started,
-    Stored,
-    Unsure,
-    Withdrawn,
     records_in,
 )
+from tests.faults.sample_records import RECORDS
 
 if TYPE_CHECKING:
     import pytest
 
-PARTS = (Part("A-1", -1, (Sent("1", "Paid", '{"sum":1.10,"who":"é\\n"}'), Sent("2", "Paid", "x" * 200_000))),)
-RECORDS = [
-    Invoked("w1-1", 1, PARTS),
-    Stored("w1-1", 2, 1, (1,), prints=("p", "q")),
-    Invoked("w1-2", 3, PARTS),
-    Refused("w1-2", 4, "too late", Level("A-1", 2, 9)),
-    Invoked("w1-3", 5, PARTS),
-    Unsure("w1-3", 6, "AppendOutcomeUnknownError"),
-    Invoked("w1-4", 6, PARTS),
-    Withdrawn("w1-4", 6),
-    Read(6, 7, 0, None, (Seen(1, "p"), Seen(2, "q"))),
-    Shown((Seen(1, "p"),)),
-    Said((Level("", 2, 10),)),
-    Started("f", 0),
-    Followed("f", Seen(1, "p")),
-]
 ROOT = Path(__file__).parents[2]
 TELL_AND_DIE = """
 import os, signal, sys
 from tests.faults import history
-from tests.faults.test_history import RECORDS
+from tests.faults.sample_records import RECORDS
 for record in RECORDS:
     history.tell(1, record)
 os.write(1, b'{"type":"Stored","op":"w1')

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from evstore import ANY_VERSION, connect
-from tests.daemons import PATIENCE
-from tests.faults import foreign, recorded, standalone
+from tests.faults import foreign, recorded
 from tests.faults.checker import check
 from tests.faults.history import History, Invoked, Part, Sent, Started
 from tests.faults.naive import Feed, load
-from tests.faults.patience import poll
+from tests.support import long_runs
+from tests.support.waiting import PATIENCE, wait_for
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-    from tests.servers import Server
+    from tests.support.servers import Server
 
 
 def waits(server: Server, waiter: Connection) -> bool:
@@ -35,13 +35,13 @@ def test_a_naive_feed_skips_the_lower_position_of_the_later_transaction(newest: 
         high = feed.insert(first, ours)
         assert (low[0], high[0]) == (1, 2)
         feed.commit(first, "first", *high)
-        poll(lambda: feed.read(reader))  # at once, unless somebody else has a transaction open
+        wait_for(lambda: feed.read(reader))  # at once, unless somebody else has a transaction open
         feed.commit(second, "second", *low)
     assert [finding.sentence for finding in feed.judged().findings] == ["reader skipped from 0 to 2"]
 
 
 def test_a_naive_feed_skips_events_under_load(newest: Server) -> None:
-    seed = standalone.a_seed()
+    seed = long_runs.a_seed()
     print(f"seed {seed}")
     judged = load(newest, PATIENCE, seed, until_skipped=True)
     assert {finding.rule for finding in judged.findings} == {6}, judged.findings
@@ -70,7 +70,7 @@ def test_in_evstore_the_later_transaction_waits_with_its_position_and_nothing_is
             connection.execute("SELECT txid_current()")
         append(second, "second")
         waiting = pool.submit(append, first, "first")
-        poll(lambda: waits(newest, first))
+        wait_for(lambda: waits(newest, first))
         assert store.head() == 0
         second.execute("COMMIT")
         recorded.follow(store, records.append, "reader", to=1)

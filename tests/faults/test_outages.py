@@ -18,15 +18,14 @@ from evstore import (
     connect,
 )
 from evstore.adapters import postgres
-from tests.daemons import PATIENCE
-from tests.faults import variants
-from tests.faults.patience import poll
-from tests.servers import pgbouncer
+from tests.support import changed_procedures
+from tests.support.servers import pgbouncer
+from tests.support.waiting import PATIENCE, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.servers import OwnServer
+    from tests.support.servers import OwnServer
 
 ENDED = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'advisory' AND query LIKE '%append_v1%'
@@ -60,7 +59,7 @@ def test_a_server_that_recovers_from_a_crash_is_away_and_denies_nothing(own: Own
                 errors.append(error)
                 return False
 
-        poll(answers)
+        wait_for(answers)
     assert {type(each) for each in errors} <= {UnavailableError}, errors
 
 
@@ -91,7 +90,7 @@ def stopping_before(own: OwnServer, call: Callable[..., object]) -> Callable[...
 def test_a_read_through_a_pooler_does_not_show_what_a_stop_has_taken_since(
     own: OwnServer, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    variants.without_the_barrier_of_writers(own, schema)
+    changed_procedures.without_the_barrier_of_writers(own, schema)
     with pgbouncer(own) as pooler, connect(own.url(schema)) as writer, connect(pooler.url(schema)) as reader:
         assert [event.version for event in reader.read("Order-1")] == [1]
         writer.append("Order-1", [an_event()])
@@ -103,8 +102,8 @@ def test_a_read_through_a_pooler_does_not_show_what_a_stop_has_taken_since(
 def test_an_append_whose_try_again_finds_it_stored_and_the_store_gone_tells_its_ids(
     own: OwnServer, schema: str
 ) -> None:
-    variants.with_a_gate(own, schema)
-    gate = variants.Gate(own)
+    changed_procedures.with_a_gate(own, schema)
+    gate = changed_procedures.Gate(own)
     with connect(own.url(schema), pool_size=1) as store, ThreadPoolExecutor(1) as pool:
         adapter = store._adapter
         held, get = [], adapter.get
@@ -117,7 +116,7 @@ def test_an_append_whose_try_again_finds_it_stored_and_the_store_gone_tells_its_
         adapter.get = gone
         gate.shut()
         appended = pool.submit(store.append, "Order-1", [an_event()])
-        poll(lambda: gate.before() == 1)
+        wait_for(lambda: gate.before() == 1)
         own.execute(ENDED)
         gate.open()
         error = appended.exception(PATIENCE)

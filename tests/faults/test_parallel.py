@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.conftest import Ended
+from tests.support.command import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 MANY = 16
 MORE_THAN_A_PIPE_HOLDS = 80_000

@@ -10,7 +10,7 @@ import pytest
 from tests.faults.stops import WITHOUT, Profile, stops
 
 if TYPE_CHECKING:
-    from tests.servers import OwnServer
+    from tests.support.servers import OwnServer
 
 
 def test_nothing_that_anybody_was_told_is_lost_when_the_server_stops(own: OwnServer, seed: int) -> None:

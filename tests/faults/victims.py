@@ -12,9 +12,9 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, TypeAlias
 
 from evstore.cli.exits import CODES
-from tests.conftest import Command
 from tests.faults.history import Followed, Invoked, Refused, Seen, Started, Stored, print_of_line, records_in
 from tests.faults.load import envelope
+from tests.support.command import Command
 
 if TYPE_CHECKING:
     from tests.faults.load import Load

@@ -14,11 +14,11 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.support.waiting import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PATIENCE: Final = 60.0
-"""Seconds for what must happen soon; only a failing test needs them."""
 
 # Reads until its pipe closes, which also the death of the test run does, and ends what was left behind.
 _REAPER: Final = """

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from evstore import EventData, Metadata, connect
 from evstore.adapters.shared import correlation_hash
-from tests.cli.elsewhere import server_of
+from tests.support.command_store import server_of
 
 if TYPE_CHECKING:
-    from tests.conftest import Command
+    from tests.support.command import Command
 
     Found = tuple[str, int | None, str | None]
     """Kind, position and stream of a finding."""

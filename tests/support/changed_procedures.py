@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from tests.servers import Server
+    from tests.support.servers import Server
 
 KEY: Final = 20_260_101
 """Of the advisory lock that stands for the disk."""

@@ -86,8 +86,8 @@ def _server() -> str:
     folder = TemporaryDirectory(prefix="evstore-warm-")
     path = f"{folder.name}/socket"
     server = subprocess.Popen(
-        [sys.executable, "-m", "tests.warm", path],
-        cwd=Path(__file__).parent.parent,
+        [sys.executable, "-m", "tests.support.warm", path],
+        cwd=Path(__file__).parents[2],
         env=os.environ | {"PYTHONWARNINGS": "error"},
         stdin=subprocess.PIPE,
     )

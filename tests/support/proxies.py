@@ -13,14 +13,14 @@ from threading import Thread
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from tests.daemons import PATIENCE
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO, Self, TypeAlias
 
-    from tests.adapters.others import Role
-    from tests.servers import Server
+    from tests.support.postgres_roles import Role
+    from tests.support.servers import Server
 
 CLIENT: Final = "client"
 SERVER: Final = "server"

@@ -14,7 +14,7 @@ from evstore.cli.run import run
 if TYPE_CHECKING:
     import pytest
 
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 FINDING = jsonschema.Draft202012Validator(json.loads((files("evstore") / "schemas" / "finding.json").read_text()))
 

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
-from tests.servers import Server
+from tests.support import postgres_sessions
+from tests.support.servers import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.conftest import Command
+    from tests.support.command import Command
 
 
 def server_of(command: Command) -> tuple[Server, str]:
@@ -29,10 +30,7 @@ def writing(command: Command) -> Iterator[None]:
             yield
         return
     server, schema = server_of(command)
-    with server.connect() as connection:
-        # The lock of every writer, as schema.sql has it.
-        events = f"'{schema}.events'::regclass::oid::integer"
-        connection.execute(f"SELECT pg_advisory_lock(1163285332, {events})".encode())
+    with postgres_sessions.writing(server, schema):
         yield
 
 

@@ -20,14 +20,15 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from tests.daemons import PATIENCE, Account, Daemon, free_port
-from tests.kinds import GIVEN, KINDS, MISSING
+from tests.support.daemons import Account, Daemon, free_port
+from tests.support.installed_postgres import GIVEN, KINDS, MISSING
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.kinds import Kind
+    from tests.support.installed_postgres import Kind
 
 NO_POSTGRES: Final = "no_postgres"
 NO_PGBOUNCER: Final = "no_pgbouncer"
@@ -298,3 +299,16 @@ def pgbouncer(server: Server, **settings: object) -> Iterator[Server]:
         if daemon.running:
             daemon.end(signal.SIGTERM)
         shutil.rmtree(folder)
+
+
+def running(servers: Servers, kind: Kind | None) -> Server:
+    """The server of this kind; the test is skipped where there is none."""
+    needs(NO_POSTGRES, kind)
+    server = servers.of(kind)
+    server.start()  # a test may have stopped it
+    return server
+
+
+def newest_of(servers: Servers) -> Server:
+    """The first of the servers, for what has no business with their versions."""
+    return running(servers, next(iter(KINDS), None))

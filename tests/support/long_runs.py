@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
-from tests.kinds import KINDS
-from tests.servers import Servers
+from tests.support.installed_postgres import KINDS
+from tests.support.servers import Servers
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator
 
-    from tests.servers import Server
+    from tests.support.servers import Server
 
 
 def arguments(description: str | None, **defaults: float | str) -> Namespace:
