@@ -121,9 +121,8 @@ def test_a_known_layout_gives_its_three_objects(text):
     assert [value for _, value in read_whole(text)] == ['{"a":1}', '{"b":2}', '{"c":3}']
 
 
-@pytest.mark.parametrize(
-    ("text", "values"),
-    [
+def test_values_and_their_lines(subtests):
+    for text, values in [
         ('{\n  "a": 1\n}\n{\n  "b": 2\n}\n', [(1, '{\n  "a": 1\n}'), (4, '{\n  "b": 2\n}')]),
         (f"{OBJECT}\n{OBJECT}{OBJECT}\n", [(1, OBJECT), (2, OBJECT), (2, OBJECT)]),
         (f"[\n{OBJECT},\n{OBJECT}]", [(2, OBJECT), (3, OBJECT)]),
@@ -141,10 +140,9 @@ def test_a_known_layout_gives_its_three_objects(text):
         ('"a""b"', [(1, '"a"'), (1, '"b"')]),
         ('"\\"" "\\\\"', [(1, '"\\""'), (1, '"\\\\"')]),
         ('["a,b","]","[","{"]', [(1, '"a,b"'), (1, '"]"'), (1, '"["'), (1, '"{"')]),
-    ],
-)
-def test_values_and_their_lines(text, values):
-    assert read_whole(text) == values
+    ]:
+        with subtests.test(text=text, values=values):
+            assert read_whole(text) == values
 
 
 @pytest.mark.parametrize(
@@ -211,9 +209,8 @@ def test_a_bad_value_in_an_array_is_told_with_its_line(before, bad, gap):
     assert error.place == f"events:{1 + text.count(chr(10))}"
 
 
-@pytest.mark.parametrize(
-    ("text", "values", "line"),
-    [
+def test_what_ends_too_early_or_does_not_end_is_refused(subtests):
+    for text, values, line in [
         ('{"a":1}\n{"b":\n', 1, 2),
         ('{"a":1}\n\n{"b":[\n1,\n2\n', 1, 3),
         ('{"a":1}\n"b\n{"c":2}', 1, 2),  # a string does not go over a line's end
@@ -228,13 +225,12 @@ def test_a_bad_value_in_an_array_is_told_with_its_line(before, bad, gap):
         ('{"a":1}\n\ufeff{"b":2}', 1, 2),  # a mark begins a file, not a line
         ('{"a":1}\n{"b":]\n', 1, 2),
         ('{"a":1]\n', 0, 1),
-    ],
-)
-def test_what_ends_too_early_or_does_not_end_is_refused(text, values, line):
-    found, error = found_in(text)
-    assert len(found) == values
-    assert isinstance(error, InvalidInputError)
-    assert error.place.startswith("events:") if line is None else error.place == f"events:{line}"
+    ]:
+        with subtests.test(text=text, values=values, line=line):
+            found, error = found_in(text)
+            assert len(found) == values
+            assert isinstance(error, InvalidInputError)
+            assert error.place.startswith("events:") if line is None else error.place == f"events:{line}"
 
 
 @pytest.mark.parametrize(

@@ -153,9 +153,10 @@ CODES = {
 }
 
 
-@pytest.mark.parametrize(("code", "cls"), [(code, cls) for code, classes in CODES.items() for cls in classes])
-def test_an_error_has_the_code_of_the_exit_that_it_leads_to(code, cls):
-    assert cls.code == code
+def test_an_error_has_the_code_of_the_exit_that_it_leads_to(subtests):
+    for code, cls in [(code, cls) for code, classes in CODES.items() for cls in classes]:
+        with subtests.test(code=code, cls=cls):
+            assert cls.code == code
 
 
 def test_only_what_may_pass_when_it_is_tried_again_is_retryable():
@@ -178,12 +179,11 @@ TREE = {
 }
 
 
-@pytest.mark.parametrize(
-    ("parent", "cls"), [(parent, cls) for parent, children in TREE.items() for cls in children]
-)
-def test_an_error_can_be_caught_by_its_kind(parent, cls):
-    with pytest.raises(parent):
-        raise example(cls)
+def test_an_error_can_be_caught_by_its_kind(subtests):
+    for parent, cls in [(parent, cls) for parent, children in TREE.items() for cls in children]:
+        with subtests.test(parent=parent, cls=cls):
+            with pytest.raises(parent):
+                raise example(cls)
 
 
 def test_bad_input_is_a_value_error():

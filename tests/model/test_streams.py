@@ -24,9 +24,8 @@ CONTROL_CHARACTERS = [*range(0x20), *range(0x7F, 0xA0)]
 SURROGATES = [0xD800, 0xD83D, 0xDBFF, 0xDC00, 0xDE00, 0xDFFF]
 
 
-@pytest.mark.parametrize(
-    ("stream_id", "category"),
-    [
+def test_the_category_is_what_stands_before_the_first_hyphen(subtests):
+    for stream_id, category in [
         ("Order-order-123", "Order"),
         ("Customer-cust-456", "Customer"),
         ("Order-123", "Order"),
@@ -42,10 +41,9 @@ SURROGATES = [0xD800, 0xD83D, 0xDBFF, 0xDC00, 0xDE00, 0xDFFF]
         ("-StartsWithHyphen", ""),
         ("-", ""),
         ("", ""),
-    ],
-)
-def test_the_category_is_what_stands_before_the_first_hyphen(stream_id, category):
-    assert category_of(stream_id) == category
+    ]:
+        with subtests.test(stream_id=stream_id, category=category):
+            assert category_of(stream_id) == category
 
 
 @given(st.text(st.characters(exclude_characters="-")), st.text())
@@ -54,14 +52,16 @@ def test_what_follows_the_first_hyphen_does_not_change_the_category(category, re
     assert category_of(f"{category}-{rest}") == category == category_of(category)
 
 
-@pytest.mark.parametrize("stream_id", ODD_BUT_FINE, ids=ascii)
-def test_an_odd_stream_id_is_admitted(stream_id):
-    check_stream_id(stream_id)
+def test_an_odd_stream_id_is_admitted(subtests):
+    for stream_id in ODD_BUT_FINE:
+        with subtests.test(stream_id=stream_id):
+            check_stream_id(stream_id)
 
 
-@pytest.mark.parametrize("name", ODD_BUT_FINE, ids=ascii)
-def test_an_odd_event_type_is_admitted(name):
-    check_name("event type", name)
+def test_an_odd_event_type_is_admitted(subtests):
+    for name in ODD_BUT_FINE:
+        with subtests.test(name=name):
+            check_name("event type", name)
 
 
 @pytest.mark.parametrize(
@@ -95,10 +95,11 @@ def test_an_event_type_is_refused_with_the_reason_and_named_in_it(name, reason):
     assert reason in str(raised.value)
 
 
-@pytest.mark.parametrize("code", CONTROL_CHARACTERS, ids="U+{:04X}".format)
-def test_a_control_character_is_refused_wherever_it_stands_and_told(code):
-    for around in ("{}", "{}Order-1", "Or{}der-1", "Order-1{}"):
-        _refused_for_its_control_character(around.format(chr(code)), code)
+def test_a_control_character_is_refused_wherever_it_stands_and_told(subtests):
+    for code in CONTROL_CHARACTERS:
+        with subtests.test(code=code):
+            for around in ("{}", "{}Order-1", "Or{}der-1", "Order-1{}"):
+                _refused_for_its_control_character(around.format(chr(code)), code)
 
 
 def _refused_for_its_control_character(name, code):
@@ -109,14 +110,15 @@ def _refused_for_its_control_character(name, code):
         check_name("event type", name)
 
 
-@pytest.mark.parametrize("code", SURROGATES, ids="U+{:04X}".format)
-@pytest.mark.parametrize("around", ["{}", "Or{}der-1", "Order-1{}", "é{}"])
-def test_a_lone_surrogate_is_refused_wherever_it_stands_and_told(code, around):
-    name = around.format(chr(code))
-    with pytest.raises(InvalidStreamIdError, match=f"lone surrogate .*U\\+{code:04X}"):
-        check_stream_id(name)
-    with pytest.raises(InvalidInputError, match=f"lone surrogate .*U\\+{code:04X}"):
-        check_name("event type", name)
+def test_a_lone_surrogate_is_refused_wherever_it_stands_and_told(subtests):
+    for code in SURROGATES:
+        for around in ["{}", "Or{}der-1", "Order-1{}", "é{}"]:
+            with subtests.test(code=code, around=around):
+                name = around.format(chr(code))
+                with pytest.raises(InvalidStreamIdError, match=f"lone surrogate .*U\\+{code:04X}"):
+                    check_stream_id(name)
+                with pytest.raises(InvalidInputError, match=f"lone surrogate .*U\\+{code:04X}"):
+                    check_name("event type", name)
 
 
 @pytest.mark.parametrize("code", [0x20, 0x7E, 0xA0, 0xD7FF, 0xE000], ids="U+{:04X}".format)

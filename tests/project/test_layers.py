@@ -6,12 +6,12 @@ import ast
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 import evstore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import pytest
 
 ROOT = Path(evstore.__file__).parent
 MODULES = sorted(
@@ -88,32 +88,36 @@ def _name(module: str) -> str:
     return module.removesuffix("__init__").removesuffix(".")
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
-    allowed = _rule(_name(module))
-    for imported in _imports(ROOT / f"{module.replace('.', '/')}.py"):
-        assert any(
-            imported == each or (each.endswith(".") and f"{imported}.".startswith(each)) for each in allowed
-        ), f"{module} imports {imported or 'evstore'}"
+def test_a_module_imports_only_what_its_layer_may(subtests: pytest.Subtests) -> None:
+    for module in MODULES:
+        with subtests.test(module=module):
+            allowed = _rule(_name(module))
+            for imported in _imports(ROOT / f"{module.replace('.', '/')}.py"):
+                assert any(
+                    imported == each or (each.endswith(".") and f"{imported}.".startswith(each))
+                    for each in allowed
+                ), f"{module} imports {imported or 'evstore'}"
 
 
 # The façade with its docstrings, and the reads of a database, each spelled out in both directions.
 LONG = {"store": 450, "adapters.sqlite.statements": 370, "adapters.postgres.statements": 560}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_stays_small(module: str) -> None:
-    lines = len((ROOT / f"{module.replace('.', '/')}.py").read_text().splitlines())
-    assert lines <= LONG.get(module, 330)
+def test_a_module_stays_small(subtests: pytest.Subtests) -> None:
+    for module in MODULES:
+        with subtests.test(module=module):
+            lines = len((ROOT / f"{module.replace('.', '/')}.py").read_text().splitlines())
+            assert lines <= LONG.get(module, 330)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_function_stays_small(module: str) -> None:
-    tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):
-            body = node.body[-1].end_lineno - node.body[0].lineno + 1
-            assert body <= 50, f"{node.name} has {body} lines"
+def test_a_function_stays_small(subtests: pytest.Subtests) -> None:
+    for module in MODULES:
+        with subtests.test(module=module):
+            tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text())
+            for node in ast.walk(tree):
+                if isinstance(node, ast.FunctionDef):
+                    body = node.body[-1].end_lineno - node.body[0].lineno + 1
+                    assert body <= 50, f"{node.name} has {body} lines"
 
 
 def test_only_the_testing_package_imports_pytest() -> None:

@@ -52,27 +52,30 @@ RANGES = [
 ]
 
 
-@pytest.mark.parametrize(("bounds", "expected"), RANGES, ids=str)
-def test_after_is_exclusive_and_to_inclusive_whatever_the_direction(ten, bounds, expected):
-    assert numbers(ten.read("Order-1", **bounds)) == list(expected)
-    assert numbers(ten.read("Order-1", **bounds, backward=True)) == list(expected)[::-1]
+def test_after_is_exclusive_and_to_inclusive_whatever_the_direction(ten, subtests):
+    for bounds, expected in RANGES:
+        with subtests.test(bounds=bounds, expected=expected):
+            assert numbers(ten.read("Order-1", **bounds)) == list(expected)
+            assert numbers(ten.read("Order-1", **bounds, backward=True)) == list(expected)[::-1]
 
 
-@pytest.mark.parametrize(("bounds", "expected"), RANGES, ids=str)
-def test_a_replay_is_bounded_by_positions_as_a_read_by_versions(ten, bounds, expected):
-    moved = {name: bound + 1 if 0 < bound < 2**62 else bound for name, bound in bounds.items()}
-    inside = [n for n in range(12) if moved.get("after", 0) < n + 1 <= moved.get("to", 99)]
-    assert numbers(ten.replay(**moved)) == inside
-    assert numbers(ten.replay(**moved, backward=True)) == inside[::-1]
-    assert numbers(ten.replay(["Order"], **moved)) == [n for n in inside if 1 <= n <= 10]
+def test_a_replay_is_bounded_by_positions_as_a_read_by_versions(ten, subtests):
+    for bounds, expected in RANGES:
+        with subtests.test(bounds=bounds, expected=expected):
+            moved = {name: bound + 1 if 0 < bound < 2**62 else bound for name, bound in bounds.items()}
+            inside = [n for n in range(12) if moved.get("after", 0) < n + 1 <= moved.get("to", 99)]
+            assert numbers(ten.replay(**moved)) == inside
+            assert numbers(ten.replay(**moved, backward=True)) == inside[::-1]
+            assert numbers(ten.replay(["Order"], **moved)) == [n for n in inside if 1 <= n <= 10]
 
 
-@pytest.mark.parametrize("backward", [False, True])
-@pytest.mark.parametrize("limit", [0, 1, 2, 9, 10, 11, 10**9])
-def test_a_limit_counts_what_comes_out_from_where_the_reading_begins(ten, limit, backward):
-    expected = list(range(1, 11))[:: -1 if backward else 1][:limit]
-    assert numbers(ten.read("Order-1", limit=limit, backward=backward)) == expected
-    assert numbers(ten.replay("Order", limit=limit, backward=backward)) == expected
+def test_a_limit_counts_what_comes_out_from_where_the_reading_begins(ten, subtests):
+    for backward in [False, True]:
+        for limit in [0, 1, 2, 9, 10, 11, 10**9]:
+            with subtests.test(backward=backward, limit=limit):
+                expected = list(range(1, 11))[:: -1 if backward else 1][:limit]
+                assert numbers(ten.read("Order-1", limit=limit, backward=backward)) == expected
+                assert numbers(ten.replay("Order", limit=limit, backward=backward)) == expected
 
 
 @pytest.mark.parametrize("limit", [-1, -(10**9)])
