@@ -31,10 +31,18 @@ def pytest_report_header() -> list[str]:
     return [sqlite, postgres.header()]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "sqlite_only(reason): the command is tried on SQLite alone, for this reason"
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--all-adapters", action="store_true", help="try tests/store on every adapter, and not on memory alone"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for line in (
+        "sqlite_only(reason): the command is tried on SQLite alone, for this reason",
+        "sqlite_too(reason): the store is tried on SQLite too, where it is otherwise tried on memory alone",
+    ):
+        config.addinivalue_line("markers", line)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,4 +1,8 @@
-"""The store of these tests: what the core promises, it promises on every adapter."""
+"""The store of these tests: on memory, for the contract's tests hold the adapters to the same.
+
+What memory cannot show (transactions, connections, pages that come from a database) is marked `sqlite_too`, and tried
+on SQLite as well. `--all-adapters` tries everything on every adapter.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,23 @@ import pytest
 from evstore import connect
 from tests.support.servers import newest_of
 
-ADAPTERS = ["memory", "sqlite", "postgres"]
+ADAPTERS = ("memory", "sqlite", "postgres")
+
+
+def pytest_generate_tests(metafunc):
+    if "adapter" not in metafunc.fixturenames:
+        return
+    mark = metafunc.definition.get_closest_marker("sqlite_too")
+    if mark is not None and not (mark.args and mark.args[0]):
+        raise pytest.UsageError(f"{metafunc.definition.nodeid}: sqlite_too says for which reason")
+    many = 3 if metafunc.config.getoption("all_adapters") else 1 if mark is None else 2
+    metafunc.parametrize("adapter", ADAPTERS[:many], indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def adapter(request):
+    """The adapter that a test is tried on."""
+    return request.param
 
 
 @pytest.fixture(scope="session")
@@ -22,25 +42,30 @@ def made_once(tmp_path_factory):
     return path
 
 
-@contextmanager
-def _place(adapter, folder, made, servers):
-    """The URL of an empty store."""
-    if adapter == "memory":
-        yield "memory:"
-    elif adapter == "sqlite":
-        shutil.copy(made, folder / "events.db")
-        yield f"sqlite:{folder}/events.db"
-    else:
-        with newest_of(servers).lent_place() as url:
-            with connect(url) as store:
-                store.initialize()
-            yield url
+@pytest.fixture(scope="session")
+def place(made_once, servers):
+    """A function: the URL of an empty store, which lasts for a block."""
+
+    @contextmanager
+    def made(adapter, folder):
+        if adapter == "memory":
+            yield "memory:"
+        elif adapter == "sqlite":
+            shutil.copy(made_once, folder / "events.db")
+            yield f"sqlite:{folder}/events.db"
+        else:
+            with newest_of(servers).lent_place() as url:
+                with connect(url) as store:
+                    store.initialize()
+                yield url
+
+    return made
 
 
-@pytest.fixture(params=ADAPTERS)
-def url(request, tmp_path, made_once, servers):
+@pytest.fixture
+def url(adapter, tmp_path, place):
     """A place with an empty store."""
-    with _place(request.param, tmp_path, made_once, servers) as url:
+    with place(adapter, tmp_path) as url:
         yield url
 
 
@@ -51,9 +76,8 @@ def store(url):
         yield store
 
 
-@pytest.fixture(scope="module", params=ADAPTERS)
-def shared_store(request, tmp_path_factory, made_once, servers):
+@pytest.fixture(scope="module")
+def shared_store(adapter, tmp_path_factory, place):
     """One store for all the tests of a module that only read what a fixture has put there."""
-    folder = tmp_path_factory.mktemp("shared")
-    with _place(request.param, folder, made_once, servers) as url, connect(url) as store:
+    with place(adapter, tmp_path_factory.mktemp("shared")) as url, connect(url) as store:
         yield store

@@ -196,10 +196,10 @@ def test_the_built_in_adapters_are_also_entry_points():
 
 
 @pytest.mark.parametrize(
-    ("url", "adapter"), [("memory:", MemoryAdapter), ("e.db", SqliteAdapter), ("sqlite:e.db", SqliteAdapter)]
+    ("url", "kind"), [("memory:", MemoryAdapter), ("e.db", SqliteAdapter), ("sqlite:e.db", SqliteAdapter)]
 )
-def test_the_scheme_picks_the_adapter(here, url, adapter):
-    assert type(open_adapter(url)) is adapter
+def test_the_scheme_picks_the_adapter(here, url, kind):
+    assert type(open_adapter(url)) is kind
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from evstore import NO_STREAM, EventData, Metadata, NotInitializedError, StoreCl
 from evstore.testing.asking import together
 from tests.support.command import files
 
+pytestmark = pytest.mark.sqlite_too("memory has no connections to close, share or inherit")
+
 ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
 PATIENCE = 30
 

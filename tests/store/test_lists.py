@@ -157,6 +157,7 @@ def test_an_empty_store_lists_nothing(store):
     assert (info.streams, info.categories, info.head) == (0, 0, 0)
 
 
+@pytest.mark.sqlite_too("a database orders by a collation")
 def test_names_are_ordered_by_code_point_not_by_letter_or_by_utf_16(store):
     names = ["A", "B", "Z", "a", "z", "\u00e9", "\ud7ff", "\ue000", "\uffff", "\U00010000", "\U0010ffff"]
     store.append_many([(f"{name}-1", [EventData(name, {})], -1) for name in reversed(names)])
@@ -165,6 +166,7 @@ def test_names_are_ordered_by_code_point_not_by_letter_or_by_utf_16(store):
     assert [info.stream_id for info in store.streams()] == [f"{name}-1" for name in names]
 
 
+@pytest.mark.sqlite_too("memory has no pages to read")
 @pytest.mark.parametrize("many", [MOST_IN_PAGE, MOST_IN_PAGE + 1])
 def test_more_names_than_a_page_come_each_once_and_in_order(store, many):
     names = [f"{n:05}" for n in range(many)]

@@ -102,7 +102,10 @@ def test_a_missing_stream_is_empty(store, options):
 
 # --- pages ---
 
+paged = pytest.mark.sqlite_too("memory has no pages to read")
 
+
+@paged
 @pytest.mark.parametrize("many", [FIRST_PAGE - 1, FIRST_PAGE, FIRST_PAGE + 1, FIRST_PAGE + MOST_IN_PAGE, 2500])
 def test_more_events_than_a_page_come_each_once_and_in_order(store, many):
     store.append("Order-1", events(*range(many)))
@@ -116,6 +119,7 @@ def test_more_events_than_a_page_come_each_once_and_in_order(store, many):
     assert numbers(store.read("Order-1", after=10, to=many - 5)) == list(range(10, many - 5))
 
 
+@paged
 def test_huge_events_come_in_small_pages(store, monkeypatch):
     store.append("Order-1", [EventData("Placed", [n, "x" * 50_000]) for n in range(150)])
     fetched = []
@@ -133,6 +137,7 @@ def test_huge_events_come_in_small_pages(store, monkeypatch):
     assert max(fetched[1:]) <= PAGE_CHARACTERS
 
 
+@paged
 def test_a_read_fetches_no_more_than_was_asked_for(store, monkeypatch):
     store.append("Order-1", events(*range(300)))
     limits = []
@@ -146,6 +151,7 @@ def test_a_read_fetches_no_more_than_was_asked_for(store, monkeypatch):
     assert len(limits) == 1
 
 
+@paged
 def test_a_replay_ends_where_the_log_ended_when_it_began(store):
     store.append("Order-1", events(*range(100)))
     for event in store.replay():
@@ -153,6 +159,7 @@ def test_a_replay_ends_where_the_log_ended_when_it_began(store):
     assert numbers(store.replay()) == list(range(200))
 
 
+@paged
 def test_a_replay_backward_beside_a_writer_is_not_disturbed(store):
     store.append("Order-1", events(*range(100)))
     found = []
@@ -162,6 +169,7 @@ def test_a_replay_backward_beside_a_writer_is_not_disturbed(store):
     assert found == list(range(100))[::-1]
 
 
+@paged
 def test_two_reads_go_on_side_by_side_while_others_append(store):
     store.append("Order-1", events(*range(150)))
     one, other = store.read("Order-1", to=150), store.replay(backward=True)
@@ -194,6 +202,7 @@ def numbers_of(found):
     return [event.data if isinstance(event.data, int) else event.data[0] for event in found]
 
 
+@paged
 def test_a_page_of_long_events_ends_early_and_the_next_goes_on_behind_it(long):
     every = list(range(85))
     assert numbers_of(long.replay()) == every
@@ -208,6 +217,7 @@ def test_a_page_of_long_events_ends_early_and_the_next_goes_on_behind_it(long):
     assert numbers_of(long.subscribe(stream_id="B-1", timeout=0)) == [n for n in every[70:] if n % 3 == 1]
 
 
+@paged
 def test_no_page_holds_more_than_a_little_beyond_its_size(long, monkeypatch):
     longest = 0
 

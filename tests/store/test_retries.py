@@ -14,6 +14,8 @@ from evstore import (
     connect,
 )
 
+pytestmark = pytest.mark.sqlite_too("what is stored already is found by the statements of a database")
+
 
 def an_id(number):
     return f"0198e5c4-7a2b-7c3d-8e4f-{number:012x}"

@@ -10,6 +10,8 @@ from evstore import InvalidInputError, Metadata, connect
 from evstore.pages import FIRST_PAGE as PAGE
 from tests.support.subscriber import PATIENCE, events, following, numbers
 
+pytestmark = pytest.mark.sqlite_too("a database is asked by one connection while others write")
+
 # --- history, then live ---
 
 

@@ -11,6 +11,8 @@ import pytest
 from evstore.pages import FIRST_PAGE as PAGE
 from tests.support.subscriber import PATIENCE, Following, events, following, numbers
 
+pytestmark = pytest.mark.sqlite_too("a wait in a database is interrupted")
+
 
 @pytest.mark.parametrize("asked", [{}, {"stream_id": "Order-1"}, {"categories": ["Order"]}], ids=str)
 @pytest.mark.parametrize("timeout", [0, 0.05])
