@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import subprocess
-import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from evstore import connect
-from tests import servers as postgres
-from tests import warm
-from tests.servers import Servers
+from tests.support import servers as postgres
+from tests.support.command import Command
+from tests.support.servers import Servers, newest_of, running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.servers import Kind, Server
+    from tests.support.servers import Server
 
 pytest.register_assert_rewrite("evstore.testing")
 
@@ -35,10 +31,18 @@ def pytest_report_header() -> list[str]:
     return [sqlite, postgres.header()]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "sqlite_only(reason): the command is tried on SQLite alone, for this reason"
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--all-adapters", action="store_true", help="try tests/store on every adapter, and not on memory alone"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for line in (
+        "sqlite_only(reason): the command is tried on SQLite alone, for this reason",
+        "sqlite_too(reason): the store is tried on SQLite too, where it is otherwise tried on memory alone",
+    ):
+        config.addinivalue_line("markers", line)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -52,85 +56,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         raise pytest.UsageError(f"{metafunc.definition.nodeid}: sqlite_only says for which reason")
 
 
-@dataclass
-class Ended:
-    """A process that has ended."""
-
-    code: int
-    out: bytes
-    err: str
-
-    @property
-    def lines(self) -> list[str]:
-        return self.out.decode().splitlines()
-
-
-@dataclass
-class Command:
-    """`evstore` as a process of its own, in a folder of its own, with an environment of its own."""
-
-    folder: Path
-    database: str = ""
-    """The URL in EVSTORE_DB; without one the store is the default file in the folder."""
-
-    @property
-    def url(self) -> str:
-        """What the library connects to."""
-        return self.database or f"sqlite:{self.folder}/evstore.db"
-
-    @property
-    def place(self) -> str:
-        """What messages call the store."""
-        return self.database or f"{self.folder}/evstore.db"
-
-    def argv(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "evstore", *words]
-
-    def env(self, **more: str) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH"}}
-        database = {"EVSTORE_DB": self.database} if self.database else {}
-        return {**kept, "PYTHONWARNINGS": "error", **database, **more}
-
-    def __call__(self, *words: str, stdin: bytes | None = None, env: dict[str, str] | None = None) -> Ended:
-        given = self.env(**(env or {}))
-        if warm.hears(given):
-            code, out, err = warm.run([*words], self.folder, given, stdin or b"", timeout=60)
-            return Ended(code, out, err.decode())
-        done = subprocess.run(
-            self.argv(*words),
-            cwd=self.folder,
-            env=given,
-            input=stdin or b"",
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
-        return Ended(done.returncode, done.stdout, done.stderr.decode())
-
-    def start(self, *words: str, **options: object) -> subprocess.Popen[bytes]:
-        """A process that goes on; stdout and stderr are pipes unless said otherwise."""
-        given = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        return subprocess.Popen(self.argv(*words), cwd=self.folder, env=self.env(), **given)
-
-    def ok(self, *words: str, stdin: bytes | None = None) -> Ended:
-        """Run what must succeed."""
-        done = self(*words, stdin=stdin)
-        assert done.code == 0, done
-        return done
-
-
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     made = Servers()
     yield made
     made.close()
-
-
-def running(servers: Servers, kind: Kind | None) -> Server:
-    postgres.needs(postgres.NO_POSTGRES, kind)
-    server = servers.of(kind)
-    server.start()  # a test may have stopped it
-    return server
 
 
 @pytest.fixture(params=postgres.KINDS or [None], ids=lambda kind: kind.name if kind else "postgres")
@@ -149,9 +79,8 @@ def postgres_url(server: Server) -> str:
 @pytest.fixture
 def newest(servers: Servers) -> Iterator[Server]:
     """One PostgreSQL, for what has no business with its version."""
-    kind = next(iter(postgres.KINDS), None)
-    yield running(servers, kind)
-    running(servers, kind).drop_places()
+    yield newest_of(servers)
+    newest_of(servers).drop_places()
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +95,7 @@ def _database(backend: str, servers: Servers) -> Iterator[str]:
     if backend == "sqlite":
         yield ""
     else:
-        with running(servers, next(iter(postgres.KINDS), None)).lent_place() as url:
+        with newest_of(servers).lent_place() as url:
             yield url
 
 
@@ -193,7 +122,3 @@ def module_store(tmp_path_factory: pytest.TempPathFactory, backend: str, servers
         with connect(command.url) as made:
             made.initialize()
         yield command
-
-
-def files(folder: Path) -> Sequence[str]:
-    return sorted(each.name for each in folder.iterdir())

@@ -24,13 +24,13 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 from evstore import EventData, connect
-from tests.faults import standalone, variants
+from tests.support import changed_procedures, long_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.synchronize import Barrier
 
-    from tests.servers import Server
+    from tests.support.servers import Server
 
 DATA: Final = {"orderId": "order-1", "customer": "cust-1", "items": [{"sku": "SKU-1", "quantity": 2}] * 4}
 STREAMS: Final = 20
@@ -122,7 +122,7 @@ def places(server: Server) -> dict[str, str]:
         with closing(connect(server.url(schema))) as store:
             store.initialize()
         if way != "evstore":
-            variants.with_the_lock_held_over_the_flush(server, schema)
+            changed_procedures.with_the_lock_held_over_the_flush(server, schema)
         found[way] = server.url(schema)
     if find_spec("eventsourcing"):
         found["eventsourcing"] = server.url()
@@ -131,8 +131,8 @@ def places(server: Server) -> dict[str, str]:
 
 
 def main() -> int:
-    asked = standalone.arguments(__doc__, rounds=5, seconds=4.0)
-    with standalone.server_of(asked.on) as server:
+    asked = long_runs.arguments(__doc__, rounds=5, seconds=4.0)
+    with long_runs.server_of(asked.on) as server:
         print(f"PostgreSQL {server.version}, {asked.rounds} rounds of {asked.seconds:g} s")
         urls = places(server)
         for writers in (1, 8, 16):

@@ -1,0 +1,89 @@
+"""`memory:FILE.ndjson`: a file that evstore printed, as a store."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from evstore import DeniedError, EventData, InvalidInputError, InvalidUrlError, connect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.command import Command
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    with connect("memory:") as store:
+        for n in range(1, 7):
+            store.append(f"{'AB'[n % 2]}-1", [EventData("TU"[n % 2], {"n": n})])
+        return [event.to_json() for event in store.replay()]
+
+
+def written(folder: Path, lines: list[str]) -> str:
+    path = folder / "events.ndjson"
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return f"memory:{path}"
+
+
+def test_the_events_of_a_file_are_there_as_they_were_stored(tmp_path: Path, lines: list[str]) -> None:
+    with connect(written(tmp_path, lines)) as store:
+        assert [event.to_json() for event in store.replay()] == lines
+        assert [event.to_json() for event in store.replay(backward=True, limit=2)] == lines[:-3:-1]
+        assert [event.version for event in store.read("A-1")] == [1, 2, 3]
+        assert [(info.category, info.events) for info in store.categories()] == [("A", 3), ("B", 3)]
+        assert store.info().head == 6
+
+
+def test_a_whole_log_goes_on_where_the_file_ends(tmp_path: Path, lines: list[str]) -> None:
+    with connect(written(tmp_path, lines)) as store:
+        (stored,) = store.append("A-1", [EventData("T", {})], expected_version=3)
+        assert (stored.version, stored.global_position) == (4, 7)
+
+
+@pytest.mark.parametrize("kept", [slice(1, None), slice(0, None, 2), slice(0, 5, 3)])
+def test_what_was_picked_out_of_a_log_keeps_its_places_and_can_only_be_read(
+    tmp_path: Path, lines: list[str], kept: slice
+) -> None:
+    with connect(written(tmp_path, lines[kept])) as store:
+        assert [event.to_json() for event in store.replay()] == lines[kept]
+        assert store.head() == json.loads(lines[kept][-1])["globalPosition"]
+        assert store.info().events == sum(info.events for info in store.categories()) == len(lines[kept])
+        assert all(info.events == len([*store.read(info.stream_id)]) for info in store.streams())
+        with pytest.raises(DeniedError, match="has gaps"):
+            store.append("A-1", [EventData("T", {})])
+
+
+def test_the_order_of_the_lines_does_not_matter(tmp_path: Path, lines: list[str]) -> None:
+    with connect(written(tmp_path, lines[::-1])) as store:
+        assert [event.to_json() for event in store.replay()] == lines
+
+
+def test_an_event_that_comes_twice_is_refused(tmp_path: Path, lines: list[str]) -> None:
+    with connect(written(tmp_path, [*lines, lines[0]])) as store, pytest.raises(InvalidInputError, match="twice"):
+        list(store.replay())
+
+
+def test_a_line_that_is_no_event_is_named_by_its_place(tmp_path: Path, lines: list[str]) -> None:
+    url = written(tmp_path, [lines[0], '{"streamId":"A-1"}'])
+    with connect(url) as store, pytest.raises(InvalidInputError, match=r"events.ndjson:2: not a stored event"):
+        store.info()
+
+
+def test_a_missing_file_is_named_by_the_first_call(tmp_path: Path) -> None:
+    with connect(f"memory:{tmp_path}/nowhere.ndjson") as store, pytest.raises(InvalidUrlError, match="nowhere"):
+        store.info()
+
+
+def test_the_command_queries_an_export_without_a_note(evstore: Command, tmp_path: Path, lines: list[str]) -> None:
+    url = written(tmp_path, lines)
+    done = evstore.ok("--db", url, "replay", "A", "--type", "T", "--fields", "data.n")
+    assert [json.loads(line) for line in done.lines] == [{"data.n": n} for n in (2, 4, 6)]
+    assert done.err == ""
+    picked = written(tmp_path, lines[1:])
+    refused = evstore("append", "A-1", "-t", "T", "-d", "1", "--db", picked)
+    assert (refused.code, refused.out) == (77, b"")
+    assert evstore("read", "A-1", "--db", "memory:nowhere.ndjson").code == 2

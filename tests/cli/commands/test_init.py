@@ -1,0 +1,150 @@
+"""`init` makes a store, and only a store."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.damage import Damage, plant
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.command import Command
+
+
+FILE = pytest.mark.sqlite_only("it is about the file of the store")
+MADE = {
+    "sqlite": ("sqlite", {"journalMode": "wal", "synchronous": "full"}),
+    "postgres": ("postgresql", {"fsync": "on", "fullPageWrites": "on", "synchronousCommit": "on"}),
+}
+
+
+def test_init_makes_a_store_and_prints_what_it_made(evstore: Command, backend: str) -> None:
+    info = json.loads(evstore.ok("init").out)
+    assert (info["backend"], info["durability"]) == MADE[backend]
+    assert info["place"] == evstore.place
+    assert (info["schemaVersion"], info["events"]) == (1, 0)
+
+
+def test_init_again_changes_nothing_and_succeeds(evstore: Command, backend: str) -> None:
+    def seen() -> tuple[bytes, bytes]:
+        file = b"" if backend == "postgres" else (evstore.folder / "evstore.db").read_bytes()
+        return file, evstore.ok("replay", "--all").out
+
+    evstore.ok("init")
+    evstore.ok("append", "Order-1", "-t", "Placed", "-d", "{}")
+    before = seen()
+    assert json.loads(evstore.ok("init").out)["events"] == 1
+    assert seen() == before
+
+
+NOT_ONE = {
+    "none": Damage("DELETE FROM store", "DELETE FROM store", set()),
+    "two": Damage(
+        "INSERT INTO store VALUES (2, 1, 1)",
+        "ALTER TABLE store DROP CONSTRAINT store_id_check; INSERT INTO store VALUES (2, 'EVST', 1, 1, 1)",
+        set(),
+    ),
+}
+TOO_OLD = Damage("PRAGMA user_version = 0", "UPDATE store SET schema_version = 0", set())
+
+
+@pytest.mark.parametrize("rows", NOT_ONE)
+@pytest.mark.parametrize(
+    "words", [("init",), ("replay", "--all"), ("append", "A-1", "-t", "T", "-d", "1"), ("verify",)]
+)
+def test_what_does_not_say_once_who_may_use_it_is_no_store(
+    store: Command, rows: str, words: tuple[str, ...]
+) -> None:
+    plant(store, NOT_ONE[rows])
+    done = store(*words)
+    assert (done.code, done.out) == (6, b"")
+    assert "is not an event store" in done.err
+
+
+@pytest.mark.parametrize(
+    "words", [("init",), ("replay", "--all"), ("append", "A-1", "-t", "T", "-d", "1"), ("verify",)]
+)
+def test_a_store_of_a_schema_before_the_first_is_too_old(store: Command, words: tuple[str, ...]) -> None:
+    plant(store, TOO_OLD)
+    done = store(*words)
+    assert (done.code, done.out) == (6, b"")
+    assert "is too old for this evstore: its schema is 0, the oldest known is 1\nhint: evstore migrate" in done.err
+
+
+@FILE
+def test_only_the_owner_can_read_what_init_makes(evstore: Command, tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        evstore.ok("init")
+        evstore.ok("append", "Order-1", "-t", "Placed", "-d", "{}")
+        evstore.ok("read", "Order-1")
+    finally:
+        os.umask(old)
+    modes = {each.name: oct(each.stat().st_mode & 0o777) for each in tmp_path.iterdir()}
+    assert set(modes.values()) == {"0o600"}, modes
+
+
+@FILE
+def test_an_empty_file_becomes_a_store(evstore: Command, tmp_path: Path) -> None:
+    (tmp_path / "evstore.db").touch()
+    assert json.loads(evstore.ok("init").out)["events"] == 0
+
+
+def _database(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
+
+
+def _text(path: Path) -> None:
+    path.write_text("Dear diary")
+
+
+@pytest.mark.parametrize("make", [_database, _text])
+@pytest.mark.parametrize("words", [("init",), ("read", "Order-1"), ("append", "A-1", "-t", "T", "-d", "1")])
+@FILE
+def test_what_is_not_a_store_is_refused_and_left_as_it_was(
+    evstore: Command, tmp_path: Path, make: object, words: tuple[str, ...]
+) -> None:
+    path = tmp_path / "evstore.db"
+    make(path)
+    before = path.read_bytes(), sorted(tmp_path.iterdir())
+    done = evstore(*words)
+    assert (done.code, done.out) == (6, b"")
+    assert f"evstore: {path} is not an event store" in done.err
+    assert (path.read_bytes(), sorted(tmp_path.iterdir())) == before
+
+
+@FILE
+def test_a_folder_is_refused(evstore: Command, tmp_path: Path) -> None:
+    (tmp_path / "evstore.db").mkdir()
+    done = evstore("init")
+    assert (done.code, done.out) == (6, b"")
+    assert "it is a folder" in done.err
+
+
+@FILE
+def test_a_missing_folder_is_named(evstore: Command, tmp_path: Path) -> None:
+    done = evstore("init", "--db", "sqlite:nowhere/x.db")
+    assert (done.code, done.out) == (2, b"")
+    assert str(tmp_path / "nowhere") in done.err
+
+
+@FILE
+def test_what_a_removed_store_left_behind_is_not_taken_for_the_new_ones_log(
+    evstore: Command, tmp_path: Path
+) -> None:
+    evstore.ok("init")
+    evstore.ok("append", "Order-1", "-t", "Placed", "-d", "{}")
+    evstore.ok("read", "Order-1")  # a reader leaves the log's files
+    (tmp_path / "evstore.db-wal").write_bytes(b"\x37\x7f\x06\x82" + b"x" * 5000)
+    (tmp_path / "evstore.db").unlink()
+    assert json.loads(evstore.ok("init").out)["events"] == 0
+    assert evstore.ok("replay", "--all").out == b""

@@ -1,0 +1,105 @@
+"""An append and a replay of any size take little memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from evstore import connect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.command import Command
+
+MB = 1024 * 1024
+LINE = '{"streamId":"Order-%d","type":"OrderPlaced","data":{"n":%d,"note":"%s"},"metadata":{"correlationId":"c-%d"}}\n'
+NOTE = "x" * 300
+COUNT = 50_000
+PEAK_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 MB of envelopes for 2000 streams."""
+    path = tmp_path_factory.mktemp("input") / "events.ndjson"
+    with path.open("w") as file:
+        file.writelines(LINE % (n % 2000, n, NOTE, n // 10) for n in range(COUNT))
+    assert path.stat().st_size > 20_000_000
+    return path
+
+
+# A process that forks hands its own size on, so that the tests' own would be measured; this one is small.
+MEASURE = """
+import os, sys
+child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, used = os.wait4(child, 0)
+print(used.ru_maxrss, file=sys.stderr)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def run(command: Command, *words: str, stdin: Path | None = None) -> tuple[bytes, int]:
+    """What the command printed, and the most memory that it ever held, in bytes. It has nothing to note."""
+    out, peak, notes = measured(command, *words, stdin=stdin)
+    assert not notes
+    return out, peak
+
+
+def measured(command: Command, *words: str, stdin: Path | None = None) -> tuple[bytes, int, list[bytes]]:
+    with open(stdin or os.devnull, "rb") as given:
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", MEASURE, *command.argv(*words)],
+            cwd=command.folder,
+            env=command.env(),
+            stdin=given,
+            capture_output=True,
+            check=True,
+        )
+    *notes, peak = done.stderr.splitlines()
+    return done.stdout, int(peak) * PEAK_UNIT, notes
+
+
+def test_a_large_append_is_one_and_takes_little_memory(module_store: Command, large: Path) -> None:
+    out, peak = run(module_store, "append", "--many", "-", stdin=large)
+    assert json.loads(out) == {
+        "streams": 2000, "count": COUNT, "firstGlobalPosition": 1, "globalPosition": COUNT, "duplicate": False,
+    }  # fmt: skip
+    assert peak < 150 * MB
+
+
+def test_a_large_append_in_batches_takes_little_memory(store: Command, large: Path) -> None:
+    out, peak = run(store, "append", "--many", "-", "--batch", "5000", stdin=large)
+    receipts = [json.loads(line) for line in out.splitlines()]
+    assert [receipt["count"] for receipt in receipts] == [5000] * 10
+    assert receipts[-1]["globalPosition"] == COUNT
+    assert peak < 80 * MB
+
+
+@pytest.mark.parametrize("form", ["ndjson", "json", "tsv"])
+def test_a_large_replay_takes_little_memory(module_store: Command, large: Path, form: str) -> None:
+    with connect(module_store.url) as opened:
+        if opened.head() == 0:  # this test alone
+            run(module_store, "append", "--many", "-", stdin=large)
+    out, peak = run(module_store, "replay", "--all", "-F", form)
+    assert out.count(b"\n") == COUNT + (form == "json")  # the end of the array has a line
+    assert len(out) > 20_000_000
+    assert peak < 80 * MB
+
+
+def test_long_events_behind_short_ones_take_little_memory(store: Command, tmp_path: Path) -> None:
+    """The page behind many short ones is not as many long ones."""
+    with open(tmp_path / "events", "w") as file:
+        file.writelines(f"{n}\n" for n in range(500))
+        file.writelines(f'"{"x" * 3 * MB}"\n' for _ in range(40))
+    run(store, "append", "A-1", "-t", "T", "-", "--batch", "500", stdin=tmp_path / "events")
+    for words in (("replay", "--all"), ("read", "A-1"), ("replay", "A", "-f", "-n", "540")):
+        out, peak = run(store, *words)
+        assert out.count(b"\n") == 540
+        assert peak < 110 * MB
+    assert measured(store, "verify")[1] < 110 * MB

@@ -1,0 +1,176 @@
+"""What a shell sees: following, signals, broken pipes, full disks, help."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import evstore as package
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.command import Command
+
+
+NO_STORE = pytest.mark.sqlite_only("no store is asked")
+
+
+def _append(command: Command, stream: str, data: str) -> None:
+    command.ok("append", stream, "-t", "T", "-d", data)
+
+
+@pytest.mark.parametrize("words", [("read", "A-1"), ("replay", "A"), ("replay", "--all")])
+def test_follow_prints_history_and_then_each_event_as_it_comes(store: Command, words: tuple[str, ...]) -> None:
+    _append(store, "A-1", "1")
+    follower = store.start(*words, "-f", "-n", "3")
+    assert follower.stdout is not None
+    assert json.loads(follower.stdout.readline())["data"] == 1
+    for data in ("2", "3"):
+        _append(store, "A-1", data)
+        assert json.loads(follower.stdout.readline())["data"] == int(data)
+    assert follower.communicate(timeout=20) == (b"", b"")
+    assert follower.returncode == 0
+
+
+def test_follow_waits_for_a_stream_that_is_not_there_yet(store: Command) -> None:
+    follower = store.start("read", "A-1", "--follow", "-n", "1")
+    _append(store, "A-2", "0")
+    _append(store, "A-1", "1")
+    out, err = follower.communicate(timeout=20)
+    assert (json.loads(out)["streamId"], err, follower.returncode) == ("A-1", b"", 0)
+
+
+def test_follow_begins_behind_the_position_given(store: Command) -> None:
+    for data in "123":
+        _append(store, "A-1", data)
+    done = store.ok("replay", "A", "--after", "1", "-f", "-n", "2")
+    assert [json.loads(line)["data"] for line in done.lines] == [2, 3]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_process_itself_without_a_word(store: Command, signum: signal.Signals) -> None:
+    _append(store, "A-1", "1")
+    follower = store.start("replay", "--all", "-f")
+    assert follower.stdout is not None
+    follower.stdout.readline()
+    follower.send_signal(signum)
+    assert follower.communicate(timeout=20) == (b"", b"")
+    assert follower.returncode == -signum
+
+
+def test_a_signal_that_the_caller_ignores_stays_ignored(store: Command) -> None:
+    """As under `nohup`, or in the background of a script."""
+    _append(store, "A-1", "1")
+    follower = store.start(
+        "replay", "A", "-f", "-n", "2", preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)
+    )
+    assert follower.stdout is not None
+    follower.stdout.readline()
+    follower.send_signal(signal.SIGINT)
+    _append(store, "A-1", "2")
+    follower.communicate(timeout=20)
+    assert follower.returncode == 0
+
+
+def test_a_reader_that_leaves_ends_the_process_by_sigpipe_without_a_word(store: Command) -> None:
+    store.ok("append", "A-1", "-t", "T", "-", stdin=b'"%s" ' % (b"x" * 1000) * 2000)
+    process = store.start("replay", "A")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(timeout=20) == -signal.SIGPIPE
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.parametrize("words", [("replay", "--all"), ("categories",), ("append", "A-1", "-t", "T", "-d", "1")])
+def test_an_output_that_is_full_is_named(store: Command, words: tuple[str, ...]) -> None:
+    _append(store, "A-1", "1")
+    with open("/dev/full", "wb") as full:
+        process = store.start(*words, stdout=full)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 74
+    assert err.decode() == "evstore: cannot write to stdout: [Errno 28] No space left on device\n"
+
+
+def test_an_output_that_is_closed_is_named(store: Command) -> None:
+    _append(store, "A-1", "1")
+    words = " ".join(f"'{word}'" for word in store.argv("replay", "--all"))
+    done = subprocess.run(
+        f"{words} >&-", shell=True, cwd=store.folder, env=store.env(), capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (74, b"evstore: cannot write to stdout: it is closed\n")
+
+
+@NO_STORE
+def test_without_arguments_the_help_goes_to_stderr(evstore: Command) -> None:
+    done = evstore()
+    assert (done.code, done.out) == (2, b"")
+    for word in ("Examples:", "init", "append", "read", "categories", "replay", "Exit codes:"):
+        assert word in done.err
+
+
+@pytest.mark.parametrize("command", [(), ("init",), ("append",), ("read",), ("categories",), ("replay",)])
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+@NO_STORE
+def test_help_has_examples_first_and_fits_80_columns(
+    evstore: Command, command: tuple[str, ...], flag: str
+) -> None:
+    done = evstore.ok(*command, flag)
+    text = done.out.decode()
+    assert text.index("Examples:") < text.index("Options:")
+    assert "Exit codes:" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@NO_STORE
+def test_version_is_one_line(evstore: Command) -> None:
+    assert evstore.ok("--version").out.decode() == f"evstore {package.__version__}\n"
+
+
+@NO_STORE
+def test_a_bug_is_one_line_and_a_file(store: Command, tmp_path: Path) -> None:
+    script = """
+import evstore.connecting
+def broken(*_, **__): raise KeyError("boom")
+evstore.connecting.connect = broken
+from evstore.cli import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, "categories"],
+        cwd=tmp_path,
+        env=store.env(TMPDIR=str(tmp_path)),
+        capture_output=True,
+        check=False,
+    )
+    (line,) = done.stderr.decode().splitlines()
+    assert (done.returncode, done.stdout) == (70, b"")
+    assert line.startswith("evstore: a bug in evstore: KeyError: 'boom'; the traceback is in ")
+    trace = line.rpartition(" ")[2]
+    assert trace.startswith(str(tmp_path))
+    with open(trace) as file:
+        assert "broken" in file.read()
+
+
+def test_no_escape_byte_leaves_in_a_pipe(store: Command) -> None:
+    for more in ({}, {"GITHUB_ACTIONS": "true"}, {"FORCE_COLOR": "1"}):
+        for words in (
+            ("init",),
+            ("append", "A-1", "-t", "T", "-d", "1"),
+            ("read", "A-1"),
+            ("read",),
+            ("-h",),
+        ):
+            done = store(*words, env=more)
+            assert b"\x1b" not in done.out
+            assert "\x1b" not in done.err

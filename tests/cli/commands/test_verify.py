@@ -1,0 +1,202 @@
+"""`verify` of stores where nothing is wrong, and what it tells of them."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import pytest
+
+from evstore import EventData, Metadata, connect
+from tests.support.concurrent_writers import PATIENCE, written
+from tests.support.damage import DAMAGES, both, healthy, plant
+from tests.support.hostile_text import WORST
+from tests.support.verify_report import digest_in, places, verified
+
+if TYPE_CHECKING:
+    from tests.support.command import Command
+
+ZEROS = "0" * 64
+PAYLOADS = [
+    "1e400", "-0", "1.10", "null", '""', '{"a":1,"a":2}', r'"\u0000\ud83d\ude00"', "[" * 512 + "]" * 512,
+    f'"{"x" * 3_000_000}"', '"\u2028\x7f\x85"', "[1 ,\t2]",
+]  # fmt: skip
+METADATA = [
+    Metadata(),
+    Metadata("c" * 512, "é" * 256, "\x1b[31m", "[red]"),
+    Metadata(custom={f"k{n}": "\u2028" * 20 for n in range(900)}),
+    Metadata("\U0001f600", custom={"-": ""}),
+]
+
+
+# --- health ---
+
+
+def test_a_store_of_hostile_events_is_healthy(evstore: Command, capfd: pytest.CaptureFixture[str]) -> None:
+    events = [(s, EventData.from_json(t, d, Metadata("c", custom=m))) for s, t, d, m in WORST]
+    events += [(f"P-{n}", EventData.from_json("T", text)) for n, text in enumerate(PAYLOADS)]
+    events += [("M-1", EventData("t" * 255, None, metadata)) for metadata in METADATA]
+    events += [("x-", EventData("T", 1)), ("NoHyphen", EventData("T", 1)), ("n" * 512, EventData("T", 1))]
+    with connect(evstore.url) as store:
+        store.initialize()
+        store.append_many([(stream_id, [event], -1) for stream_id, event in events])
+    code, found, notes = verified(evstore, capfd, "--engine")
+    assert (code, found) == (0, [])
+    assert f"note: {len(events)} events checked" in notes
+
+
+def test_an_empty_store_is_healthy_and_has_a_digest(store: Command, capfd: pytest.CaptureFixture[str]) -> None:
+    code, found, notes = verified(store, capfd, "--expect", f"0:{ZEROS}")
+    assert (code, found, digest_in(notes)) == (0, [], f"0:{ZEROS}")
+
+
+def test_a_store_under_writers_is_never_called_damaged(store: Command) -> None:
+    heads = []
+    with written(store.url) as appended, connect(store.url) as reader:
+        for _ in range(6):
+            for _ in range(20):
+                assert appended.acquire(timeout=PATIENCE)
+            verification = reader.verify()
+            assert list(verification) == []
+            assert verification.checked == verification.head
+            heads.append(verification.head)
+    assert heads == sorted(set(heads))
+
+
+def test_progress_is_told_page_after_page(store: Command) -> None:
+    told: list[tuple[int, int]] = []
+    with connect(store.url) as made:
+        made.append("S-1", [EventData("T", n) for n in range(400)])
+        assert list(made.verify(on_progress=lambda *said: told.append(said))) == []
+        assert told == [*[(0, 400)] * 3, (64, 400), (320, 400), (400, 400)]  # first the kinds of names
+        told.clear()
+        assert list(made.verify(after=390, on_progress=lambda *said: told.append(said))) == []
+        assert told == [*[(0, 10)] * 3, (10, 10)]
+
+
+# --- from ---
+
+
+def test_from_leaves_out_what_is_before(evstore: Command, capfd: pytest.CaptureFixture[str]) -> None:
+    healthy(evstore)
+    plant(evstore, both("UPDATE events SET correlation_hash = 1 WHERE global_position IN (2, 6)"))
+    for first, wrong in ((1, [2, 6]), (2, [2, 6]), (3, [6]), (6, [6]), (7, []), (99, [])):
+        code, found, notes = verified(evstore, capfd, "--from", str(first))
+        assert places(found) == [("correlation-hash", position) for position in wrong]
+        assert code == (1 if wrong else 0)
+        count = max(7 - first, 0)
+        assert f"note: {count} {'event' if count == 1 else 'events'} checked, up to position 6" in notes
+        assert ("digest" in notes) == (first == 1)
+
+
+# --- digests ---
+
+
+def test_the_digest_is_the_hash_of_the_lines_one_behind_the_other(
+    evstore: Command, capfd: pytest.CaptureFixture[str]
+) -> None:
+    healthy(evstore)
+    with connect(evstore.url) as store:
+        store.append("Ö-\u202e", [EventData.from_json("漢", '{"a": 1.10}', Metadata(custom={"k": "\x9b"}))])
+    digest = bytes(32)
+    for line in evstore.ok("replay", "--all").out.splitlines():
+        digest = sha256(digest + line).digest()
+    assert digest_in(verified(evstore, capfd)[2]) == f"7:{digest.hex()}"
+
+
+def test_the_same_log_has_the_same_digest_elsewhere(evstore: Command, capfd: pytest.CaptureFixture[str]) -> None:
+    healthy(evstore)
+    (evstore.folder / "log.ndjson").write_bytes(evstore.ok("replay", "--all").out)
+    digest = digest_in(verified(evstore, capfd)[2])
+    assert evstore.ok("--db", "memory:log.ndjson", "verify", "--expect", digest).out == b""
+
+
+def test_a_digest_is_expected_of_any_position(evstore: Command, capfd: pytest.CaptureFixture[str]) -> None:
+    healthy(evstore)
+    digest = digest_in(verified(evstore, capfd)[2])
+    with connect(evstore.url) as store:
+        store.append("A-1", [EventData("T", 1)])
+    assert verified(evstore, capfd, "--expect", digest.upper())[:2] == (0, [])
+    hashed = digest.partition(":")[2]
+    for expected, position in ((f"5:{hashed}", 5), (f"6:{ZEROS}", 6), (f"8:{hashed}", 8), (f"0:{hashed}", 0)):
+        code, found, _ = verified(evstore, capfd, "--expect", expected)
+        assert (code, places(found)) == (1, [("digest", position)])
+
+
+def test_what_nothing_else_contradicts_contradicts_the_digest(
+    evstore: Command, capfd: pytest.CaptureFixture[str]
+) -> None:
+    healthy(evstore)
+    digest = digest_in(verified(evstore, capfd)[2])
+    plant(evstore, both("""UPDATE events SET data = '{"total":8}' WHERE global_position = 2"""))
+    assert verified(evstore, capfd)[:2] == (0, [])
+    code, found, _ = verified(evstore, capfd, "--expect", digest)
+    assert (code, places(found)) == (1, [("digest", 6)])
+
+
+@pytest.mark.parametrize("name", ["an event is deleted", "an event of no stream", "a time beyond the calendar"])
+def test_a_log_that_cannot_be_printed_whole_has_no_digest(
+    evstore: Command, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    healthy(evstore)
+    digest = digest_in(verified(evstore, capfd)[2])
+    plant(evstore, DAMAGES[name])
+    _, found, notes = verified(evstore, capfd, "--expect", digest)
+    assert "digest" not in notes
+    assert places(found)[-1] == ("digest", 6)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--expect", "5"), '--expect: "5" is no digest'),
+        (("--expect", f"-1:{ZEROS}"), "is no digest"),
+        (("--expect", f"1:{ZEROS}0"), "is no digest"),
+        (("--expect", f"1:{ZEROS}", "--from", "2"), "--expect needs the log from its start"),
+        (("--expect", f"1:{ZEROS}", "--from", "1"), "--expect needs the log from its start"),
+        (("--from", "-1"), "--from takes a number from 0"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_refused(store: Command, words: tuple[str, ...], said: str) -> None:
+    done = store("verify", *words)
+    assert (done.code, done.out) == (2, b"")
+    assert said in done.err
+
+
+# --- other stores and forms ---
+
+
+def test_a_part_of_a_log_in_a_file_has_gaps(evstore: Command) -> None:
+    healthy(evstore)
+    (evstore.folder / "part.ndjson").write_bytes(evstore.ok("replay", "B").out)
+    done = evstore("--db", "memory:part.ndjson", "verify", "--engine")
+    assert [json.loads(line)["finding"] for line in done.lines] == ["position-gap"]
+    assert "note: the engine's own check was skipped: " in done.err
+
+
+def test_there_has_to_be_a_store(evstore: Command) -> None:
+    done = evstore("verify")
+    assert (done.code, done.out) == (6, b"")
+
+
+def test_every_form_tells_the_same(evstore: Command) -> None:
+    healthy(evstore)
+    plant(evstore, DAMAGES["a reserved stream id"])
+    lines = [json.loads(line) for line in evstore("verify").lines]
+    assert json.loads(evstore("verify", "-F", "json").out) == lines
+    rows = [line.split("\t") for line in evstore("verify", "-F", "tsv").lines]
+    assert rows == [[each["finding"], "", each["streamId"], each["message"], each["advice"]] for each in lines]
+    table = evstore("verify", "-F", "table")
+    assert table.code == 1
+    assert all(each["finding"] in table.out.decode() for each in lines)
+    assert f"advice: wrong-category: {lines[1]['advice']}\n" in table.err
+
+
+def test_nothing_found_is_an_empty_list(store: Command) -> None:
+    assert [store.ok("verify", "-F", form).out for form in ("ndjson", "json", "tsv", "table")] == [
+        b"",
+        b"[]\n",
+        b"",
+        b"",
+    ]

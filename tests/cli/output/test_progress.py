@@ -1,0 +1,107 @@
+"""How far long work is, for whoever watches: on a terminal, on stderr, and gone before the result."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import pexpect
+import pytest
+
+from evstore import EventData, connect
+from tests.support.command import IMPATIENT
+from tests.support.damage import both, plant
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.command import Command
+
+pytestmark = pytest.mark.sqlite_only("what is drawn does not depend on where events are stored")
+
+EVENTS = 6000
+ERASED = "\x1b[2K"
+
+
+@pytest.fixture
+def filled(store: Command) -> Command:
+    """A store with something to do, and files to read."""
+    with connect(store.url) as opened:
+        opened.append("Order-1", [EventData("Placed", n) for n in range(EVENTS)])
+        (store.folder / "log.ndjson").write_text("".join(f"{event.to_json()}\n" for event in opened.replay()))
+    (store.folder / "data.ndjson").write_text("".join(f"{n}\n" for n in range(EVENTS)))
+    with connect(f"sqlite:{store.folder}/empty.db") as empty:
+        empty.initialize()
+    return store
+
+
+def watched(command: Command, *words: str, stdout: Path | None = None, **env: str) -> tuple[int, str]:
+    """Exit code, and everything that a terminal gets."""
+    argv = [sys.executable, "-c", IMPATIENT, *words]
+    if stdout is not None:
+        argv = ["/bin/sh", "-c", 'out=$1; shift; exec "$@" > "$out"', "sh", str(stdout), *argv]
+    child = pexpect.spawn(
+        argv[0],
+        argv[1:],
+        cwd=str(command.folder),
+        env=command.env(TERM="xterm-256color", **env),
+        dimensions=(24, 100),
+        encoding="utf-8",
+        timeout=60,
+    )
+    child.expect(pexpect.EOF)
+    child.close()
+    return child.exitstatus, str(child.before)
+
+
+WORK = {
+    "verifying": ("verify",),
+    "exporting": ("export", "-O", "out.ndjson"),
+    "importing": ("--db", "empty.db", "import", "log.ndjson"),
+    "storing": ("append", "Order-2", "-t", "Placed", "data.ndjson"),
+}
+
+
+@pytest.mark.parametrize("what", WORK)
+def test_long_work_shows_how_far_it_is_how_fast_and_is_erased_before_the_result(
+    filled: Command, what: str
+) -> None:
+    code, screen = watched(filled, *WORK[what])
+    assert code == 0
+    drawn, _, result = screen.rpartition(ERASED)
+    assert re.search(rf"{what}.*[0-9,]+ events.*[0-9,]+/s", drawn)
+    assert what not in result
+    assert f"{EVENTS:,}" in result or f"{EVENTS}" in result
+
+
+def test_findings_are_told_behind_the_progress_also_one_by_one(filled: Command) -> None:
+    plant(filled, both("UPDATE events SET category_number = 9 WHERE global_position = 5000"))
+    for form in ("table", "ndjson"):
+        code, screen = watched(filled, "verify", "-F", form)
+        assert code == 1
+        drawn, _, result = screen.rpartition(ERASED)
+        assert "verifying" in drawn
+        assert "category-number" not in drawn
+        assert "category-number" in result
+        assert "verifying" not in result
+
+
+def test_in_a_pipe_goes_only_the_result(filled: Command) -> None:
+    piped = filled.folder / "piped"
+    code, screen = watched(filled, "verify", stdout=piped)
+    assert (code, piped.read_text()) == (0, "")
+    assert "verifying" in screen
+
+
+@pytest.mark.parametrize(
+    ("words", "env"),
+    [((), {"NO_COLOR": "1"}), (("--color", "never"), {}), (("--quiet",), {}), (("--errors", "json"), {})],
+)
+def test_without_colour_or_notes_nothing_moves(
+    filled: Command, words: tuple[str, ...], env: dict[str, str]
+) -> None:
+    for work in WORK.values():
+        code, screen = watched(filled, *work, *words, **env)
+        assert code == 0
+        assert "\x1b" not in screen

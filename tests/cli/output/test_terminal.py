@@ -1,0 +1,126 @@
+"""What a person sees, on a real pseudo-terminal."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pexpect
+import pytest
+
+from tests.support.terminal import STYLE, seen
+
+if TYPE_CHECKING:
+    from tests.support.command import Command
+
+PRINTING = pytest.mark.sqlite_only("how an event is printed does not depend on where it was stored")
+
+
+@pytest.fixture
+def busy(store: Command) -> Command:
+    lines = [f'{{"streamId":"A-{n % 3}","type":"T","data":{{"n":{n}}}}}' for n in range(1, 151)]
+    store.ok("append", "--many", "-", stdin="\n".join(lines).encode())
+    return store
+
+
+def test_a_terminal_shows_a_table_with_the_data(busy: Command) -> None:
+    rows = STYLE.sub("", seen(busy, "read", "A-1", "-n", "2")).splitlines()
+    assert rows[0].split() == ["version", "time", "type", "data"]
+    assert rows[1].split()[0] == "1"
+    assert rows[1].endswith('{"n":1}')
+    assert rows[2].endswith('{"n":4}')
+
+
+@pytest.mark.parametrize("columns", [80, 140])
+@PRINTING
+def test_a_table_is_as_wide_as_the_terminal_and_cuts_long_values(store: Command, columns: int) -> None:
+    store.ok("append", "A-1", "-t", "T" * 200, "-d", f'"{"x" * 500}"')
+    screen = STYLE.sub("", seen(store, "replay", "--all", columns=columns))
+    assert max(map(len, screen.splitlines())) <= columns
+    assert len(screen.splitlines()) == 2
+    assert "…" in screen
+
+
+def test_without_a_limit_a_terminal_shows_the_last_hundred_oldest_first_and_says_so(busy: Command) -> None:
+    note, _, *rows = STYLE.sub("", seen(busy, "replay", "--all")).splitlines()
+    assert note == "note: these are the last 100; --limit all shows everything"
+    assert [int(row.split()[0]) for row in rows] == list(range(51, 151))
+
+
+def test_limit_all_shows_everything_on_a_terminal(busy: Command) -> None:
+    rows = STYLE.sub("", seen(busy, "replay", "--all", "--limit", "all")).splitlines()
+    assert [int(row.split()[0]) for row in rows[1:]] == list(range(1, 151))
+
+
+def test_follow_on_a_terminal_begins_with_the_last_ten(busy: Command) -> None:
+    argv = busy.argv("replay", "A", "-f")
+    child = pexpect.spawn(argv[0], argv[1:], cwd=str(busy.folder), env=busy.env(TERM="xterm"), encoding="utf-8")
+    child.expect("these are the last 10; --limit all shows everything")
+    child.expect('"n":150')
+    assert str(child.before).count('"n":') == 9
+    busy.ok("append", "A-1", "-t", "T", "-d", '"fresh"')
+    child.expect('"fresh"')
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.signalstatus == 2
+
+
+def test_an_append_answers_in_a_sentence(store: Command) -> None:
+    screen = seen(store, "append", "Order-1", "-t", "T", "-d", "1")
+    assert screen.splitlines() == [
+        "Order-1: appended 1 event, now at version 1 (position 1)",
+        "next: evstore read Order-1",
+    ]
+    assert seen(store, "append", "Order-1", "-t", "T", "-d", "1") == (
+        "Order-1: appended 1 event, now at version 2 (position 2)\n"
+    )
+
+
+def test_init_says_where_the_store_is_and_what_to_try_next(evstore: Command) -> None:
+    first, hint = seen(evstore, "init").splitlines()
+    assert first == f"event store at {evstore.place}, 0 events"
+    assert hint.startswith("next: evstore append ")
+
+
+@PRINTING
+def test_nothing_to_do_at_a_terminal_prints_the_help_at_once(store: Command) -> None:
+    assert "Examples:" in seen(store, "append", "Order-1")
+
+
+@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+@PRINTING
+def test_without_colour_not_one_escape_byte_leaves(busy: Command, env: dict[str, str]) -> None:
+    argv = busy.argv("replay", "--all", "-n", "3")
+    child = pexpect.spawn(
+        argv[0], argv[1:], cwd=str(busy.folder), env={**busy.env(TERM="xterm"), **env}, encoding="utf-8"
+    )
+    child.expect(pexpect.EOF)
+    child.close()
+    assert "\x1b" not in str(child.before)
+    assert '"n":1' in str(child.before)
+
+
+@PRINTING
+def test_data_cannot_drive_the_terminal_nor_be_taken_for_markup(store: Command) -> None:
+    store.ok("append", "A-[red]", "-t", "[/x]\u202e", "-d", '"\x7f\u009b2J\u202e[bold]"')
+    screen = seen(store, "replay", "--all", columns=140, NO_COLOR="1")
+    for text in ("A-[red]", "[/x]\\u202e", '"\\u007f\\u009b2J\\u202e[bold]"'):
+        assert text in screen
+    assert not {"\x7f", "\x9b", "\u202e", "\x1b"} & set(screen)
+
+
+@PRINTING
+def test_messages_cannot_drive_the_terminal(store: Command) -> None:
+    screen = seen(store, "read", "A-\u202e1")
+    assert "A-\\u202e1" in screen
+    assert "\u202e" not in screen
+
+
+@PRINTING
+def test_times_are_local_on_a_terminal(store: Command) -> None:
+    store.ok("append", "A-1", "-t", "T", "-d", "1")
+    utc = seen(store, "read", "A-1", TZ="UTC0", NO_COLOR="1").splitlines()[1].split()[1:3]
+    west = seen(store, "read", "A-1", TZ="WST10", NO_COLOR="1").splitlines()[1].split()[1:3]
+    assert utc != west
+    assert os.linesep == "\n"

@@ -1,0 +1,63 @@
+"""The contract is worth what it finds: it must fail every adapter that is broken on purpose."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from evstore import port
+from evstore.testing import AdapterContract
+from tests.contract import saboteurs
+from tests.contract.saboteurs import SABOTEURS
+
+CLAUSES = re.findall(r"^    ([A-Z]\d)  ", port.__doc__, re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def verdicts():
+    """Of each contract class: the names of its tests by their outcome. One process asks them all.
+
+    Large units are left out: they find what memory cannot have, and take as long as all the rest.
+    """
+    options = ["-rA", "--tb=no", "-q", "-p", "no:cacheprovider", "-k", "not larger_than and not large_unit"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", saboteurs.__file__, *options],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
+    found = defaultdict(lambda: defaultdict(set))
+    for outcome, name, test in re.findall(
+        r"^(PASSED|FAILED|ERROR) .*?::Test(\w+)::(\w+)", done.stdout, re.MULTILINE
+    ):
+        found[name][outcome].add(test)
+    return found
+
+
+def test_the_reference_adapter_passes_every_test_through_the_same_runner(verdicts):
+    assert set(verdicts["NothingPlanted"]) == {"PASSED"}
+    assert len(verdicts["NothingPlanted"]["PASSED"]) > 80
+
+
+@pytest.mark.parametrize("saboteur", SABOTEURS, ids=lambda each: f"{each.clause}-{each.__name__}")
+def test_a_saboteur_is_caught_by_the_clause_that_it_breaks(verdicts, saboteur):
+    found = verdicts[saboteur.__name__]
+    assert found["FAILED"]
+    assert not found["ERROR"]
+
+
+def test_every_clause_has_a_test():
+    tested = {name.split("_")[1] for name in dir(AdapterContract) if name.startswith("test_")}
+    assert tested == set(CLAUSES)
+
+
+def test_every_clause_has_a_saboteur():
+    assert {saboteur.clause for saboteur in SABOTEURS} == set(CLAUSES)

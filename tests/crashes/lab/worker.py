@@ -1,0 +1,67 @@
+"""A process that works on a store until it is killed, and tells its standard output what it does.
+
+It ends by itself as soon as nobody reads that, so that it cannot outlive the test.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from argparse import ArgumentParser
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING, NoReturn
+
+from evstore import Appended, connect
+from tests.crashes.lab import history, recorded
+from tests.crashes.lab.load import Load
+
+if TYPE_CHECKING:
+    from evstore import EventStore
+    from tests.crashes.lab.recorded import Tell
+
+QUIET_SECONDS = 60.0
+PAUSE_SECONDS = 0.05
+
+
+def write(
+    store: EventStore, tell: Tell, who: str, names: str, rng: Random, *, insistent: bool = False
+) -> NoReturn:
+    """Append for ever, some appends twice, and read the end of the log now and then. `insistent`: that the store
+    is away is no reason to end."""
+    load = Load(rng, names)
+    append = partial(recorded.insist, wait=partial(time.sleep, PAUSE_SECONDS)) if insistent else recorded.append
+    number = head = 0
+    while True:
+        number += 1
+        parts = load.next()
+        outcome = append(store, tell, f"{who}-{number}", parts)
+        load.learn(parts, outcome)
+        if isinstance(outcome, Appended):
+            head = outcome[-1].global_position
+            if rng.random() < 0.03:
+                append(store, tell, f"{who}-{number}-repeated", parts)
+        if head and rng.random() < 0.1:
+            recorded.read(store, tell, max(0, head - rng.randrange(200)), rng.choice((None, 50)))
+
+
+def main() -> None:
+    parser = ArgumentParser()
+    parser.add_argument("role", choices=("write", "follow"))
+    parser.add_argument("url")
+    parser.add_argument("who")
+    parser.add_argument("--names", default="")
+    parser.add_argument("--seed", default="")
+    parser.add_argument("--insistent", action="store_true")
+    parser.add_argument("--after", type=int, default=0)
+    parser.add_argument("--to", type=int)
+    asked = parser.parse_args()
+    tell = partial(history.tell, sys.stdout.fileno())
+    with connect(asked.url) as store:
+        if asked.role == "write":
+            write(store, tell, asked.who, asked.names, Random(asked.seed), insistent=asked.insistent)
+        recorded.follow(store, tell, asked.who, asked.after, to=asked.to, patience=QUIET_SECONDS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""The short profile of `tests.crashes.lab.stops`; that module runs as long as one likes. And what it finds where a barrier
+is missing: each of them is needed, and none is missed by luck."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.crashes.lab.stops import WITHOUT, Profile, stops
+
+if TYPE_CHECKING:
+    from tests.support.servers import OwnServer
+
+
+def test_nothing_that_anybody_was_told_is_lost_when_the_server_stops(own: OwnServer, seed: int) -> None:
+    figures = stops(own, Profile(3, seed))
+    print(figures)
+    assert figures.ok, figures
+    assert figures.acknowledged
+    assert figures.history.shown
+    assert figures.history.levels
+
+
+@pytest.mark.parametrize(
+    ("without", "rule", "words"),
+    [
+        ("writers", 2, "was acknowledged, and"),
+        ("refusals", 7, "before that was stored"),
+        ("readers", 6, "was handed another event than the log's at"),
+    ],
+)
+def test_it_is_found_when_a_barrier_is_missing(
+    own: OwnServer, seed: int, without: str, rule: int, words: str
+) -> None:
+    figures = stops(own, WITHOUT[without]._replace(cycles=10, seed=seed, writers=3))
+    print(figures)
+    assert any(each.rule == rule and words in each.sentence for each in figures.findings), figures

@@ -1,0 +1,290 @@
+"""A file's JSON values are found whatever its layout, each with the line it begins on."""
+
+from __future__ import annotations
+
+import io
+import tracemalloc
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evstore.errors import InvalidInputError, InvalidPayloadError
+from evstore.jsontext.judging import raw_value
+from evstore.jsontext.splitting import read_values
+from tests.support.json_texts import NOT_ARRAYS, OBJECTS, VALUES, layouts
+
+
+def found_in(text):
+    """Line and text of each value of the file, as far as it can be read, and the error if it cannot."""
+    found = []
+    try:
+        for number, value in read_values(io.BytesIO(text.encode()), "events", raw_value):
+            found.append((number, value.decode()))
+    except InvalidInputError as error:
+        return found, error
+    return found, None
+
+
+def read_whole(text):
+    found, error = found_in(text)
+    assert error is None
+    return found
+
+
+# --- any layout ---
+
+
+class Part(NamedTuple):
+    """A stretch of a file: its text, and where in it which values begin."""
+
+    text: str
+    values: tuple[tuple[int, str], ...]
+
+
+SPACES = st.sampled_from(["", " ", "\t", "\n", "\r\n", "\n\n", " \n  ", "\r", "\n\t\r\n"])
+BREAKS = st.sampled_from(["\n", "\r\n", "\n\n", " \n  ", " \r\n\t"])
+
+
+@st.composite
+def alone(draw):
+    text = draw(NOT_ARRAYS.flatmap(layouts)).given
+    return Part(text, ((0, text),))
+
+
+@st.composite
+def in_an_array(draw):
+    text, values = "[", []
+    for at, value in enumerate(draw(st.lists(VALUES.flatmap(layouts), max_size=4))):
+        text += ("," if at else "") + draw(SPACES)
+        values.append((len(text), value.given))
+        text += value.given + draw(SPACES)
+    return Part(text + draw(SPACES) + "]", tuple(values))
+
+
+PARTS = st.lists(st.one_of(alone(), alone(), in_an_array()), max_size=6)
+
+
+@st.composite
+def files(draw, parts=PARTS, gaps=SPACES):
+    """A whole file, and line and text of each of its values."""
+    text, values = draw(SPACES), []
+    for part in draw(parts):
+        gap = draw(gaps)
+        # Two scalars need something between them; whatever ends or begins with a bracket or quote does not.
+        text += gap if gap or text[-1:] in {*'}]"', ""} or part.text[0] in '{["' else " "
+        values += [(1 + (text + part.text[:at]).count("\n"), value) for at, value in part.values]
+        text += part.text
+    return text + draw(SPACES), values
+
+
+@given(files(), st.sampled_from(["", "\ufeff"]))
+@settings(deadline=None, max_examples=80, print_blob=True)
+def test_the_same_values_are_found_in_any_layout_each_with_its_line(file, mark):
+    text, values = file
+    assert read_whole(mark + text) == values
+
+
+@given(files(st.lists(alone(), max_size=6), BREAKS))
+@settings(deadline=None, max_examples=30, print_blob=True)
+def test_values_that_are_not_read_to_the_end_are_found_one_by_one(file):
+    text, values = file
+    reading = read_values(io.BytesIO(text.encode()), "events", bytes.decode)
+    for expected in values[:2]:
+        assert next(reading) == expected
+
+
+OBJECT = '{"a": {"b": ["}", "{", "]", "[", ",", "\\"", "\\\\"]}}'
+LAYOUTS = {
+    "NDJSON": '{"a":1}\n{"b":2}\n{"c":3}\n',
+    "no final line break": '{"a":1}\n{"b":2}\n{"c":3}',
+    "CRLF": '{"a":1}\r\n{"b":2}\r\n{"c":3}\r\n',
+    "empty lines": '\n\n{"a":1}\n\n  \n{"b":2}\n\t\n{"c":3}\n\n',
+    "byte order mark": '\ufeff{"a":1}\n{"b":2}\n{"c":3}\n',
+    "concatenated": '{"a":1}{"b":2}{"c":3}',
+    "concatenated with spaces": '  {"a":1} {"b":2}\t{"c":3} ',
+    "an array": '[{"a":1},{"b":2},{"c":3}]',
+    "an array over lines": '[\n  {"a":1},\n  {"b":2},\n  {"c":3}\n]\n',
+    "commas first": '[ {"a":1}\n, {"b":2}\n, {"c":3}\n]',
+    "a bracket and a value on a line": '[{"a":1},\n{"b":2},\n{"c":3}]',
+    "several arrays": '[{"a":1}][{"b":2}]\n[]\n[{"c":3}]',
+    "arrays and objects": '{"a":1}[{"b":2}]{"c":3}',
+    "a byte order mark before an array": '\ufeff[{"a":1},{"b":2},{"c":3}]',
+    "a line of several": '{"a":1}\n{"b":2}{"c":3}\n',
+    "several and one": '{"a":1} {"b":2}\n{"c":3}\n',
+}
+
+
+@pytest.mark.parametrize("text", LAYOUTS.values(), ids=LAYOUTS)
+def test_a_known_layout_gives_its_three_objects(text):
+    assert [value for _, value in read_whole(text)] == ['{"a":1}', '{"b":2}', '{"c":3}']
+
+
+def test_values_and_their_lines(subtests):
+    for text, values in [
+        ('{\n  "a": 1\n}\n{\n  "b": 2\n}\n', [(1, '{\n  "a": 1\n}'), (4, '{\n  "b": 2\n}')]),
+        (f"{OBJECT}\n{OBJECT}{OBJECT}\n", [(1, OBJECT), (2, OBJECT), (2, OBJECT)]),
+        (f"[\n{OBJECT},\n{OBJECT}]", [(2, OBJECT), (3, OBJECT)]),
+        # Arrays are flattened one level, and no further.
+        ("[[1,2],[3],[]]", [(1, "[1,2]"), (1, "[3]"), (1, "[]")]),
+        ("[[\n[1]\n]\n,[2]]", [(1, "[\n[1]\n]"), (4, "[2]")]),
+        ("[]", []),
+        ("[\n\n]", []),
+        ("[][]\n[ ]", []),
+        ("", []),
+        ("\ufeff", []),
+        (" \n\t\r\n", []),
+        ("1 2\n3", [(1, "1"), (1, "2"), (2, "3")]),
+        ('1"a"null[true]false{}-2', [(1, each) for each in ["1", '"a"', "null", "true", "false", "{}", "-2"]]),
+        ('"a""b"', [(1, '"a"'), (1, '"b"')]),
+        ('"\\"" "\\\\"', [(1, '"\\""'), (1, '"\\\\"')]),
+        ('["a,b","]","[","{"]', [(1, '"a,b"'), (1, '"]"'), (1, '"["'), (1, '"{"')]),
+    ]:
+        with subtests.test(text=text, values=values):
+            assert read_whole(text) == values
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        # As many braces open as close, but one of them stands in a string.
+        ('{"a":{"b":"}"}\n}', [(1, '{"a":{"b":"}"}\n}')]),
+        ('{"a":{"b":"}"}\n}\n{}', [(1, '{"a":{"b":"}"}\n}'), (3, "{}")]),
+        ('{"a":"{"}\n{"b":"}"}', [(1, '{"a":"{"}'), (2, '{"b":"}"}')]),
+        ('{"a":"}{"}', [(1, '{"a":"}{"}')]),
+        ('{"a":"} {"}{"b":1}', [(1, '{"a":"} {"}'), (1, '{"b":1}')]),
+        # Something stands between the first object and the last.
+        ('{"a":1}2{"b":3}', [(1, '{"a":1}'), (1, "2"), (1, '{"b":3}')]),
+        ('{"a":1}[]{"b":3}', [(1, '{"a":1}'), (1, '{"b":3}')]),
+        ('{"a":1} "x" {"b":3}', [(1, '{"a":1}'), (1, '"x"'), (1, '{"b":3}')]),
+        # The line looks whole, and belongs to what is under way.
+        ('[\n{"a":1}\n]', [(2, '{"a":1}')]),
+        ('{"a":\n{"b":1}\n}', [(1, '{"a":\n{"b":1}\n}')]),
+        ('[[\n{"b":1}\n]]', [(1, '[\n{"b":1}\n]')]),
+    ],
+)
+def test_what_looks_whole_on_a_line_and_is_not_is_read_right(text, values):
+    assert read_whole(text) == values
+
+
+# --- what is bad ---
+
+BAD = [
+    "nul",
+    "01",
+    "NaN",
+    "'a'",
+    "{a:1}",
+    '{"a":}',
+    '{"a" 1}',
+    '{"a":1,}',
+    '{"a":[1,]}',
+    '"\\x"',
+    "1.",
+    "+1",
+    ",",
+    "]",
+    "}",
+]
+
+
+@given(files(gaps=BREAKS), st.sampled_from(BAD), files(gaps=BREAKS))
+@settings(deadline=None, max_examples=60, print_blob=True)
+def test_a_bad_value_is_told_with_its_line_and_all_before_it_was_given(before, bad, behind):
+    text, values = before
+    found, error = found_in(f"{text}\n{bad}\n{behind[0]}")
+    assert found == values
+    assert isinstance(error, InvalidPayloadError)
+    assert error.place == f"events:{text.count(chr(10)) + 2}"
+    assert str(error).startswith(f"{error.place}: data is not valid JSON: ")
+
+
+@given(st.lists(OBJECTS.flatmap(layouts), max_size=3), st.sampled_from(BAD[:-3]), BREAKS)
+@settings(deadline=None, max_examples=40, print_blob=True)
+def test_a_bad_value_in_an_array_is_told_with_its_line(before, bad, gap):
+    text = "[" + "".join(f"{gap}{layout.given}," for layout in before) + gap
+    found, error = found_in(f"{text}{bad}{gap},{{}}]")
+    assert [value for _, value in found] == [layout.given for layout in before]
+    assert error.place == f"events:{1 + text.count(chr(10))}"
+
+
+def test_what_ends_too_early_or_does_not_end_is_refused(subtests):
+    for text, values, line in [
+        ('{"a":1}\n{"b":\n', 1, 2),
+        ('{"a":1}\n\n{"b":[\n1,\n2\n', 1, 3),
+        ('{"a":1}\n"b\n{"c":2}', 1, 2),  # a string does not go over a line's end
+        ('{"a":"b\n"}\n{}', 0, 1),
+        ('{"a":1}\n[', 1, 2),
+        ('{"a":1}\n[\n{"b":2},\n', 2, None),
+        ('{"a":1}\n[{"b":2}', 2, None),
+        ('{"a":1}}\n', 1, 1),
+        ('{"a":1}]\n', 1, 1),
+        ('[{"a":1}]]', 1, 1),
+        ('{"a":1},\n{"b":2}', 1, 1),
+        ('{"a":1}\n\ufeff{"b":2}', 1, 2),  # a mark begins a file, not a line
+        ('{"a":1}\n{"b":]\n', 1, 2),
+        ('{"a":1]\n', 0, 1),
+    ]:
+        with subtests.test(text=text, values=values, line=line):
+            found, error = found_in(text)
+            assert len(found) == values
+            assert isinstance(error, InvalidInputError)
+            assert error.place.startswith("events:") if line is None else error.place == f"events:{line}"
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "line"),
+    [
+        ("[,]", 0, 1),
+        ("[,1]", 0, 1),
+        ("[1,]", 1, 1),
+        ("[1,\n]", 1, 2),
+        ("[1,,2]", 1, 1),
+        ("[1\n,\n,2]", 1, 3),
+        ("[1 2]", 1, 1),
+        ("[{}\n{}]", 1, 2),
+        ("[[1]\n[2]]", 1, 2),
+        ('["a""b"]', 1, 1),
+        ("[1]\n[2,]", 2, 2),
+    ],
+)
+def test_an_array_at_the_top_has_its_values_between_single_commas(text, values, line):
+    found, error = found_in(text)
+    assert len(found) == values
+    assert str(error) == f"events:{line}: not valid JSON: an array's values stand between single commas"
+
+
+def test_another_fault_than_of_json_is_told_with_its_line_too():
+    def read(value):
+        if b"no" in value:
+            raise InvalidInputError("missing")
+        return value
+
+    for text in ('{}\n{"no":1}\n', '{}{\n}{"no":1}', '[{},\n{"no":1}]', '{}\n{\n"no":\n1}'):
+        with pytest.raises(InvalidInputError) as raised:
+            list(read_values(io.BytesIO(text.encode()), "some file", read))
+        assert str(raised.value) == "some file:2: missing"
+
+
+def test_another_error_passes_as_it_is():
+    def read(value):
+        raise KeyError(value)
+
+    for text in ("{}", "[{}]", "{\n}"):
+        with pytest.raises(KeyError):
+            list(read_values(io.BytesIO(text.encode()), "events", read))
+
+
+@pytest.mark.parametrize("layout", ["[\n{}\n]", '{{"a":\n{}\n}}', '{{"a":1}}{}\n'])
+def test_a_long_string_takes_memory_by_its_length(layout):
+    text = layout.format('"' + "x" * 400_000 + '"').encode()
+    lines = text.splitlines(keepends=True)
+    tracemalloc.start()
+    try:
+        assert sum(len(value) for _, value in read_values(lines, "events", bytes)) > 400_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    most = 10 * len(text)
+    assert peak < most

@@ -1,0 +1,193 @@
+"""Every error carries its facts, says them in a sentence, and survives a trip to another process."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+
+import pytest
+
+import evstore
+from evstore import errors
+
+ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
+# One of each, and what its sentence must name.
+EXAMPLES = {
+    errors.EvstoreError: (("it failed",), ["it failed"]),
+    errors.NotFoundError: (("nothing",), ["nothing"]),
+    errors.StreamNotFoundError: (("Order-1",), ["Order-1"]),
+    errors.EventNotFoundError: ((ID,), [ID]),
+    errors.ConsumerNotFoundError: (("mailer",), ["mailer"]),
+    errors.ConflictError: (("a conflict",), ["a conflict"]),
+    errors.ConcurrencyError: (("Order-1", 3, 5), ["Order-1", "3", "5"]),
+    errors.PositionConflictError: ((3, 5), ["3", "5"]),
+    errors.EventIdConflictError: ((ID, "is taken"), [ID, "is taken"]),
+    errors.InvalidInputError: (("bad input",), ["bad input"]),
+    errors.InvalidStreamIdError: (("the stream id is empty",), ["the stream id is empty"]),
+    errors.InvalidVersionError: ((-3,), ["-3", "ANY_VERSION", "NO_STREAM", "STREAM_EXISTS"]),
+    errors.InvalidPayloadError: (("data is not JSON",), ["data is not JSON"]),
+    errors.NoEventsError: ((), ["no events"]),
+    errors.SchemaError: (("/a/events.db",), ["/a/events.db"]),
+    errors.NotInitializedError: (("/a/events.db",), ["/a/events.db"]),
+    errors.NotAStoreError: (("/a/events.db", "it is a folder"), ["/a/events.db", "it is a folder"]),
+    errors.SchemaTooOldError: (("/a/events.db", "schema 1"), ["/a/events.db", "schema 1", "too old"]),
+    errors.SchemaTooNewError: (("/a/events.db", "schema 9"), ["/a/events.db", "schema 9", "too new"]),
+    errors.UnavailableError: (("refused",), ["refused"]),
+    errors.StoreBusyError: (("/a/events.db", 2.5), ["/a/events.db", "2.5"]),
+    errors.AppendOutcomeUnknownError: (([ID, ID[::-1]],), [ID, ID[::-1]]),
+    errors.DeniedError: (("permission denied",), ["permission denied"]),
+    errors.StorageFullError: (("the disk is full",), ["the disk is full"]),
+    errors.ConsumerHeldError: (("mailer",), ["mailer"]),
+    errors.IntegrityError: (("a contradiction",), ["a contradiction"]),
+    errors.CorruptStoreError: (("malformed",), ["malformed"]),
+    errors.LogDivergedError: (("another log",), ["another log"]),
+    errors.AdapterError: (("cannot",), ["cannot"]),
+    errors.InvalidUrlError: (("no path",), ["no path"]),
+    errors.UnknownAdapterError: (("mysql", ["memory", "sqlite"]), ["mysql:", "memory:", "sqlite:"]),
+    errors.MissingDependencyError: (("install it",), ["install it"]),
+    errors.UnsupportedError: (("a server does that",), ["a server does that"]),
+    errors.StoreClosedError: ((), ["closed"]),
+}
+EVERY = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, errors.EvstoreError)]
+
+each_error = pytest.mark.parametrize("cls", EVERY, ids=lambda cls: cls.__name__)
+
+
+def example(cls):
+    return cls(*EXAMPLES[cls][0])
+
+
+@each_error
+def test_every_error_is_public(cls):
+    assert getattr(evstore, cls.__name__) is cls
+    assert cls.__name__ in evstore.__all__
+
+
+@each_error
+def test_an_error_says_its_facts_in_a_sentence_of_one_line(cls):
+    sentence = str(example(cls))
+    for fact in EXAMPLES[cls][1]:
+        assert fact in sentence
+    assert "\n" not in sentence
+
+
+@each_error
+def test_an_error_is_the_same_after_pickling(cls):
+    error = example(cls)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        found = pickle.loads(pickle.dumps(error, protocol))
+        assert type(found) is cls
+        assert (str(found), found.args, vars(found)) == (str(error), error.args, vars(error))
+
+
+def test_the_place_of_a_fault_survives_pickling():
+    for cls in (
+        errors.InvalidInputError,
+        errors.InvalidPayloadError,
+        errors.InvalidVersionError,
+        errors.NoEventsError,
+        errors.ConcurrencyError,
+        errors.PositionConflictError,
+        errors.EventIdConflictError,
+    ):
+        error = example(cls)
+        bare = str(error)
+        error.place = "events.ndjson:3"
+        found = pickle.loads(pickle.dumps(error))
+        assert str(found) == f"events.ndjson:3: {bare}"
+        assert found.place == "events.ndjson:3"
+
+
+@pytest.mark.parametrize(
+    ("error", "facts"),
+    [
+        (errors.StreamNotFoundError("Order-1"), {"stream_id": "Order-1"}),
+        (errors.EventNotFoundError(ID), {"event_id": ID}),
+        (errors.ConsumerNotFoundError("mailer"), {"name": "mailer"}),
+        (errors.ConcurrencyError("Order-1", 3, 5), {"stream_id": "Order-1", "expected": 3, "actual": 5}),
+        (errors.EventIdConflictError(ID, "is taken"), {"event_id": ID}),
+        (errors.InvalidVersionError("x"), {"expected": "x"}),
+        (errors.NotAStoreError("/a", "it is a folder"), {"place": "/a", "detail": "it is a folder"}),
+        (errors.StoreBusyError("/a", 2.5), {"place": "/a", "timeout": 2.5}),
+        (errors.AppendOutcomeUnknownError([ID]), {"ids": (ID,)}),
+        (errors.UnknownAdapterError("x", ["memory"]), {"scheme": "x", "known": ("memory",)}),
+        (errors.ConsumerHeldError("mailer"), {"name": "mailer"}),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_an_error_carries_its_facts(error, facts):
+    assert {name: getattr(error, name) for name in facts} == facts
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "sentence"),
+    [
+        (3, 5, 'stream "Order-1" is at version 5, expected version 3'),
+        (3, 0, 'stream "Order-1" does not exist, expected version 3'),
+        (0, 5, 'stream "Order-1" is at version 5, expected no stream'),
+    ],
+)
+def test_a_conflict_says_what_was_found_and_what_was_expected(expected, actual, sentence):
+    assert str(errors.ConcurrencyError("Order-1", expected, actual)) == sentence
+
+
+CODES = {
+    "not_found": [errors.StreamNotFoundError, errors.EventNotFoundError, errors.ConsumerNotFoundError],
+    "conflict": [errors.ConcurrencyError, errors.PositionConflictError, errors.EventIdConflictError],
+    "bad_input": [
+        *(errors.InvalidInputError, errors.InvalidStreamIdError, errors.InvalidVersionError),
+        *(errors.InvalidPayloadError, errors.NoEventsError),
+    ],
+    "schema": [
+        errors.NotInitializedError,
+        errors.NotAStoreError,
+        errors.SchemaTooOldError,
+        errors.SchemaTooNewError,
+    ],
+    "unavailable": [errors.StoreBusyError, errors.AppendOutcomeUnknownError],
+    "denied": [errors.DeniedError],
+    "io": [errors.StorageFullError],
+    "held": [errors.ConsumerHeldError],
+    "damaged": [errors.CorruptStoreError, errors.LogDivergedError],
+    "usage": [errors.InvalidUrlError, errors.UnknownAdapterError, errors.MissingDependencyError],
+}
+
+
+def test_an_error_has_the_code_of_the_exit_that_it_leads_to(subtests):
+    for code, cls in [(code, cls) for code, classes in CODES.items() for cls in classes]:
+        with subtests.test(code=code, cls=cls):
+            assert cls.code == code
+
+
+def test_only_what_may_pass_when_it_is_tried_again_is_retryable():
+    retryable = {cls for cls in EVERY if cls.retryable}
+    assert retryable == {
+        errors.ConcurrencyError,
+        errors.UnavailableError,
+        errors.StoreBusyError,
+        errors.AppendOutcomeUnknownError,
+    }
+
+
+TREE = {
+    errors.NotFoundError: [errors.StreamNotFoundError, errors.EventNotFoundError, errors.ConsumerNotFoundError],
+    errors.ConflictError: [errors.ConcurrencyError, errors.PositionConflictError, errors.EventIdConflictError],
+    errors.InvalidInputError: CODES["bad_input"],
+    errors.SchemaError: CODES["schema"],
+    errors.UnavailableError: CODES["unavailable"],
+    errors.EvstoreError: EVERY,
+}
+
+
+def test_an_error_can_be_caught_by_its_kind(subtests):
+    for parent, cls in [(parent, cls) for parent, children in TREE.items() for cls in children]:
+        with subtests.test(parent=parent, cls=cls):
+            with pytest.raises(parent):
+                raise example(cls)
+
+
+def test_bad_input_is_a_value_error():
+    assert issubclass(errors.InvalidInputError, ValueError)
+    assert [
+        cls for cls in EVERY if issubclass(cls, ValueError) and not issubclass(cls, errors.InvalidInputError)
+    ] == []

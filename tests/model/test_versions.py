@@ -1,0 +1,53 @@
+"""The rules of expected versions, judged by the table that judges every adapter."""
+
+from __future__ import annotations
+
+import pytest
+
+from evstore.errors import EvstoreError, InvalidVersionError
+from evstore.model.versions import (
+    ANY_VERSION,
+    MAX_VERSION,
+    NO_STREAM,
+    STREAM_EXISTS,
+    check_expected_version,
+    check_version,
+)
+from evstore.testing import TRUTH_TABLE
+from evstore.testing.asking import facts
+
+STREAM_ID = "Order-1"
+
+
+def test_a_stream_is_judged_as_the_truth_table_says(subtests):
+    for row in TRUTH_TABLE:
+        with subtests.test(row=row):
+            refusal = None
+            try:
+                check_version(STREAM_ID, row.expected, row.actual)
+            except EvstoreError as error:
+                refusal = error
+            assert facts(refusal) == facts(row.refusal(STREAM_ID))
+
+
+def test_the_truth_table_holds_every_kind_of_expectation_and_of_stream():
+    expected = {row.expected for row in TRUTH_TABLE}
+    assert {ANY_VERSION, NO_STREAM, STREAM_EXISTS} <= expected
+    actual = {row.actual for row in TRUTH_TABLE}
+    assert {0, 1} < actual
+    assert {max(actual) - 1, max(actual), max(actual) + 1, MAX_VERSION} <= expected
+    assert len(TRUTH_TABLE) == len(set(TRUTH_TABLE)) == len(expected) * len(actual)
+
+
+def test_what_the_truth_table_expects_may_be_expected(subtests):
+    for row in TRUTH_TABLE:
+        with subtests.test(row=row):
+            check_expected_version(row.expected)
+
+
+@pytest.mark.parametrize("expected", [-3, -(2**63), MAX_VERSION + 1, 1.0, "1", "any", None, True, False], ids=repr)
+def test_what_is_no_version_is_refused_and_told(expected):
+    with pytest.raises(InvalidVersionError) as raised:
+        check_expected_version(expected)
+    assert raised.value.expected is expected
+    assert repr(expected) in str(raised.value)

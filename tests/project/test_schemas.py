@@ -1,0 +1,246 @@
+"""The shipped JSON Schemas say what the commands print: all of it, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+from evstore import EventData, Metadata, connect
+from evstore.cli.exits import CODES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.command import Command
+
+ID = "01890000-0000-7000-8000-000000000001"
+FULL = Metadata("c", "b", "u", "t", {"k": "v", "\x9b": ""})
+APPEND = ("append", "S-1", "-t", "T")
+
+
+def schema_of(name: str) -> dict[str, Any]:
+    return dict(json.loads((files("evstore") / "schemas" / f"{name}.json").read_text()))
+
+
+SCHEMAS = {name: schema_of(name) for name in ("event", "receipt", "error", "info", "stream", "category", "type")}
+
+
+def check(name: str, value: object) -> None:
+    jsonschema.Draft202012Validator(SCHEMAS[name]).validate(value)
+
+
+@pytest.fixture
+def store(evstore: Command) -> Command:
+    """Three events: with all metadata, with none, with data of another kind."""
+    with connect(evstore.url) as made:
+        made.initialize()
+        made.append("Ö-[/x]\u202e", [EventData("T", {"n": 1}, FULL, ID)])
+        made.append("B", [EventData("t" * 255, None), EventData("U", [1])])
+    return evstore
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_schema_is_one_by_the_rules_of_2020_12(name: str) -> None:
+    assert SCHEMAS[name]["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert SCHEMAS[name]["$id"] == f"urn:evstore:{name}"
+    jsonschema.Draft202012Validator.check_schema(SCHEMAS[name])
+
+
+# --- what is printed fits ---
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("replay", "--all"), ("read", "B"), ("get", ID), ("trace", "c"), (*APPEND, "-d", "1", "--echo")],
+)
+def test_printed_events_fit_and_the_schema_names_all_their_keys_in_order(
+    store: Command, words: tuple[str, ...]
+) -> None:
+    lines = store.ok(*words).lines
+    assert lines
+    for line in lines:
+        event = json.loads(line)
+        check("event", event)
+        assert list(event) == list(SCHEMAS["event"]["properties"])
+
+
+RECEIPTS = {
+    "stream": [(*APPEND, "-d", "1"), (*APPEND, "-", "--batch", "1"), (*APPEND, "-d", '{"n":1}', "--key", "k")],
+    "many": [("append", "--many", "-"), ("append", "--many", "-", "--batch", "1")],
+    "each": [(*APPEND, "-", "--each"), ("append", "--many", "-", "--each", "--key", "k")],
+}
+
+
+@pytest.mark.parametrize("shape", RECEIPTS)
+def test_receipts_fit_and_the_schema_names_all_their_keys_in_order(store: Command, shape: str) -> None:
+    given = b"".join(b'{"streamId":"S-%d","type":"T","data":1}\n' % n for n in (1, 2))
+    for words in RECEIPTS[shape]:
+        for stdin in (given, given):  # the second time, what has a key is a duplicate
+            for line in store.ok(*words, stdin=stdin).lines:
+                receipt = json.loads(line)
+                check("receipt", receipt)
+                assert list(receipt) == list(SCHEMAS["receipt"]["$defs"][shape]["properties"])
+
+
+def test_a_receipt_without_ids_fits_above_a_hundred(store: Command) -> None:
+    receipt = json.loads(store.ok(*APPEND, "-", stdin=b"1 " * 101).out)
+    check("receipt", receipt)
+    assert "ids" not in receipt
+
+
+FAILURES = [
+    ("read",),
+    ("read", "B-9"),
+    ("get", "f" + ID[1:]),
+    ("append", "B", "-t", "T", "-d", "1", "-e", "0"),
+    ("append", "B", "-t", "T", "-d", "1", "--id", ID),
+    (*APPEND, "-d", "{"),
+    ("--db", "no.db", "categories", "-v"),
+    ("--db", "x:", "categories"),
+    ("read", "B-9", "-f", "-n", "1", "--within", "1ms"),
+]
+
+
+@pytest.mark.parametrize("words", FAILURES, ids=" ".join)
+def test_every_line_on_stderr_fits(store: Command, words: tuple[str, ...]) -> None:
+    done = store(*words, "--errors", "json")
+    lines = [json.loads(line) for line in done.err.splitlines()]
+    assert lines
+    for line in lines:
+        check("error", line)
+    assert [line["error"]["exitCode"] for line in lines if "error" in line] == [done.code]
+
+
+def test_the_schema_knows_every_code() -> None:
+    rows = SCHEMAS["error"]["$defs"]["facts"]["oneOf"]
+    known = {row["properties"]["code"]["const"]: row["properties"]["exitCode"]["const"] for row in rows}
+    assert known == {code: number for code, number in CODES.items() if code != "findings"}  # which is no error
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("init",), ("info",), ("init", "--db", "new.db"), ("init", "--db", "memory:"), ("info", "--db", "memory:")],
+    ids=" ".join,
+)
+def test_what_init_and_info_print_fits_and_the_schema_names_all_its_keys_in_order(
+    store: Command, words: tuple[str, ...]
+) -> None:
+    info = json.loads(store.ok(*words).out)
+    check("info", info)
+    assert list(info) == list(SCHEMAS["info"]["properties"])
+
+
+LISTS = {"category": ("categories",), "type": ("types",), "stream": ("streams",)}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [*LISTS.items(), ("type", ("types", "B")), ("stream", ("info", "B"))], ids=str
+)
+def test_what_is_listed_fits_and_the_schema_names_all_its_keys_in_order(
+    store: Command, name: str, words: tuple[str, ...]
+) -> None:
+    lines = store.ok(*words).lines
+    assert lines
+    for line in lines:
+        listed = json.loads(line)
+        check(name, listed)
+        assert list(listed) == list(SCHEMAS[name]["properties"])
+
+
+# --- what is wrong does not fit ---
+
+RIGHT: dict[str, Any] = {
+    "event": {
+        "id": ID, "streamId": "A-1", "type": "T", "data": 1, "metadata": {"userId": "me", "custom": {"k": "v"}},
+        "version": 1, "globalPosition": 1, "timestamp": "2026-11-23T14:30:00.123456Z",
+    },
+    "stream": {
+        "streamId": "A-1", "count": 1, "firstVersion": 1, "version": 1, "globalPosition": 1, "ids": [ID],
+        "duplicate": False,
+    },
+    "many": {"streams": 2, "count": 3, "firstGlobalPosition": 1, "globalPosition": 3, "duplicate": False},
+    "each": {"streamId": "A-1", "version": 1, "globalPosition": 1, "id": ID, "duplicate": True},
+    "error": {
+        "code": "conflict", "class": "ConcurrencyError", "exitCode": 4, "message": "m", "hint": "h",
+        "retryable": True, "streamId": "A-1", "expected": 3, "actual": 7,
+    },
+    "info": {
+        "backend": "sqlite", "backendVersion": "3.46", "place": "/x.db", "schemaVersion": 1, "streams": 0,
+        "categories": 0, "events": 0, "headPosition": 0, "sizeBytes": 0, "durability": {"synchronous": "full"},
+        "warnings": [],
+    },
+    "stream_info": {
+        "streamId": "A-1", "category": "A", "version": 1, "events": 1, "createdAt": "2026-11-23T14:30:00.123456Z",
+        "updatedAt": "2026-11-23T14:30:00.123456Z", "lastType": "T",
+    },
+    "category": {
+        "category": "A", "streams": 1, "events": 1, "firstPosition": 1, "lastPosition": 1,
+        "lastTimestamp": "2026-11-23T14:30:00.123456Z",
+    },
+    "type": {"type": "T", "events": 1, "firstPosition": 1, "lastPosition": 1},
+}  # fmt: skip
+OF: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "event": ("event", lambda value: value),
+    "stream": ("receipt", lambda value: value),
+    "many": ("receipt", lambda value: value),
+    "each": ("receipt", lambda value: value),
+    "error": ("error", lambda value: {"error": value}),
+    "info": ("info", lambda value: value),
+    "stream_info": ("stream", lambda value: value),
+    "category": ("category", lambda value: value),
+    "type": ("type", lambda value: value),
+}
+OPTIONAL = {("error", "hint")}
+WRONG = [
+    ("event", "id", ID.replace("9", "A")), ("event", "id", ID.replace("-", "")), ("event", "streamId", "-1"),
+    ("event", "streamId", "$all"), ("event", "streamId", "A\x1b"), ("event", "streamId", ""), ("event", "type", ""),
+    ("event", "type", "T\n"), ("event", "metadata", None), ("event", "metadata", {"traceId": "x"}),
+    ("event", "metadata", {"userId": ""}), ("event", "metadata", {"custom": {"": "x"}}),
+    ("event", "metadata", {"custom": {"k": 1}}), ("event", "version", 0), ("event", "version", "1"),
+    ("event", "globalPosition", 0), ("event", "timestamp", "2026-11-23T14:30:00Z"),
+    ("event", "timestamp", "2026-11-23T14:30:00.123456+01:00"),
+    ("stream", "ids", []), ("stream", "ids", ["x"]), ("stream", "ids", [ID] * 101), ("stream", "version", 0),
+    ("stream", "duplicate", "no"), ("many", "streams", 0), ("many", "count", "3"), ("each", "id", "x"),
+    ("each", "count", 1), ("error", "code", "oops"), ("error", "exitCode", 5), ("error", "retryable", 1),
+    ("error", "message", ""), ("error", "_Notes__", ["x"]), ("error", "actual", -1), ("error", "expected", "3"),
+    ("info", "events", -1), ("info", "warnings", "none"), ("info", "durability", {"synchronous": 2}),
+    ("stream_info", "streamId", "-1"), ("stream_info", "category", "A-1"), ("stream_info", "version", 0),
+    ("stream_info", "updatedAt", "2026-11-23 14:30:00"), ("stream_info", "lastType", ""),
+    ("category", "category", ""), ("category", "events", "1,000"), ("category", "lastTimestamp", None),
+    ("type", "type", ""), ("type", "events", 0), ("type", "firstPosition", "1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", RIGHT)
+def test_what_is_missing_does_not_fit(shape: str) -> None:
+    name, whole = OF[shape]
+    check(name, whole(RIGHT[shape]))
+    for key in RIGHT[shape].keys() - {key for of, key in OPTIONAL if of == shape}:
+        with pytest.raises(jsonschema.ValidationError):
+            check(name, whole({other: value for other, value in RIGHT[shape].items() if other != key}))
+
+
+def test_what_is_wrong_does_not_fit(subtests: pytest.Subtests) -> None:
+    for shape, key, value in WRONG:
+        with subtests.test(shape=shape, key=key, value=value):
+            name, whole = OF[shape]
+            with pytest.raises(jsonschema.ValidationError):
+                check(name, whole({**RIGHT[shape], key: value}))
+
+
+@pytest.mark.parametrize("shape", ["event", "stream", "many", "each", "info", "stream_info", "category", "type"])
+def test_a_key_of_a_later_evstore_fits(shape: str) -> None:
+    name, whole = OF[shape]
+    check(name, whole({**RIGHT[shape], "later": True}))
+
+
+@pytest.mark.parametrize(
+    "line", [{}, {"note": ""}, {"note": 1}, {"note": "n", "error": {}}, {"error": {}}, "note"]
+)
+def test_a_line_that_is_neither_note_nor_error_does_not_fit(line: object) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        check("error", line)

@@ -1,0 +1,128 @@
+"""Start-up is the speed of `evstore append`: no command loads what it does not use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.support.command import Command
+
+# What costs more than the work of a command. Whatever else a command loads, it is none of these.
+HEAVY = {
+    "rich", "psycopg", "sqlite_utils", "asyncio", "importlib.metadata", "pydantic", "logging", "pytest",
+    "hypothesis", "difflib", "tempfile", "traceback", "email", "http", "ssl", "multiprocessing", "unittest",
+}  # fmt: skip
+SQLITE = pytest.mark.sqlite_only("it is about what the SQLite adapter loads, or no store is asked")
+TYPER_LOADS = {"traceback", "difflib"}
+
+SCRIPT = """
+import sys
+sys.argv[1:] = {words!r}
+from evstore.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+finally:
+    print(*sorted(sys.modules), file=sys.stderr)
+"""
+
+
+def loaded(command: Command, *words: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(words=list(words))],
+        cwd=command.folder,
+        env=command.env(),
+        input=b'{"type":"T","data":1}',
+        capture_output=True,
+        check=True,
+    )
+    return set(done.stderr.decode().split())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("append", "A-1", "-t", "T", "-d", "1"),
+        ("append", "A-1", "-"),
+        ("read", "A-1"),
+        ("replay", "--all"),
+        ("replay", "A", "-f", "-n", "1"),
+        ("categories",),
+        ("types",),
+        ("info",),
+        ("info", "A-1"),
+        ("trace", "c"),
+        ("verify",),
+        ("backup", "copy.db"),
+    ],
+)
+@SQLITE
+def test_a_command_on_sqlite_loads_nothing_heavy(store: Command, words: tuple[str, ...]) -> None:
+    store.ok("append", "A-1", "-t", "T", "-d", "1")
+    assert loaded(store, *words) & (HEAVY - TYPER_LOADS) == set()
+
+
+def test_reading_does_not_load_what_only_an_append_needs(store: Command) -> None:
+    store.ok("append", "A-1", "-t", "T", "-d", "1")
+    for words in (("read", "A-1"), ("info", "A-1"), ("trace", "c")):
+        assert not {"msgspec", "uuid_utils", "evstore.wire", "evstore.cli.input.intake"} & loaded(store, *words)
+
+
+@SQLITE
+def test_an_append_does_not_load_what_only_reading_needs(store: Command) -> None:
+    modules = loaded(store, "append", "A-1", "-t", "T", "-d", "1")
+    assert (
+        not {"evstore.adapters.sqlite.reading", "evstore.adapters.sqlite.lists", "evstore.reading.following"}
+        & modules
+    )
+
+
+@pytest.mark.parametrize("words", [("append", "A-1", "-t", "T", "-d", "1"), ("replay", "--all"), ("info",)])
+@SQLITE
+def test_a_pipe_does_not_load_what_only_a_window_needs(store: Command, words: tuple[str, ...]) -> None:
+    drawn = {f"evstore.cli.{name}" for name in ("look", "tables", "listing", "report", "history", "tree")}
+    assert not drawn & loaded(store, *words)
+
+
+@SQLITE
+def test_init_loads_sqlite_utils_and_the_first_commands_do_not(evstore: Command) -> None:
+    assert "sqlite_utils" in loaded(evstore, "init")
+
+
+@SQLITE
+def test_the_version_needs_nothing(evstore: Command) -> None:
+    modules = loaded(evstore, "--version")
+    assert not {"typer", "sqlite3", "msgspec"} & modules
+
+
+def test_importing_the_library_loads_no_adapter_and_no_command_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, evstore; print(*sys.modules)"],
+        capture_output=True,
+        check=True,
+    )
+    modules = set(done.stdout.decode().split())
+    assert {each for each in modules if each.startswith("evstore")} == {"evstore"}
+    assert not (HEAVY | {"msgspec", "sqlite3", "typer", "typing", "dataclasses"}) & modules
+
+
+def test_a_store_is_connected_without_the_command_line_and_what_it_does_not_use() -> None:
+    program = "import sys, evstore; evstore.connect('memory:').append('A-1', [evstore.EventData('T', 1)]); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    modules = set(done.stdout.decode().split())
+    assert not {each for each in modules if each.startswith(("evstore.cli", "evstore.testing", "typer"))}
+    assert {each for each in modules if each.startswith("evstore.adapters")} == {
+        "evstore.adapters",
+        "evstore.adapters.memory",
+    }
+    assert not (HEAVY | {"sqlite3"}) & modules
+
+
+def test_the_version_is_printed_without_any_part_of_the_core(evstore: Command) -> None:
+    found = {each for each in loaded(evstore, "--version") if each.startswith("evstore")}
+    assert found == {"evstore", "evstore.cli"}

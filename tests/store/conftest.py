@@ -1,0 +1,83 @@
+"""The store of these tests: on memory, for the contract's tests hold the adapters to the same.
+
+What memory cannot show (transactions, connections, pages that come from a database) is marked `sqlite_too`, and tried
+on SQLite as well. `--all-adapters` tries everything on every adapter.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+
+import pytest
+
+from evstore import connect
+from tests.support.servers import newest_of
+
+ADAPTERS = ("memory", "sqlite", "postgres")
+
+
+def pytest_generate_tests(metafunc):
+    if "adapter" not in metafunc.fixturenames:
+        return
+    mark = metafunc.definition.get_closest_marker("sqlite_too")
+    if mark is not None and not (mark.args and mark.args[0]):
+        raise pytest.UsageError(f"{metafunc.definition.nodeid}: sqlite_too says for which reason")
+    many = 3 if metafunc.config.getoption("all_adapters") else 1 if mark is None else 2
+    metafunc.parametrize("adapter", ADAPTERS[:many], indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def adapter(request):
+    """The adapter that a test is tried on."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """The file of an empty store. Making one waits for the disk several times, copying one does not."""
+    path = tmp_path_factory.mktemp("made") / "events.db"
+    with connect(f"sqlite:{path}") as store:
+        store.initialize()
+    return path
+
+
+@pytest.fixture(scope="session")
+def place(made_once, servers):
+    """A function: the URL of an empty store, which lasts for a block."""
+
+    @contextmanager
+    def made(adapter, folder):
+        if adapter == "memory":
+            yield "memory:"
+        elif adapter == "sqlite":
+            shutil.copy(made_once, folder / "events.db")
+            yield f"sqlite:{folder}/events.db"
+        else:
+            with newest_of(servers).lent_place() as url:
+                with connect(url) as store:
+                    store.initialize()
+                yield url
+
+    return made
+
+
+@pytest.fixture
+def url(adapter, tmp_path, place):
+    """A place with an empty store."""
+    with place(adapter, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def store(url):
+    """An empty store."""
+    with connect(url) as store:
+        yield store
+
+
+@pytest.fixture(scope="module")
+def shared_store(adapter, tmp_path_factory, place):
+    """One store for all the tests of a module that only read what a fixture has put there."""
+    with place(adapter, tmp_path_factory.mktemp("shared")) as url, connect(url) as store:
+        yield store

@@ -1,0 +1,195 @@
+"""What an append refuses, and in which order: of several faults at once, the first one is told."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+
+from evstore import (
+    NO_STREAM,
+    STREAM_EXISTS,
+    ConcurrencyError,
+    EventData,
+    EventIdConflictError,
+    InvalidInputError,
+    InvalidPayloadError,
+    InvalidStreamIdError,
+    InvalidVersionError,
+    Metadata,
+    NoEventsError,
+    StoreClosedError,
+    StreamNotFoundError,
+    connect,
+)
+from tests.support.command import files
+
+ID, OTHER_ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab", "0198e5c4-7a2b-7c3d-8e4f-ba9876543210"
+NOT_JSON = EventData.from_json("Placed", "NaN")
+
+# In the order of the checks. The last two are found by the store, the others before it is asked.
+FAULTS = {
+    "closed": StoreClosedError,
+    "stream id": InvalidStreamIdError,
+    "no events": NoEventsError,
+    "an event": InvalidPayloadError,
+    "expected version": InvalidVersionError,
+    "id stored": EventIdConflictError,
+    "stream's version": ConcurrencyError,
+}
+# Where there are no events, none can be at fault.
+TOGETHER = [
+    pair
+    for pair in combinations(FAULTS, 2)
+    if not {"no events"} < {*pair} or not {*pair} & {"an event", "id stored"}
+]
+
+
+def append_with(store, faults):
+    events = [] if "no events" in faults else [EventData("Placed", {})]
+    if "id stored" in faults:
+        events.append(EventData("Another", {}, id=ID))
+    if "an event" in faults:
+        events.append(NOT_JSON)
+    expected = 7 if "stream's version" in faults else 1
+    if "expected version" in faults:
+        expected = -3
+    if "closed" in faults:
+        store.close()
+    return store.append("-1" if "stream id" in faults else "Order-1", events, expected_version=expected)
+
+
+@pytest.mark.parametrize("faults", [*TOGETHER, *((fault,) for fault in FAULTS)], ids=" and ".join)
+def test_of_several_faults_the_earlier_one_is_told(store, faults):
+    before = store.append("Order-1", [EventData("Placed", {}, id=ID)])
+    with pytest.raises(FAULTS[faults[0]]) as raised:
+        append_with(store, faults)
+    assert type(raised.value) is FAULTS[faults[0]]
+    if "closed" not in faults:
+        assert list(store.replay()) == before
+
+
+def test_without_a_fault_it_goes_through(store):
+    store.append("Order-1", [EventData("Placed", {}, id=ID)])
+    assert append_with(store, ())[0].version == 2
+
+
+@pytest.mark.parametrize(("faults", "error"), [("closed", StoreClosedError), ("stream id", InvalidStreamIdError)])
+def test_an_event_that_is_not_in_a_list_is_told_after_what_comes_before_it(faults, error):
+    store = connect("memory:")
+    if faults == "closed":
+        store.close()
+    with pytest.raises(error):
+        store.append("-1" if faults == "stream id" else "Order-1", EventData("Placed", {}))
+
+
+@pytest.mark.parametrize("expected", [-3, 2**63, 1.0, "1", None, True])
+def test_a_wrong_expected_version_is_refused_before_anything_is_sent(tmp_path, expected):
+    with connect(f"sqlite:{tmp_path}/events.db") as store, pytest.raises(InvalidVersionError):
+        store.append("Order-1", [EventData("Placed", {})], expected_version=expected)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "events", [[], (), iter([]), (each for each in ())], ids=["list", "tuple", "iterator", "generator"]
+)
+def test_an_append_without_events_is_refused_whatever_they_do_not_come_in(store, events):
+    with pytest.raises(NoEventsError, match="no events to append"):
+        store.append("Order-1", events)
+    with pytest.raises(NoEventsError, match="no events to append"):
+        store.append_many([("Order-1", events, -1)])
+    assert list(store.streams()) == []
+
+
+def test_an_append_of_no_writes_is_refused(store):
+    for nothing in ([], iter([])):
+        with pytest.raises(NoEventsError, match="no events to append"):
+            store.append_many(nothing)
+
+
+def test_a_write_without_events_among_others_is_refused_and_named_and_nothing_is_stored(store):
+    with pytest.raises(NoEventsError, match='to stream "User-1"'):
+        store.append_many([("Order-1", [EventData("Placed", {})], -1), ("User-1", [], -1)])
+    assert list(store.replay()) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        ("Placed", "an event is an EventData, not str"),
+        ({"type": "Placed"}, "an event is an EventData, not dict"),
+        (None, "an event is an EventData, not NoneType"),
+        (EventData("", {}), "the event type is empty"),
+        (EventData("a\n", {}), "the event type holds the control character U+000A"),
+        (EventData("x" * 256, {}), "the event type is 256 bytes long"),
+        (EventData(None, {}), "the event type is a string, not NoneType"),
+        (EventData("Placed", {}, id="7"), '"7" is not an event id'),
+        (EventData("Placed", {}, id=""), '"" is not an event id'),
+        (EventData("Placed", {}, Metadata("\0")), 'metadata "correlationId" holds U+0000'),
+        (EventData("Placed", {}, {"correlationId": "c"}), "metadata is a Metadata, not dict"),
+        (EventData("Placed", {}, Metadata(custom={"": ""})), 'metadata "custom" has an empty key'),
+    ],
+    ids=repr,
+)
+def test_one_event_at_fault_keeps_all_of_them_out(store, event, reason):
+    with pytest.raises(InvalidInputError) as raised:
+        store.append("Order-1", [EventData("Placed", {}), event, EventData("Placed", {})])
+    assert reason in str(raised.value)
+    assert list(store.replay()) == []
+    assert list(store.streams()) == list(store.types()) == []
+
+
+@pytest.mark.parametrize("metadata", [{"user_id": "alice"}, {}, "alice", '{"userId":"alice"}', 5, False], ids=repr)
+def test_metadata_of_a_whole_append_that_is_none_is_refused_not_dropped(metadata):
+    store = connect("memory:")
+    with pytest.raises(InvalidPayloadError, match="metadata is a Metadata, not"):
+        store.append("Order-1", [EventData("Placed", {})], metadata=metadata)
+    assert list(store.replay()) == []
+
+
+@pytest.mark.parametrize("custom", [["a"], None, 5, "ab"], ids=repr)
+@pytest.mark.parametrize("place", ["the event's", "the append's"])
+def test_custom_that_is_no_object_is_refused_also_where_it_meets_a_default(place, custom):
+    both = [Metadata(custom=custom), Metadata(user_id="alice")]
+    own, default = both if place == "the event's" else both[::-1]
+    with pytest.raises(InvalidPayloadError, match='metadata "custom" is not an object of strings'):
+        connect("memory:").append("Order-1", [EventData("Placed", {}, own)], metadata=default)
+
+
+@pytest.mark.parametrize("second", [ID, ID.upper()])
+def test_the_same_id_twice_in_one_append_is_refused(store, second):
+    twice = [EventData("Placed", {}, id=ID), EventData("Placed", {}, id=second)]
+    with pytest.raises(InvalidInputError, match=f"event id {ID} comes twice in one append"):
+        store.append("Order-1", twice)
+    with pytest.raises(InvalidInputError, match=f"event id {ID} comes twice in one append"):
+        store.append_many([("Order-1", twice[:1], -1), ("User-1", twice[1:], -1)])
+    assert list(store.replay()) == []
+
+
+def test_the_same_event_twice_in_one_append_is_two_events_if_it_has_no_id(store):
+    event = EventData("Placed", {})
+    stored = store.append("Order-1", [event, event])
+    assert len({each.id for each in stored}) == 2
+
+
+def test_a_conflict_tells_what_was_expected_and_what_was_found(store):
+    store.append("Order-1", [EventData("Placed", {}), EventData("Placed", {})])
+    for stream_id, expected, actual in [("Order-1", NO_STREAM, 2), ("Order-1", 1, 2), ("Order-2", 3, 0)]:
+        with pytest.raises(ConcurrencyError) as raised:
+            store.append(stream_id, [EventData("Placed", {})], expected_version=expected)
+        error = raised.value
+        assert (error.stream_id, error.expected, error.actual) == (stream_id, expected, actual)
+    with pytest.raises(StreamNotFoundError) as raised:
+        store.append("Order-2", [EventData("Placed", {})], expected_version=STREAM_EXISTS)
+    assert raised.value.stream_id == "Order-2"
+
+
+def test_after_refusals_positions_have_no_gap(store):
+    for _ in range(3):
+        with pytest.raises(ConcurrencyError):
+            store.append("Order-1", [EventData("Placed", {})], expected_version=9)
+        with pytest.raises(EventIdConflictError):
+            store.append("User-1", [EventData("Placed", {}, id=ID)])
+            store.append("Order-2", [EventData("Placed", {}, id=ID), EventData("Placed", {}, id=OTHER_ID)])
+        store.append("Order-1", [EventData("Placed", {})])
+    assert [event.global_position for event in store.replay()] == [1, 2, 3, 4]

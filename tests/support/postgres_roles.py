@@ -1,0 +1,71 @@
+"""Roles of a PostgreSQL server, and the rights that a reader and a writer need."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.servers import Server
+
+READER = (
+    "USAGE ON SCHEMA {0}",
+    "SELECT ON TABLE {0}.store",
+    "SELECT ON TABLE {0}.events",
+    "SELECT ON TABLE {0}.streams",
+    "SELECT ON TABLE {0}.categories",
+    "SELECT ON TABLE {0}.types",
+)
+# What a writer reads, it reads to find out whether an append whose answer was lost is stored.
+WRITER = (
+    "USAGE ON SCHEMA {0}",
+    "SELECT ON TABLE {0}.store",
+    "SELECT ON TABLE {0}.events",
+    "SELECT ON TABLE {0}.streams",
+    "SELECT ON TABLE {0}.types",
+    "EXECUTE ON PROCEDURE {0}.append_v1",
+    "EXECUTE ON FUNCTION {0}.append_unit_v1",
+    "EXECUTE ON FUNCTION {0}.make_durable_v1",
+    "INSERT ON TABLE {0}.staged",
+    "EXECUTE ON PROCEDURE {0}.append_staged_v1",
+    "EXECUTE ON FUNCTION {0}.append_staged_unit_v1",
+    "EXECUTE ON FUNCTION {0}.sweep_staged_v1",
+)
+# The same in the words of the README.
+ALL_READER = ("USAGE ON SCHEMA {0}", "SELECT ON ALL TABLES IN SCHEMA {0}")
+ALL_WRITER = (*ALL_READER, "EXECUTE ON ALL ROUTINES IN SCHEMA {0}", "INSERT ON TABLE {0}.staged")
+
+
+class Role(NamedTuple):
+    server: Server
+    name: str
+    password: str
+
+    def url(self, schema: str, **parts: Any) -> str:
+        return self.server.url(schema, user=self.name, password=self.password, **parts)
+
+
+@contextmanager
+def a_role(server: Server, *words: str, **settings: object) -> Iterator[Role]:
+    """A role that lasts for the block, with these attributes and these settings for its sessions."""
+    role = Role(server, f"r_{uuid4().hex[:16]}", uuid4().hex)
+    server.execute(f"CREATE ROLE {role.name} LOGIN PASSWORD '{role.password}' {' '.join(words)}")
+    try:
+        for name, value in settings.items():
+            server.execute(f"ALTER ROLE {role.name} SET {name} = '{value}'")
+        yield role
+    finally:
+        server.execute(f"DROP OWNED BY {role.name} CASCADE")
+        server.execute(f"DROP ROLE {role.name}")
+
+
+def grant(role: Role, schema: str, *rights: str) -> None:
+    for right in rights:
+        role.server.execute(f"GRANT {right.format(schema)} TO {role.name}")
+
+
+def revoke(role: Role, schema: str, right: str) -> None:
+    role.server.execute(f"REVOKE {right.format(schema)} FROM {role.name}")

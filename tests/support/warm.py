@@ -1,0 +1,183 @@
+"""The command in a process of its own that need not load Python first: forked from one that has loaded all of it.
+
+An interpreter that starts and imports takes most of the time of a command, and the tests run thousands. What is
+different here is only that: descriptors, folder, environment and end of the process are real. What starting loads
+has its own tests, and EVSTORE_TEST_COLD=1 starts an interpreter for every command.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import traceback
+from contextlib import closing, contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from select import select
+from tempfile import TemporaryDirectory, TemporaryFile
+from threading import Thread
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COLD: Final = os.environ.get("EVSTORE_TEST_COLD") == "1"
+_AT_START: Final = ("PYTHON", "LC_", "LANG")
+"""Variables that an interpreter hears when it starts, and never again."""
+
+
+def hears(env: dict[str, str]) -> bool:
+    """Whether a process that runs already can be given this environment."""
+    started_with = os.environ | {"PYTHONWARNINGS": "error"}
+    return not COLD and all(
+        value == started_with.get(name) for name, value in env.items() if name.startswith(_AT_START)
+    )
+
+
+def run(argv: list[str], cwd: Path, env: dict[str, str], stdin: bytes, timeout: float) -> tuple[int, bytes, bytes]:
+    """Exit code (negative: the signal that ended it), what it wrote to stdout, and to stderr."""
+    with TemporaryFile() as out, TemporaryFile() as err, _pipe(stdin) as given:
+        with closing(socket.socket(socket.AF_UNIX)) as to:
+            to.settimeout(timeout)
+            to.connect(_server())
+            files = [given.fileno(), out.fileno(), err.fileno()]
+            socket.send_fds(to, [json.dumps([argv, str(cwd), env]).encode() + b"\n"], files)
+            given.close()  # its only reader is the command now
+            said = b""
+            try:
+                while more := to.recv(64):
+                    said += more
+            except TimeoutError:
+                os.kill(int(said.split()[0]), signal.SIGKILL)
+                raise subprocess.TimeoutExpired(argv, timeout) from None
+        out.seek(0)
+        err.seek(0)
+        return int(said.split()[1]), out.read(), err.read()
+
+
+@contextmanager
+def _pipe(text: bytes) -> Iterator[BinaryIO]:
+    """A pipe that is fed with the text by a thread, for as long as somebody reads."""
+    reading, writing = (os.fdopen(each, mode) for each, mode in zip(os.pipe(), ("rb", "wb"), strict=True))
+
+    def feed() -> None:
+        with suppress(BrokenPipeError), writing:
+            writing.write(text)
+
+    thread = Thread(target=feed)
+    thread.start()
+    try:
+        yield reading
+    finally:
+        reading.close()
+        thread.join()
+
+
+@cache
+def _server() -> str:
+    """Where the process listens that all others are forked from; it ends with this one."""
+    folder = TemporaryDirectory(prefix="evstore-warm-")
+    path = f"{folder.name}/socket"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.warm", path],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"PYTHONWARNINGS": "error"},
+        stdin=subprocess.PIPE,
+    )
+
+    def end() -> None:
+        server.communicate()  # closes what it reads
+        folder.cleanup()
+
+    atexit.register(end)
+    while not os.path.exists(path):
+        assert server.poll() is None
+        time.sleep(0.01)
+    return path
+
+
+def _serve(path: str) -> None:
+    """Fork for each that connects, until whoever started this is gone."""
+    import psycopg
+    import rich.progress
+    import rich.table  # noqa: F401
+
+    import evstore.adapters.postgres
+    import evstore.adapters.sqlite
+    import evstore.cli.app
+    import evstore.cli.run  # noqa: F401
+
+    assert psycopg.pq.__impl__
+    gc.collect()
+    gc.freeze()  # what is shared with the forked stays shared
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for whom it forks
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"{path}.new")
+    listener.listen(64)
+    os.rename(f"{path}.new", path)
+    while sys.stdin not in select([listener, sys.stdin], [], [])[0]:
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            try:
+                _attend(connection)
+            finally:
+                os._exit(1)
+        connection.close()
+    listener.close()
+
+
+def _attend(connection: socket.socket) -> None:
+    """Run one command, and tell how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    said, files, _, _ = socket.recv_fds(connection, 1 << 16, 3)
+    while not said.endswith(b"\n"):
+        said += connection.recv(1 << 16)
+    child = os.fork()
+    if child == 0:
+        connection.close()
+        _become(*json.loads(said), files)
+    connection.sendall(b"%d " % child)
+    _, status = os.waitpid(child, 0)
+    connection.sendall(b"%d" % os.waitstatus_to_exitcode(status))
+
+
+def _become(argv: list[str], cwd: str, env: dict[str, str], files: list[int]) -> None:
+    """Be the command, as `python -m evstore` is."""
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    time.tzset()
+    sys.argv = ["evstore", *argv]
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", closefd=False)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = open(  # type: ignore[misc]
+        2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False
+    )
+    from evstore.cli import main
+
+    code: object = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code or 0
+    except BaseException:  # noqa: BLE001 - as an interpreter does
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 1)  # taking apart all that was loaded takes longer than a command
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1])
