@@ -87,8 +87,9 @@ def test_every_command_and_every_flag_stands_in_the_script(shell: str) -> None:
 # --- The shells ---
 
 PATIENT = """
-from evstore.cli import candidates, main
-candidates.WITHIN = candidates.WITHIN_REMOTE = 60.0
+from evstore.cli import main
+from evstore.cli.completion import names
+names.WITHIN = names.WITHIN_REMOTE = 60.0
 main()
 """
 """The command, which gives up an answer after 150 ms otherwise, also where only the machine is busy."""
