@@ -17,6 +17,7 @@ from evstore.cli.exits import CODES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+GUIDE = sorted((ROOT / "evstore" / "guide").glob("*.md"))
 
 
 class Block(NamedTuple):
@@ -71,8 +72,9 @@ def test_the_readme_has_the_two_set_up_commands() -> None:
 
 
 def test_every_link_leads_to_a_file() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+    for page in (ROOT / "README.md", *GUIDE):
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
 def test_every_test_that_a_guarantee_names_exists() -> None:
