@@ -7,15 +7,22 @@ without a flag. This module finds the ends of values; their reader judges them.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from evstore.errors import InvalidInputError
+from evstore.jsontext.judging import MAX_DATA_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 T = TypeVar("T")
 
+MOST_BYTES: Final = MAX_DATA_BYTES + 256 * 1024
+"""The longest value: data at its limit, with metadata and names around it."""
+
+_PIECE: Final = 1 << 16
+"""Bytes of an incomplete line that are worth a look for whole values."""
+_COMMAS: Final = "not valid JSON: an array's values stand between single commas"
 _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
 _BETWEEN_OBJECTS = re.compile(rb"}[ \t\r]*{")
@@ -25,59 +32,93 @@ _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _SCALAR_END = re.compile(rb"[ \t\r\n,\[\]{}\"]")
 
 
-def read_values(lines: Iterable[bytes], name: str, read: Callable[[bytes], T]) -> Iterator[tuple[int, T]]:
+def read_values(
+    chunks: Iterable[bytes], name: str, read: Callable[[bytes], T], most_bytes: int = MOST_BYTES
+) -> Iterator[tuple[int, T]]:
     """Yield each value's line number (from 1) and the result of `read`.
 
-    `lines` are a file's lines with their breaks, `name` stands in messages. An InvalidInputError of `read`
-    gets its source, so that it reads `events.ndjson:3: missing "type"`.
+    `chunks` are the file's bytes, cut anywhere; `name` stands in messages. An InvalidInputError of `read` gets its
+    source, so that it reads `events.ndjson:3: missing "type"`. A value longer than `most_bytes` is refused before
+    it is held in memory.
     """
-    values = Values(name, read)
-    yield from values.feed(lines)
+    values = Values(name, read, most_bytes)
+    yield from values.feed(chunks)
     yield from values.end()
 
 
 class Values(Generic[T]):
-    """A splitter for input that arrives in pieces."""
+    """A splitter for input that arrives in pieces. It holds the incomplete value and no more."""
 
-    def __init__(self, name: str, read: Callable[[bytes], T]) -> None:
+    def __init__(self, name: str, read: Callable[[bytes], T], most_bytes: int = MOST_BYTES) -> None:
         self._name = name
         self._read = read
-        self._number = 0
-        self._scanner = _Scanner()
+        self._number = 1
+        self._rest: list[bytes] = []  # the beginning of a line, or the part of it that the scanner left
+        self._size = 0  # of that
+        self._due = _PIECE  # the size at which the rest is worth another look
+        self._scanner = _Scanner(most_bytes)
 
-    def feed(self, lines: Iterable[bytes]) -> Iterator[tuple[int, T]]:
-        """The values that these lines complete."""
-        scanner = self._scanner
-        for line in lines:
-            self._number += 1
-            text = line.removeprefix(_BOM) if self._number == 1 else line
-            if scanner.idle and _looks_whole(stripped := text.strip(_SPACE)):
-                try:
-                    value = self._read(stripped)
-                except InvalidInputError as error:
-                    # An odd layout can look whole. The fault is real if the scanner finds the same single value.
-                    scanner.feed(text, self._number)
-                    if scanner.found == [(self._number, stripped)]:
-                        error.place = f"{self._name}:{self._number}"
-                        raise
-                else:
-                    yield self._number, value
-                    continue
-            else:
-                scanner.feed(text, self._number)
-            yield from self._found()
+    def feed(self, chunks: Iterable[bytes]) -> Iterator[tuple[int, T]]:
+        """The values that these bytes complete. A value is complete at its last bracket or at its line's end."""
+        for chunk in chunks:
+            *lines, rest = chunk.split(b"\n")
+            for line in lines:
+                yield from self._line(b"".join([*self._rest, line, b"\n"]))
+                self._number += 1
+                self._keep(b"")
+            self._rest.append(rest)
+            self._size += len(rest)
+            if self._size >= self._due:
+                yield from self._part(b"".join(self._rest))
+
+    def _keep(self, rest: bytes) -> None:
+        self._rest, self._size = [rest], len(rest)
+        self._due = max(_PIECE, 2 * len(rest))  # a string is looked at again when it has doubled
 
     def end(self) -> Iterator[tuple[int, T]]:
         """The values that the end of the input completes. Raises InvalidInputError for an incomplete value."""
+        if self._size:
+            yield from self._line(b"".join(self._rest))
         self._scanner.end()
+        yield from self._found()
+
+    def _line(self, line: bytes) -> Iterator[tuple[int, T]]:
+        """A line, or its last part."""
+        text = line.removeprefix(_BOM) if self._number == 1 and not self._scanner.begun else line
+        scanner = self._scanner
+        if scanner.idle and _looks_whole(stripped := text.strip(_SPACE)):
+            try:
+                value = self._read(stripped)
+            except InvalidInputError as error:
+                # An odd layout can look whole. The fault is real if the scanner finds the same single value.
+                scanner.feed(text, self._number)
+                if scanner.found == [(self._number, stripped)]:
+                    error.place = f"{self._name}:{self._number}"
+                    raise
+            else:
+                scanner.begun = True
+                yield self._number, value
+                return
+        else:
+            scanner.feed(text, self._number)
+        yield from self._found()
+
+    def _part(self, text: bytes) -> Iterator[tuple[int, T]]:
+        """The beginning of a long line. The scanner leaves a string or scalar that may go on."""
+        scanner = self._scanner
+        if self._number == 1 and not scanner.begun:
+            text = text.removeprefix(_BOM)
+        self._keep(text[scanner.feed(text, self._number, whole_line=False) :])
+        if self._size > scanner.most_bytes:
+            scanner.refuse(self._number)
         yield from self._found()
 
     def _found(self) -> Iterator[tuple[int, T]]:
         found, self._scanner.found = self._scanner.found, []
         for number, text in found:
             try:
-                if text is None:
-                    raise InvalidInputError("not valid JSON: an array's values stand between single commas")
+                if isinstance(text, str):
+                    raise InvalidInputError(text)
                 value = self._read(text)
             except InvalidInputError as error:
                 error.place = f"{self._name}:{number}"
@@ -97,12 +138,17 @@ def _looks_whole(text: bytes) -> bool:
 class _Scanner:
     """A scanner that collects lines until they hold whole values, and flattens arrays at the top."""
 
-    def __init__(self) -> None:
-        self.found: list[tuple[int, bytes | None]] = []
-        """Line and text of each whole value; None is a misplaced comma of an array at the top."""
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        self.begun = False
+        """True once a part of the input was seen."""
+        self.found: list[tuple[int, bytes | str]] = []
+        """Line and text of each whole value; a str is the message of a fault at that place."""
         self._pieces: list[bytes] = []  # the incomplete value, from its first byte
         self._start = 0  # the line it began on
+        self._size = 0  # of that value, without the indentation of its lines
         self._depth = 0  # brackets open in it
+        self._opened = False  # the last step began a value and took nothing yet
         self._due = ""  # in an array at the top: "value", "value or ]", ", or ]"; empty outside
 
     @property
@@ -110,10 +156,26 @@ class _Scanner:
         """True if no value is incomplete, so that the next line may be a value of its own."""
         return not (self._pieces or self._due)
 
-    def feed(self, line: bytes, number: int) -> None:
+    def feed(self, line: bytes, number: int, *, whole_line: bool = True) -> int:
+        """Take a line, or with `whole_line=False` its beginning; the length taken. The rest may go on."""
+        self.begun = True
         at = 0
         while at < len(line):
-            at = self._inside(line, at) if self._pieces else self._between(line, at, number)
+            after = (
+                self._inside(line, at, whole_line) if self._pieces else self._between(line, at, number, whole_line)
+            )
+            if after == at and not whole_line and not self._opened:
+                break
+            self._opened = False
+            at = after
+            if self._size > self.most_bytes:
+                self.refuse(self._start)
+                return len(line)
+        return at
+
+    def refuse(self, number: int) -> None:
+        """Report a value that is too long, at this line."""
+        self.found.append((number, f"a value is longer than {self.most_bytes} bytes"))
 
     def end(self) -> None:
         """End the input. An incomplete value goes to its reader, which refuses it."""
@@ -122,47 +184,57 @@ class _Scanner:
         elif self._due:
             self.found.append((self._start, b"["))
 
-    def _inside(self, line: bytes, at: int) -> int:
+    def _inside(self, line: bytes, at: int, whole_line: bool) -> int:
         for token in _TOKEN.finditer(line, at):
             mark = token[0]
             if mark in b"[{":
                 self._depth += 1
             elif mark in b"]}":
                 self._depth -= 1
+            elif mark == b'"' and not whole_line:  # the string may go on
+                self._add(line[at : token.start()])
+                return token.start()
             if self._depth == 0 or mark == b'"':  # a quote alone: a string never spans lines
                 end = token.end() if self._depth == 0 else len(line)
-                self._pieces.append(line[at:end])
+                self._add(line[at:end])
                 self._finish()
                 return end
-        self._pieces.append(line[at:])
+        self._add(line[at:])
         return len(line)
 
-    def _between(self, line: bytes, at: int, number: int) -> int:
+    def _add(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._size += len(piece.strip(_SPACE))
+
+    def _between(self, line: bytes, at: int, number: int, whole_line: bool) -> int:
         mark = line[at : at + 1]
         if mark in _SPACE:
             return at + 1
         if self._due and mark in b"],":
             if (mark == b"," and self._due != ", or ]") or (mark == b"]" and self._due == "value"):
-                self.found.append((number, None))
+                self.found.append((number, _COMMAS))
             self._due = "value" if mark == b"," else ""
             return at + 1
         if self._due == ", or ]":
-            self.found.append((number, None))
+            self.found.append((number, _COMMAS))
         self._start = number
         if mark == b"[" and not self._due:
             self._due = "value or ]"
             return at + 1
         if mark in b"[{":
             self._pieces.append(b"")
+            self._opened = True
             return at
         end = _end_of_scalar(line, at)
-        self._pieces.append(line[at:end])
+        if end == len(line) and not whole_line:
+            return at
+        self._add(line[at:end])
         self._finish()
         return end
 
     def _finish(self) -> None:
         self.found.append((self._start, b"".join(self._pieces)))
-        self._pieces, self._depth = [], 0
+        self._pieces, self._size, self._depth = [], 0, 0
         if self._due:
             self._due = ", or ]"
 

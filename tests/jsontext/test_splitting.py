@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import tracemalloc
+from itertools import cycle
 from typing import NamedTuple
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
@@ -31,6 +33,23 @@ def read_whole(text):
     found, error = found_in(text)
     assert error is None
     return found
+
+
+def found_in_pieces(raw, sizes):
+    """As `found_in`, for bytes that arrive in pieces of these sizes, over and over."""
+    pieces, at = [], 0
+    for size in cycle(sizes):
+        if at >= len(raw):
+            break
+        pieces.append(raw[at : at + size])
+        at += size
+    found = []
+    try:
+        for number, value in read_values(pieces, "events", raw_value):
+            found.append((number, value))
+    except InvalidInputError as error:
+        return found, str(error)
+    return found, None
 
 
 # --- any layout ---
@@ -288,3 +307,74 @@ def test_a_long_string_takes_memory_by_its_length(layout):
         tracemalloc.stop()
     most = 10 * len(text)
     assert peak < most
+
+
+# --- pieces ---
+
+
+@given(files(), st.lists(st.integers(1, 9), min_size=1, max_size=4), st.integers(1, 12))
+@settings(deadline=None)
+def test_pieces_of_any_size_give_the_same_values(file, sizes, piece):
+    text, values = file
+    with mock.patch("evstore.jsontext.splitting._PIECE", piece):
+        found, error = found_in_pieces(text.encode(), sizes)
+    assert error is None
+    assert [(number, value.decode()) for number, value in found] == values
+
+
+BYTES = st.lists(
+    st.sampled_from([b"{", b"}", b"[", b"]", b'"', b"\\", b",", b"1", b"true", b" ", b"\n", b'"a":', b"x"])
+)
+
+
+@given(BYTES.map(b"".join), st.lists(st.integers(1, 5), min_size=1, max_size=3), st.integers(1, 6))
+@settings(deadline=None, max_examples=300)
+def test_pieces_of_any_size_give_the_same_fault_in_the_same_place(raw, sizes, piece):
+    whole = found_in_pieces(raw, [len(raw) + 1])
+    with mock.patch("evstore.jsontext.splitting._PIECE", piece):
+        found, error = found_in_pieces(raw, sizes)
+    assert [value for _, value in found] == [value for _, value in whole[0]]
+    assert (error is None) == (whole[1] is None)
+    assert error is None or error.partition(": ")[0] == whole[1].partition(": ")[0]
+
+
+def pieces_of(begin, middle, count, end=b""):
+    yield begin
+    for _ in range(count):
+        yield middle
+    yield end
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pieces_of(b"[", b'{"type":"T","data":"' + b"x" * 60_000 + b'"},', 100, b"1]"),
+        pieces_of(b"[", b'"' + b"x" * 998 + b'",', 6_000, b"1]"),
+    ],
+    ids=["objects", "strings"],
+)
+def test_an_array_on_one_line_takes_memory_by_its_values(pieces):
+    tracemalloc.start()
+    try:
+        for _ in read_values(pieces, "events", len):
+            continue
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [b"", b'"', b"[", b'{"a":', b'{"a":"', b"[[", b'[{"a":1},{"b":'],
+    ids=lambda each: each.decode() or "junk",
+)
+def test_a_value_that_is_too_long_is_refused_before_it_is_held(begin):
+    tracemalloc.start()
+    taken = []
+    try:
+        with pytest.raises(InvalidInputError, match="100000 bytes"):
+            for _ in read_values(pieces_of(begin, b"x" * 10_000, 6_000), "events", taken.append, 100_000):
+                continue
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
