@@ -10,7 +10,7 @@
     ├── DeniedError
     ├── StorageFullError
     ├── ConsumerHeldError
-    ├── IntegrityError               CorruptStoreError · LogDivergedError
+    ├── IntegrityError               CorruptStoreError (IncompleteLogError) · LogDivergedError
     └── AdapterError                 InvalidUrlError · UnknownAdapterError · MissingDependencyError ·
                                      UnsupportedError · StoreClosedError
 
@@ -275,6 +275,22 @@ class IntegrityError(EvstoreError):
 
 class CorruptStoreError(IntegrityError):
     """The store is damaged."""
+
+
+class IncompleteLogError(CorruptStoreError):
+    """An event, or a name that it needs, is missing at `position`: damage, or a copy that is not complete yet."""
+
+    def __init__(self, location: str, position: int, missing: str) -> None:
+        super().__init__(location, position, missing)
+        self.location = location
+        self.position = position
+        self.missing = missing
+
+    def __str__(self) -> str:
+        return (
+            f"the event store at {self.location} has no {self.missing} at position {self.position}: "
+            "it is damaged, or a replication is still copying it"
+        )
 
 
 class LogDivergedError(IntegrityError):

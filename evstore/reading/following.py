@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from evstore.errors import StoreClosedError, UnavailableError
+from evstore.errors import IncompleteLogError, StoreClosedError, UnavailableError
 from evstore.port import Page
 from evstore.reading.pages import BY_POSITION, BY_VERSION, pages_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from evstore.errors import EvstoreError
     from evstore.model.events import StoredEvent
     from evstore.model.filters import Filter
     from evstore.port import Adapter
@@ -34,10 +35,14 @@ LONGEST_PAUSE: Final = 5.0
 
 
 class Patience(NamedTuple):
-    """Limits of waiting: `quiet` seconds without an event, and the monotonic time `deadline`."""
+    """Limits of waiting: `quiet` seconds without an event, and the monotonic time `deadline`.
+
+    `on_wait` receives the error that keeps a follower waiting, once for each state of it.
+    """
 
     quiet: float | None = None
     deadline: float | None = None
+    on_wait: Callable[[EvstoreError], None] = lambda _: None
 
     def left(self, quiet_since: float) -> float:
         now = time.monotonic()
@@ -114,15 +119,22 @@ def _heads(adapter: Adapter, seen: int, patience: Patience) -> Iterator[int]:
 
 
 def _reached(patience: Patience, ask: Callable[..., T], *what: Any) -> T:
-    """Ask until the store can be reached, with growing pauses, or patience ends."""
+    """Ask until the store can be reached and shows its log without a gap, with growing pauses, or patience ends.
+
+    The cursor never moves past an event that was not delivered: an incomplete log is waited for.
+    """
     away_since = time.monotonic()
     pause = 0.1
+    reported = ""
     while True:
         try:
             return ask(*what)
-        except UnavailableError as error:
+        except (UnavailableError, IncompleteLogError) as error:
             left = patience.left(away_since)
             if left <= 0:
                 raise _GaveUp from error
+            if isinstance(error, IncompleteLogError) and str(error) != reported:
+                reported = str(error)
+                patience.on_wait(error)
             time.sleep(min(pause, left))
             pause = min(pause * 2, LONGEST_PAUSE)

@@ -40,6 +40,7 @@ EXAMPLES = {
     errors.ConsumerHeldError: (("mailer",), ["mailer"]),
     errors.IntegrityError: (("a contradiction",), ["a contradiction"]),
     errors.CorruptStoreError: (("malformed",), ["malformed"]),
+    errors.IncompleteLogError: (("/a/events.db", 17, "stream name"), ["/a/events.db", "17", "stream name"]),
     errors.LogDivergedError: (("another log",), ["another log"]),
     errors.AdapterError: (("cannot",), ["cannot"]),
     errors.InvalidUrlError: (("no path",), ["no path"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evstore import EventData
+from evstore import EventData, IncompleteLogError
 from evstore.adapters.memory import MemoryAdapter
 from evstore.model.filters import Filter
 from evstore.reading.following import Patience, follow_log, follow_stream
@@ -57,3 +57,31 @@ def test_the_cursor_of_a_stream_is_the_version_of_its_last_event(adapter):
     append(adapter, "Order-1", 2)
     assert seen(follow_stream(adapter, "Order-1", Filter(), 0, NOW)) == [([4, 5], 2)]
     assert seen(follow_stream(adapter, "Order-1", Filter(), 2, NOW)) == []
+
+
+class Incomplete(MemoryAdapter):
+    """An adapter that cannot show its log, for so many tries."""
+
+    tries = 3
+
+    def read_all(self, page, where):
+        if self.tries:
+            self.tries -= 1
+            raise IncompleteLogError("memory:", 2, "stream name")
+        return super().read_all(page, where)
+
+
+def test_a_follower_waits_for_what_is_missing_and_passes_over_nothing(monkeypatch):
+    monkeypatch.setattr("evstore.reading.following.time.sleep", lambda _: None)
+    adapter = Incomplete()
+    append(adapter, "Order-1", 3)
+    reasons = []
+    patience = Patience(quiet=5.0, on_wait=reasons.append)
+    assert next(follow_log(adapter, Filter(), 0, patience))[1] == 3
+    assert [error.position for error in reasons] == [2]
+
+
+def test_a_follower_that_ends_while_it_waits_has_moved_no_cursor():
+    adapter = Incomplete()
+    append(adapter, "Order-1", 3)
+    assert seen(follow_log(adapter, Filter(), 0, Patience(quiet=0.0))) == []
