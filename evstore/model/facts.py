@@ -57,6 +57,10 @@ class StoreInfo(NamedTuple):
     warnings: tuple[str, ...]
     missing: int = 0
     """Events up to `head` that are not here: of a log that was read from a filtered file."""
+    durable: bool = False
+    """With these settings an acknowledged append survives a power cut."""
+    how_durable: str = ""
+    """The same in a sentence."""
 
     @property
     def events(self) -> int:
