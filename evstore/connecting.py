@@ -17,3 +17,10 @@ def connect(url: str, *, max_data_bytes: int | None = None, **options: Any) -> E
     from evstore.adapters import open_adapter
 
     return EventStore(open_adapter(url, **options), max_data_bytes=max_data_bytes)
+
+
+def connect_for_command(url: str, timeout: float | None = None) -> EventStore:
+    """The same for a process that does one thing and ends, with the options that the adapter wants then."""
+    from evstore.adapters import open_for_command
+
+    return EventStore(open_for_command(url, timeout))

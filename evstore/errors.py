@@ -7,6 +7,7 @@
     │                                NoEventsError
     ├── SchemaError                  NotInitializedError · NotAStoreError · SchemaTooOldError · SchemaTooNewError
     ├── UnavailableError             StoreBusyError · AppendOutcomeUnknownError
+    ├── InvalidTargetError           TargetExistsError
     ├── DeniedError
     ├── StorageFullError
     ├── ConsumerHeldError
@@ -240,6 +241,27 @@ class AppendOutcomeUnknownError(UnavailableError):
 
     def __str__(self) -> str:
         return f"the outcome of the append is unknown; append again with the same ids: {', '.join(self.ids)}"
+
+
+class InvalidTargetError(EvstoreError):
+    """No file can be written at this path; nothing was."""
+
+    code = "usage"
+
+    def __init__(self, path: str, reason: str = "") -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"cannot write {self.path}: {self.reason}"
+
+
+class TargetExistsError(InvalidTargetError):
+    """A file is there already; it was left as it is."""
+
+    def __str__(self) -> str:
+        return f"{self.path} exists"
 
 
 class DeniedError(EvstoreError):

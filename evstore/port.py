@@ -45,19 +45,20 @@ Living
     E3  One adapter may be shared by threads, and one store by the adapters of several processes if it claims
         `multi_process`.
     E4  Only EvstoreErrors come out, the driver's exception behind them; `retryable` is right.
-
-An adapter may have more than `Adapter` asks for: `audits()`, which returns its `Audits` (else `verify` looks no
-deeper than reads do), and `backup(path, force)`, which returns a `Backup`.
+    E5  An adapter does what its `capabilities` claim, and `info` calls no store durable whose adapter does not
+        claim it. `backup` without the claim raises UnsupportedError and makes nothing; `audits` is asked of none
+        that does not claim it: there `verify` looks no deeper than reads do.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from evstore.errors import EvstoreError
+from evstore.errors import AppendOutcomeUnknownError, EvstoreError
+from evstore.model.versions import MAX_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Protocol
 
     from evstore.jsontext.judging import KeptJson
@@ -123,13 +124,18 @@ class AlreadyStored(NamedTuple):
 Outcome: TypeAlias = Receipt | AlreadyStored | EvstoreError
 
 
+def outcome_unknown(units: Iterable[Append]) -> AppendOutcomeUnknownError:
+    """The error for units of which nobody knows whether they are stored."""
+    return AppendOutcomeUnknownError([each for unit in units for each in unit.ids()])
+
+
 class Page(NamedTuple):
     """Which part of an ordered range; versions for a stream, global positions for the log."""
 
     limit: int
     after: int | None = None
     low: int = 1
-    high: int = 2**63 - 1
+    high: int = MAX_VERSION
     backward: bool = False
 
 
@@ -149,8 +155,39 @@ class NamePage(NamedTuple):
     prefix: str = ""
 
 
+class Capabilities(NamedTuple):
+    """All that is asked of an adapter beyond its methods. Declared, so that nobody has to try."""
+
+    name: str
+    """The engine's, for people, as `SQLite`."""
+    durable: bool
+    """What was accepted is there when the store is opened again, also after a power cut."""
+    how_durable: str
+    """The same in a sentence; if not durable, what becomes of events."""
+    multi_process: bool
+    """Several adapters, of one process or of many, may work on one store at once."""
+    born_initialized: bool = False
+    """The store needs no `initialize`, so there is no time before it."""
+    audits: bool = False
+    """It is `Audited`."""
+    backup: bool = False
+    """`backup` makes one."""
+    max_unit_events: int | None = None
+    """The most events of a unit, None if there is no limit."""
+    max_data_bytes: int | None = None
+    """The most bytes of one event's data, None if there is no limit but the core's."""
+
+
 class Adapter(Protocol):
     """Storage for one store. `evstore.adapters.memory` is the reference."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can; the same for as long as it lives."""
+
+    @property
+    def location(self) -> str:
+        """Where the store lies, as it may be shown: the resolved path, or the URL without its password."""
 
     def initialize(self) -> None:
         """Make the store if it is not there yet."""
@@ -191,8 +228,19 @@ class Adapter(Protocol):
     def info(self) -> StoreInfo:
         """What and where the store is."""
 
+    def backup(self, path: str, force: bool) -> Backup:
+        """Copy the store, while it is in use, to a new file; with `force` also over another. Without the claim
+        UnsupportedError, with what else makes a copy."""
+
     def close(self) -> None:
         """Free everything; the store stays."""
+
+
+class Audited(Adapter, Protocol):
+    """An adapter that claims `audits`."""
+
+    def audits(self) -> Audits:
+        """What lies in the store, for `verify`."""
 
 
 class Audits(Protocol):

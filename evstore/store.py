@@ -13,7 +13,6 @@ from evstore.errors import (
     InvalidInputError,
     StoreClosedError,
     StreamNotFoundError,
-    UnsupportedError,
 )
 from evstore.model.events import EventData, StoredEvent, Write
 from evstore.model.ids import normalize_id
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
     from evstore.model.filters import Filter
     from evstore.model.metadata import Metadata
-    from evstore.port import Adapter, Backup
+    from evstore.port import Adapter, Backup, Capabilities
     from evstore.verifying.verification import Verification
 
 
@@ -258,6 +257,16 @@ class EventStore:
         """The kind, location and size of the store."""
         return self._adapter.info()
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the store's adapter can do."""
+        return self._adapter.capabilities
+
+    @property
+    def location(self) -> str:
+        """The resolved path, or the URL without its password."""
+        return self._adapter.location
+
     # --- keeping ---
 
     def verify(
@@ -284,8 +293,4 @@ class EventStore:
 
         Raises UnsupportedError if the engine has its own tool for that.
         """
-        copy = getattr(self._adapter, "backup", None)
-        if copy is None:
-            raise UnsupportedError("the adapter of this store makes no backups")
-        made: Backup = copy(fspath(path), force)
-        return made
+        return self._adapter.backup(fspath(path), force)

@@ -1,17 +1,25 @@
-"""From a URL to an adapter."""
+"""From a URL to an adapter.
+
+For each scheme there is a target, `module:factory`. Beside its factory, a module may have
+`command_options(timeout)`: the options that the factory wants from a command, which does one thing and ends.
+`timeout` is the one that the command's user gave, or None.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from evstore.errors import InvalidUrlError, MissingDependencyError, UnknownAdapterError
 from evstore.urls import looks_like_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from evstore.port import Adapter
+
+COMMAND_OPTIONS: Final = "command_options"
 
 # Looked at first, so that the adapters of this package need no scan of what is installed.
 BUILT_IN: Final = {
@@ -26,11 +34,34 @@ ENTRY_POINTS: Final = "evstore.adapters"
 _SCHEME = re.compile("([A-Za-z][A-Za-z0-9.-]*(?:[+][A-Za-z0-9]+)?):")
 
 
+class _Found(NamedTuple):
+    """The adapter of a URL's scheme, loaded."""
+
+    url: str
+    module: ModuleType
+    factory: Callable[..., Any]
+
+
 def open_adapter(url: str, **options: Any) -> Adapter:
     """The adapter that serves the URL's scheme; a URL without one is the path of a SQLite store.
 
     Nothing is opened yet. `options` go to the adapter; the built-in ones know `timeout` and `sqlite`.
     """
+    found = _found(url)
+    adapter: Adapter = found.factory(found.url, **options)
+    return adapter
+
+
+def open_for_command(url: str, timeout: float | None = None) -> Adapter:
+    """The same with the options that the adapter wants for a command."""
+    found = _found(url)
+    options = {} if timeout is None else {"timeout": timeout}
+    own = getattr(found.module, COMMAND_OPTIONS, None)
+    adapter: Adapter = found.factory(found.url, **options, **(own(timeout) if own else {}))
+    return adapter
+
+
+def _found(url: str) -> _Found:
     if not url:
         raise InvalidUrlError("the database URL is empty")
     if url.startswith(":memory:"):
@@ -42,11 +73,10 @@ def open_adapter(url: str, **options: Any) -> Adapter:
             "the database URL is malformed; that of PostgreSQL is postgresql://user@host/database"
         )
     built_in = f"{scheme}:{rest}"  # in their one spelling; others get what was said
-    adapter: Adapter = _factory(scheme)(built_in if scheme in BUILT_IN else url, **options)
-    return adapter
+    return _Found(built_in if scheme in BUILT_IN else url, *_loaded(scheme))
 
 
-def _factory(scheme: str) -> Callable[..., Any]:
+def _loaded(scheme: str) -> tuple[ModuleType, Callable[..., Any]]:
     target = BUILT_IN.get(scheme)
     if target is None:
         from importlib.metadata import entry_points
@@ -57,14 +87,14 @@ def _factory(scheme: str) -> Callable[..., Any]:
         target = others[scheme]
     from importlib import import_module
 
-    module, _, path = target.partition(":")
+    name, _, path = target.partition(":")
     try:
-        found: Any = import_module(module)
-        for name in path.split("."):
-            found = getattr(found, name)
+        module = import_module(name)
+        found: Any = module
+        for part in path.split("."):
+            found = getattr(found, part)
     except (ImportError, AttributeError) as error:
         raise MissingDependencyError(
             f'the adapter of "{scheme}:" cannot be loaded from {target}: {error}; install the package it needs'
         ) from error
-    factory: Callable[..., Any] = found
-    return factory
+    return module, found

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from itertools import islice, repeat
 from operator import attrgetter
 from threading import Condition
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from evstore.errors import (
     DeniedError,
@@ -33,12 +33,20 @@ from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
 from evstore.model.filters import Filter
 from evstore.model.names import category_of
 from evstore.model.versions import check_version
-from evstore.port import AlreadyStored, Append, NamePage, Outcome, Page, Receipt
+from evstore.port import AlreadyStored, Append, Capabilities, NamePage, Outcome, Page, Receipt
 from evstore.urls import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import NoReturn
+
+CAPABILITIES: Final = Capabilities(
+    name="memory",
+    durable=False,
+    how_durable="none: what is appended is gone when the command ends",
+    multi_process=False,
+    born_initialized=True,
+)
 
 
 def connect(url: str, *, timeout: float = 30.0) -> MemoryAdapter:  # noqa: ARG001 - nothing here waits
@@ -50,7 +58,10 @@ def connect(url: str, *, timeout: float = 30.0) -> MemoryAdapter:  # noqa: ARG00
 
 
 class MemoryAdapter:
+    capabilities = CAPABILITIES
+
     def __init__(self, path: str = "") -> None:
+        self.location = f"memory:{path}"
         self._path = path
         self._to_load = path  # read by the first call, as every adapter opens with the first call
         self._has_gaps = False
@@ -173,11 +184,21 @@ class MemoryAdapter:
 
     def info(self) -> StoreInfo:
         with self._opened():
-            size = sum(len(e.data_json) + len(e.metadata_json) for e in self._log)
-            categories = {e.category for e in self._log}
-            head, streams = self._head(), len(self._streams)
-            facts = ("memory", "", f"memory:{self._path}", 1, streams, len(categories), head, size)
-            return StoreInfo(*facts, {}, (), missing=head - len(self._log))
+            head = self._head()
+            return StoreInfo(
+                backend="memory",
+                backend_version="",
+                place=self.location,
+                schema_version=1,
+                streams=len(self._streams),
+                categories=len({e.category for e in self._log}),
+                head=head,
+                size_bytes=sum(len(e.data_json) + len(e.metadata_json) for e in self._log),
+                durability={},
+                warnings=(),
+                missing=head - len(self._log),
+                how_durable=CAPABILITIES.how_durable,
+            )
 
     def backup(self, _path: str, _force: bool) -> NoReturn:
         raise UnsupportedError("a store in memory has no file to copy; evstore export writes its events to one")

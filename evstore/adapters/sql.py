@@ -8,6 +8,8 @@ from evstore.errors import SchemaTooNewError, SchemaTooOldError
 
 OLDEST_SCHEMA: Final = 1
 
+ON_DISK: Final = "an append is on disk before it is acknowledged"
+
 
 def check_admits(place: str, found: tuple[int, int, int], ours: int, *, to_write: bool) -> None:
     """Raise unless an evstore of our schema may use the store. `found`: the store's schema, and the oldest reader

@@ -13,7 +13,7 @@ from evstore.appending.outcomes import (
     split_stored,
     stored_events,
 )
-from evstore.appending.preparing import Preparing, unit_of
+from evstore.appending.preparing import Preparing, check_fits, unit_of
 from evstore.model.versions import check_version
 from evstore.port import Receipt
 
@@ -52,6 +52,7 @@ class Appender:
 
         Raises if no unit is known to be stored.
         """
+        check_fits(units, self._adapter.capabilities)
         outcomes = self._adapter.append(units)
         return [judge(self._adapter, unit, each) for unit, each in zip(units, outcomes, strict=True)]
 
@@ -60,6 +61,7 @@ class Appender:
 
         Yields the outcomes of durable units. The first refusal is raised, and no later unit is appended.
         """
+        check_fits(units, self._adapter.capabilities)
         return append_in_order(self._adapter, units)
 
     def split_stored(self, writes: Iterable[PreparedWrite]) -> Iterator[tuple[PreparedWrite, StoredEvent | None]]:
@@ -74,6 +76,7 @@ class Appender:
 
     def would_store(self, unit: Append) -> bool:
         """Raise what appending the unit would raise now; write nothing. False if it is stored already."""
+        check_fits([unit], self._adapter.capabilities)
         held = next((found for _, _, found in look_up(self._adapter, unit.writes) if found), None)
         if held is not None:
             for _ in first_stored(self._adapter, unit, held.id):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from evstore.errors import InvalidInputError, NoEventsError
+from evstore.errors import InvalidInputError, InvalidPayloadError, NoEventsError
 from evstore.model.events import EventData, Write
 from evstore.model.ids import key_id, new_id, normalize_id
 from evstore.model.metadata import NO_METADATA, Metadata, check_metadata
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from evstore.jsontext.judging import KeptJson
-    from evstore.port import PreparedWrite
+    from evstore.port import Capabilities, PreparedWrite
 
 
 class Preparing:
@@ -116,3 +116,24 @@ def unit_of(
     if not checked:
         raise NoEventsError
     return Append(checked, ids_are_new=ids_are_new)
+
+
+def check_fits(units: Iterable[Append], capabilities: Capabilities) -> None:
+    """Raise InvalidInputError if a unit is larger than its store can take."""
+    most, longest = capabilities.max_unit_events, capabilities.max_data_bytes
+    if most is None and longest is None:
+        return
+    for unit in units:
+        size = sum(len(write.events) for write in unit.writes)
+        if most is not None and size > most:
+            raise InvalidInputError(f"an append of {size} events, and {capabilities.name} takes {most} at once")
+        if longest is not None:
+            _check_lengths(unit, longest, capabilities.name)
+
+
+def _check_lengths(unit: Append, longest: int, engine: str) -> None:
+    for write in unit.writes:
+        for event in write.events:
+            length = len(event.data_json.encode())
+            if length > longest:
+                raise InvalidPayloadError(f"data of {length} bytes, and {engine} takes {longest}")

@@ -79,6 +79,7 @@ _HINTS: Final[dict[str, Callable[[Any], str | None] | str]] = {
     "ConcurrencyError": _conflict,
     "EventIdConflictError": "an id belongs to one event for ever; leave it out to append a new one",
     "StreamNotFoundError": lambda _: _again("streams"),
+    "TargetExistsError": "--force replaces it",
     "StoreBusyError": "try again",
     "UnknownAdapterError": _scheme,
     "InvalidPayloadError": _quotes,

@@ -57,6 +57,10 @@ class StoreInfo(NamedTuple):
     warnings: tuple[str, ...]
     missing: int = 0
     """The number of events up to `head` that are absent, as after a filtered export."""
+    durable: bool = False
+    """With these settings an acknowledged append survives a power cut."""
+    how_durable: str = ""
+    """The same in a sentence."""
 
     @property
     def events(self) -> int:

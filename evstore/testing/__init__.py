@@ -14,24 +14,14 @@ from evstore.testing.builders import a_stream_id, a_write, an_append, an_event, 
 from evstore.testing.clauses.living import LifeClauses  # noqa: E402 - as above
 from evstore.testing.clauses.racing import RaceClauses  # noqa: E402 - as above
 from evstore.testing.contract import AdapterContract, ReadClauses, WriteClauses  # noqa: E402 - as above
-from evstore.testing.harness import (  # noqa: E402 - as above
-    BORN_INITIALIZED,
-    DURABLE,
-    MULTI_PROCESS,
-    OCCUPIABLE,
-    REASONS,
-)
+from evstore.testing.harness import REASONS  # noqa: E402 - as above
 from evstore.testing.truth import TRUTH_TABLE  # noqa: E402 - as above
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 """Counts up when a clause is added, so that an adapter can say what it has passed."""
 
 __all__ = [
-    "BORN_INITIALIZED",
     "CONTRACT_VERSION",
-    "DURABLE",
-    "MULTI_PROCESS",
-    "OCCUPIABLE",
     "REASONS",
     "TRUTH_TABLE",
     "AdapterContract",

@@ -2,11 +2,9 @@
 
 An adapter's whole test file:
 
-    from evstore.testing import DURABLE, MULTI_PROCESS, AdapterContract
+    from evstore.testing import AdapterContract
 
     class TestMine(AdapterContract):
-        capabilities = frozenset({DURABLE, MULTI_PROCESS})
-
         def open(self, tmp_path):
             return connect(f"mine:{tmp_path}/events")
 
@@ -19,6 +17,7 @@ What only a crash can show (of W1 and R3) is not asked here; an author kills pro
 
 from __future__ import annotations
 
+from evstore.testing.clauses.claiming import ClaimClauses
 from evstore.testing.clauses.exactness import TextClauses, TimestampClauses
 from evstore.testing.clauses.filtering import MixedFilterClauses, NameFilterClauses, TimeFilterClauses
 from evstore.testing.clauses.judging import IdClauses, PositionClauses, VersionClauses
@@ -49,5 +48,5 @@ class ReadClauses(
     """R1 to R6 and L1; R3 takes writers at work and is among the races."""
 
 
-class AdapterContract(WriteClauses, RaceClauses, ReadClauses, LifeClauses):
+class AdapterContract(WriteClauses, RaceClauses, ReadClauses, LifeClauses, ClaimClauses):
     """What every adapter keeps."""

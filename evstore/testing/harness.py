@@ -1,7 +1,7 @@
 """What the author of an adapter supplies, and what each test is given.
 
-An adapter claims capabilities; a test that needs one which is not claimed is skipped, with the reason that
-stands in `REASONS`. There is no other way to skip, so a test report explains every skip.
+An adapter claims capabilities; a test that needs a capability which is not claimed is skipped, with the reason
+that stands in `REASONS`. There is no other way to skip, so a test report explains every skip.
 """
 
 from __future__ import annotations
@@ -18,62 +18,66 @@ if TYPE_CHECKING:
 
     from evstore.port import Adapter
 
+# Fields of the adapter's `Capabilities`, and what its author alone knows.
 DURABLE: Final = "durable"
-"""What was accepted is there when the store is opened again."""
 MULTI_PROCESS: Final = "multi_process"
-"""Several adapters, of one process or of many, may work on one store at once."""
+BORN_INITIALIZED: Final = "born_initialized"
+AUDITS: Final = "audits"
+BACKUP: Final = "backup"
 OCCUPIABLE: Final = "occupiable"
 """`occupy` can put something else where the store would be."""
-BORN_INITIALIZED: Final = "born_initialized"
-"""The store needs no `initialize`, so there is no time before it."""
 
 REASONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         DURABLE: "not durable, and it says so: its events end with it",
         MULTI_PROCESS: "not multi_process, and it says so: its store has one adapter at a time",
-        OCCUPIABLE: "its place cannot be occupied by something else, or nobody said how",
+        OCCUPIABLE: "its place cannot be occupied by something else, or its contract class does not define how",
         BORN_INITIALIZED: "born initialized: there is no time before",
+        AUDITS: "no audits, and it says so: it is verified by its reads",
+        BACKUP: "no backup, and it says so: something else copies its store",
     }
 )
+
+
+def claims(adapter: Adapter, capability: str) -> bool:
+    """The value of this field of the adapter's capabilities."""
+    return bool(adapter.capabilities._asdict()[capability])
 
 
 class Harness:
     """The hooks of a contract class, and the fixtures that are made of them."""
 
-    capabilities: ClassVar[frozenset[str]] = frozenset()
     patience: ClassVar[float] = 20.0
     """Seconds to wait for what must happen soon; only a failing test, or a very slow store, needs them."""
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        if unknown := cls.capabilities - REASONS.keys():
-            wrong, known = (", ".join(sorted(words)) for words in (unknown, REASONS))
-            raise TypeError(f"{cls.__name__} claims {wrong}; known are {known}")
 
     def open(self, tmp_path: Path) -> Adapter:
         """An adapter on a fresh place of its own for each `tmp_path`, without a store there yet."""
         raise NotImplementedError("a contract class says how to open its adapter")
 
     def reopen(self, tmp_path: Path) -> Adapter:
-        """Another adapter on the same place, whatever is there by now. What is born initialized, and claims
-        nothing else, needs none."""
+        """Another adapter on the same place, whatever is there by now. An adapter that claims neither `durable`
+        nor `multi_process`, and whose place cannot be occupied, needs none."""
         raise NotImplementedError("a contract class says how to open another adapter on the same place")
 
     def occupy(self, tmp_path: Path) -> Callable[[], object]:
-        """Put something that is no event store at the place; what comes back tells what lies there now."""
-        raise NotImplementedError("a contract class that claims to be occupiable says how")
+        """Put something that is no event store at the place; what comes back tells what lies there now. Left
+        alone where that cannot be."""
+        raise NotImplementedError("a contract class of an adapter whose place can be occupied says how")
 
-    def needs(self, capability: str) -> None:
+    def needs(self, adapter: Adapter, capability: str) -> None:
         """Skip the test unless the adapter claims this."""
-        reason = REASONS[capability]
-        if capability not in self.capabilities:
-            pytest.skip(reason)
+        if not claims(adapter, capability):
+            pytest.skip(REASONS[capability])
 
-    def needs_no(self, capability: str) -> None:
+    def needs_no(self, adapter: Adapter, capability: str) -> None:
         """Skip the test if the adapter claims this."""
-        reason = REASONS[capability]
-        if capability in self.capabilities:
-            pytest.skip(reason)
+        if claims(adapter, capability):
+            pytest.skip(REASONS[capability])
+
+    def needs_occupy(self) -> None:
+        """Skip the test unless the contract class defines how its place is occupied."""
+        if type(self).occupy is Harness.occupy:
+            pytest.skip(REASONS[OCCUPIABLE])
 
     @pytest.fixture
     def fresh(self, tmp_path: Path) -> Iterator[Adapter]:

@@ -32,7 +32,7 @@ from evstore.model.versions import ANY_VERSION, MAX_VERSION, NO_STREAM, STREAM_E
 from evstore.port import AlreadyStored, Append, NamePage, Page
 from evstore.testing.asking import everything, facts
 from evstore.testing.builders import an_event
-from evstore.testing.harness import DURABLE, Harness
+from evstore.testing.harness import DURABLE, Harness, claims
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -194,13 +194,13 @@ class ModelContract(Harness):
         suppress_health_check=[HealthCheck.too_slow],
     )
 
-    def test_a_random_history_is_answered_as_by_the_reference(self, tmp_path: Path) -> None:
+    def test_a_random_history_is_answered_as_by_the_reference(self, tmp_path: Path, fresh: Adapter) -> None:
         places = count(1)
 
         def history() -> History:
             place = tmp_path / f"history-{next(places)}"
             place.mkdir()
-            reopen = (lambda: self.reopen(place)) if DURABLE in self.capabilities else None
+            reopen = (lambda: self.reopen(place)) if claims(fresh, DURABLE) else None
             return History(lambda: self.open(place), reopen)
 
         # Whatever makes a machine will do, and this one knows its places.

@@ -1,11 +1,11 @@
-"""Audits made of plain reads, for adapters that have no audits of their own.
+"""Audits made of plain reads, for adapters that do not claim `audits`.
 
 A fact that such reads do not show is not checked.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from evstore.errors import UnsupportedError
 from evstore.model.filters import Filter
@@ -17,16 +17,14 @@ if TYPE_CHECKING:
 
     from evstore.model.events import StoredEvent
     from evstore.model.findings import Finding, What
-    from evstore.port import Adapter, Audits
+    from evstore.port import Adapter, Audited, Audits
 
 _ALL: Final = Filter()
 
 
 def audits_of(adapter: Adapter) -> Audits:
     """The adapter's own audits, or audits made of its reads."""
-    own = getattr(adapter, "audits", None)
-    found: Audits = PlainAudits(adapter) if own is None else own()
-    return found
+    return cast("Audited", adapter).audits() if adapter.capabilities.audits else PlainAudits(adapter)
 
 
 class PlainAudits:
@@ -41,7 +39,7 @@ class PlainAudits:
         by_version = self._by_version(events)
         return [
             AuditedEvent(
-                *event,
+                **event._asdict(),
                 category=event.category,
                 stream_category=event.category,
                 found_by_id=by_id.get(event.id),
@@ -69,8 +67,10 @@ class PlainAudits:
                 AuditedName(s.stream_id, s.stream_id, s.stream_id, s.version > 0, s.category, 1, None, s.stream_id)
                 for s in streams
             ]
-        listed = self._adapter.categories(page) if what == "category" else self._adapter.types(page, None)
-        return [AuditedName(each[0], each[0], each[0], each.events > 0) for each in listed]
+        if what == "category":
+            categories = self._adapter.categories(page)
+            return [AuditedName(c.category, c.category, c.category, c.events > 0) for c in categories]
+        return [AuditedName(t.type, t.type, t.type, t.events > 0) for t in self._adapter.types(page, None)]
 
     def schema(self) -> list[Finding]:
         return []

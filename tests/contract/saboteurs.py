@@ -7,6 +7,7 @@ of that clause, and the reference adapter all of them; `test_saboteurs` demands 
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 import unicodedata
@@ -20,8 +21,8 @@ from evstore.errors import EventIdConflictError, EvstoreError, PositionConflictE
 from evstore.model.events import EventData
 from evstore.model.filters import Filter
 from evstore.model.versions import ANY_VERSION, NO_STREAM, STREAM_EXISTS, check_version
-from evstore.port import AlreadyStored, Page, Receipt
-from evstore.testing import BORN_INITIALIZED, AdapterContract
+from evstore.port import AlreadyStored, Backup, Page, Receipt
+from evstore.testing import AdapterContract
 from evstore.testing.asking import ALL_NAMES, ANYTHING, WHOLE, expected_page, ids_of
 
 
@@ -573,6 +574,24 @@ class RaisesRefusals(Saboteur):
         return outcomes
 
 
+class CallsItsStoreDurable(Saboteur):
+    clause = "E5"
+
+    def info(self):
+        return super().info()._replace(durable=True)
+
+
+class ClaimsTooLittle(Saboteur):
+    """Makes a backup, and does not claim it."""
+
+    clause = "E5"
+
+    def backup(self, path, force):
+        with open(path, "w") as file:
+            file.writelines(f"{event.to_json()}\n" for event in self._log)
+        return Backup(path, len(self._log), os.path.getsize(path))
+
+
 def _leaves(of):
     below = [leaf for each in of.__subclasses__() for leaf in _leaves(each)]
     return below + [of] * ("clause" in vars(of))
@@ -582,8 +601,6 @@ SABOTEURS = sorted(_leaves(Saboteur), key=lambda each: each.__name__)
 
 
 class TestNothingPlanted(AdapterContract):
-    capabilities = frozenset({BORN_INITIALIZED})
-
     def open(self, tmp_path):
         return Saboteur()
 
@@ -594,7 +611,6 @@ def _contract_of(saboteur):
     others = {name: None for name in tests if not name.startswith(f"test_{saboteur.clause}_")}
     own = {
         "__module__": __name__,
-        "capabilities": frozenset({BORN_INITIALIZED}),
         "patience": 0.5,  # what is broken keeps a test waiting
         "open": lambda self, tmp_path: saboteur(),
     }

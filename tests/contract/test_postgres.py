@@ -3,13 +3,11 @@
 import pytest
 
 from evstore.adapters.postgres import connect
-from evstore.testing import DURABLE, MULTI_PROCESS, OCCUPIABLE, AdapterContract
+from evstore.testing import AdapterContract
 from evstore.testing.machine import ModelContract
 
 
 class TestPostgres(AdapterContract, ModelContract):
-    capabilities = frozenset({DURABLE, MULTI_PROCESS, OCCUPIABLE})
-
     @pytest.fixture(autouse=True)
     def _on_a_server(self, server):
         self.server = server

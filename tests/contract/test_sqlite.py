@@ -1,13 +1,11 @@
 """The SQLite adapter keeps the contract."""
 
 from evstore.adapters.sqlite import connect
-from evstore.testing import DURABLE, MULTI_PROCESS, OCCUPIABLE, AdapterContract
+from evstore.testing import AdapterContract
 from evstore.testing.machine import ModelContract
 
 
 class TestSqlite(AdapterContract, ModelContract):
-    capabilities = frozenset({DURABLE, MULTI_PROCESS, OCCUPIABLE})
-
     def open(self, tmp_path):
         return connect(f"sqlite:{tmp_path}/events.db")
 

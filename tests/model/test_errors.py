@@ -35,6 +35,8 @@ EXAMPLES = {
     errors.UnavailableError: (("refused",), ["refused"]),
     errors.StoreBusyError: (("/a/events.db", 2.5), ["/a/events.db", "2.5"]),
     errors.AppendOutcomeUnknownError: (([ID, ID[::-1]],), [ID, ID[::-1]]),
+    errors.InvalidTargetError: (("/a/copy.db", "it is a folder"), ["/a/copy.db", "it is a folder"]),
+    errors.TargetExistsError: (("/a/copy.db",), ["/a/copy.db", "exists"]),
     errors.DeniedError: (("permission denied",), ["permission denied"]),
     errors.StorageFullError: (("the disk is full",), ["the disk is full"]),
     errors.ConsumerHeldError: (("mailer",), ["mailer"]),
@@ -113,6 +115,7 @@ def test_the_place_of_a_fault_survives_pickling():
         (errors.AppendOutcomeUnknownError([ID]), {"ids": (ID,)}),
         (errors.UnknownAdapterError("x", ["memory"]), {"scheme": "x", "known": ("memory",)}),
         (errors.ConsumerHeldError("mailer"), {"name": "mailer"}),
+        (errors.TargetExistsError("/a"), {"path": "/a"}),
     ],
     ids=lambda each: type(each).__name__,
 )

@@ -26,6 +26,7 @@ TREES = {module: ast.parse(path.read_text()) for module, path in SOURCES.items()
 # Each wing imports itself and the wings of the lines above its own.
 WINGS = (
     ("errors", "urls", "did_you_mean"),
+    ("atomic",),
     ("jsontext",),
     ("model",),
     ("port",),

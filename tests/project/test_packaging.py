@@ -46,5 +46,5 @@ def test_nothing_but_the_project_lies_at_the_top() -> None:
     ).stdout.split()
     top = {each.split("/")[0] for each in listed if not each.startswith(".")}
     assert top <= {
-        "pyproject.toml", "evstore", "tests", "README.md", "completions", "LICENSE", "CHANGELOG.md", "uv.lock",
+        "pyproject.toml", "evstore", "tests", "README.md", "completions", "LICENSE", "CHANGELOG.md", "uv.lock", "findings",
     }  # fmt: skip

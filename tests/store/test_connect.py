@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 import tomllib
+from contextlib import closing
+from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from types import ModuleType
@@ -14,15 +17,18 @@ import pytest
 import evstore
 from evstore import (
     EventData,
+    EventStore,
     EvstoreError,
+    InvalidInputError,
     InvalidUrlError,
     MissingDependencyError,
     NotInitializedError,
     UnknownAdapterError,
     connect,
 )
-from evstore.adapters import BUILT_IN, open_adapter
+from evstore.adapters import BUILT_IN, open_adapter, open_for_command
 from evstore.adapters.memory import MemoryAdapter
+from evstore.adapters.postgres.connections import OneConnection
 from evstore.adapters.sqlite.adapter import SqliteAdapter
 from tests.support.command import files
 
@@ -282,3 +288,112 @@ def test_the_limit_of_data_is_an_option_of_the_store():
         store.append("Order-1", [EventData("Placed", "abc")])
         with pytest.raises(evstore.InvalidPayloadError, match="is 6 bytes long, at most 5 are allowed"):
             store.append("Order-1", [EventData("Placed", "abcd")])
+
+
+# --- for a command ---
+
+
+@pytest.mark.parametrize(("timeout", "given"), [(None, {}), (2.5, {"timeout": 2.5})])
+def test_an_adapter_of_others_gets_of_a_command_no_more_than_its_timeout(installed, timeout, given):
+    asked = []
+
+    def open_theirs(url, **options):
+        asked.append((url, options))
+        return MemoryAdapter()
+
+    installed({"theirs": "their_package:open_theirs"}, their_package={"open_theirs": open_theirs})
+    open_for_command("theirs:x", timeout)
+    assert asked == [("theirs:x", given)]
+
+
+def test_an_adapter_of_others_says_what_it_wants_from_a_command(installed):
+    asked = []
+
+    def open_theirs(url, **options):
+        asked.append((url, options))
+        return MemoryAdapter()
+
+    def command_options(timeout):
+        return {"workers": 1, "patience": timeout}
+
+    members = {"open_theirs": open_theirs, "command_options": command_options}
+    installed({"theirs": "their_package:open_theirs"}, their_package=members)
+    open_for_command("theirs:x", 2.5)
+    connect("theirs:y")
+    assert asked == [("theirs:x", {"timeout": 2.5, "workers": 1, "patience": 2.5}), ("theirs:y", {})]
+
+
+def test_a_command_has_one_connection_to_a_server():
+    with closing(open_for_command("postgresql://h/db", 7)) as adapter:
+        assert type(adapter._connections) is OneConnection
+        assert adapter._place.conninfo["connect_timeout"] == 7
+    with closing(open_for_command("postgresql://h/db")) as adapter:
+        assert adapter._place.conninfo["connect_timeout"] == 5
+
+
+def test_a_command_uses_the_newer_sqlite_if_it_is_installed(here, monkeypatch):
+    newer = ModuleType("pysqlite3")
+    newer.sqlite_version_info = (3, 99, 0)
+    newer.__spec__ = ModuleSpec("pysqlite3", None)
+    monkeypatch.setitem(sys.modules, "pysqlite3", newer)
+    assert open_for_command("e.db")._sqlite is newer
+    assert open_adapter("e.db")._sqlite is sqlite3
+
+
+# --- what the built-in adapters can do ---
+
+SQL = {"durable", "multi_process", "audits"}
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "claimed"),
+    [
+        ("memory:", "memory", {"born_initialized"}),
+        ("e.db", "SQLite", {*SQL, "backup"}),
+        ("postgresql://h/db", "PostgreSQL", SQL),
+    ],
+)
+def test_the_built_in_adapters_claim_what_they_are_known_for(here, url, name, claimed):
+    """A claim that is dropped would only make the contract's tests skip."""
+    with connect(url) as store:
+        can = store.capabilities
+    assert can.name == name
+    assert {field for field, value in can._asdict().items() if value is True} == claimed
+    assert (can.max_unit_events, can.max_data_bytes) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("url", "location"),
+    [
+        ("memory:", "memory:"),
+        ("memory:log.ndjson", "memory:{here}/log.ndjson"),
+        ("sub/../e.db", "{here}/e.db"),
+        ("sqlite:e.db", "{here}/e.db"),
+        ("postgres://me:s3cret@h/db?password=s3cret", "postgres://me:***@h/db"),
+    ],
+)
+def test_a_location_is_known_without_opening_the_store_and_names_no_password(here, url, location):
+    with connect(url) as store:
+        assert store.location.partition("?")[0] == location.format(here=here)
+        assert "s3cret" not in store.location
+
+
+class Narrow(MemoryAdapter):
+    capabilities = MemoryAdapter.capabilities._replace(name="Narrow", max_unit_events=2, max_data_bytes=5)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"), [([1, 2, 3], "3 events, and Narrow takes 2"), (["éé1"], "7 bytes, and Narrow takes 5")]
+)
+def test_what_is_larger_than_the_adapter_takes_is_refused_before_anything_is_sent(data, reason):
+    with EventStore(Narrow()) as store:
+        store.append("Order-1", [EventData("Placed", "é1"), EventData("Placed", 1)])
+        unit = store.appender.unit([("Order-1", [EventData("Placed", each) for each in data], -1)])
+        for append in (
+            lambda: store.append("Order-1", [EventData("Placed", each) for each in data]),
+            lambda: list(store.appender.submit_in_order([unit])),
+            lambda: store.appender.would_store(unit),
+        ):
+            with pytest.raises(InvalidInputError, match=reason):
+                append()
+        assert store.head() == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from evstore.adapters.postgres.adapter import PostgresAdapter
 from evstore.adapters.postgres.connections import OneConnection, PooledConnections
 from evstore.adapters.postgres.location import place_of
@@ -15,3 +17,8 @@ def connect(
     place = place_of(url, connect_timeout)
     connections = OneConnection(place, timeout) if pool_size == 1 else PooledConnections(place, pool_size, timeout)
     return PostgresAdapter(place, connections, timeout)
+
+
+def command_options(timeout: float | None) -> dict[str, Any]:
+    """A command does one thing at a time, and waits no longer for the server than for other writers."""
+    return {"pool_size": 1, "connect_timeout": timeout}

@@ -24,7 +24,7 @@ from evstore.adapters.postgres.errors import NOT_WRITTEN, SCHEMA, UNKNOWN, meani
 from evstore.adapters.postgres.flushing import wait_for_flush
 from evstore.adapters.postgres.waiting import LONGEST_PAUSE, SHORTEST_PAUSE, Hints
 from evstore.adapters.postgres.writing import PAUSES, Calls
-from evstore.adapters.sql import check_admits
+from evstore.adapters.sql import ON_DISK, check_admits
 from evstore.errors import (
     CorruptStoreError,
     EvstoreError,
@@ -35,7 +35,7 @@ from evstore.errors import (
 )
 from evstore.model.events import StoredEvent
 from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
-from evstore.port import Cut
+from evstore.port import Capabilities, Cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,12 +51,18 @@ if TYPE_CHECKING:
 SCHEMA_NUMBER: Final = 1
 """The number of the schema that this evstore makes, reads and writes."""
 APPLICATION: Final = "EVST"
+CAPABILITIES: Final = Capabilities(
+    name="PostgreSQL", durable=True, how_durable=ON_DISK, multi_process=True, audits=True
+)
 POSITION: Final = 6
 """Where a row of an event has its global position."""
 
 
 class PostgresAdapter:
+    capabilities = CAPABILITIES
+
     def __init__(self, place: Place, connections: Connections, timeout: float) -> None:
+        self.location = place.shown
         self._place = place
         self._connections = connections
         self._timeout = timeout

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from evstore.adapters.sql import ON_DISK
 from evstore.model.facts import StoreInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+NOT_SAFE: Final = "NOT SAFE: a power cut can lose what was acknowledged"
+
 
 def info(place: str, facts: tuple[Any, ...]) -> StoreInfo:
     schema, streams, categories, size, standby, fsync, full_pages, commit, delay, version, head = facts
+    commit = "on" if commit == "off" else commit  # as an append has it
+    durable = is_durable(fsync, commit)
     return StoreInfo(
         backend="postgresql",
         backend_version=f"{version // 10000}.{version % 10000}",
@@ -24,10 +29,17 @@ def info(place: str, facts: tuple[Any, ...]) -> StoreInfo:
         durability={
             "fsync": fsync,
             "fullPageWrites": full_pages,
-            "synchronousCommit": "on" if commit == "off" else commit,  # as an append has it
+            "synchronousCommit": commit,
         },
         warnings=tuple(_warnings(standby, fsync, full_pages, delay)),
+        durable=durable,
+        how_durable=ON_DISK if durable else NOT_SAFE,
     )
+
+
+def is_durable(fsync: str, commit: str) -> bool:
+    """An acknowledged append is on a disk."""
+    return fsync == "on" and commit in ("on", "local", "remote_write", "remote_apply")
 
 
 def _warnings(standby: bool, fsync: str, full_pages: str, delay: int) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.sqlite.adapter import SqliteAdapter
 from evstore.adapters.sqlite.location import path_of
@@ -26,3 +26,15 @@ def connect(url: str, *, timeout: float = 30.0, sqlite: ModuleType | None = None
     if sqlite.sqlite_version_info < OLDEST_SQLITE:
         raise MissingDependencyError(f"evstore needs SQLite 3.37 or newer, this is {sqlite.sqlite_version}")
     return SqliteAdapter(sqlite, os.path.realpath(path_of(url)), min(timeout, LONGEST_TIMEOUT))
+
+
+def command_options(_timeout: float | None) -> dict[str, Any]:
+    """The newer SQLite of `evstore[sqlite]`, if it is installed. A command's process is its own, so that no other
+    SQLite can have the file open in it."""
+    from importlib.util import find_spec
+
+    if not find_spec("pysqlite3"):
+        return {}
+    import pysqlite3  # type: ignore[import-not-found, import-untyped, unused-ignore]
+
+    return {"sqlite": pysqlite3}

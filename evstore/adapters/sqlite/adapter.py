@@ -14,7 +14,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from evstore.adapters.sql import check_admits
+from evstore.adapters.sql import ON_DISK, check_admits
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.errors import translated
 from evstore.adapters.sqlite.location import check_is_store, is_empty, lock_of, make, uri_of
@@ -27,7 +27,7 @@ from evstore.errors import (
     StoreBusyError,
     StoreClosedError,
 )
-from evstore.port import Receipt
+from evstore.port import Capabilities, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,10 +41,16 @@ if TYPE_CHECKING:
 SCHEMA: Final = 1
 """The number of the schema that this evstore makes, reads and writes."""
 POLL_SECONDS: Final = 0.02
+CAPABILITIES: Final = Capabilities(
+    name="SQLite", durable=True, how_durable=ON_DISK, multi_process=True, audits=True, backup=True
+)
 
 
 class SqliteAdapter:
+    capabilities = CAPABILITIES
+
     def __init__(self, sqlite: ModuleType, path: str, timeout: float) -> None:
+        self.location = path
         self._sqlite = sqlite
         self._path = path
         self._timeout = timeout

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.sqlite import statements as sql
-from evstore.errors import DeniedError, InvalidUrlError, StorageFullError
+from evstore.adapters.sqlite.location import LOGS, lock_of
+from evstore.atomic import cannot_write, check_target, new_file
+from evstore.errors import InvalidTargetError, StorageFullError
 from evstore.port import Backup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-_BESIDE: Final = ("", "-wal", "-shm", "-journal", "-lock")
-"""What belongs to a store: its file, and those that are named after it."""
 _FAILING: Final = (10, 13)
 """SQLite's codes for disks that fail or are full: the copy's, more often than the store's."""
 _PAGES: Final = 4096
-_LEFT: Final = ("-wal", "-shm", "-journal")
-"""What SQLite would take for the log of the copy."""
 
 
 def backup(
@@ -31,59 +28,29 @@ def backup(
     force: bool,
 ) -> Backup:
     """Copy what a reader sees now to `path`, which gets its name when all of it is on disk, and never before."""
-    place = os.path.realpath(path)
-    _check(store, place, force)
-    part = f"{place}.part-{os.getpid()}"
+    target = os.path.realpath(path)
+    if _belongs(store, target):
+        raise InvalidTargetError(target, "it belongs to the store itself; a backup is another file")
+    check_target(target, force=force)
     with reading() as source:
-        return _backup(source, connect, part, place, force)
+        try:
+            with new_file(target, force=force, leftovers=LOGS) as part:
+                head = _copy(source, connect, part.path)
+                size = os.fstat(part.fd).st_size
+        except OSError as error:
+            raise cannot_write(target, error) from error
+        except Exception as error:
+            if (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _FAILING:
+                raise StorageFullError(f"cannot copy the store to {target}: {error}") from error
+            raise
+    return Backup(target, head, size)
 
 
-def _backup(source: Any, connect: Callable[[str, str], Any], part: str, place: str, force: bool) -> Backup:
-    fd = None
-    try:  # whatever comes from here on, also before it is known that the file was made
-        fd = _made(part, place)
-        head = _copy(source, connect, part)
-        os.fsync(fd)
-        size = os.fstat(fd).st_size
-        _give_name(part, place, force)
-    except OSError as error:
-        raise StorageFullError(f"cannot write {place}: {error.strerror}") from error
-    except Exception as error:
-        if (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _FAILING:
-            raise StorageFullError(f"cannot copy the store to {place}: {error}") from error
-        raise
-    finally:
-        if fd is not None:  # behind SQLite's own: to close it before would drop SQLite's locks
-            os.close(fd)
-        with suppress(FileNotFoundError):
-            os.unlink(part)
-    return Backup(place, head, size)
-
-
-def _made(part: str, place: str) -> int:
-    try:
-        return os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise DeniedError(f"cannot write {place}: {error.strerror}") from error
-
-
-def _check(store: str, place: str, force: bool) -> None:
-    there = os.path.exists(place) and os.path.exists(store)
-    if place in [f"{store}{each}" for each in _BESIDE] or (there and os.path.samefile(place, store)):
-        raise InvalidUrlError(f"{place} belongs to the store itself; a backup is another file")
-    if os.path.exists(place) and not os.path.isfile(place):
-        kind = "a folder" if os.path.isdir(place) else "no file"
-        raise InvalidUrlError(f"cannot write {place}: it is {kind}")
-    if not os.path.isdir(os.path.dirname(place)):
-        raise InvalidUrlError(f"cannot write {place}: its folder does not exist")
-    if not force and os.path.lexists(place):
-        raise _exists(place)
-
-
-def _exists(place: str) -> InvalidUrlError:
-    error = InvalidUrlError(f"{place} exists")
-    error.add_note("--force replaces it")
-    return error
+def _belongs(store: str, target: str) -> bool:
+    """Whether the target is a file of the store."""
+    if target in (store, lock_of(store), *(f"{store}{each}" for each in LOGS)):
+        return True
+    return os.path.exists(target) and os.path.exists(store) and os.path.samefile(target, store)
 
 
 def _copy(source: Any, connect: Callable[[str, str], Any], part: str) -> int:
@@ -102,23 +69,3 @@ def _copy(source: Any, connect: Callable[[str, str], Any], part: str) -> int:
     finally:
         copy.close()
     return int(head)
-
-
-def _give_name(part: str, place: str, force: bool) -> None:
-    for each in _LEFT:
-        with suppress(FileNotFoundError):
-            os.unlink(f"{place}{each}")
-    if force:
-        os.replace(part, place)
-    else:
-        try:
-            os.link(part, place)
-        except FileExistsError:
-            raise _exists(place) from None
-        except OSError:  # a file system without links
-            os.rename(part, place)
-    fd = os.open(os.path.dirname(place), os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)  # the name must survive a power cut, too
-    finally:
-        os.close(fd)

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.paging import end_of_prefix
+from evstore.adapters.sql import ON_DISK
 from evstore.adapters.sqlite import statements as sql
 from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
 
@@ -67,6 +68,8 @@ def info(sqlite: ModuleType, connection: Any, path: str) -> StoreInfo:
         size_bytes=size,
         durability={"journalMode": journal, "synchronous": "full"},
         warnings=tuple(warnings),
+        durable=True,  # whatever this connection has: those that write set synchronous
+        how_durable=ON_DISK,
     )
 
 

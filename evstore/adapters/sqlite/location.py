@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from evstore.atomic import cannot_write, new_file
 from evstore.errors import DeniedError, InvalidUrlError, NotAStoreError, NotInitializedError
 from evstore.urls import redacted
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 APPLICATION_ID: Final = 0x45565354
 """EVST, in the header of every store."""
+LOGS: Final = ("-journal", "-wal", "-shm")
+"""What SQLite keeps beside a file, and would take for the log of a new one."""
 SQLITE_CORRUPT: Final = 11
 SQLITE_NOTADB: Final = 26
 
@@ -125,17 +128,11 @@ def make(path: str, fill: Callable[[str], None]) -> None:
     new one's log, so it goes first.
     """
     new = f"{path}-new"
-    for leftover in (new, f"{new}-journal", f"{new}-wal", f"{new}-shm"):
+    for each in ("", *LOGS):
         with suppress(FileNotFoundError):
-            os.unlink(leftover)
-    os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-    fill(new)
-    for leftover in (f"{path}-journal", f"{path}-wal", f"{path}-shm"):
-        with suppress(FileNotFoundError):
-            os.unlink(leftover)
-    os.rename(new, path)
-    fd = os.open(os.path.dirname(path), os.O_RDONLY | os.O_CLOEXEC)
+            os.unlink(f"{new}{each}")
     try:
-        os.fsync(fd)  # the name must survive a power cut, too
-    finally:
-        os.close(fd)
+        with new_file(path, force=True, part=new, leftovers=LOGS):
+            fill(new)
+    except OSError as error:
+        raise cannot_write(path, error) from error

@@ -9,8 +9,10 @@ import sys
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from evstore import atomic
 from evstore.cli.errors import InputOutputError, UsageError
-from evstore.errors import InvalidPayloadError
+from evstore.cli.exits import hint_for
+from evstore.errors import InvalidPayloadError, InvalidTargetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,32 +62,18 @@ def new_file(path: str, *, force: bool) -> Iterator[BinaryIO]:
 
     Without `force` nothing that has the name already is replaced, also if it got it meanwhile.
     """
-    folder = os.path.dirname(path) or "."
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise UsageError(f"cannot write {path}: it is {'a folder' if os.path.isdir(path) else 'no file'}")
-    if not force and os.path.lexists(path):
-        raise UsageError(f"{path} exists", "--force replaces it")
-    part = f"{path}.part-{os.getpid()}"
-    try:  # whatever comes from here on, also before it is known that the file was made
-        with _made(part, path) as raw:
-            with _packed(raw, path) as file:
-                yield file
-            raw.flush()
-            os.fsync(raw.fileno())
-        _give_name(part, path, force=force)
-        _sync(folder)
+    try:
+        atomic.check_target(path, force=force)
+        with (
+            atomic.new_file(path, force=force) as part,
+            os.fdopen(part.fd, "wb", closefd=False) as raw,
+            _packed(raw, path) as file,
+        ):
+            yield file
+    except InvalidTargetError as error:
+        raise UsageError(str(error), hint_for(error)) from error
     except OSError as error:
         raise InputOutputError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        if os.path.lexists(part):
-            os.unlink(part)
-
-
-def _made(part: str, path: str) -> BinaryIO:
-    try:
-        return os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb")
-    except FileNotFoundError:
-        raise UsageError(f"cannot write {path}: no such folder") from None
 
 
 @contextmanager
@@ -98,26 +86,6 @@ def _packed(raw: BinaryIO, path: str) -> Iterator[Any]:
     # Without name and time, so that the same log gives the same file.
     with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=raw, mtime=0) as file:
         yield file
-
-
-def _give_name(part: str, path: str, *, force: bool) -> None:
-    if force:
-        os.replace(part, path)
-        return
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        raise UsageError(f"{path} exists by now", "--force replaces it") from None
-    except OSError:  # a file system without links
-        os.rename(part, path)
-
-
-def _sync(folder: str) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)  # the name must survive a power cut, too
-    finally:
-        os.close(fd)
 
 
 @contextmanager

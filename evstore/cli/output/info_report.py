@@ -9,7 +9,7 @@ from evstore.cli.output import events, screen, writer
 from evstore.cli.output.history import History, Point, history
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from evstore.model.events import StoredEvent
     from evstore.model.facts import StoreInfo, StreamInfo
@@ -20,19 +20,13 @@ _MOST_PARTS: Final = 96
 _LEAST_PARTS: Final = 16
 _DATES: Final = ((3 * 86400, "%Y-%m-%d"), (120, "%Y-%m-%d %H:%M"))
 """How the ends of a time are told, by its length in seconds."""
-
-_BACKENDS: Final = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "memory": "memory"}
-_KEEPS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
-    "sqlite": {"synchronous": ("full", "extra")},
-    "postgresql": {"fsync": ("on",), "synchronousCommit": ("on", "local", "remote_write", "remote_apply")},
-}
-"""The settings with which an acknowledged append is on a disk, by backend."""
+_NO_PROMISE: Final = "NOT SAFE: its adapter promises nothing"
 
 
 def of_store(store: EventStore, info: StoreInfo) -> None:
     told = _Report()
     told.line("place", writer.visible(info.place), "bold", whole=True)
-    backend = f"{_BACKENDS.get(info.backend, info.backend)} {info.backend_version}".strip()
+    backend = f"{store.capabilities.name} {info.backend_version}".strip()
     told.line("backend", f"{backend}, schema {info.schema_version}")
     streams = (
         f"{screen.counted(info.streams, 'stream')} of {screen.counted(info.categories, 'category', 'categories')}"
@@ -40,8 +34,7 @@ def of_store(store: EventStore, info: StoreInfo) -> None:
     told.line("events", f"{info.events:,}" + (f" in {streams}" if info.events else ""), "bold")
     each = f", {screen.size(info.size_bytes // info.events)} an event" if info.events else ""
     told.line("size", f"{screen.size(info.size_bytes)}{each}")
-    words, kept = durability(info.backend, info.durability)
-    told.line("durability", words, "" if kept else "yellow")
+    told.line("durability", info.how_durable or _NO_PROMISE, "" if info.durable else "yellow")
     told.line("", ", ".join(f"{name} {value}" for name, value in info.durability.items()), "dim")
 
     def at(number: int) -> Point | None:
@@ -78,17 +71,6 @@ def _point(found: Iterator[StoredEvent], *, by_stream: bool) -> Point | None:
     for event in found:
         return Point(event.version if by_stream else event.global_position, event.timestamp_us)
     return None
-
-
-def durability(backend: str, facts: Mapping[str, str]) -> tuple[str, bool]:
-    """What the settings mean for an acknowledged append, and whether it is safe."""
-    if backend == "memory":
-        return "none: what is appended is gone when the command ends", False
-    if backend not in _KEEPS:
-        return "as its settings say", True
-    if all(facts.get(name) in values for name, values in _KEEPS[backend].items()):
-        return "an append is on disk before it is acknowledged", True
-    return "NOT SAFE: a power cut can lose what was acknowledged", False
 
 
 def _ago(moment_us: int) -> str:

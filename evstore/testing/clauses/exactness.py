@@ -145,7 +145,7 @@ class TextClauses(Harness):
         assert {event.id for event in adapter.get(ids)} == set(ids)
 
     def test_R6_nothing_is_worn_off_by_reopening(self, adapter: Adapter, another: Callable[[], Adapter]) -> None:
-        self.needs(DURABLE)
+        self.needs(adapter, DURABLE)
         events = [an_event(data_json=text) for text in DATA.values()]
         events += [an_event(metadata=metadata) for metadata in METADATA.values()]
         events += [an_event(name) for name in NAMES]

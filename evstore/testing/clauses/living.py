@@ -22,7 +22,7 @@ from evstore.testing.asking import (
     together,
 )
 from evstore.testing.builders import a_stream_id, a_write, an_append, an_id
-from evstore.testing.harness import BORN_INITIALIZED, DURABLE, MULTI_PROCESS, OCCUPIABLE, Harness
+from evstore.testing.harness import BORN_INITIALIZED, DURABLE, MULTI_PROCESS, Harness
 from evstore.testing.refusals import REFUSALS
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class InitializeClauses(Harness):
     def test_E1_initialize_by_another_adapter_changes_nothing(
         self, adapter: Adapter, another: Callable[[], Adapter]
     ) -> None:
-        self.needs(MULTI_PROCESS)
+        self.needs(adapter, MULTI_PROCESS)
         accepted(adapter, an_append(events=2))
         before = everything(adapter)
         second = another()
@@ -81,7 +81,7 @@ class InitializeClauses(Harness):
     def test_E1_many_may_initialize_at_once(
         self, fresh: Adapter, another: Callable[[], Adapter], attempt: int
     ) -> None:
-        self.needs(MULTI_PROCESS)
+        self.needs(fresh, MULTI_PROCESS)
         adapters = [fresh, *(another() for _ in range(3))]
         together([adapter.initialize for adapter in adapters], self.patience)
         for position, adapter in enumerate(adapters, 1):
@@ -91,7 +91,7 @@ class InitializeClauses(Harness):
     def test_E1_a_place_that_holds_something_else_is_refused_and_left_as_it_was(
         self, tmp_path: Path, another: Callable[[], Adapter], call: str
     ) -> None:
-        self.needs(OCCUPIABLE)
+        self.needs_occupy()
         what_lies_there = self.occupy(tmp_path)
         before = what_lies_there()
         adapter = another()
@@ -106,7 +106,7 @@ class OpenAndCloseClauses(Harness):
 
     @each_call
     def test_E2_before_initialize_every_call_says_that_there_is_no_store(self, fresh: Adapter, call: str) -> None:
-        self.needs_no(BORN_INITIALIZED)
+        self.needs_no(fresh, BORN_INITIALIZED)
         for _ in range(2):
             with pytest.raises(NotInitializedError):
                 CALLS[call](fresh)
@@ -115,7 +115,7 @@ class OpenAndCloseClauses(Harness):
     def test_E2_before_initialize_a_call_makes_nothing(
         self, tmp_path: Path, fresh: Adapter, another: Callable[[], Adapter], call: str
     ) -> None:
-        self.needs_no(BORN_INITIALIZED)
+        self.needs_no(fresh, BORN_INITIALIZED)
         before = sorted(tmp_path.rglob("*"))
         with pytest.raises(NotInitializedError):
             CALLS[call](fresh)
@@ -127,8 +127,8 @@ class OpenAndCloseClauses(Harness):
     def test_E2_a_store_made_by_another_adapter_is_there(
         self, fresh: Adapter, another: Callable[[], Adapter]
     ) -> None:
-        self.needs_no(BORN_INITIALIZED)
-        self.needs(MULTI_PROCESS)
+        self.needs_no(fresh, BORN_INITIALIZED)
+        self.needs(fresh, MULTI_PROCESS)
         with pytest.raises(NotInitializedError):
             fresh.head(0, 0)
         another().initialize()
@@ -170,7 +170,7 @@ class OpenAndCloseClauses(Harness):
     def test_E2_closing_one_adapter_leaves_the_others_open(
         self, adapter: Adapter, another: Callable[[], Adapter]
     ) -> None:
-        self.needs(MULTI_PROCESS)
+        self.needs(adapter, MULTI_PROCESS)
         other = another()
         accepted(other, an_append())
         adapter.close()
@@ -179,7 +179,7 @@ class OpenAndCloseClauses(Harness):
     def test_E2_a_store_that_was_closed_is_opened_without_initialize(
         self, adapter: Adapter, another: Callable[[], Adapter]
     ) -> None:
-        self.needs(DURABLE)
+        self.needs(adapter, DURABLE)
         accepted(adapter, an_append())
         adapter.close()
         assert another().head(0, 0) == 1
@@ -232,7 +232,7 @@ class SharingClauses(Harness):
         assert together([wait, work], self.patience) == [list(rounds), list(rounds)]
 
     def test_E3_adapters_share_a_store(self, adapter: Adapter, another: Callable[[], Adapter]) -> None:
-        self.needs(MULTI_PROCESS)
+        self.needs(adapter, MULTI_PROCESS)
         adapters = [adapter, another(), another()]
         for reader in adapters:
             for writer in adapters:

@@ -38,7 +38,7 @@ class Racing(Harness):
     ) -> Iterator[list[Adapter]]:
         """An adapter for each thread: all the same one, or each its own."""
         if request.param == "several adapters":
-            self.needs(MULTI_PROCESS)
+            self.needs(adapter, MULTI_PROCESS)
         shared = request.param == "one adapter"
         before = sys.getswitchinterval()
         sys.setswitchinterval(1e-5)  # threads take turns so often that a missing lock shows

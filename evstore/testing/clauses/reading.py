@@ -141,7 +141,7 @@ class PageClauses(Harness):
     def test_R2_a_read_page_does_not_hold_up_other_adapters(
         self, adapter: Adapter, another: Callable[[], Adapter]
     ) -> None:
-        self.needs(MULTI_PROCESS)
+        self.needs(adapter, MULTI_PROCESS)
         reader = another()
         accepted(adapter, an_append(A_STREAM, 2))
         assert len(reader.read_all(Page(1), ANYTHING)) == 1

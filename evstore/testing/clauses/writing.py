@@ -110,7 +110,7 @@ class UnitClauses(Harness):
     def test_W1_what_was_accepted_is_seen_by_other_adapters(
         self, adapter: Adapter, another: Callable[[], Adapter]
     ) -> None:
-        self.needs(MULTI_PROCESS)
+        self.needs(adapter, MULTI_PROCESS)
         reader = another()
         for version in (1, 2, 3):
             accepted(adapter, an_append("Order-1"))
@@ -119,7 +119,7 @@ class UnitClauses(Harness):
     def test_W1_what_was_accepted_is_there_after_reopening(
         self, adapter: Adapter, another: Callable[[], Adapter]
     ) -> None:
-        self.needs(DURABLE)
+        self.needs(adapter, DURABLE)
         accepted(adapter, Append([a_write(events=3), a_write(events=2)]))
         before = everything(adapter)
         adapter.close()

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import pytest
 
-from evstore import EventData, StorageFullError, UnsupportedError, connect
+from evstore import EventData, StorageFullError, TargetExistsError, UnsupportedError, connect
 from tests.support.command import Command, files
 from tests.support.concurrent_writers import PATIENCE, written
 from tests.support.damage import healthy
@@ -96,6 +96,26 @@ def test_a_file_is_replaced_only_by_force(store: Command) -> None:
     assert (store.folder / "copy.db").read_text() == "precious"
     store.ok("backup", "copy.db", "--force")
     assert store.ok("--db", "copy.db", "verify").out == b""
+
+
+@FILE
+def test_the_library_names_the_file_and_no_flag(store: Command) -> None:
+    healthy(store)
+    (store.folder / "copy.db").write_text("precious")
+    with connect(store.url) as source, pytest.raises(TargetExistsError) as raised:
+        source.backup(store.folder / "copy.db")
+    assert (raised.value.path, raised.value.code) == (f"{store.folder}/copy.db", "usage")
+    assert not getattr(raised.value, "__notes__", [])
+    told = json.loads(store("backup", "copy.db", "--errors", "json").err)["error"]
+    assert (told["class"], told["exitCode"], told["hint"]) == ("TargetExistsError", 2, "--force replaces it")
+
+
+@FILE
+def test_a_name_that_the_system_refuses_is_no_full_disk(store: Command) -> None:
+    healthy(store)
+    done = store("backup", "x" * 300)
+    assert (done.code, done.out) == (2, b"")
+    assert "File name too long" in done.err
 
 
 @FILE

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from evstore import EventData, Write, connect
+from evstore import EventData, EventStore, StoreInfo, Write, connect
+from evstore.adapters.memory import CAPABILITIES, MemoryAdapter
+from evstore.cli import settings
+from evstore.cli.output import info_report, writer
 from tests.support.command_store import remove
 from tests.support.data import DAY, FIRST, objects
 from tests.support.terminal import STYLE, WIDTHS, cells, screen, seen
@@ -138,16 +141,44 @@ def test_a_report_of_what_is_only_in_memory_says_so(store: Command) -> None:
     assert any(line.startswith("durability  none") for line in lines)
 
 
-def test_settings_that_lose_what_was_acknowledged_are_called_not_safe() -> None:
-    from evstore.cli.output.info_report import durability
+class _Toy(MemoryAdapter):
+    """A third party's adapter, of which the command line knows nothing."""
 
-    assert durability("sqlite", {"synchronous": "full"})[1]
-    assert durability("postgresql", {"fsync": "on", "synchronousCommit": "on"})[1]
-    for facts in ({"fsync": "off", "synchronousCommit": "on"}, {"fsync": "on", "synchronousCommit": "off"}, {}):
-        words, safe = durability("postgresql", facts)
-        assert not safe
-        assert words.startswith("NOT SAFE")
-    assert durability("theirs", {}) == ("as its settings say", True)
+    capabilities = CAPABILITIES._replace(name="Toy DB", how_durable="the toy forgets")
+    facts: ClassVar[dict[str, Any]] = {"backend": "toy", "backend_version": "7", "durability": {"journal": "off"}}
+
+    def info(self) -> StoreInfo:
+        return super().info()._replace(**self.facts)
+
+
+@pytest.mark.parametrize(
+    ("facts", "line", "yellow"),
+    [
+        ({}, f"durability  {CAPABILITIES.how_durable}", True),
+        ({"how_durable": "the toy forgets"}, "durability  the toy forgets", True),
+        ({"how_durable": ""}, "durability  NOT SAFE: its adapter promises nothing", True),
+        ({"how_durable": "two disks have it", "durable": True}, "durability  two disks have it", False),
+    ],
+)
+def test_a_report_takes_the_adapters_word_for_its_name_and_for_what_is_safe(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    facts: dict[str, Any],
+    line: str,
+    yellow: bool,
+) -> None:
+    monkeypatch.setattr(_Toy, "facts", {**_Toy.facts, **facts})
+    settings.begin([])
+    monkeypatch.setattr(settings.current, "color", "always")
+    with EventStore(_Toy()) as store:
+        info_report.of_store(store, store.info())
+    writer.flush()
+    raw = capsys.readouterr().out
+    lines = STYLE.sub("", raw).splitlines()
+    assert "backend     Toy DB 7, schema 1" in lines
+    assert line in lines
+    assert "            journal off" in lines
+    assert ("\033[33m" in raw) == yellow
 
 
 @WIDTHS
