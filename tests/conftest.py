@@ -13,6 +13,7 @@ from evstore import connect
 from tests.support import servers as postgres
 from tests.support.command import Command
 from tests.support.servers import Servers, newest_of, running
+from tests.support.sqlite_files import EmptyStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,19 +107,33 @@ def evstore(tmp_path: Path, backend: str, servers: Servers) -> Iterator[Command]
         yield Command(tmp_path, database)
 
 
-@pytest.fixture
-def store(evstore: Command) -> Command:
-    """The command, where there is a store; made without a process of its own, since `init` has its own tests."""
-    with connect(evstore.url) as made:
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> EmptyStore:
+    return EmptyStore(tmp_path_factory.mktemp("empty"))
+
+
+def _initialize(command: Command, empty_store: EmptyStore) -> None:
+    """Without a process of its own, since `init` has its own tests."""
+    if not command.database:
+        empty_store.copy_to(command.folder / "evstore.db")
+        return
+    with connect(command.url) as made:
         made.initialize()
+
+
+@pytest.fixture
+def store(evstore: Command, empty_store: EmptyStore) -> Command:
+    """The command, where there is a store."""
+    _initialize(evstore, empty_store)
     return evstore
 
 
 @pytest.fixture(scope="module")
-def module_store(tmp_path_factory: pytest.TempPathFactory, backend: str, servers: Servers) -> Iterator[Command]:
+def module_store(
+    tmp_path_factory: pytest.TempPathFactory, backend: str, servers: Servers, empty_store: EmptyStore
+) -> Iterator[Command]:
     """The command with one empty store for all the tests of a module."""
     with _database(backend, servers) as database:
         command = Command(tmp_path_factory.mktemp("module"), database)
-        with connect(command.url) as made:
-            made.initialize()
+        _initialize(command, empty_store)
         yield command

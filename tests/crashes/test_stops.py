@@ -1,8 +1,9 @@
-"""The short profile of `tests.crashes.lab.stops`; that module runs as long as one likes. And what it finds where a barrier
-is missing: each of them is needed, and none is missed by luck."""
+"""The short profile of `tests.crashes.lab.stops`; that module runs as long as one likes. And what it finds where a
+barrier is missing: each of them is needed, and none is missed by luck."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,7 +26,8 @@ def test_nothing_that_anybody_was_told_is_lost_when_the_server_stops(own: OwnSer
 @pytest.mark.parametrize(
     ("without", "rule", "words"),
     [
-        ("writers", 2, "was acknowledged, and"),
+        # Lost, or lost and stored anew by the writer that repeats it.
+        ("writers", 2, "was acknowledged, and .* lost|was told position .*, but has "),
         ("refusals", 7, "before that was stored"),
         ("readers", 6, "was handed another event than the log's at"),
     ],
@@ -35,4 +37,4 @@ def test_it_is_found_when_a_barrier_is_missing(
 ) -> None:
     figures = stops(own, WITHOUT[without]._replace(cycles=10, seed=seed, writers=3))
     print(figures)
-    assert any(each.rule == rule and words in each.sentence for each in figures.findings), figures
+    assert any(each.rule == rule and re.search(words, each.sentence) for each in figures.findings), figures

@@ -6,7 +6,6 @@ on SQLite as well. `--all-adapters` tries everything on every adapter.
 
 from __future__ import annotations
 
-import shutil
 from contextlib import contextmanager
 
 import pytest
@@ -34,16 +33,7 @@ def adapter(request):
 
 
 @pytest.fixture(scope="session")
-def made_once(tmp_path_factory):
-    """The file of an empty store. Making one waits for the disk several times, copying one does not."""
-    path = tmp_path_factory.mktemp("made") / "events.db"
-    with connect(f"sqlite:{path}") as store:
-        store.initialize()
-    return path
-
-
-@pytest.fixture(scope="session")
-def place(made_once, servers):
+def place(empty_store, servers):
     """A function: the URL of an empty store, which lasts for a block."""
 
     @contextmanager
@@ -51,7 +41,7 @@ def place(made_once, servers):
         if adapter == "memory":
             yield "memory:"
         elif adapter == "sqlite":
-            shutil.copy(made_once, folder / "events.db")
+            empty_store.copy_to(folder / "events.db")
             yield f"sqlite:{folder}/events.db"
         else:
             with newest_of(servers).lent_place() as url:

@@ -168,11 +168,15 @@ class OwnServer(Server):
         self.daemon = Daemon(account, argv, "ready to accept")
 
     def _make(self, data: Path) -> None:
-        secret = self.folder / "password"
-        secret.write_text(PASSWORD)
-        rules = ["--auth-local=trust", "--auth-host=scram-sha-256", f"--username={USER}", f"--pwfile={secret}"]
-        # The files of the new cluster alone are left unsynced: what is written later, the server syncs as always.
-        self.account.run(self.bin / "initdb", "-D", data, "--encoding=UTF8", "--locale=C", "--no-sync", *rules)
+        """Copy the cluster that was made for the first server of this kind: that takes a fourth of making one."""
+        made = self.account.folder / f"cluster-{self.kind.name}"
+        if not made.exists():
+            secret = self.folder / "password"
+            secret.write_text(PASSWORD)
+            rules = ["--auth-local=trust", "--auth-host=scram-sha-256", f"--username={USER}", f"--pwfile={secret}"]
+            # The files of a new cluster alone are left unsynced: what is written later, the server syncs as always.
+            self.account.run(self.bin / "initdb", "-D", made, "--encoding=UTF8", "--locale=C", "--no-sync", *rules)
+        self.account.run("cp", "-R", "-p", made, data)
 
     @property
     def running(self) -> bool:

@@ -26,7 +26,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 COLD: Final = os.environ.get("EVSTORE_TEST_COLD") == "1"
 _AT_START: Final = ("PYTHON", "LC_", "LANG")
@@ -44,22 +44,28 @@ def hears(env: dict[str, str]) -> bool:
 def run(argv: list[str], cwd: Path, env: dict[str, str], stdin: bytes, timeout: float) -> tuple[int, bytes, bytes]:
     """Exit code (negative: the signal that ended it), what it wrote to stdout, and to stderr."""
     with TemporaryFile() as out, TemporaryFile() as err, _pipe(stdin) as given:
-        with closing(socket.socket(socket.AF_UNIX)) as to:
-            to.settimeout(timeout)
-            to.connect(_server())
-            files = [given.fileno(), out.fileno(), err.fileno()]
-            socket.send_fds(to, [json.dumps([argv, str(cwd), env]).encode() + b"\n"], files)
-            given.close()  # its only reader is the command now
-            said = b""
-            try:
-                while more := to.recv(64):
-                    said += more
-            except TimeoutError:
-                os.kill(int(said.split()[0]), signal.SIGKILL)
-                raise subprocess.TimeoutExpired(argv, timeout) from None
+        code = run_on([given, out, err], argv, cwd, env, timeout)
         out.seek(0)
         err.seek(0)
-        return int(said.split()[1]), out.read(), err.read()
+        return code, out.read(), err.read()
+
+
+def run_on(files: Sequence[BinaryIO], argv: list[str], cwd: Path, env: dict[str, str], timeout: float) -> int:
+    """The exit code, run on these files as stdin, stdout and stderr. The first is closed: the command alone has it."""
+    with closing(socket.socket(socket.AF_UNIX)) as to:
+        to.settimeout(timeout)
+        to.connect(_server())
+        numbers = [each.fileno() for each in files]
+        socket.send_fds(to, [json.dumps([argv, str(cwd), env]).encode() + b"\n"], numbers)
+        files[0].close()
+        said = b""
+        try:
+            while more := to.recv(64):
+                said += more
+        except TimeoutError:
+            os.kill(int(said.split()[0]), signal.SIGKILL)
+            raise subprocess.TimeoutExpired(argv, timeout) from None
+    return int(said.split()[1])
 
 
 @contextmanager

@@ -121,22 +121,21 @@ def test_an_array_ends_in_whole_lines_whatever_comes_behind_it(store: Command) -
 # --- signals ---
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("words", [("export", "-O", "copy"), ("backup", "copy")])
-def test_a_file_that_is_half_written_is_removed_by_a_signal(
-    store: Command, signum: signal.Signals, words: tuple[str, ...]
-) -> None:
+def test_a_file_that_is_half_written_is_removed_by_a_signal(store: Command, subtests: pytest.Subtests) -> None:
     with open(store.folder / "events", "wb") as file:
         file.writelines(b'"%s"\n' % (b"x" * 1000) for _ in range(60_000))
     store.ok("append", "A-1", "-t", "T", "events", "--batch", "5000", "-q")
     os.unlink(store.folder / "events")
-    process = store.start(*words)
-    while process.poll() is None and not any(".part-" in name for name in os.listdir(store.folder)):
-        continue
-    process.send_signal(signum)
-    assert process.communicate(timeout=60) == (b"", b"")
-    assert process.returncode == -signum
-    assert not [name for name in os.listdir(store.folder) if name.startswith("copy")]
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        for words in (("export", "-O", "copy"), ("backup", "copy")):
+            with subtests.test(signum=signum, words=words):
+                process = store.start(*words)
+                while process.poll() is None and not any(".part-" in name for name in os.listdir(store.folder)):
+                    continue
+                process.send_signal(signum)
+                assert process.communicate(timeout=60) == (b"", b"")
+                assert process.returncode == -signum
+                assert not [name for name in os.listdir(store.folder) if name.startswith("copy")]
 
 
 def test_a_signal_leaves_the_cursor_where_it_can_be_seen(store: Command) -> None:
