@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import psycopg
 
+from evstore.adapters.living import check_open
 from evstore.adapters.postgres import reading
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.connections import (
@@ -30,7 +31,6 @@ from evstore.errors import (
     EvstoreError,
     NotAStoreError,
     NotInitializedError,
-    StoreClosedError,
     UnavailableError,
 )
 from evstore.model.events import StoredEvent
@@ -132,12 +132,7 @@ class PostgresAdapter:
         self._closed = True
 
     def _check_open(self) -> None:
-        if self._closed:
-            raise StoreClosedError
-        if self._pid != os.getpid():
-            raise StoreClosedError(
-                "the store was opened by the process that this one was forked from; connect anew here", forked=True
-            )
+        check_open(self._closed, self._pid)
 
     # --- asking ---
 

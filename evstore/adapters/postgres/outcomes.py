@@ -10,7 +10,7 @@ from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.errors import CANCELLED, DAMAGED, FULL, OTHER, UNKNOWN, meaning
 from evstore.errors import AppendOutcomeUnknownError, EvstoreError, PositionConflictError, UnavailableError
 from evstore.model.versions import STREAM_EXISTS, check_version
-from evstore.port import AlreadyStored, Append, Outcome, Receipt
+from evstore.port import AlreadyStored, Append, Outcome, Receipt, outcome_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -111,7 +111,7 @@ class Doubt:
         still runs, unless that one ends before, at the first unit, which it finds stored."""
         if not (may_pass and self._may_still_run) or (self._until_refused and n > 0):
             return refusal
-        unknown = unknown_of(self._units if self._until_refused else [self._units[n]])
+        unknown = outcome_unknown(self._units if self._until_refused else [self._units[n]])
         unknown.__cause__ = refusal
         return unknown
 
@@ -119,13 +119,9 @@ class Doubt:
         """What is told if no try got an answer, and the last failed so."""
         if not self.unknown:
             return failed
-        unknown = unknown_of(self._units)
+        unknown = outcome_unknown(self._units)
         unknown.__cause__ = failed
         return unknown
-
-
-def unknown_of(units: Sequence[Append]) -> AppendOutcomeUnknownError:
-    return AppendOutcomeUnknownError([each for unit in units for each in unit.ids()])
 
 
 def told_of_each(units: Sequence[Append], size: int, error: EvstoreError) -> Iterator[EvstoreError]:
@@ -136,7 +132,7 @@ def told_of_each(units: Sequence[Append], size: int, error: EvstoreError) -> Ite
             told = UnavailableError(f"not tried, because an append before it failed: {error}")
             told.__cause__ = error
         elif isinstance(error, AppendOutcomeUnknownError):
-            told = unknown_of([unit])
+            told = outcome_unknown([unit])
             told.__cause__ = error.__cause__
         yield told
 

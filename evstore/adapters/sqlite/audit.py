@@ -14,6 +14,7 @@ from evstore.adapters.paging import enough
 from evstore.adapters.sql import correlation_hash
 from evstore.adapters.sqlite.writing import id_from_blob
 from evstore.model.findings import AuditedEvent, AuditedName, Finding
+from evstore.model.versions import MIN_INTEGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -142,7 +143,7 @@ class SqliteAudits:
         return [AuditedEvent._make([id_from_blob(row[0]), *row[1:], strange]) for row, strange in map(_kept, rows)]
 
     def names(self, what: What, after: int | str | None, limit: int) -> list[AuditedName]:
-        rows = self._rows(_NAMES[what], {"after": -(2**63) if after is None else after, "limit": limit})
+        rows = self._rows(_NAMES[what], {"after": MIN_INTEGER if after is None else after, "limit": limit})
         return [AuditedName._make([*_completed(row), strange]) for row, strange in map(_kept, rows)]
 
     def schema(self) -> list[Finding]:
