@@ -86,7 +86,7 @@ class MemoryAdapter:
 
     def _append(self, unit: Append) -> Outcome:
         if self._has_gaps:
-            raise DeniedError(f"{self._path} has gaps, as what is picked out of a log has; it can only be read")
+            return DeniedError(f"{self._path} has gaps, as what is picked out of a log has; it can only be read")
         held = [each for each in unit.ids() if each in self._ids]
         if held:
             return AlreadyStored(held)
