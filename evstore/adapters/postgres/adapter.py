@@ -54,8 +54,10 @@ APPLICATION: Final = "EVST"
 CAPABILITIES: Final = Capabilities(
     name="PostgreSQL", durable=True, how_durable=ON_DISK, multi_process=True, audits=True
 )
-POSITION: Final = 6
+POSITION: Final = StoredEvent._fields.index("global_position")
 """Where a row of an event has its global position."""
+LAST_COLUMN: Final = -1
+"""Where other rows have the highest that they rest on."""
 
 
 class PostgresAdapter:
@@ -196,7 +198,7 @@ class PostgresAdapter:
         )
 
     def _rows(
-        self, question: Question, position: int = -1, fetch: Callable[..., list[Any]] = reading.fetched
+        self, question: Question, position: int = LAST_COLUMN, fetch: Callable[..., list[Any]] = reading.fetched
     ) -> list[tuple[Any, ...]]:
         """The answer, once all that it rests on is durable: the highest global position that each row tells at
         `position`, or rests on, stands there."""

@@ -94,7 +94,8 @@ def _paged(events: Iterator[StoredEvent]) -> list[StoredEvent]:
 
 
 def _event(row: tuple[Any, ...]) -> StoredEvent:
-    return StoredEvent(id_from_blob(row[0]), *row[1:])
+    event_id, *others = row
+    return StoredEvent(id_from_blob(event_id), *others)
 
 
 def _range(page: Page) -> dict[str, Any]:
