@@ -21,7 +21,7 @@ from evstore.adapters.postgres.connections import (
     milliseconds,
     unharmed,
 )
-from evstore.adapters.postgres.errors import NOT_WRITTEN, SCHEMA, UNKNOWN, meaning, not_the_primary, translated
+from evstore.adapters.postgres.errors import Meaning, meaning, not_the_primary, translated
 from evstore.adapters.postgres.flushing import wait_for_flush
 from evstore.adapters.postgres.waiting import LONGEST_PAUSE, SHORTEST_PAUSE, Hints
 from evstore.adapters.postgres.writing import PAUSES, Calls
@@ -97,7 +97,7 @@ class PostgresAdapter:
             with unharmed(connection):
                 rows = connection.execute(sql.in_schema(sql.ADMITS, self._place.schema)).fetchall()
         except psycopg.Error as error:
-            if meaning(error) != SCHEMA:
+            if meaning(error) != Meaning.SCHEMA:
                 raise
             return None
         if len(rows) != 1 or rows[0][0] != APPLICATION:
@@ -170,7 +170,7 @@ class PostgresAdapter:
                     raise
             except psycopg.Error as error:
                 self._check_open()
-                again = meaning(error) in (NOT_WRITTEN, UNKNOWN)
+                again = meaning(error) in (Meaning.NOT_WRITTEN, Meaning.UNKNOWN)
                 pause = next(pauses, None) if again else None
                 if pause is None:
                     raise self._explained(error) from error
@@ -185,7 +185,7 @@ class PostgresAdapter:
             # So a standby says to a role that is serializable by default, before anything else.
             if isinstance(error, psycopg.errors.FeatureNotSupported) and self._tried(is_standby):
                 return not_the_primary(self._place)
-            if meaning(error) != SCHEMA:
+            if meaning(error) != Meaning.SCHEMA:
                 return failed
             with self._connections.connection() as connection:
                 self._asked(connection)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 
 from evstore.adapters.postgres import statements as sql
-from evstore.adapters.postgres.errors import CANCELLED, DAMAGED, FULL, OTHER, UNKNOWN, meaning
+from evstore.adapters.postgres.errors import Meaning, meaning
 from evstore.errors import AppendOutcomeUnknownError, EvstoreError, PositionConflictError, UnavailableError
 from evstore.model.versions import STREAM_EXISTS, check_version
 from evstore.port import AlreadyStored, Append, Outcome, Receipt, outcome_unknown
@@ -24,7 +24,7 @@ class Failed(NamedTuple):
     """A try without an answer for its units."""
 
     error: psycopg.Error
-    meaning: str
+    meaning: Meaning
     may_still_run: bool
     """The connection is gone, and the server may go on with the try, or even begin it later. Where it is not, the
     server has finished."""
@@ -37,11 +37,12 @@ def tried(
         return _heeding_standbys(connection, attempt)
     except psycopg.Error as error:
         kind = meaning(error)
-        if connection.closed and kind in (FULL, DAMAGED, OTHER):  # the server panicked, behind its commit perhaps
-            kind = UNKNOWN
-        if kind == CANCELLED and not _stored_nothing(connection, units, schema):
-            kind = UNKNOWN
-        return Failed(error, kind, kind == UNKNOWN and connection.closed)
+        # The server panicked, perhaps after its commit.
+        if connection.closed and kind in (Meaning.FULL, Meaning.DAMAGED, Meaning.OTHER):
+            kind = Meaning.UNKNOWN
+        if kind == Meaning.CANCELLED and not _stored_nothing(connection, units, schema):
+            kind = Meaning.UNKNOWN
+        return Failed(error, kind, kind == Meaning.UNKNOWN and connection.closed)
 
 
 def _stored_nothing(connection: Connection, units: Sequence[Append], schema: str) -> bool:
@@ -83,7 +84,7 @@ class Doubt:
         self._may_still_run = False
 
     def add(self, failed: Failed) -> None:
-        self.unknown = self.unknown or failed.meaning == UNKNOWN
+        self.unknown = self.unknown or failed.meaning == Meaning.UNKNOWN
         self._may_still_run = self._may_still_run or failed.may_still_run
 
     def outcomes(self, answers: Sequence[Any]) -> list[Outcome]:
