@@ -19,20 +19,22 @@ from operator import attrgetter
 from threading import Condition
 from typing import TYPE_CHECKING, Final
 
+from evstore.adapters.living import check_open, check_process
+from evstore.adapters.paging import closed
+from evstore.adapters.units import answer_in_order
 from evstore.errors import (
     DeniedError,
     EvstoreError,
     InvalidInputError,
     InvalidUrlError,
     PositionConflictError,
-    StoreClosedError,
     UnsupportedError,
 )
 from evstore.model.events import StoredEvent
 from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
 from evstore.model.filters import Filter
 from evstore.model.names import category_of
-from evstore.model.versions import check_version
+from evstore.model.versions import MAX_VERSION, check_version
 from evstore.port import AlreadyStored, Append, Capabilities, NamePage, Outcome, Page, Receipt
 from evstore.urls import redacted
 
@@ -78,18 +80,14 @@ class MemoryAdapter:
 
     def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
         with self._opened():
-            outcomes: list[Outcome] = []
-            for unit in units:
-                outcomes.append(self._append(unit))
-                if until_refused and not isinstance(outcomes[-1], Receipt):
-                    break
+            outcomes = answer_in_order(units, self._append, until_refused)
             self._changed.notify_all()
             return outcomes
 
     def _append(self, unit: Append) -> Outcome:
         if self._has_gaps:
-            raise DeniedError(f"{self._path} has gaps, as what is picked out of a log has; it can only be read")
-        held = [e.id for write in unit.writes for e in write.events if e.id in self._ids]
+            return DeniedError(f"{self._path} has gaps, as what is picked out of a log has; it can only be read")
+        held = [each for each in unit.ids() if each in self._ids]
         if held:
             return AlreadyStored(held)
         first = len(self._log) + 1
@@ -170,7 +168,7 @@ class MemoryAdapter:
             return found
 
     def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
-        found = self.read_all(Page(limit=2**62), Filter(since_us=since_us, until_us=until_us))
+        found = self.read_all(Page(limit=MAX_VERSION), Filter(since_us=since_us, until_us=until_us))
         return (found[0].global_position, found[-1].global_position) if found else None
 
     def head(self, beyond: int, timeout: float) -> int:
@@ -211,8 +209,7 @@ class MemoryAdapter:
 
     @contextmanager
     def _opened(self) -> Iterator[None]:
-        if self._pid != os.getpid():  # before the lock: another thread may have held it when this process began
-            raise StoreClosedError("the store belongs to the process that this one was forked from", forked=True)
+        check_process(self._pid)  # before the lock: another thread may have held it when this process began
         with self._changed:
             self._check_open()
             if self._to_load:
@@ -242,18 +239,13 @@ class MemoryAdapter:
             self._ids[event.id] = event
 
     def _check_open(self) -> None:
-        if self._closed:
-            raise StoreClosedError
+        check_open(self._closed, self._pid)
 
 
 def _page(
     events: Sequence[StoredEvent], at: Callable[[StoredEvent], int], page: Page, where: Filter
 ) -> list[StoredEvent]:
-    low, high = page.low, page.high
-    if page.after is not None and page.backward:
-        high = min(high, page.after - 1)
-    elif page.after is not None:
-        low = max(low, page.after + 1)
+    low, high = closed(page)
     inside = range(bisect_left(events, low, key=at), bisect_right(events, high, key=at))
     in_order = reversed(inside) if page.backward else inside
     return list(islice((events[i] for i in in_order if where.matches(events[i])), page.limit))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from evstore.model.events import StoredEvent
+from evstore.model.versions import MAX_VERSION
 from evstore.port import PAGE_CHARACTERS
 
 if TYPE_CHECKING:
@@ -11,8 +13,7 @@ if TYPE_CHECKING:
 
     from evstore.port import Page
 
-LAST: Final = 2**63 - 1
-DATA: Final = 3
+DATA: Final = StoredEvent._fields.index("data_json")
 """Where a row of an event has its data."""
 
 
@@ -33,9 +34,9 @@ def closed(page: Page) -> tuple[int, int]:
     if page.after is not None and page.backward:
         high = min(high, page.after - 1)
     elif page.after is not None:
-        if page.after >= LAST:  # nothing is behind it, and no database could count there
+        if page.after >= MAX_VERSION:  # nothing is behind it, and no database could count there
             high = 0
-        low = max(low, min(page.after, LAST - 1) + 1)
+        low = max(low, min(page.after, MAX_VERSION - 1) + 1)
     return low, high
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from evstore.errors import AppendOutcomeUnknownError, EventIdConflictError, EvstoreError, UnavailableError
 from evstore.model.events import StoredEvent
-from evstore.port import MOST_IN_PAGE, PAGE_CHARACTERS, AlreadyStored, Receipt
+from evstore.port import MOST_IN_PAGE, PAGE_CHARACTERS, AlreadyStored, Receipt, outcome_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -77,11 +77,6 @@ def first_stored(adapter: Adapter, unit: Append, stored_id: str) -> Iterator[Sto
         yield from check_ids(stored_id, look_up(adapter, unit.writes))
     except UnavailableError as error:
         raise outcome_unknown([unit]) from error
-
-
-def outcome_unknown(units: Sequence[Append]) -> AppendOutcomeUnknownError:
-    """The error for units whose outcome is unknown."""
-    return AppendOutcomeUnknownError([each for unit in units for each in unit.ids()])
 
 
 def judge(adapter: Adapter, unit: Append, outcome: Outcome) -> Receipt | Duplicate | EvstoreError:

@@ -15,6 +15,8 @@ STREAM_EXISTS: Final = -2
 
 MAX_VERSION: Final = 2**63 - 1
 """Versions and positions are signed 64-bit integers in every database."""
+MIN_INTEGER: Final = -(2**63)
+"""The lowest of them, which as a version or position only a damaged store holds."""
 
 EXPECTED_WORDS: Final = {"any": ANY_VERSION, "no-stream": NO_STREAM, "exists": STREAM_EXISTS}
 """The words for expected versions on the command line and in envelopes."""

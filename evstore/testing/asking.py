@@ -44,10 +44,6 @@ def history(adapter: Adapter, stream_id: str, where: Filter = ANYTHING) -> list[
     return adapter.read_stream(stream_id, WHOLE, where)
 
 
-def ids_of(unit: Append) -> list[str]:
-    return [str(event.id) for write in unit.writes for event in write.events]
-
-
 def facts(outcome: object) -> object:
     """An outcome in a form that can be compared: two errors of the same class and facts are equal."""
     return (type(outcome), outcome.args) if isinstance(outcome, Exception) else outcome

@@ -31,10 +31,21 @@ _LAST_US: Final = timestamp_us(datetime.max.replace(tzinfo=UTC))
 
 def line_of(event: AuditedEvent) -> bytes | None:
     """The line of the event without its line break, None if it cannot be printed."""
-    printable = not event.strange and event.stream_id is not None and event.type is not None
-    if not printable or not _FIRST_US <= event.timestamp_us <= _LAST_US:
+    if event.strange or event.stream_id is None or event.type is None:
         return None
-    return StoredEvent._make(event[:8]).to_json().encode(errors="surrogateescape")
+    if not _FIRST_US <= event.timestamp_us <= _LAST_US:
+        return None
+    stored = StoredEvent(
+        id=event.id,
+        stream_id=event.stream_id,
+        type=event.type,
+        data_json=event.data_json,
+        metadata_json=event.metadata_json,
+        version=event.version,
+        global_position=event.global_position,
+        timestamp_us=event.timestamp_us,
+    )
+    return stored.to_json().encode(errors="surrogateescape")
 
 
 def faults_of_event(event: AuditedEvent, audits: Audits) -> Iterator[Fault]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from evstore.errors import CorruptStoreError, DeniedError, InvalidInputError, UnsupportedError
 from evstore.model.findings import Finding
+from evstore.model.versions import MIN_INTEGER
 from evstore.port import MOST_IN_PAGE
 from evstore.reading.pages import FIRST_PAGE, next_size
 from evstore.verifying.advice import ADVICE
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from evstore.model.findings import AuditedEvent, What
     from evstore.port import Adapter, Audits
 
-LOWEST: Final = -(2**63)
-"""The lowest position that a damaged store may hold."""
 _DIGEST = re.compile("([0-9]{1,19}):([0-9a-f]{64})")
 
 
@@ -113,7 +112,7 @@ class Verification:
         if end:
             raise end
         size = FIRST_PAGE
-        low = self._after + 1 if self._after else LOWEST
+        low = self._after + 1 if self._after else MIN_INTEGER
         while not self.unchecked and low <= self.head:
             page = self._audits.events(low, self.head, size)
             for event in page:

@@ -23,7 +23,7 @@ from evstore.model.filters import Filter
 from evstore.model.versions import ANY_VERSION, NO_STREAM, STREAM_EXISTS, check_version
 from evstore.port import AlreadyStored, Backup, Page, Receipt
 from evstore.testing import AdapterContract
-from evstore.testing.asking import ALL_NAMES, ANYTHING, WHOLE, expected_page, ids_of
+from evstore.testing.asking import ALL_NAMES, ANYTHING, WHOLE, expected_page
 
 
 class Saboteur(MemoryAdapter):
@@ -183,7 +183,7 @@ class CallsAUnitHeldInPartAConflict(Saboteur):
 
     def _append(self, unit):
         outcome = super()._append(unit)
-        if isinstance(outcome, AlreadyStored) and len(outcome.ids) < len(ids_of(unit)):
+        if isinstance(outcome, AlreadyStored) and len(outcome.ids) < len([*unit.ids()]):
             return EventIdConflictError(outcome.ids[0], "is stored already")
         return outcome
 
@@ -212,7 +212,7 @@ class LosesThePositionsOfRefusedUnits(Saboteur):
     def _append(self, unit):
         outcome = super()._append(unit)
         if not isinstance(outcome, Receipt):
-            self._lost += len(ids_of(unit))
+            self._lost += len([*unit.ids()])
             return outcome
         lost = self._lost
         self._rewrite(outcome, lambda e, _: e._replace(global_position=e.global_position + lost))
@@ -276,7 +276,7 @@ class ShowsLatePositionsFirst(Saboteur):
     def append(self, units, *, until_refused=False):
         with self._changed:
             outcomes = super().append(units, until_refused=until_refused)
-            mine = {e.id for unit in units for e in self.get(ids_of(unit))}
+            mine = {e.id for unit in units for e in self.get([*unit.ids()])}
             self._uncommitted |= mine
         if next(self._numbers) % 2:
             time.sleep(0.005)

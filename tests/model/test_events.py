@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from evstore import EventData, InvalidInputError, InvalidPayloadError, Metadata, StoredEvent, Write, connect
+from evstore.model.findings import AuditedEvent
 
 ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
 METADATA = Metadata("c", "d", "u", "t", {"k": "v"})
@@ -201,3 +202,8 @@ def test_a_value_that_holds_much_is_shown_short(value):
 )
 def test_a_value_that_will_be_refused_can_be_shown(value):
     assert repr(value).startswith(type(value).__name__)
+
+
+def test_an_audited_event_begins_with_the_fields_of_a_stored_one():
+    """So that both are read from rows alike."""
+    assert AuditedEvent._fields[: len(StoredEvent._fields)] == StoredEvent._fields

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import psycopg
 
+from evstore.adapters.living import check_open
 from evstore.adapters.postgres import reading
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.connections import (
@@ -20,7 +21,7 @@ from evstore.adapters.postgres.connections import (
     milliseconds,
     unharmed,
 )
-from evstore.adapters.postgres.errors import NOT_WRITTEN, SCHEMA, UNKNOWN, meaning, not_the_primary, translated
+from evstore.adapters.postgres.errors import Meaning, meaning, not_the_primary, translated
 from evstore.adapters.postgres.flushing import wait_for_flush
 from evstore.adapters.postgres.waiting import LONGEST_PAUSE, SHORTEST_PAUSE, Hints
 from evstore.adapters.postgres.writing import PAUSES, Calls
@@ -30,7 +31,6 @@ from evstore.errors import (
     EvstoreError,
     NotAStoreError,
     NotInitializedError,
-    StoreClosedError,
     UnavailableError,
 )
 from evstore.model.events import StoredEvent
@@ -54,8 +54,10 @@ APPLICATION: Final = "EVST"
 CAPABILITIES: Final = Capabilities(
     name="PostgreSQL", durable=True, how_durable=ON_DISK, multi_process=True, audits=True
 )
-POSITION: Final = 6
+POSITION: Final = StoredEvent._fields.index("global_position")
 """Where a row of an event has its global position."""
+LAST_COLUMN: Final = -1
+"""Where other rows have the highest that they rest on."""
 
 
 class PostgresAdapter:
@@ -95,7 +97,7 @@ class PostgresAdapter:
             with unharmed(connection):
                 rows = connection.execute(sql.in_schema(sql.ADMITS, self._place.schema)).fetchall()
         except psycopg.Error as error:
-            if meaning(error) != SCHEMA:
+            if meaning(error) != Meaning.SCHEMA:
                 raise
             return None
         if len(rows) != 1 or rows[0][0] != APPLICATION:
@@ -132,12 +134,7 @@ class PostgresAdapter:
         self._closed = True
 
     def _check_open(self) -> None:
-        if self._closed:
-            raise StoreClosedError
-        if self._pid != os.getpid():
-            raise StoreClosedError(
-                "the store was opened by the process that this one was forked from; connect anew here", forked=True
-            )
+        check_open(self._closed, self._pid)
 
     # --- asking ---
 
@@ -173,7 +170,7 @@ class PostgresAdapter:
                     raise
             except psycopg.Error as error:
                 self._check_open()
-                again = meaning(error) in (NOT_WRITTEN, UNKNOWN)
+                again = meaning(error) in (Meaning.NOT_WRITTEN, Meaning.UNKNOWN)
                 pause = next(pauses, None) if again else None
                 if pause is None:
                     raise self._explained(error) from error
@@ -188,7 +185,7 @@ class PostgresAdapter:
             # So a standby says to a role that is serializable by default, before anything else.
             if isinstance(error, psycopg.errors.FeatureNotSupported) and self._tried(is_standby):
                 return not_the_primary(self._place)
-            if meaning(error) != SCHEMA:
+            if meaning(error) != Meaning.SCHEMA:
                 return failed
             with self._connections.connection() as connection:
                 self._asked(connection)
@@ -201,7 +198,7 @@ class PostgresAdapter:
         )
 
     def _rows(
-        self, question: Question, position: int = -1, fetch: Callable[..., list[Any]] = reading.fetched
+        self, question: Question, position: int = LAST_COLUMN, fetch: Callable[..., list[Any]] = reading.fetched
     ) -> list[tuple[Any, ...]]:
         """The answer, once all that it rests on is durable: the highest global position that each row tells at
         `position`, or rests on, stands there."""

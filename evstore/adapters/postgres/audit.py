@@ -19,6 +19,7 @@ from evstore.adapters.postgres.statements import in_schema
 from evstore.adapters.sql import correlation_hash
 from evstore.errors import UnsupportedError
 from evstore.model.findings import AuditedEvent, AuditedName, Finding
+from evstore.model.versions import MIN_INTEGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,7 +196,7 @@ class PostgresAudits:
         return [AuditedEvent(*row) for row in rows]
 
     def names(self, what: What, after: int | str | None, limit: int) -> list[AuditedName]:
-        given = {"after": -(2**63) if after is None else after, "limit": limit}
+        given = {"after": MIN_INTEGER if after is None else after, "limit": limit}
         return [AuditedName(*row) for row in self._by_index(_NAMES[what], given)]
 
     def schema(self) -> list[Finding]:

@@ -7,7 +7,8 @@ whether a password was asked for and used; and what a pooler refuses, which has 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from enum import StrEnum, auto
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import psycopg
 
@@ -27,100 +28,107 @@ from evstore.errors import (
 if TYPE_CHECKING:
     from evstore.adapters.postgres.location import Place
 
-NOT_WRITTEN: Final = "not written"
-"""The server took everything back: the same may be tried again."""
-UNKNOWN: Final = "unknown"
-"""It may have been done or not: the same may be tried again only where that does no harm."""
-CANCELLED: Final = "cancelled"
-"""The server has finished with it, because of statement_timeout or an administrator; perhaps behind a commit."""
-BUSY: Final = "busy"
-DENIED: Final = "denied"
-FULL: Final = "full"
-SCHEMA: Final = "schema"
-DAMAGED: Final = "damaged"
-UNSUPPORTED: Final = "unsupported"
-STAGED_IS_GONE: Final = "staged is gone"
-OTHER: Final = "other"
+
+class Meaning(StrEnum):
+    """What a failure means for what was asked."""
+
+    NOT_WRITTEN = auto()
+    """The server took everything back: the same may be tried again."""
+    UNKNOWN = auto()
+    """It may have been done or not: the same may be tried again only where that does no harm."""
+    CANCELLED = auto()
+    """The server has ended it, because of statement_timeout or an administrator, perhaps after a commit."""
+    BUSY = auto()
+    DENIED = auto()
+    FULL = auto()
+    SCHEMA = auto()
+    DAMAGED = auto()
+    UNSUPPORTED = auto()
+    STAGED_IS_GONE = auto()
+    OTHER = auto()
+
 
 REPLICA: Final = "EV001"
 POOLER: Final = "08P01"
 """What pgbouncer says of everything, in English; else the same would be that the connection was lost."""
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html; EV… are raised by schema.sql.
-MEANINGS: Final = {
-    "EV001": DENIED,
-    "EV004": STAGED_IS_GONE,
-    "EV006": UNKNOWN,  # stored, but it could not be made durable
-    "25006": DENIED,  # read_only_sql_transaction
-    "28": DENIED,  # invalid_authorization_specification
-    "28P01": DENIED,  # invalid_password
-    "42501": DENIED,  # insufficient_privilege
-    "40": NOT_WRITTEN,  # transaction_rollback: serialization, deadlock, a conflict with recovery
-    "53300": NOT_WRITTEN,  # too_many_connections
-    "57P03": NOT_WRITTEN,  # cannot_connect_now: starting up or shutting down
-    "55P03": BUSY,  # lock_not_available
-    "08": UNKNOWN,  # connection_exception
-    "57014": CANCELLED,  # query_canceled
-    "57P": UNKNOWN,  # admin_shutdown, crash_shutdown, idle_session_timeout
-    "25P03": UNKNOWN,  # idle_in_transaction_session_timeout
-    "25P04": UNKNOWN,  # transaction_timeout
-    "53": FULL,  # insufficient_resources: disk_full, out_of_memory
-    "58": FULL,  # system_error, as io_error
-    "3F000": SCHEMA,  # invalid_schema_name
-    "42P01": SCHEMA,  # undefined_table
-    "42703": SCHEMA,  # undefined_column
-    "42883": SCHEMA,  # undefined_function
-    "XX001": DAMAGED,  # data_corrupted
-    "XX002": DAMAGED,  # index_corrupted
-    "23": DAMAGED,  # integrity_constraint_violation: only another hand than evstore's leads there
+MEANINGS: Final[dict[str, Meaning]] = {
+    "EV001": Meaning.DENIED,
+    "EV004": Meaning.STAGED_IS_GONE,
+    "EV006": Meaning.UNKNOWN,  # stored, but it could not be made durable
+    "25006": Meaning.DENIED,  # read_only_sql_transaction
+    "28": Meaning.DENIED,  # invalid_authorization_specification
+    "28P01": Meaning.DENIED,  # invalid_password
+    "42501": Meaning.DENIED,  # insufficient_privilege
+    "40": Meaning.NOT_WRITTEN,  # transaction_rollback: serialization, deadlock, a conflict with recovery
+    "53300": Meaning.NOT_WRITTEN,  # too_many_connections
+    "57P03": Meaning.NOT_WRITTEN,  # cannot_connect_now: starting up or shutting down
+    "55P03": Meaning.BUSY,  # lock_not_available
+    "08": Meaning.UNKNOWN,  # connection_exception
+    "57014": Meaning.CANCELLED,  # query_canceled
+    "57P": Meaning.UNKNOWN,  # admin_shutdown, crash_shutdown, idle_session_timeout
+    "25P03": Meaning.UNKNOWN,  # idle_in_transaction_session_timeout
+    "25P04": Meaning.UNKNOWN,  # transaction_timeout
+    "53": Meaning.FULL,  # insufficient_resources: disk_full, out_of_memory
+    "58": Meaning.FULL,  # system_error, as io_error
+    "3F000": Meaning.SCHEMA,  # invalid_schema_name
+    "42P01": Meaning.SCHEMA,  # undefined_table
+    "42703": Meaning.SCHEMA,  # undefined_column
+    "42883": Meaning.SCHEMA,  # undefined_function
+    "XX001": Meaning.DAMAGED,  # data_corrupted
+    "XX002": Meaning.DAMAGED,  # index_corrupted
+    "23": Meaning.DAMAGED,  # integrity_constraint_violation: only another hand than evstore's leads there
 }
 
 
-def meaning(error: Any) -> str:
-    """What a psycopg error means for what was asked; without a SQLSTATE the connection was lost."""
+def meaning(error: Any) -> Meaning:
+    """What a psycopg error means; without a SQLSTATE the connection was lost."""
     state: str | None = error.sqlstate
     if state == POOLER and "statement pooling" in str(error):
-        return UNSUPPORTED
+        return Meaning.UNSUPPORTED
     if state is None:
         lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-        return UNKNOWN if lost else OTHER
+        return Meaning.UNKNOWN if lost else Meaning.OTHER
     for length in (5, 3, 2):
         if state[:length] in MEANINGS:
             return MEANINGS[state[:length]]
-    return OTHER
+    return Meaning.OTHER
 
 
 def translated(error: Any, place: Place, timeout: float) -> EvstoreError:
     said = without_secrets(_said(error), place)
     at = f"the event store at {place.shown}"
     match meaning(error):
-        case "busy":
+        case Meaning.BUSY:
             found: EvstoreError = StoreBusyError(place.shown, timeout)
-        case "denied":
+        case Meaning.DENIED:
             replica = error.sqlstate in (REPLICA, "25006")
             found = not_the_primary(place) if replica else DeniedError(f"{at}: permission denied ({said})")
-        case "full":
+        case Meaning.FULL:
             found = StorageFullError(
                 f"{at}: the server has no room or its disk fails ({said}); nothing was stored"
             )
-        case "schema":
+        case Meaning.SCHEMA:
             found = NotInitializedError(place.shown)
-        case "damaged":
+        case Meaning.DAMAGED:
             found = CorruptStoreError(f"{at} is damaged: {said}")
-        case "unsupported":
+        case Meaning.UNSUPPORTED:
             found = UnsupportedError(
                 f"{at} is behind a pooler in statement mode, where no two statements can belong together; "
                 "evstore needs pool_mode = transaction, or session"
             )
-        case "cancelled":
+        case Meaning.CANCELLED:
             found = UnavailableError(
                 f"{at}: the server cancelled what it was asked, because of statement_timeout or an administrator "
                 f"({said})"
             )
-        case "not written" | "unknown" | "staged is gone":
+        case Meaning.NOT_WRITTEN | Meaning.UNKNOWN | Meaning.STAGED_IS_GONE:
             found = UnavailableError(f"{at} did not answer: {said}")
-        case _:
+        case Meaning.OTHER:
             found = EvstoreError(f"PostgreSQL failed at {place.shown}: {said}")
+        case never:
+            assert_never(never)
     found.__cause__ = error
     return found
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 
 from evstore.adapters.postgres import statements as sql
-from evstore.adapters.postgres.errors import CANCELLED, DAMAGED, FULL, OTHER, UNKNOWN, meaning
+from evstore.adapters.postgres.errors import Meaning, meaning
 from evstore.errors import AppendOutcomeUnknownError, EvstoreError, PositionConflictError, UnavailableError
 from evstore.model.versions import STREAM_EXISTS, check_version
-from evstore.port import AlreadyStored, Append, Outcome, Receipt
+from evstore.port import AlreadyStored, Append, Outcome, Receipt, outcome_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ class Failed(NamedTuple):
     """A try without an answer for its units."""
 
     error: psycopg.Error
-    meaning: str
+    meaning: Meaning
     may_still_run: bool
     """The connection is gone, and the server may go on with the try, or even begin it later. Where it is not, the
     server has finished."""
@@ -37,11 +37,12 @@ def tried(
         return _heeding_standbys(connection, attempt)
     except psycopg.Error as error:
         kind = meaning(error)
-        if connection.closed and kind in (FULL, DAMAGED, OTHER):  # the server panicked, behind its commit perhaps
-            kind = UNKNOWN
-        if kind == CANCELLED and not _stored_nothing(connection, units, schema):
-            kind = UNKNOWN
-        return Failed(error, kind, kind == UNKNOWN and connection.closed)
+        # The server panicked, perhaps after its commit.
+        if connection.closed and kind in (Meaning.FULL, Meaning.DAMAGED, Meaning.OTHER):
+            kind = Meaning.UNKNOWN
+        if kind == Meaning.CANCELLED and not _stored_nothing(connection, units, schema):
+            kind = Meaning.UNKNOWN
+        return Failed(error, kind, kind == Meaning.UNKNOWN and connection.closed)
 
 
 def _stored_nothing(connection: Connection, units: Sequence[Append], schema: str) -> bool:
@@ -83,7 +84,7 @@ class Doubt:
         self._may_still_run = False
 
     def add(self, failed: Failed) -> None:
-        self.unknown = self.unknown or failed.meaning == UNKNOWN
+        self.unknown = self.unknown or failed.meaning == Meaning.UNKNOWN
         self._may_still_run = self._may_still_run or failed.may_still_run
 
     def outcomes(self, answers: Sequence[Any]) -> list[Outcome]:
@@ -111,7 +112,7 @@ class Doubt:
         still runs, unless that one ends before, at the first unit, which it finds stored."""
         if not (may_pass and self._may_still_run) or (self._until_refused and n > 0):
             return refusal
-        unknown = unknown_of(self._units if self._until_refused else [self._units[n]])
+        unknown = outcome_unknown(self._units if self._until_refused else [self._units[n]])
         unknown.__cause__ = refusal
         return unknown
 
@@ -119,13 +120,9 @@ class Doubt:
         """What is told if no try got an answer, and the last failed so."""
         if not self.unknown:
             return failed
-        unknown = unknown_of(self._units)
+        unknown = outcome_unknown(self._units)
         unknown.__cause__ = failed
         return unknown
-
-
-def unknown_of(units: Sequence[Append]) -> AppendOutcomeUnknownError:
-    return AppendOutcomeUnknownError([each for unit in units for each in unit.ids()])
 
 
 def told_of_each(units: Sequence[Append], size: int, error: EvstoreError) -> Iterator[EvstoreError]:
@@ -136,7 +133,7 @@ def told_of_each(units: Sequence[Append], size: int, error: EvstoreError) -> Ite
             told = UnavailableError(f"not tried, because an append before it failed: {error}")
             told.__cause__ = error
         elif isinstance(error, AppendOutcomeUnknownError):
-            told = unknown_of([unit])
+            told = outcome_unknown([unit])
             told.__cause__ = error.__cause__
         yield told
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from evstore.adapters.paging import LAST, closed, end_of_prefix, enough
+from evstore.adapters.paging import closed, end_of_prefix, enough
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.sql import correlation_hash
+from evstore.model.versions import MAX_VERSION, MIN_INTEGER
 from evstore.port import Cut
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from evstore.model.filters import Filter
     from evstore.port import NamePage, Page
 
-FIRST: Final = -(2**63)
 CHUNK: Final = 8 if psycopg.pq.version() >= 170000 else 1  # noqa: PLR2004 - older ones take no more than one
 """Rows that come from the server at a time."""
 
@@ -69,8 +69,8 @@ def of_categories(page: NamePage) -> Question:
 
 
 def of_span(since_us: int | None, until_us: int | None) -> Question:
-    since = FIRST if since_us is None else since_us
-    return Question(sql.SPAN, {"since": since, "last": LAST if until_us is None else until_us - 1})
+    since = MIN_INTEGER if since_us is None else since_us
+    return Question(sql.SPAN, {"since": since, "last": MAX_VERSION if until_us is None else until_us - 1})
 
 
 def fetched(connection: Connection, statement: bytes, given: dict[str, Any]) -> list[Any]:

@@ -1,9 +1,10 @@
-"""Every statement of the PostgreSQL adapter, whole: put values for the %(names)s and paste one into psql.
+"""Every statement of the PostgreSQL adapter, whole: print one, put values for its %(names)s, paste it into psql.
 
-Each is one autocommitted transaction. Rows of events have the columns of StoredEvent, in its order; the last
-column of a list is the highest global position that its row rests on. Ranges are closed ([low, high]); a filter
-that is NULL asks nothing, and the planner, which is told the values, drops them. Names are written out with their
-schema: for another one, `in_schema` puts its name in the place of this.
+Each is one autocommitted transaction. Rows of events have the columns of StoredEvent, in its order; nothing but
+that list is put into a statement here. The last column of a list is the highest global position that its row rests
+on. Ranges are closed ([low, high]); a filter that is NULL asks nothing, and the planner, which is told the values,
+drops them. Names are written out with their schema: for another one, `in_schema` puts its name in the place of
+this.
 
 Where an index has two columns, rows of both are compared and ordered: with the first said to be equal, the planner
 may take the index of the second alone, and walk the whole log in search of a rare category. And a page's limit is
@@ -21,6 +22,12 @@ def in_schema(statement: str, schema: str) -> bytes:
     """The statement for a store in another schema; `schema` is a plain identifier."""
     return statement.replace("evstore.", f'"{schema}".').replace("SCHEMA evstore", f'SCHEMA "{schema}"').encode()
 
+
+# The columns of an event, in the order of StoredEvent. What others know of it, its stream and its type, some
+# statements are told; its own columns are the same everywhere.
+OWN: Final = """events.data, events.metadata,
+  events.version, events.global_position, events.timestamp"""
+EVENT: Final = f"""events.id, streams.stream_id, types.name, {OWN}"""
 
 # --- Opening -------------------------------------------------------------------------------------------------
 
@@ -148,10 +155,8 @@ SELECT pg_catalog.set_config('synchronous_commit', 'local', true), evstore.make_
 # --- Reading events ------------------------------------------------------------------------------------------
 
 # Index events_by_id.
-GET_EVENTS: Final = """
-SELECT
-  events.id, streams.stream_id, types.name, events.data, events.metadata,
-  events.version, events.global_position, events.timestamp
+GET_EVENTS: Final = f"""
+SELECT {EVENT}
 FROM evstore.events
 JOIN evstore.streams ON streams.key = events.stream_key
 JOIN evstore.types ON types.key = events.type_key
@@ -159,10 +164,8 @@ WHERE events.id = ANY (%(ids)s::uuid[])
 """
 
 # Index events_by_stream.
-READ_STREAM_FORWARD: Final = """
-SELECT
-  events.id, %(stream_id)s::text, types.name, events.data, events.metadata,
-  events.version, events.global_position, events.timestamp
+READ_STREAM_FORWARD: Final = f"""
+SELECT events.id, %(stream_id)s::text, types.name, {OWN}
 FROM evstore.events
 JOIN evstore.types ON types.key = events.type_key
 WHERE (events.stream_key, events.version)
@@ -176,10 +179,8 @@ LIMIT (SELECT %(limit)s::bigint)
 """
 
 # Index events_by_stream.
-READ_STREAM_BACKWARD: Final = """
-SELECT
-  events.id, %(stream_id)s::text, types.name, events.data, events.metadata,
-  events.version, events.global_position, events.timestamp
+READ_STREAM_BACKWARD: Final = f"""
+SELECT events.id, %(stream_id)s::text, types.name, {OWN}
 FROM evstore.events
 JOIN evstore.types ON types.key = events.type_key
 WHERE (events.stream_key, events.version)
@@ -193,10 +194,8 @@ LIMIT (SELECT %(limit)s::bigint)
 """
 
 # Index events_pkey.
-READ_LOG_FORWARD: Final = """
-SELECT
-  events.id, streams.stream_id, types.name, events.data, events.metadata,
-  events.version, events.global_position, events.timestamp
+READ_LOG_FORWARD: Final = f"""
+SELECT {EVENT}
 FROM evstore.events
 JOIN evstore.streams ON streams.key = events.stream_key
 JOIN evstore.types ON types.key = events.type_key
@@ -209,10 +208,8 @@ LIMIT (SELECT %(limit)s::bigint)
 """
 
 # Index events_pkey.
-READ_LOG_BACKWARD: Final = """
-SELECT
-  events.id, streams.stream_id, types.name, events.data, events.metadata,
-  events.version, events.global_position, events.timestamp
+READ_LOG_BACKWARD: Final = f"""
+SELECT {EVENT}
 FROM evstore.events
 JOIN evstore.streams ON streams.key = events.stream_key
 JOIN evstore.types ON types.key = events.type_key
@@ -225,13 +222,11 @@ LIMIT (SELECT %(limit)s::bigint)
 """
 
 # Index events_by_type, a page for each type: rare ones of the whole log are found without reading the rest.
-READ_TYPES_FORWARD: Final = """
+READ_TYPES_FORWARD: Final = f"""
 SELECT page.*
 FROM evstore.types
 CROSS JOIN LATERAL (
-  SELECT
-    events.id, streams.stream_id, types.name, events.data, events.metadata,
-    events.version, events.global_position, events.timestamp
+  SELECT {EVENT}
   FROM evstore.events
   JOIN evstore.streams ON streams.key = events.stream_key
   WHERE (events.type_key, events.global_position)
@@ -247,13 +242,11 @@ LIMIT (SELECT %(limit)s::bigint)
 """
 
 # Index events_by_type.
-READ_TYPES_BACKWARD: Final = """
+READ_TYPES_BACKWARD: Final = f"""
 SELECT page.*
 FROM evstore.types
 CROSS JOIN LATERAL (
-  SELECT
-    events.id, streams.stream_id, types.name, events.data, events.metadata,
-    events.version, events.global_position, events.timestamp
+  SELECT {EVENT}
   FROM evstore.events
   JOIN evstore.streams ON streams.key = events.stream_key
   WHERE (events.type_key, events.global_position)
@@ -270,13 +263,11 @@ LIMIT (SELECT %(limit)s::bigint)
 
 # Index events_by_category, a page for each category, and all in one snapshot: a page of a later moment could show
 # a position above one that is still missing.
-READ_CATEGORIES_FORWARD: Final = """
+READ_CATEGORIES_FORWARD: Final = f"""
 SELECT page.*
 FROM evstore.categories
 CROSS JOIN LATERAL (
-  SELECT
-    events.id, streams.stream_id, types.name, events.data, events.metadata,
-    events.version, events.global_position, events.timestamp
+  SELECT {EVENT}
   FROM evstore.events
   JOIN evstore.streams ON streams.key = events.stream_key
   JOIN evstore.types ON types.key = events.type_key
@@ -294,13 +285,11 @@ LIMIT (SELECT %(limit)s::bigint)
 """
 
 # Index events_by_category.
-READ_CATEGORIES_BACKWARD: Final = """
+READ_CATEGORIES_BACKWARD: Final = f"""
 SELECT page.*
 FROM evstore.categories
 CROSS JOIN LATERAL (
-  SELECT
-    events.id, streams.stream_id, types.name, events.data, events.metadata,
-    events.version, events.global_position, events.timestamp
+  SELECT {EVENT}
   FROM evstore.events
   JOIN evstore.streams ON streams.key = events.stream_key
   JOIN evstore.types ON types.key = events.type_key
@@ -318,10 +307,8 @@ LIMIT (SELECT %(limit)s::bigint)
 """
 
 # Index events_by_correlation. The hash finds few, the text decides: two ids may share a hash.
-READ_CORRELATION_FORWARD: Final = """
-SELECT
-  events.id, streams.stream_id, types.name, events.data, events.metadata,
-  events.version, events.global_position, events.timestamp
+READ_CORRELATION_FORWARD: Final = f"""
+SELECT {EVENT}
 FROM evstore.events
 JOIN evstore.streams ON streams.key = events.stream_key
 JOIN evstore.types ON types.key = events.type_key
@@ -339,10 +326,8 @@ LIMIT (SELECT %(limit)s::bigint)
 """
 
 # Index events_by_correlation.
-READ_CORRELATION_BACKWARD: Final = """
-SELECT
-  events.id, streams.stream_id, types.name, events.data, events.metadata,
-  events.version, events.global_position, events.timestamp
+READ_CORRELATION_BACKWARD: Final = f"""
+SELECT {EVENT}
 FROM evstore.events
 JOIN evstore.streams ON streams.key = events.stream_key
 JOIN evstore.types ON types.key = events.type_key

@@ -13,7 +13,7 @@ import psycopg
 
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.connections import milliseconds
-from evstore.adapters.postgres.errors import CANCELLED, NOT_WRITTEN, STAGED_IS_GONE, UNKNOWN
+from evstore.adapters.postgres.errors import Meaning
 from evstore.adapters.postgres.outcomes import Doubt, Failed, told_of_each, tried
 from evstore.adapters.sql import correlation_hash
 from evstore.errors import EvstoreError, StoreClosedError
@@ -81,7 +81,7 @@ class Calls:
 
         Once that is unknown, whatever comes in the way of trying again does not make it known.
         """
-        again = {NOT_WRITTEN, UNKNOWN, STAGED_IS_GONE, CANCELLED}
+        again = {Meaning.NOT_WRITTEN, Meaning.UNKNOWN, Meaning.STAGED_IS_GONE, Meaning.CANCELLED}
         failed: EvstoreError | None = None
         for pause in (*PAUSES, None):
             try:
@@ -98,8 +98,9 @@ class Calls:
                 failed = self._explained(came.error)
                 if came.meaning not in again and not doubt.unknown:
                     raise failed from came.error
-                if came.meaning == CANCELLED:
-                    again.discard(CANCELLED)  # once may be somebody's whim; a statement_timeout ends the next, too
+                if came.meaning == Meaning.CANCELLED:
+                    # Once may be somebody's whim; a statement_timeout ends the next, too.
+                    again.discard(Meaning.CANCELLED)
             if pause is not None:
                 time.sleep(pause)
                 try:

@@ -14,20 +14,21 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from evstore.adapters.living import check_open
 from evstore.adapters.sql import ON_DISK, check_admits
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.errors import translated
 from evstore.adapters.sqlite.location import check_is_store, is_empty, lock_of, make, uri_of
 from evstore.adapters.sqlite.lock import SideLock
 from evstore.adapters.sqlite.writing import Ledger
+from evstore.adapters.units import answer_in_order
 from evstore.errors import (
     CorruptStoreError,
     InvalidUrlError,
     NotAStoreError,
     StoreBusyError,
-    StoreClosedError,
 )
-from evstore.port import Capabilities, Receipt
+from evstore.port import Capabilities
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -107,12 +108,7 @@ class SqliteAdapter:
             guard.close()
 
     def _check_open(self) -> None:
-        if self._closed:
-            raise StoreClosedError
-        if self._pid != os.getpid():
-            raise StoreClosedError(
-                "the store was opened by the process that this one was forked from; connect anew here", forked=True
-            )
+        check_open(self._closed, self._pid)
 
     # --- connections ---
 
@@ -191,11 +187,7 @@ class SqliteAdapter:
         connection.execute("BEGIN IMMEDIATE")
         try:
             ledger = Ledger(self._sqlite, connection, self._path)
-            outcomes: list[Outcome] = []
-            for unit in units:
-                outcomes.append(ledger.append(unit))
-                if until_refused and not isinstance(outcomes[-1], Receipt):
-                    break
+            outcomes = answer_in_order(units, ledger.append, until_refused)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:  # a full disk has rolled back already

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.paging import enough
 from evstore.adapters.sql import correlation_hash
+from evstore.adapters.sqlite.statements import EVENT
 from evstore.adapters.sqlite.writing import id_from_blob
 from evstore.model.findings import AuditedEvent, AuditedName, Finding
+from evstore.model.versions import MIN_INTEGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,10 +25,9 @@ if TYPE_CHECKING:
     from evstore.model.findings import What
 
 # The table itself; what belongs to an event is looked up by its keys, what must lead to it by its indexes.
-AUDIT_EVENTS: Final = """
+AUDIT_EVENTS: Final = f"""
 SELECT
-  events.id, streams.stream_id, types.name, events.data, events.metadata,
-  events.version, events.global_position, events.timestamp,
+  {EVENT},
   categories.name,
   (SELECT its.name FROM categories AS its WHERE its.key = streams.category_key),
   (SELECT min(same.global_position) FROM events AS same INDEXED BY events_by_id
@@ -139,11 +140,14 @@ class SqliteAudits:
 
     def events(self, low: int, high: int, limit: int) -> list[AuditedEvent]:
         rows = self._rows(AUDIT_EVENTS, {"low": low, "high": high, "limit": limit}, enough)
-        return [AuditedEvent._make([id_from_blob(row[0]), *row[1:], strange]) for row, strange in map(_kept, rows)]
+        return [
+            AuditedEvent._make((id_from_blob(event_id), *others, strange))
+            for (event_id, *others), strange in map(_kept, rows)
+        ]
 
     def names(self, what: What, after: int | str | None, limit: int) -> list[AuditedName]:
-        rows = self._rows(_NAMES[what], {"after": -(2**63) if after is None else after, "limit": limit})
-        return [AuditedName._make([*_completed(row), strange]) for row, strange in map(_kept, rows)]
+        rows = self._rows(_NAMES[what], {"after": MIN_INTEGER if after is None else after, "limit": limit})
+        return [AuditedName._make((*_completed(row), strange)) for row, strange in map(_kept, rows)]
 
     def schema(self) -> list[Finding]:
         """What is missing, or is another, of what schema.sql makes."""

@@ -6,13 +6,14 @@ from __future__ import annotations
 import json
 from heapq import merge
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from evstore.adapters.paging import LAST, closed, enough
+from evstore.adapters.paging import closed, enough
 from evstore.adapters.sql import correlation_hash
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.writing import id_from_blob, id_to_blob
 from evstore.model.events import StoredEvent
+from evstore.model.versions import MAX_VERSION, MIN_INTEGER
 from evstore.port import Cut
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from evstore.model.filters import Filter
     from evstore.port import Page
-
-_FIRST: Final = -(2**63)
 
 
 def read_stream(connection: Any, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
@@ -69,8 +68,8 @@ def get(connection: Any, ids: Sequence[str]) -> list[StoredEvent]:
 
 
 def span(connection: Any, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
-    since = _FIRST if since_us is None else since_us
-    last = LAST if until_us is None else until_us - 1
+    since = MIN_INTEGER if since_us is None else since_us
+    last = MAX_VERSION if until_us is None else until_us - 1
     ends = connection.execute(sql.ENDS).fetchone()
     if ends is None:
         return None
@@ -95,7 +94,8 @@ def _paged(events: Iterator[StoredEvent]) -> list[StoredEvent]:
 
 
 def _event(row: tuple[Any, ...]) -> StoredEvent:
-    return StoredEvent(id_from_blob(row[0]), *row[1:])
+    event_id, *others = row
+    return StoredEvent(id_from_blob(event_id), *others)
 
 
 def _range(page: Page) -> dict[str, Any]:

@@ -1,12 +1,19 @@
-"""Every statement of the SQLite adapter, whole: paste one into `sqlite3` and it runs.
+"""Every statement of the SQLite adapter, whole: print one, paste it into `sqlite3`, and it runs.
 
-Rows of events have the columns of StoredEvent, in its order. Ranges are closed ([low, high]), filters that are
-NULL ask nothing. CROSS JOIN is SQLite's way to keep the order of a join: the index that gives the order leads.
+Rows of events have the columns of StoredEvent, in its order; nothing but that list is put into a statement here.
+Ranges are closed ([low, high]), filters that are NULL ask nothing. CROSS JOIN is SQLite's way to keep the order of
+a join: the index that gives the order leads.
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+# The columns of an event, in the order of StoredEvent. What others know of it, its stream and its type, some
+# statements are told; its own columns are the same everywhere.
+OWN: Final = """events.data, events.metadata,
+  events.version, events.global_position, events.timestamp"""
+EVENT: Final = f"""events.id, streams.stream_id, types.name, {OWN}"""
 
 # --- Opening -------------------------------------------------------------------------------------------------
 
@@ -77,10 +84,8 @@ SELECT 1 FROM events WHERE id = ?
 # --- Reading events ------------------------------------------------------------------------------------------
 
 # Index events_by_id.
-GET_EVENT: Final = """
-SELECT
-  events.id, streams.stream_id, types.name, events.data, events.metadata,
-  events.version, events.global_position, events.timestamp
+GET_EVENT: Final = f"""
+SELECT {EVENT}
 FROM events
 CROSS JOIN streams ON streams.key = events.stream_key
 CROSS JOIN types ON types.key = events.type_key
@@ -88,10 +93,8 @@ WHERE events.id = ?
 """
 
 # Index events_by_stream.
-READ_STREAM_FORWARD: Final = """
-SELECT
-  events.id, :stream_id, types.name, events.data, events.metadata,
-  events.version, events.global_position, events.timestamp
+READ_STREAM_FORWARD: Final = f"""
+SELECT events.id, :stream_id, types.name, {OWN}
 FROM events
 CROSS JOIN types ON types.key = events.type_key
 WHERE events.stream_key = (SELECT key FROM streams WHERE stream_id = :stream_id)
@@ -104,10 +107,8 @@ LIMIT :limit
 """
 
 # Index events_by_stream.
-READ_STREAM_BACKWARD: Final = """
-SELECT
-  events.id, :stream_id, types.name, events.data, events.metadata,
-  events.version, events.global_position, events.timestamp
+READ_STREAM_BACKWARD: Final = f"""
+SELECT events.id, :stream_id, types.name, {OWN}
 FROM events
 CROSS JOIN types ON types.key = events.type_key
 WHERE events.stream_key = (SELECT key FROM streams WHERE stream_id = :stream_id)
@@ -120,10 +121,8 @@ LIMIT :limit
 """
 
 # The table itself, which is ordered by global_position.
-READ_LOG_FORWARD: Final = """
-SELECT
-  events.id, streams.stream_id, types.name, events.data, events.metadata,
-  events.version, events.global_position, events.timestamp
+READ_LOG_FORWARD: Final = f"""
+SELECT {EVENT}
 FROM events
 CROSS JOIN streams ON streams.key = events.stream_key
 CROSS JOIN types ON types.key = events.type_key
@@ -136,10 +135,8 @@ LIMIT :limit
 """
 
 # The table itself, which is ordered by global_position.
-READ_LOG_BACKWARD: Final = """
-SELECT
-  events.id, streams.stream_id, types.name, events.data, events.metadata,
-  events.version, events.global_position, events.timestamp
+READ_LOG_BACKWARD: Final = f"""
+SELECT {EVENT}
 FROM events
 CROSS JOIN streams ON streams.key = events.stream_key
 CROSS JOIN types ON types.key = events.type_key
@@ -152,10 +149,8 @@ LIMIT :limit
 """
 
 # Index events_by_category. Types are a residual filter: they never choose the index.
-READ_CATEGORY_FORWARD: Final = """
-SELECT
-  events.id, streams.stream_id, types.name, events.data, events.metadata,
-  events.version, events.global_position, events.timestamp
+READ_CATEGORY_FORWARD: Final = f"""
+SELECT {EVENT}
 FROM events
 CROSS JOIN streams ON streams.key = events.stream_key
 CROSS JOIN types ON types.key = events.type_key
@@ -169,10 +164,8 @@ LIMIT :limit
 """
 
 # Index events_by_category.
-READ_CATEGORY_BACKWARD: Final = """
-SELECT
-  events.id, streams.stream_id, types.name, events.data, events.metadata,
-  events.version, events.global_position, events.timestamp
+READ_CATEGORY_BACKWARD: Final = f"""
+SELECT {EVENT}
 FROM events
 CROSS JOIN streams ON streams.key = events.stream_key
 CROSS JOIN types ON types.key = events.type_key
@@ -186,10 +179,8 @@ LIMIT :limit
 """
 
 # Index events_by_type: a rare type of the whole log is found without reading the rest.
-READ_TYPE_FORWARD: Final = """
-SELECT
-  events.id, streams.stream_id, :type, events.data, events.metadata,
-  events.version, events.global_position, events.timestamp
+READ_TYPE_FORWARD: Final = f"""
+SELECT events.id, streams.stream_id, :type, {OWN}
 FROM events
 CROSS JOIN streams ON streams.key = events.stream_key
 WHERE events.type_key = (SELECT key FROM types WHERE name = :type)
@@ -201,10 +192,8 @@ LIMIT :limit
 """
 
 # Index events_by_type.
-READ_TYPE_BACKWARD: Final = """
-SELECT
-  events.id, streams.stream_id, :type, events.data, events.metadata,
-  events.version, events.global_position, events.timestamp
+READ_TYPE_BACKWARD: Final = f"""
+SELECT events.id, streams.stream_id, :type, {OWN}
 FROM events
 CROSS JOIN streams ON streams.key = events.stream_key
 WHERE events.type_key = (SELECT key FROM types WHERE name = :type)
@@ -216,10 +205,8 @@ LIMIT :limit
 """
 
 # Index events_by_correlation. The hash finds few, the text decides: two ids may share a hash.
-READ_CORRELATION_FORWARD: Final = """
-SELECT
-  events.id, streams.stream_id, types.name, events.data, events.metadata,
-  events.version, events.global_position, events.timestamp
+READ_CORRELATION_FORWARD: Final = f"""
+SELECT {EVENT}
 FROM events
 CROSS JOIN streams ON streams.key = events.stream_key
 CROSS JOIN types ON types.key = events.type_key
@@ -236,10 +223,8 @@ LIMIT :limit
 """
 
 # Index events_by_correlation.
-READ_CORRELATION_BACKWARD: Final = """
-SELECT
-  events.id, streams.stream_id, types.name, events.data, events.metadata,
-  events.version, events.global_position, events.timestamp
+READ_CORRELATION_BACKWARD: Final = f"""
+SELECT {EVENT}
 FROM events
 CROSS JOIN streams ON streams.key = events.stream_key
 CROSS JOIN types ON types.key = events.type_key

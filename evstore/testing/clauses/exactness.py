@@ -11,7 +11,7 @@ import pytest
 from evstore.model.filters import Filter
 from evstore.model.metadata import Metadata
 from evstore.port import Append
-from evstore.testing.asking import ALL_NAMES, accepted, history, ids_of, log
+from evstore.testing.asking import ALL_NAMES, accepted, history, log
 from evstore.testing.builders import a_write, an_append, an_event, an_id
 from evstore.testing.harness import DURABLE, Harness
 
@@ -99,15 +99,15 @@ class TextClauses(Harness):
     def test_R6_data_comes_back_byte_for_byte(self, adapter: Adapter, kind: str) -> None:
         unit = an_append("Order-1", [an_event(data_json=text) for text in DATA.values()])
         accepted(adapter, unit)
-        found = {event.id: event.data_json for event in READS[kind](adapter, ids_of(unit))}
-        assert dict(zip(DATA, map(found.get, ids_of(unit)), strict=True)) == DATA
+        found = {event.id: event.data_json for event in READS[kind](adapter, [*unit.ids()])}
+        assert dict(zip(DATA, map(found.get, unit.ids()), strict=True)) == DATA
 
     @pytest.mark.parametrize("kind", READS)
     def test_R6_metadata_comes_back_equal(self, adapter: Adapter, kind: str) -> None:
         unit = an_append("Order-1", [an_event(metadata=each) for each in METADATA.values()])
         accepted(adapter, unit)
-        found = {event.id: event.metadata for event in READS[kind](adapter, ids_of(unit))}
-        assert dict(zip(METADATA, map(found.get, ids_of(unit)), strict=True)) == METADATA
+        found = {event.id: event.metadata for event in READS[kind](adapter, [*unit.ids()])}
+        assert dict(zip(METADATA, map(found.get, unit.ids()), strict=True)) == METADATA
 
     def test_R6_names_come_back_exactly(self, adapter: Adapter) -> None:
         for name in NAMES:
@@ -177,7 +177,7 @@ class TimestampClauses(Harness):
         for own_us in (-62_135_596_800_000_000, -1, 0, 1, 1_700_000_000_123_456, 253_402_300_799_999_999):
             unit = Append([a_write(events=2), a_write()], [own_us] * 3)
             assert accepted(adapter, unit).timestamp_us == own_us
-            assert {event.timestamp_us for event in adapter.get(ids_of(unit))} == {own_us}
+            assert {event.timestamp_us for event in adapter.get([*unit.ids()])} == {own_us}
 
     def test_R6_a_unit_may_bring_a_time_for_each_event(self, adapter: Adapter) -> None:
         times_us = [3_000_000, 1_000_000, 2_000_000]

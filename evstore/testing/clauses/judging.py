@@ -10,7 +10,7 @@ import pytest
 from evstore.errors import ConcurrencyError, PositionConflictError, StreamNotFoundError
 from evstore.model.versions import ANY_VERSION, NO_STREAM, STREAM_EXISTS
 from evstore.port import AlreadyStored, Append, Receipt
-from evstore.testing.asking import accepted, answer, facts, history, ids_of, log
+from evstore.testing.asking import accepted, answer, facts, history, log
 from evstore.testing.builders import (
     MORE_THAN_A_STATEMENT_BINDS,
     a_stream_id,
@@ -77,13 +77,13 @@ class IdClauses(Harness):
     def test_W5_a_unit_that_is_stored_already_is_held(self, adapter: Adapter) -> None:
         unit = Append([a_write(events=2), a_write(events=3)])
         accepted(adapter, unit)
-        assert _held(adapter, unit) == set(ids_of(unit))
-        assert len(log(adapter)) == len(ids_of(unit))
+        assert _held(adapter, unit) == set(unit.ids())
+        assert len(log(adapter)) == len([*unit.ids()])
 
     def test_W5_a_large_unit_that_is_stored_already_is_held(self, adapter: Adapter) -> None:
         unit = an_append(events=MORE_THAN_A_STATEMENT_BINDS)
         accepted(adapter, unit)
-        assert _held(adapter, unit) == set(ids_of(unit))
+        assert _held(adapter, unit) == set(unit.ids())
 
     @pytest.mark.parametrize("place", [0, 1, 2])
     def test_W5_of_a_unit_held_in_part_the_held_ids_are_told(self, adapter: Adapter, place: int) -> None:
@@ -115,15 +115,15 @@ class IdClauses(Harness):
         unit = an_append("Order-1", 2, NO_STREAM)
         accepted(adapter, unit)
         accepted(adapter, an_append("Order-1", 3))
-        assert _held(adapter, unit) == set(ids_of(unit))
+        assert _held(adapter, unit) == set(unit.ids())
 
     def test_W5_an_id_of_an_earlier_unit_of_the_same_call_is_held(self, adapter: Adapter) -> None:
         unit = an_append("Order-1", 2)
         first, again = adapter.append([unit, unit])
         assert isinstance(first, Receipt)
         assert isinstance(again, AlreadyStored)
-        assert set(again.ids) == set(ids_of(unit))
-        assert len(log(adapter)) == len(ids_of(unit))
+        assert set(again.ids) == set(unit.ids())
+        assert len(log(adapter)) == len([*unit.ids()])
 
     def test_W5_an_id_of_a_refused_unit_is_free(self, adapter: Adapter) -> None:
         events = [an_event(), an_event()]

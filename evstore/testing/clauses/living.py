@@ -17,7 +17,6 @@ from evstore.testing.asking import (
     answer,
     everything,
     history,
-    ids_of,
     log,
     together,
 )
@@ -202,7 +201,7 @@ class SharingClauses(Harness):
             for version in range(1, 9):
                 unit = an_append(stream_id, 1, version - 1)
                 accepted(adapter, unit)
-                found = adapter.get(ids_of(unit))
+                found = adapter.get([*unit.ids()])
                 right.append([(e.stream_id, e.version) for e in found] == [(stream_id, version)])
                 right.append(len(history(adapter, stream_id)) == version)
             return right

@@ -18,7 +18,7 @@ from evstore.errors import ConcurrencyError
 from evstore.model.filters import Filter
 from evstore.model.versions import ANY_VERSION, NO_STREAM
 from evstore.port import AlreadyStored, Append, Page, Receipt
-from evstore.testing.asking import ANYTHING, accepted, answer, facts, history, ids_of, log, together
+from evstore.testing.asking import ANYTHING, accepted, answer, facts, history, log, together
 from evstore.testing.builders import a_stream_id, a_write, an_append
 from evstore.testing.harness import MULTI_PROCESS, Harness
 
@@ -61,7 +61,7 @@ class WriterRaceClauses(Racing):
             self.race(racers, units)
             ids = [event.id for event in log(racers[0])][-9 * len(units) :]
             blocks = [ids[at : at + 9] for at in range(0, len(ids), 9)]
-            assert sorted(blocks) == sorted(map(ids_of, units))
+            assert sorted(blocks) == sorted([*unit.ids()] for unit in units)
         for stream_id in streams:
             versions = [event.version for event in history(racers[0], stream_id)]
             assert versions == list(range(1, len(versions) + 1))
@@ -112,8 +112,8 @@ class WriterRaceClauses(Racing):
             unit = Append([a_write(events=2), a_write()])
             outcomes = self.race(racers, [unit] * len(racers))
             held = [set(outcome.ids) for outcome in outcomes if isinstance(outcome, AlreadyStored)]
-            assert held == [set(ids_of(unit))] * (len(racers) - 1), outcomes
-            assert [event.id for event in log(racers[0])][-3:] == ids_of(unit)
+            assert held == [set(unit.ids())] * (len(racers) - 1), outcomes
+            assert [event.id for event in log(racers[0])][-3:] == [*unit.ids()]
 
 
 class ReaderRaceClauses(Racing):

@@ -20,7 +20,6 @@ from evstore.testing.asking import (
     everything,
     facts,
     history,
-    ids_of,
     log,
 )
 from evstore.testing.builders import MORE_THAN_A_STATEMENT_BINDS, a_stream_id, a_write, an_append
@@ -43,7 +42,7 @@ class UnitClauses(Harness):
     def test_W1_a_unit_over_several_streams_is_stored_whole(self, adapter: Adapter) -> None:
         unit = Append([a_write("Order-1", 2), a_write("Stock-1"), a_write("Order-2", 3)])
         accepted(adapter, unit)
-        assert [event.id for event in log(adapter)] == ids_of(unit)
+        assert [event.id for event in log(adapter)] == [*unit.ids()]
 
     @pytest.mark.parametrize("place", [0, 1, 2])
     def test_W1_one_refused_write_refuses_the_whole_unit(self, adapter: Adapter, place: int) -> None:
@@ -60,7 +59,7 @@ class UnitClauses(Harness):
         before, after = an_append(events=2), an_append(events=2)
         outcomes = adapter.append([before, REFUSALS[refusal](stored), after])
         assert [isinstance(outcome, Receipt) for outcome in outcomes] == [True, False, True]
-        assert [event.id for event in log(adapter)][1:] == [*ids_of(before), *ids_of(after)]
+        assert [event.id for event in log(adapter)][1:] == [*before.ids(), *after.ids()]
 
     @each_refusal
     def test_W1_until_refused_ends_the_call_at_the_first_unit_that_is_not_accepted(
@@ -71,7 +70,7 @@ class UnitClauses(Harness):
         before, after = an_append(events=2), an_append(events=2)
         outcomes = adapter.append([before, REFUSALS[refusal](stored), after], until_refused=True)
         assert [isinstance(outcome, Receipt) for outcome in outcomes] == [True, False]
-        assert [event.id for event in log(adapter)][1:] == ids_of(before)
+        assert [event.id for event in log(adapter)][1:] == [*before.ids()]
 
     def test_W1_until_refused_changes_nothing_where_all_are_accepted(self, adapter: Adapter) -> None:
         units = [an_append(events=n) for n in (1, 2)]
@@ -83,7 +82,7 @@ class UnitClauses(Harness):
         second = an_append("Order-1", 1, 1)
         outcomes = adapter.append([first, too_late, second])
         assert facts(outcomes[1]) == facts(ConcurrencyError("Order-1", NO_STREAM, 1))
-        assert [event.id for event in log(adapter)] == [*ids_of(first), *ids_of(second)]
+        assert [event.id for event in log(adapter)] == [*first.ids(), *second.ids()]
 
     def test_W1_each_unit_of_a_call_has_its_answer(self, adapter: Adapter) -> None:
         events = range(1, 6)
@@ -94,12 +93,12 @@ class UnitClauses(Harness):
     def test_W1_a_unit_may_be_larger_than_what_a_statement_can_bind(self, adapter: Adapter) -> None:
         unit = an_append(events=MORE_THAN_A_STATEMENT_BINDS)
         assert accepted(adapter, unit).size == MORE_THAN_A_STATEMENT_BINDS
-        assert {event.id for event in adapter.get(ids_of(unit))} == set(ids_of(unit))
+        assert {event.id for event in adapter.get([*unit.ids()])} == set(unit.ids())
 
     def test_W1_what_was_accepted_is_seen_by_every_kind_of_read(self, adapter: Adapter) -> None:
         unit = an_append("Order-1")
         accepted(adapter, unit)
-        ids = ids_of(unit)
+        ids = [*unit.ids()]
         assert [event.id for event in log(adapter)] == ids
         assert [event.id for event in log(adapter, Filter(categories=("Order",)))] == ids
         assert [event.id for event in history(adapter, "Order-1")] == ids
@@ -145,7 +144,7 @@ class NumberClauses(Harness):
         unit = Append([a_write(stream_id, 2) for stream_id in ("Order-3", "Order-2", "Order-1", "Order-2")])
         accepted(adapter, unit)
         found = log(adapter)[2:]
-        assert [event.id for event in found] == ids_of(unit)
+        assert [event.id for event in found] == [*unit.ids()]
         assert [event.version for event in found] == [1, 2, 3, 4, 1, 2, 5, 6]
 
     def test_W2_a_category_counts_its_streams_and_its_events(self, adapter: Adapter) -> None:

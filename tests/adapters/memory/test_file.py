@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from evstore import DeniedError, EventData, InvalidInputError, InvalidUrlError, connect
+from evstore.adapters import open_adapter
+from evstore.testing import an_append
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +58,12 @@ def test_what_was_picked_out_of_a_log_keeps_its_places_and_can_only_be_read(
         assert all(info.events == len([*store.read(info.stream_id)]) for info in store.streams())
         with pytest.raises(DeniedError, match="has gaps"):
             store.append("A-1", [EventData("T", {})])
+
+
+def test_what_can_only_be_read_answers_each_unit_with_a_refusal(tmp_path: Path, lines: list[str]) -> None:
+    with closing(open_adapter(written(tmp_path, lines[1:]))) as adapter:
+        assert [type(each) for each in adapter.append([an_append(), an_append()])] == [DeniedError] * 2
+        assert len(adapter.append([an_append(), an_append()], until_refused=True)) == 1
 
 
 def test_the_order_of_the_lines_does_not_matter(tmp_path: Path, lines: list[str]) -> None:

@@ -24,7 +24,7 @@ from evstore import (
     UnavailableError,
     connect,
 )
-from evstore.adapters.postgres.errors import UNKNOWN
+from evstore.adapters.postgres.errors import Meaning
 from evstore.adapters.postgres.outcomes import Failed, tried
 from evstore.adapters.postgres.writing import MOST_EVENTS
 from evstore.cli.output.receipts import told_of
@@ -370,7 +370,7 @@ def test_an_error_that_ends_the_connection_tells_nothing_of_what_was_committed_b
     with newest.connect() as connection:
         failed = tried(connection, [], panic, schema)
     assert isinstance(failed, Failed)
-    assert (failed.meaning, failed.may_still_run) == (UNKNOWN, True)
+    assert (failed.meaning, failed.may_still_run) == (Meaning.UNKNOWN, True)
 
 
 def test_a_warning_of_somebody_else_makes_no_outcome_unknown(newest: Server, schema: str) -> None:
