@@ -23,6 +23,9 @@ EVSTORE_DB="sqlite:///$PWD/.tour/history.db"
 export EVSTORE_DB
 rm -f .tour/history.db .tour/history.db-wal .tour/history.db-shm
 
+# Where the tour's own output is captured, it shows what a terminal would.
+[ -t 1 ] || export EVSTORE_FORMAT=table
+
 say() {
     printf '\n%s\n' "$1"
 }
@@ -39,11 +42,12 @@ show 'python tests/examples/git_history.py | evstore append --many -'
 say "Look at what there is:"
 show 'evstore categories'
 show 'evstore info'
-show 'evstore replay Commit --last 5 --fields globalPosition,metadata.userId,data.subject'
+show 'evstore replay Commit --last 5 --fields globalPosition,data.subject'
 
 say "Follow one commit to what it did; all of its events have its hash as correlation id:"
 show "evstore trace $(git log -1 --no-merges --format=%H)"
 
+unset EVSTORE_FORMAT
 say "In a pipe, the same commands print one JSON line for each event:"
 show 'evstore replay File --type FileAdded | wc -l'
 show 'evstore replay Commit --limit 1 | cat'
