@@ -2,8 +2,9 @@
 
     python tests/examples/git_history.py | evstore append --many -
 
-A commit is a stream of its own (`Commit-<hash>`), and so is each file (`File-<path>`); whatever one commit did
-is found again by its correlation id.
+A commit is a stream of its own (`Commit-<hash>`), and so is each file (`File-<path>`). A commit's hash is the
+correlation id of all that it did, and its event is the cause. Ids are made from hash and stream: who appends the
+same history again stores nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+from uuid import NAMESPACE_OID, uuid5
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,19 +38,21 @@ def events() -> Iterator[dict[str, object]]:
 def _commit(text: str) -> Iterator[dict[str, object]]:
     sha, date, author, subject, *changes = text.split("\0")
     metadata = {"correlationId": sha, "userId": author}
-    committed = {"date": date, "subject": subject}
-    yield {"streamId": f"Commit-{sha}", "type": "Committed", "data": committed, "metadata": metadata}
+    committed = _event(sha, f"Commit-{sha}", "Committed", {"date": date, "subject": subject}, metadata)
+    yield committed
+    caused = {**metadata, "causationId": committed["id"]}
     words = iter([word for word in (change.strip("\n") for change in changes) if word])
     for status in words:
         path = next(words)
         if status[0] in "RC":  # from, then to
             path = next(words)
-        yield {
-            "streamId": f"File-{path}",
-            "type": KINDS.get(status[0], "FileChanged"),
-            "data": {"commit": sha, "date": date},
-            "metadata": metadata,
-        }
+        kind = KINDS.get(status[0], "FileChanged")
+        yield _event(sha, f"File-{path}", kind, {"commit": sha, "date": date}, caused)
+
+
+def _event(sha: str, stream: str, kind: str, data: object, metadata: object) -> dict[str, object]:
+    made = str(uuid5(NAMESPACE_OID, f"{sha} {stream} {kind}"))
+    return {"id": made, "streamId": stream, "type": kind, "data": data, "metadata": metadata}
 
 
 if __name__ == "__main__":

@@ -1,66 +1,172 @@
-"""The README is true: every block runs, every link leads somewhere, every promise has its test."""
+"""README and guide are true: every block runs, every link leads somewhere, every guarantee has its test."""
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import uuid4
 
+import pexpect
 import pytest
 
 import evstore
 from evstore.cli.exits import CODES
+from tests.support.postgres_roles import ALL_READER, ALL_WRITER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.servers import Server
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
-GUIDE = sorted((ROOT / "evstore" / "guide").glob("*.md"))
+EXAMPLES = ROOT / "tests" / "examples"
+GUIDE = ROOT / "evstore" / "guide"
+PAGES = {path.name: path.read_text() for path in (ROOT / "README.md", *sorted(GUIDE.glob("*.md")))}
+README = PAGES["README.md"]
+POSTGRES = "postgresql://shop@db.example.org/shop"
+"""The pages' URL of a PostgreSQL store; the tests put one of their own in its place."""
+FOLDER = "/home/you/shop"
+"""The pages' folder."""
+STEPS = re.compile(
+    r"^(?P<heading>#{1,4} [^\n]+)$|^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
+)
+HAND_MADE = {"sql", "dockerfile"}
+"""What is shown, and not run here."""
+SET_UP = ("tour.sh", "pytest")
 
 
 class Block(NamedTuple):
+    page: str
+    heading: str
     line: int
     language: str
     text: str
     output: str | None
 
 
-def _blocks() -> list[Block]:
+def _blocks(page: str, text: str) -> Iterator[Block]:
+    heading = ""
+    steps = list(STEPS.finditer(text))
+    for step, after in zip(steps, [*steps[1:], None], strict=True):
+        heading = step["heading"] or heading
+        if step["language"] in (None, "text"):
+            continue
+        output = after["text"] if after is not None and after["language"] == "text" else None
+        line = text.count("\n", 0, step.start()) + 1
+        yield Block(page, heading, line, step["language"], step["text"], output)
+
+
+def _sections() -> list[list[Block]]:
+    """The blocks that are run, by heading: those of one heading follow each other in one folder."""
     found = [
-        (README[: match.start()].count("\n") + 1, match[1], match[2])
-        for match in re.finditer(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+        block
+        for page, text in PAGES.items()
+        for block in _blocks(page, text)
+        if block.language not in HAND_MADE and not any(word in block.text for word in SET_UP)
     ]
-    blocks = []
-    for at, (line, language, text) in enumerate(found):
-        if language != "text":
-            after = found[at + 1] if at + 1 < len(found) else (0, "", "")
-            blocks.append(Block(line, language, text, after[2] if after[1] == "text" else None))
-    return blocks
+    return [list(blocks) for _, blocks in groupby(found, lambda block: (block.page, block.heading))]
 
 
-BLOCKS = [block for block in _blocks() if "tour.sh" not in block.text and "pytest" not in block.text]
-
-
-def _run(block: Block, folder: Path) -> subprocess.CompletedProcess[str]:
-    env = {
+def _environment(folder: Path) -> dict[str, str]:
+    return {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HOME": str(folder),
+        "LANG": "C.UTF-8",
         "PYTHONWARNINGS": "error",
+        "TZ": "UTC",
+        "TERM": "dumb",
     }
-    argv = ["bash", "-eu", "-c", block.text] if block.language == "sh" else [sys.executable, "-c", block.text]
-    return subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"line {block.line}")
-def test_a_block_prints_what_the_readme_says(block: Block, tmp_path: Path) -> None:
-    if "jq" in block.text and shutil.which("jq") is None:
-        pytest.skip("jq is not installed here; the block is for those who have it")
-    done = _run(block, tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert block.output is not None, "a block without its output shows nothing"
-    assert done.stdout.endswith(block.output)
+def _argv(block: Block) -> list[str]:
+    return [sys.executable, "-c", block.text] if block.language == "python" else ["bash", "-euc", block.text]
+
+
+def _run(argv: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        argv, cwd=folder, env=_environment(folder), capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def _on_a_terminal(script: str, folder: Path) -> str:
+    """The screen of a terminal with 80 columns on which a script of bash has run, without a failure."""
+    child = pexpect.spawn(
+        "bash",
+        ["-euc", script],
+        cwd=str(folder),
+        env=_environment(folder),
+        dimensions=(24, 80),
+        encoding="utf-8",
+        timeout=60,
+    )
+    child.expect(pexpect.EOF)
+    child.close()
+    screen = str(child.before).replace("\r\n", "\n")
+    assert child.exitstatus == 0, screen
+    return screen
+
+
+def _session(block: Block, folder: Path) -> str:
+    """What a terminal shows when the commands after each "$ " are typed there."""
+    typed = [line for line in block.text.splitlines() if line.startswith("$ ")]
+    script = [f"printf '%s\\n' {shlex.quote(line)}\n{line.removeprefix('$ ')}" for line in typed]
+    return _on_a_terminal("\n".join(script), folder)
+
+
+def _stable(text: str, folder: Path) -> str:
+    """What is shown, without what depends on the machine: its folder, its SQLite, and the size of a file."""
+    text = text.replace(str(folder), FOLDER)
+    text = re.sub(r"SQLite \d+(\.\d+)+", "SQLite N", text)
+    text = re.sub(r"^warning .*\n( {12}.*\n)*", "", text, flags=re.MULTILINE)
+    return re.sub(r"\d+(\.\d+)? kB", "N kB", text)
+
+
+@pytest.fixture
+def shop(newest: Server) -> Iterator[str]:
+    """The URL of a PostgreSQL database for a store, as a page would have it."""
+    database = f"shop_{uuid4().hex[:16]}"
+    newest.execute(f"CREATE DATABASE {database}")
+    yield newest.url(database=database)
+    newest.execute(f"DROP DATABASE {database} WITH (FORCE)")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a short name, so that no line is wrapped for it, where the examples lie as in a clone."""
+    with TemporaryDirectory() as made:
+        path = Path(made).resolve()
+        (path / "tests").mkdir()
+        (path / "tests" / "examples").symlink_to(EXAMPLES)
+        yield path
+
+
+@pytest.mark.parametrize("section", _sections(), ids=lambda blocks: f"{blocks[0].page}:{blocks[0].heading}")
+def test_the_blocks_of_a_section_print_what_the_page_shows(
+    section: list[Block], folder: Path, request: pytest.FixtureRequest
+) -> None:
+    if any("jq" in block.text for block in section) and shutil.which("jq") is None:
+        pytest.skip("jq is not installed here; the section is for those who have it")
+    if any(POSTGRES in block.text for block in section):
+        url = request.getfixturevalue("shop")
+        section = [block._replace(text=block.text.replace(POSTGRES, url)) for block in section]
+    for block in section:
+        where = f"{block.page}:{block.line}"
+        if block.language == "console":
+            assert _stable(_session(block, folder), folder) == _stable(block.text, folder), where
+            continue
+        assert block.language in {"sh", "python"}, where
+        done = _run(_argv(block), folder)
+        assert done.returncode == 0, f"{where}: {done.stderr}"
+        assert block.output is not None, f"{where}: a block without its output shows nothing"
+        assert done.stdout.endswith(block.output), f"{where}: {done.stdout}"
 
 
 def test_the_readme_has_the_two_set_up_commands() -> None:
@@ -71,27 +177,59 @@ def test_the_readme_has_the_two_set_up_commands() -> None:
         assert word in block[1]
 
 
-def test_every_link_leads_to_a_file() -> None:
-    for page in (ROOT / "README.md", *GUIDE):
-        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 200
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_can_be_read_in_a_terminal(page: str) -> None:
+    """Rows of tables, events and the command that the checks take from the README stay one line."""
+    whole = ("| ", "{", "python3 -m venv .venv && ")
+    lines = enumerate(PAGES[page].splitlines(), 1)
+    assert not [f"{at}: {line}" for at, line in lines if len(line) > 118 and not line.startswith(whole)]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "README.md"])
+def test_a_page_of_the_guide_says_for_whom_it_is_and_is_in_the_readme(page: str) -> None:
+    assert re.match(r"# .+\n\nThis page is for ", PAGES[page])
+    assert f"(evstore/guide/{page})" in README
+
+
+def _anchors(path: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_link_leads_to_a_file_and_a_heading() -> None:
+    for page in (ROOT / "README.md", *GUIDE.glob("*.md")):
+        links = re.findall(r"\]\(([^)#]*)(?:#([^)]+))?\)", page.read_text())
+        for target, anchor in links:
+            path = page.parent / target if target else page
+            assert path.exists(), f"{page.name}: {target}"
+            assert not anchor or anchor in _anchors(path), f"{page.name}: {target}#{anchor}"
 
 
 def test_every_test_that_a_guarantee_names_exists() -> None:
-    rows = re.findall(r"\[((?:`[^`]+`(?:, )?)+)\]\(([^)]+)\)", README)
-    assert rows
-    for names, target in rows:
-        path = ROOT / target
-        source = path.read_text() if path.is_file() else "".join(each.read_text() for each in path.glob("*.py"))
-        for name in re.findall(r"`(test_[^`]+)`", names):
-            assert f"def {name.removesuffix('…')}" in source, (name, target)
+    rows = [row for row in PAGES["guarantees.md"].splitlines() if row.startswith("| ")]
+    assert len(rows) > 8
+    for row in rows[1:]:
+        shown = re.findall(r"\[((?:`[^`]+`(?:, )?)+)\]\(([^)]+)\)", row)
+        assert shown, row
+        for names, target in shown:
+            path = GUIDE / target
+            source = (
+                path.read_text() if path.is_file() else "".join(each.read_text() for each in path.glob("*.py"))
+            )
+            for name in re.findall(r"`(test_[^`]+)`", names):
+                assert f"def {name.removesuffix('…')}" in source, (name, target)
 
 
-def test_every_exit_code_of_the_readme_is_the_commands_own() -> None:
-    rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", README, re.MULTILINE)
+def test_every_exit_code_of_the_guide_is_the_commands_own() -> None:
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", PAGES["scripts.md"], re.MULTILINE)
     assert len(rows) > 8
     for code, name in rows:
         assert CODES[name] == int(code)
+    assert "evstore/guide/scripts.md#exit-codes" in README
 
 
 def test_every_command_is_in_the_readme() -> None:
@@ -101,24 +239,38 @@ def test_every_command_is_in_the_readme() -> None:
         assert f"`evstore {command.name}" in README
 
 
+def test_the_rights_in_the_guide_are_those_that_the_tests_try() -> None:
+    for right in (*ALL_READER, *ALL_WRITER):
+        assert f"GRANT {right.format('evstore')} TO " in PAGES["postgresql.md"]
+
+
 def test_the_changelog_knows_this_version_and_says_whether_old_stores_open() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text()
     section = changelog.partition(f"## {evstore.__version__}")[2]
     assert "stores" in section
 
 
-def test_the_tour_tells_the_git_history_of_a_clone(tmp_path: Path) -> None:
-    """The part of the tour behind the installation, in a repository made here."""
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A git repository of two commits with the tour in it."""
+    (tmp_path / "tests").mkdir()
+    shutil.copytree(EXAMPLES, tmp_path / "tests" / "examples")
+    (tmp_path / ".git" / "info").mkdir(parents=True)
+    (tmp_path / ".git" / "info" / "exclude").write_text("/tests/\n")
+    (tmp_path / "a b.txt").write_text("x")
     git = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", "-C", str(tmp_path)]
     for words in (["init", "-q"], ["add", "."], ["commit", "-qm", 'Say "hello"\n']):
-        (tmp_path / "a b.txt").write_text("x")
         subprocess.run([*git, *words], check=True)
     (tmp_path / "a b.txt").rename(tmp_path / "c.txt")
     for words in (["add", "-A"], ["commit", "-qm", "Rename"]):
         subprocess.run([*git, *words], check=True)
-    script = ROOT / "tests" / "examples" / "git_history.py"
-    line = f"{sys.executable} {script} | evstore append --many -; evstore replay --all"
-    done = _run(Block(0, "sh", f"evstore init\n{line}", None), tmp_path)
+    return tmp_path
+
+
+def test_the_tour_tells_the_git_history_of_a_clone(clone: Path) -> None:
+    """The part of the tour after the installation, in a repository made here."""
+    line = "python tests/examples/git_history.py | evstore append --many -; evstore replay --all"
+    done = _run(["bash", "-euc", f"evstore init\n{line}"], clone)
     assert done.returncode == 0, done.stderr
     types = re.findall(r'"streamId":"(\w+)-[^"]*","type":"(\w+)"', done.stdout)
     assert types == [
@@ -128,3 +280,37 @@ def test_the_tour_tells_the_git_history_of_a_clone(tmp_path: Path) -> None:
         ("File", "FileRenamed"),
     ]
     assert r'"subject": "Say \"hello\""' in done.stdout
+
+
+def test_the_tour_runs_to_its_end_and_touches_no_environment_but_its_own(clone: Path, tmp_path: Path) -> None:
+    """Only the installation is left out: a `python3` is found first that puts the evstore of the tests there."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    bin_ = Path(sys.executable).parent
+    stand_in = tools / "python3"
+    stand_in.write_text(
+        f"""#!/bin/sh
+[ "$2" = venv ] || exec {shlex.quote(sys.executable)} "$@"
+mkdir -p "$3/bin"
+ln -sf /bin/true "$3/bin/pip"
+for each in python evstore; do
+    printf '#!/bin/sh\\nexec %s "$@"\\n' {shlex.quote(str(bin_))}/$each > "$3/bin/$each"
+    chmod +x "$3/bin/$each"
+done
+"""
+    )
+    stand_in.chmod(0o755)
+    (clone / ".venv").mkdir()
+    script = f"PATH={shlex.quote(str(tools))}:/usr/bin:/bin; export PATH; sh tests/examples/tour.sh"
+    screen = _on_a_terminal(script, clone)
+    assert "Rename" in screen
+    assert re.search(r"Committed .*\n.*└ FileRenamed", screen)
+    assert re.search(r"events +4 in 4 streams of 2 categories", screen)
+    (path,) = re.findall(r"^ *(export PATH=.*)$", screen, re.MULTILINE)
+    (store,) = re.findall(r"^ *(export EVSTORE_DB=.*)$", screen, re.MULTILINE)
+    assert not list((clone / ".venv").iterdir())
+    assert not subprocess.check_output(["git", "status", "--porcelain", ".tour"], cwd=clone)
+    tried = re.findall(r"^ +(evstore .+)$", screen.partition(store)[2], re.MULTILINE)
+    assert len(tried) == 3
+    done = _run(["bash", "-euc", "\n".join(["PATH=/usr/bin:/bin", path, store, *tried])], clone)
+    assert done.returncode == 0, done.stderr
