@@ -65,7 +65,7 @@ ODD: dict[str, dict[str, object]] = {
 def given_of(store: EventStore, stream_id: str) -> dict[str, list[Any]]:
     """What an append of one event gives to the server's functions."""
     batch = Batch()
-    batch.add(store.unit([(stream_id, AN_EVENT, -1)]))
+    batch.add(store.appender.unit([(stream_id, AN_EVENT, -1)]))
     return batch.given
 
 
@@ -231,7 +231,7 @@ def test_an_append_within_a_transaction_of_the_caller_is_refused_and_writes_noth
     schema = server.schema()
     with connect(server.url(schema)) as store, server.connect() as caller:
         store.initialize()
-        (call,) = _calls([store.unit([("Order-1", events, -1)])])
+        (call,) = _calls([store.appender.unit([("Order-1", events, -1)])])
         calls = store._adapter._calls
         attempt = calls._calling(call, False) if isinstance(call, Batch) else calls._staging(call)
         with pytest.raises(psycopg.errors.InvalidTransactionTermination), caller.transaction():

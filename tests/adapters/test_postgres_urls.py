@@ -151,7 +151,7 @@ def test_two_schemas_of_a_database_are_stores_that_know_nothing_of_each_other(ne
         second.initialize()
         unit = first.appender.unit([("Order-1", AN_EVENT, 0)])
         for store in (first, second):
-            store.submit([unit])
+            store.appender.submit([unit])
             assert [event.global_position for event in store.replay()] == [1]
         heard = second.subscribe(after=1, timeout=0.05)
         first.append("Order-1", AN_EVENT)
