@@ -118,7 +118,10 @@ def test_a_store_is_connected_without_the_command_line_and_what_it_does_not_use(
     assert not {each for each in modules if each.startswith(("evstore.cli", "evstore.testing", "typer"))}
     assert {each for each in modules if each.startswith("evstore.adapters")} == {
         "evstore.adapters",
+        "evstore.adapters.living",
         "evstore.adapters.memory",
+        "evstore.adapters.paging",
+        "evstore.adapters.units",
     }
     assert not (HEAVY | {"sqlite3"}) & modules
 

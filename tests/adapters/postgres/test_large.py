@@ -134,13 +134,13 @@ def test_a_large_append_is_judged_after_what_was_appended_before_it(store: Event
 
 def test_units_of_any_size_share_a_call_of_the_store_and_fail_alone(store: EventStore) -> None:
     units = [
-        store.unit([("Order-1", some(1), 0)]),
-        store.unit([("Order-1", some(MOST_EVENTS + 1), 1)]),
-        store.unit([("Order-1", some(MOST_EVENTS + 1), 1)]),
-        store.unit([("Order-1", some(1), MOST_EVENTS + 2)]),
-        store.unit([("Order-1", some(MOST_EVENTS), MOST_EVENTS + 3)]),
+        store.appender.unit([("Order-1", some(1), 0)]),
+        store.appender.unit([("Order-1", some(MOST_EVENTS + 1), 1)]),
+        store.appender.unit([("Order-1", some(MOST_EVENTS + 1), 1)]),
+        store.appender.unit([("Order-1", some(1), MOST_EVENTS + 2)]),
+        store.appender.unit([("Order-1", some(MOST_EVENTS), MOST_EVENTS + 3)]),
     ]
-    outcomes = store.submit(units)
+    outcomes = store.appender.submit(units)
     assert [isinstance(each, ConcurrencyError) for each in outcomes] == [False, False, True, False, False]
     assert store.stream_info("Order-1").version == 2 * MOST_EVENTS + 3
 

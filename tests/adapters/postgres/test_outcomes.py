@@ -153,10 +153,10 @@ def test_a_unit_that_is_submitted_again_is_a_duplicate_though_an_answer_to_it_wa
     newest: Server, schema: str
 ) -> None:
     with Proxy(newest, before_answer("append_v1")) as proxy, connect(proxy.url(schema)) as store:
-        units = [store.unit([("Order-1", [EventData("Placed", n)], -1)]) for n in range(1, SMALL + 1)]
-        assert [each.duplicate for each in store.submit(units)] == [False] * SMALL
-        assert [each.duplicate for each in store.submit(units)] == [True] * SMALL
-        assert [each.duplicate for each in store.submit_in_turn(units)] == [True] * SMALL
+        units = [store.appender.unit([("Order-1", [EventData("Placed", n)], -1)]) for n in range(1, SMALL + 1)]
+        assert [each.flagged for each in store.appender.submit(units)] == [False] * SMALL
+        assert [each.flagged for each in store.appender.submit(units)] == [True] * SMALL
+        assert [each.flagged for each in store.appender.submit_in_order(units)] == [True] * SMALL
     assert proxy.cuts == 1
     assert stored(newest, schema) == [0, 1, 2, 3]
 
@@ -185,8 +185,8 @@ def test_a_refusal_after_a_cut_is_final_unless_what_was_cut_off_could_pass_later
     when a stopped process or a pooler goes on. A stream never shrinks, but it may still grow to what is expected."""
     with Proxy(newest, cut) as proxy, connect(proxy.url(schema)) as store:
         events = some(2)
-        unit = store.unit([(stream_id, events, expected)])._replace(first_position=position)
-        refused, other = store.submit([unit, store.unit([("Order-1", some(1), 1)])])
+        unit = store.appender.unit([(stream_id, events, expected)])._replace(first_position=position)
+        refused, other = store.appender.submit([unit, store.appender.unit([("Order-1", some(1), 1)])])
         assert type(refused) is error
         if isinstance(refused, AppendOutcomeUnknownError):
             assert [*refused.ids] == [event.id for event in events]
@@ -201,9 +201,9 @@ def test_appends_in_turn_are_all_in_doubt_where_the_first_was_cut_off_and_could_
     for expected, doubted in (([7, 8], 2), ([1, 7], 0)):
         with Proxy(newest, before_call("append_v1")) as proxy, connect(proxy.url(schema)) as store:
             events = some(2)
-            units = [store.unit([("Order-1", [e], n)]) for e, n in zip(events, expected, strict=True)]
+            units = [store.appender.unit([("Order-1", [e], n)]) for e, n in zip(events, expected, strict=True)]
             with pytest.raises((AppendOutcomeUnknownError, ConcurrencyError)) as caught:
-                list(store.submit_in_turn(units))
+                list(store.appender.submit_in_order(units))
             assert list(getattr(caught.value, "ids", [])) == [event.id for event in events[:doubted]]
     assert stored(newest, schema) == [0, 1]
 
@@ -212,13 +212,15 @@ def test_each_append_of_a_batch_that_is_cut_off_is_made_once_and_judged_alone(ne
     with Proxy(newest, before_answer("append_v1")) as proxy, connect(proxy.url(schema)) as store:
         first, second = some(2)
         units = [
-            store.unit([("Order-1", [first], 1)]),
-            store.unit([("Order-1", some(1), 1)]),
-            store.unit([("Order-1", [second], 2)]),
+            store.appender.unit([("Order-1", [first], 1)]),
+            store.appender.unit([("Order-1", some(1), 1)]),
+            store.appender.unit([("Order-1", [second], 2)]),
         ]
-        one, two, three = store.submit(units)
+        one, two, three = store.appender.submit(units)
         assert isinstance(two, ConcurrencyError)
-        assert [[each.version for each in store.stored_of(units[n], of)] for n, of in ((0, one), (2, three))] == [
+        assert [
+            [each.version for each in store.appender.stored_of(units[n], of)] for n, of in ((0, one), (2, three))
+        ] == [
             [2],
             [3],
         ]
@@ -229,13 +231,13 @@ def test_each_append_of_a_batch_that_is_cut_off_is_made_once_and_judged_alone(ne
 def test_appends_in_turn_that_are_cut_off_are_all_made_once(newest: Server, schema: str) -> None:
     events = some(MOST_EVENTS + 500)
     with Proxy(newest, before_answer("append_v1")) as proxy, connect(proxy.url(schema)) as store:
-        units = [store.unit([("Order-1", [event], -1)]) for event in events]
-        assert len([*store.submit_in_turn(units)]) == len(events)
+        units = [store.appender.unit([("Order-1", [event], -1)]) for event in events]
+        assert len([*store.appender.submit_in_order(units)]) == len(events)
     assert stored(newest, schema) == [*range(len(events) + 1)]
     events = [EventData("Placed", each.data) for each in events]
     with Proxy(newest, before_answer("append_v1")) as proxy, connect(proxy.url(schema)) as store:
-        units = [store.unit([("Order-2", [event], -1)]) for event in events]
-        told = [*store.submit_in_turn(units)]
+        units = [store.appender.unit([("Order-2", [event], -1)]) for event in events]
+        told = [*store.appender.submit_in_order(units)]
     assert proxy.cuts == 1
     assert [told_of(each)[1:] for each in told] == [
         (n, n, n + len(events) + 1, n + len(events) + 1, False) for n in range(1, len(events) + 1)
@@ -280,7 +282,9 @@ def test_what_was_stored_before_a_call_that_fails_is_told_and_so_is_what_became_
         proxy = failing_later(newest, schema, how, meanwhile)
         store = meanwhile.enter_context(connect(proxy.url(schema), timeout=0.05))
         parts = [some(MOST_EVENTS), some(2), some(3), some(MOST_EVENTS)]
-        one, two, three, four = store.submit([store.unit([("Order-1", part, -1)]) for part in parts])
+        one, two, three, four = store.appender.submit(
+            [store.appender.unit([("Order-1", part, -1)]) for part in parts]
+        )
         assert isinstance(one, Receipt)
         for part, each in ((parts[1], two), (parts[2], three)):
             assert type(each) is (StoreBusyError if how == "busy" else AppendOutcomeUnknownError)
@@ -301,7 +305,9 @@ def test_appends_in_turn_that_are_stored_are_told_before_the_call_that_fails(
         events = some(2 * MOST_EVENTS + 1)
         told = []
         with pytest.raises(UnavailableError) as caught:
-            for each in store.submit_in_turn([store.unit([("Order-1", [event], -1)]) for event in events]):
+            for each in store.appender.submit_in_order(
+                [store.appender.unit([("Order-1", [event], -1)]) for event in events]
+            ):
                 told.append(told_of(each).version)
         assert told == [*range(2, MOST_EVENTS + 2)]
         assert type(caught.value) is (StoreBusyError if how == "busy" else AppendOutcomeUnknownError)
@@ -316,7 +322,7 @@ def test_only_what_was_sent_is_in_doubt_where_the_first_of_several_calls_is_lost
     with Proxy(newest, before_answer("append_v1"), cuts=1000) as proxy, connect(proxy.url(schema)) as store:
         first, second = some(MOST_EVENTS), some(MOST_EVENTS)
         with pytest.raises(AppendOutcomeUnknownError) as caught:
-            store.submit([store.unit([("Order-1", part, -1)]) for part in (first, second)])
+            store.appender.submit([store.appender.unit([("Order-1", part, -1)]) for part in (first, second)])
         assert [*caught.value.ids] == [event.id for event in first]
     assert len(stored(newest, schema)) == 1 + MOST_EVENTS
 

@@ -53,9 +53,9 @@ def read(store: EventStore) -> None:
 
 def write(store: EventStore, size: int) -> None:
     """Twice, as after an answer that was lost."""
-    unit = store.unit([("Order-2", some(size), -1)])
-    store.submit([unit])
-    store.submit([unit])
+    unit = store.appender.unit([("Order-2", some(size), -1)])
+    store.appender.submit([unit])
+    store.appender.submit([unit])
 
 
 def test_a_role_without_a_grant_is_denied_everything(server: Server, schema: str, role: Role) -> None:

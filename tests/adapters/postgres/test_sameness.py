@@ -12,8 +12,6 @@ import pytest
 
 from evstore import connect
 from evstore.adapters import open_adapter
-from evstore.model.events import EventData, Write
-from evstore.port import Append
 from evstore.testing import variety
 from evstore.testing.asking import accepted, everything, log
 from evstore.testing.builders import an_append, an_event
@@ -58,15 +56,10 @@ def copied(source: Adapter, goal: Adapter) -> None:
     """The same events, each with the id and the time that it has."""
     goal.append(
         [
-            Append(
-                [
-                    Write(
-                        event.stream_id,
-                        [EventData.from_json(event.type, event.data_json, event.metadata, event.id)],
-                        -1,
-                    )
-                ],
-                [event.timestamp_us],
+            an_append(
+                event.stream_id,
+                [an_event(event.type, event.data_json, id=event.id, metadata=event.metadata)],
+                timestamp_us=event.timestamp_us,
             )
             for event in log(source)
         ]

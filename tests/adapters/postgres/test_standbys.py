@@ -102,10 +102,10 @@ def test_who_waits_for_the_standby_holds_nobody_up(own: OwnServer) -> None:
 def test_what_is_answered_of_an_earlier_append_waits_for_the_standby_too(own: OwnServer) -> None:
     """Its events were never acknowledged, and may yet be lost with the server."""
     with ThreadPoolExecutor() as threads, lonely(own) as store:
-        unit = store.unit([("Order-1", AN_EVENT, -1)])
-        first = threads.submit(store.submit, [unit])
+        unit = store.appender.unit([("Order-1", AN_EVENT, -1)])
+        first = threads.submit(store.appender.submit, [unit])
         wait_for(lambda: len(since(own)) == 1)
-        again = threads.submit(store.submit, [unit])
+        again = threads.submit(store.appender.submit, [unit])
         wait_for(lambda: len(since(own)) == 2)
         assert not first.done()
         assert not again.done()

@@ -225,7 +225,7 @@ def test_a_store_that_is_damaged_is_said_to_be(store: Command) -> None:
 BREAK = """
 import evstore.connecting
 def broken(*_, **__): raise KeyError("boom\\nin two lines")
-evstore.connecting.connect = broken
+evstore.connecting.connect_for_command = broken
 from evstore.cli import main
 main()
 """
