@@ -79,7 +79,7 @@ def evstore(
     elif context.invoked_subcommand is None and settings.current.errors == "json":
         raise UsageError("say a command", "evstore --help")
     elif context.invoked_subcommand is None:
-        writer.told(f"{context.get_help()}\n")
+        writer.err_text(f"{context.get_help()}\n")
         raise typer.Exit(2)
 
 

@@ -61,7 +61,7 @@ def _conflict(error: Any) -> str:
 
 
 def _quotes(error: Any) -> str | None:
-    inline = error.place == "--data" and "not valid JSON" in str(error)
+    inline = error.source == "--data" and "not valid JSON" in str(error)
     return """the shell eats quotes; put JSON in single ones: -d '{"total": 99.9}'""" if inline else None
 
 

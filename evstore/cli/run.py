@@ -15,7 +15,7 @@ from evstore.cli import settings
 from evstore.cli.errors import InputOutputError, TimedOut, UsageError
 from evstore.cli.exits import CODES, hint_for
 from evstore.cli.output import writer
-from evstore.cli.output.writer import flush, note, said, to_json
+from evstore.cli.output.writer import err_line, flush, note, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,7 +59,7 @@ def _failed(error: Exception) -> int:
             import traceback
 
             traceback.print_exc()
-        return _fail(error.code, error, str(error), hint_for(error), vars(error))
+        return _fail(error.code, error, str(error), hint_for(error), error.facts())
     return _internal(error)
 
 
@@ -68,26 +68,26 @@ def _fail(
 ) -> int:
     one_line = " ".join(message.split("\n"))
     if settings.current.errors != "json":
-        said(f"evstore: {one_line}")
+        err_line(f"evstore: {one_line}")
         if hint:
             note(hint, "hint")
         return CODES[code]
-    told = {
+    members = {
         "code": code,
         "class": type(error).__name__,
         "exitCode": CODES[code],
         "message": one_line,
         **({"hint": hint} if hint else {}),
         "retryable": getattr(error, "retryable", False),
+        **{_key(name): value for name, value in (facts or {}).items()},
     }
-    known = {name: value for name, value in (facts or {}).items() if value not in (None, "") and name[0] != "_"}
-    more = {_camel(name): value for name, value in known.items()}
-    said(to_json({"error": {**more, **told}} if more.keys() & told.keys() else {"error": {**told, **more}}))
+    err_line(to_json({"error": members}))
     return CODES[code]
 
 
-def _camel(name: str) -> str:
-    return re.sub("_([a-z])", lambda found: found[1].upper(), name)
+def _key(fact: str) -> str:
+    """The key of a fact on the wire, where the source of a fault has always been its place."""
+    return "place" if fact == "source" else re.sub("_([a-z])", lambda found: found[1].upper(), fact)
 
 
 def _usage(error: Any) -> int:

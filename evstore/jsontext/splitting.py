@@ -29,7 +29,7 @@ def read_values(lines: Iterable[bytes], name: str, read: Callable[[bytes], T]) -
     """Yield each value's line number (from 1) and what `read` makes of it.
 
     `lines` are a file's lines with their breaks, `name` stands in messages. An InvalidInputError of `read`
-    is raised again with its place before it: `events.ndjson:3: missing "type"`.
+    is raised again with its source before it: `events.ndjson:3: missing "type"`.
     """
     values = Values(name, read)
     yield from values.feed(lines)
@@ -58,7 +58,7 @@ class Values(Generic[T]):
                     # Odd layouts can look whole; the fault is real if the scanner takes this for one value, too.
                     scanner.feed(text, self._number)
                     if scanner.found == [(self._number, stripped)]:
-                        error.place = f"{self._name}:{self._number}"
+                        error.source = f"{self._name}:{self._number}"
                         raise
                 else:
                     yield self._number, value
@@ -80,7 +80,7 @@ class Values(Generic[T]):
                     raise InvalidInputError("not valid JSON: an array's values stand between single commas")
                 value = self._read(text)
             except InvalidInputError as error:
-                error.place = f"{self._name}:{number}"
+                error.source = f"{self._name}:{number}"
                 raise
             yield number, value
 

@@ -147,7 +147,7 @@ def _check_together(context: typer.Context, flags: dict[str, Any]) -> None:
             raise UsageError(message, 'say "expectedVersion" in the envelopes' if other == "expect" else None)
     data, files = flags["data"], flags["files"]
     if data is None and not files and stdin_is_terminal():
-        writer.told(f"{context.get_help()}\n")
+        writer.err_text(f"{context.get_help()}\n")
         raise typer.Exit(2)
     batch = flags["batch"]
     faults = (

@@ -63,7 +63,7 @@ class Appending:
                 try:
                     spool.add(write, given_id=given_id, new_id=new_id)
                 except InvalidInputError as error:
-                    error.place = place and f"{place[0]}:{place[1]}"
+                    error.source = place and f"{place[0]}:{place[1]}"
                     raise
             if not len(spool):
                 raise no_events(files)

@@ -126,7 +126,7 @@ def import_(
     is run again. Positions and versions must come out as in the file, else it stops.
     """
     if file is None and stdin_is_terminal():
-        writer.told(f"{context.get_help()}\n")
+        writer.err_text(f"{context.get_help()}\n")
         raise typer.Exit(2)
     from evstore.cli.input.files import input_of
     from evstore.cli.input.intake import check_files

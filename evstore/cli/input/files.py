@@ -173,7 +173,7 @@ def _check_packed(raw: BinaryIO, name: str) -> None:
                 continue
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         fault = InvalidPayloadError(f"the compressed input is damaged or ends too early: {error}")
-        fault.place = name
+        fault.source = name
         raise fault from error
     raw.seek(begin)
 

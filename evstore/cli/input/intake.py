@@ -80,7 +80,7 @@ def metadata_of(
             check_metadata(given)
             said = said.over(given)
         except InvalidInputError as error:
-            error.place = "--metadata"
+            error.source = "--metadata"
             raise
     correlation, causation, user, tenant = (os.environ.get(f"EVSTORE_{name}") for name in _IDS)
     around = Metadata(correlation, causation, user, tenant)
@@ -123,7 +123,7 @@ class Intake:
                 raw = file.read().removeprefix(b"\xef\xbb\xbf")
             return [self._payload(keep_json(raw_value(raw)))]
         except InvalidPayloadError as error:
-            error.place = name
+            error.source = name
             raise
 
     def values(self, files: Iterable[str]) -> Iterator[Checked]:
