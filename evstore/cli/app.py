@@ -41,7 +41,7 @@ class Commands(typer.core.TyperGroup):
         super().format_options(context, formatter)
 
     def format_commands(self, context: Any, formatter: Any) -> None:
-        """They are told already."""
+        """They are shown already."""
 
 
 app = typer.Typer(

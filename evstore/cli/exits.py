@@ -43,7 +43,7 @@ def _word(text: str) -> str:
 def hint_for(error: EvstoreError) -> str | None:
     """What to do next, where there is something to do."""
     notes: list[str] = getattr(error, "__notes__", [])
-    if notes:  # said where more was known
+    if notes:  # added where more was known
         return notes[0]
     hint = _HINTS.get(type(error).__name__)
     return hint(error) if callable(hint) else hint

@@ -91,6 +91,7 @@ def with_globals(function: Callable[..., None], declared: dict[str, Any]) -> Cal
     own = {**inspect.signature(function).parameters}
     flags: Any = own.pop("flags").annotation if "flags" in own else None
     fields = {} if flags is None else inspect.get_annotations(flags)
+    defaults = {} if flags is None else flags._field_defaults
 
     @wraps(function)
     def command(*args: Any, **given: Any) -> None:
@@ -102,23 +103,13 @@ def with_globals(function: Callable[..., None], declared: dict[str, Any]) -> Cal
             given["flags"] = flags(**{name: given.pop(name) for name in fields})
         function(*args, **given)
 
-    defaults = {} if flags is None else flags._field_defaults
-    more = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=defaults.get(name, inspect.Parameter.empty),
-            annotation=annotation,
-        )
-        for name, annotation in fields.items()
+    added = {**fields, **declared}
+    parameters = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(name), annotation=annotation)
+        for name, annotation in added.items()
     ]
-    more += [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-        for name, annotation in declared.items()
-    ]
-    command.__signature__ = inspect.Signature([*own.values(), *more])  # type: ignore[attr-defined]
-    annotations = {name: each for name, each in function.__annotations__.items() if name != "flags"}
-    command.__annotations__ = {**annotations, **fields, **declared}
+    command.__signature__ = inspect.Signature([*own.values(), *parameters])  # type: ignore[attr-defined]
+    command.__annotations__ = {**{name: each.annotation for name, each in own.items()}, **added}
     return command
 
 

@@ -33,7 +33,7 @@ def run(argv: Sequence[str]) -> int:
         code = typer.main.get_command(app).main(list(argv), prog_name="evstore", standalone_mode=False)
         flush()
     except Exception as error:  # noqa: BLE001 - the last line of defence
-        code = _failed(error)
+        code = _report(error)
         with suppress(InputOutputError):
             flush()
     if settings.current.verbose:
@@ -41,7 +41,7 @@ def run(argv: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _failed(error: Exception) -> int:
+def _report(error: Exception) -> int:
     from evstore.errors import EvstoreError
 
     if isinstance(error, typer.TyperException):
@@ -52,7 +52,7 @@ def _failed(error: Exception) -> int:
         return _fail("timed_out", error, str(error))
     if isinstance(error, InputOutputError):
         return _fail("io", error, str(error))
-    if isinstance(error, OSError):  # whose file it is was told where it is known
+    if isinstance(error, OSError):  # whose file it is was reported where it is known
         return _fail("io", error, f"input or output failed: {error}")
     if isinstance(error, EvstoreError):
         if os.environ.get("EVSTORE_DEBUG") == "1":

@@ -49,7 +49,7 @@ current = Settings()
 
 
 def begin(argv: Sequence[str]) -> None:
-    """Start from the environment. How errors are to be told must be known before the flags are understood."""
+    """Start from the environment. How errors are to be printed must be known before the flags are understood."""
     global current  # noqa: PLW0603 - one process runs one command
     current = Settings()
     env = os.environ

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from evstore.store import EventStore
 
 LOOKED_AT: Final = 1000
-"""Names compared at the most, so that a typo in a large store is told as fast as in a small one."""
+"""Names compared at the most, so that a typo in a large store is reported as fast as in a small one."""
 
 
 def nearest_stream(store: EventStore, stream_id: str) -> str | None:

@@ -58,10 +58,10 @@ def _append(flags: AppendFlags) -> None:
             append_modes.dry_run(store, plan, intake.events(), skip_stored=flags.skip_stored)
             return
         if flags.each:
-            groups = receipts.flushed(intake.ready(batch or MOST_IN_COMMIT))
+            groups = receipts.flush_after_each(intake.ready(batch or MOST_IN_COMMIT))
             results = append_modes.each(store, plan, groups)
         elif batch is not None:
-            groups = receipts.flushed(intake.batches(batch))
+            groups = receipts.flush_after_each(intake.batches(batch))
             results = append_modes.batches(store, plan, groups, skip_stored=flags.skip_stored)
         else:
             results = append_modes.whole(store, plan, intake.events(), skip_stored=flags.skip_stored)

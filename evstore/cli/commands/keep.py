@@ -63,7 +63,7 @@ def verify(
             engine=engine,
             on_progress=lambda done, total: shown.at(done, done, total),
         )
-        counted = forms.Counted(_visible(verification, shown.end))
+        counted = forms.Counter(_visible(verification, shown.end))
         forms.many((_row(found, advice) for found in counted), ("finding", "globalPosition", "message"))
     _print_notes(verification, advice)
     if counted.count:

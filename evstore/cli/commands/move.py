@@ -115,7 +115,7 @@ def _to_file(events: "Iterator[StoredEvent]", output: str, *, force: bool, after
             yield f"{event.to_json()}\n"
 
     with to_the_end(), new_file(output, force=force) as file, progress("exporting", head - after) as shown:
-        for some in writer.grouped(lines()):
+        for some in writer.in_groups(lines()):
             file.write("".join(some).encode())
             shown.at(last - after, count)
     size = os.stat(output).st_size
@@ -165,12 +165,12 @@ def _import(name: str, *, renumber: bool) -> "tuple[Imported, int]":
 
     check_files([name])
     done = Imported(0, 0)
-    with opened() as store, input_of(name) as (lines, size, read), progress("importing", size, "bytes") as shown:
+    with opened() as store, input_of(name) as source, progress("importing", source.size, "bytes") as shown:
         store.head()  # without a store there, nothing is read
         try:
-            for batch in import_events(store, _arrivals(store, lines, name), renumber=renumber):
+            for batch in import_events(store, _arrivals(store, source.lines, name), renumber=renumber):
                 done = Imported(done.stored + batch.stored, done.skipped + batch.skipped)
-                shown.at(read(), done.stored + done.skipped)
+                shown.at(source.position(), done.stored + done.skipped)
         except EvstoreError as error:
             shown.end()
             if isinstance(error, PositionConflictError | ConcurrencyError):

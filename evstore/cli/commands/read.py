@@ -184,7 +184,7 @@ def _request(flags: ReadFlags | ReplayFlags) -> Request:
 
 def _show(reading: "Reading", request: Request) -> None:
     if request.tail is None:
-        found = reading.ranged(request.after, request.to, request.limit, backward=request.backward)
+        found = reading.in_range(request.after, request.to, request.limit, backward=request.backward)
     else:
         newest = _newest(reading, request.tail, request.after, request.to)
         found = islice(newest if request.backward else reversed(newest), request.limit)
@@ -194,8 +194,8 @@ def _show(reading: "Reading", request: Request) -> None:
 def _newest(reading: "Reading", tail: Tail, after: int, to: int | None) -> "list[StoredEvent]":
     """The last events of a range, newest first."""
     if tail.own_limit:
-        return forms.first_of(reading.ranged(after, to, tail.most + 1, backward=True), tail.most, "last")
-    return [*reading.ranged(after, to, tail.most, backward=True)] if tail.most else []
+        return forms.first_of(reading.in_range(after, to, tail.most + 1, backward=True), tail.most, "last")
+    return [*reading.in_range(after, to, tail.most, backward=True)] if tail.most else []
 
 
 def _there(found: "Iterator[StoredEvent]", reading: "Reading") -> "Iterator[StoredEvent]":
@@ -216,7 +216,7 @@ def _follow(reading: "Reading", request: Request) -> None:
         shown = events.show(history, request.columns, by_stream=reading.by_stream, live=True)
         after = max(after, end)
     left = None if request.limit is None else request.limit - shown
-    coming = islice(reading.live(after, deadline), left) if left != 0 else iter(())
+    coming = islice(reading.follow(after, deadline), left) if left != 0 else iter(())
     shown += events.show(coming, request.columns, by_stream=reading.by_stream, live=True, header=shown == 0)
     if request.within is not None and request.limit is not None and shown < request.limit:
         raise TimedOut(f"{shown} of {request.limit} events came in time")

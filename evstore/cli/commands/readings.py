@@ -23,10 +23,10 @@ class Reading(Protocol):
     by_stream: bool
     """All events are of one stream, and the numbers are its versions."""
 
-    def ranged(self, after: int, to: int | None, limit: int | None, *, backward: bool) -> Iterator[StoredEvent]:
+    def in_range(self, after: int, to: int | None, limit: int | None, *, backward: bool) -> Iterator[StoredEvent]:
         """The events with numbers from `after` (exclusive) to `to` (inclusive)."""
 
-    def live(self, after: int, deadline: float | None) -> Iterator[StoredEvent]:
+    def follow(self, after: int, deadline: float | None) -> Iterator[StoredEvent]:
         """The events after a number, and those that come, until the deadline."""
 
     def head(self) -> int:
@@ -48,7 +48,7 @@ class StreamReading:
         self._period = period
         self._missing_ok = missing_ok
 
-    def ranged(self, after: int, to: int | None, limit: int | None, *, backward: bool) -> Iterator[StoredEvent]:
+    def in_range(self, after: int, to: int | None, limit: int | None, *, backward: bool) -> Iterator[StoredEvent]:
         since, until = self._period
         return self._store.read(
             self._stream,
@@ -61,7 +61,7 @@ class StreamReading:
             until=until,
         )
 
-    def live(self, after: int, deadline: float | None) -> Iterator[StoredEvent]:
+    def follow(self, after: int, deadline: float | None) -> Iterator[StoredEvent]:
         return self._store.subscribe(
             stream_id=self._stream, after=after, deadline=deadline, types=self._types, since=self._period.since
         )
@@ -96,7 +96,7 @@ class LogReading:
         self._period = period
         self._correlation_id = correlation_id
 
-    def ranged(self, after: int, to: int | None, limit: int | None, *, backward: bool) -> Iterator[StoredEvent]:
+    def in_range(self, after: int, to: int | None, limit: int | None, *, backward: bool) -> Iterator[StoredEvent]:
         since, until = self._period
         return self._store.replay(
             self._categories,
@@ -110,7 +110,7 @@ class LogReading:
             until=until,
         )
 
-    def live(self, after: int, deadline: float | None) -> Iterator[StoredEvent]:
+    def follow(self, after: int, deadline: float | None) -> Iterator[StoredEvent]:
         return self._store.subscribe(
             self._categories,
             after=after,

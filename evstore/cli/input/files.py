@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import stat
-import sys
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from evstore.cli.errors import InputOutputError, UsageError
+from evstore.cli.input.sources import open_input
 from evstore.errors import InvalidPayloadError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _GZIP: Final = b"\x1f"
 """What compressed input begins with, and nothing else that is read here."""
 
 
-class _Ended(BaseException):
+class _End(BaseException):
     """A signal came that ends the command."""
 
 
@@ -31,7 +31,7 @@ def to_the_end() -> Iterator[None]:
 
     def end(number: int, _: object) -> None:
         if inside:
-            raise _Ended(number)
+            raise _End(number)
         _die(number)
 
     ending = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) is signal.SIG_DFL]
@@ -42,8 +42,8 @@ def to_the_end() -> Iterator[None]:
             yield
         finally:
             inside = False
-    except _Ended as ended:
-        _die(ended.args[0])
+    except _End as error:
+        _die(error.args[0])
     finally:
         for each in ending:
             signal.signal(each, signal.SIG_DFL)
@@ -67,8 +67,8 @@ def new_file(path: str, *, force: bool) -> Iterator[BinaryIO]:
         raise UsageError(f"{path} exists", "--force replaces it")
     part = f"{path}.part-{os.getpid()}"
     try:  # whatever comes from here on, also before it is known that the file was made
-        with _made(part, path) as raw:
-            with _packed(raw, path) as file:
+        with _make(part, path) as raw:
+            with _packing(raw, path) as file:
                 yield file
             raw.flush()
             os.fsync(raw.fileno())
@@ -81,7 +81,7 @@ def new_file(path: str, *, force: bool) -> Iterator[BinaryIO]:
             os.unlink(part)
 
 
-def _made(part: str, path: str) -> BinaryIO:
+def _make(part: str, path: str) -> BinaryIO:
     try:
         return os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb")
     except FileNotFoundError:
@@ -89,7 +89,7 @@ def _made(part: str, path: str) -> BinaryIO:
 
 
 @contextmanager
-def _packed(raw: BinaryIO, path: str) -> Iterator[Any]:
+def _packing(raw: BinaryIO, path: str) -> Iterator[Any]:
     if not path.endswith(".gz"):
         yield raw
         return
@@ -120,28 +120,34 @@ def _sync(folder: str) -> None:
         os.close(fd)
 
 
+class Input(NamedTuple):
+    """The lines of a file, or of stdin."""
+
+    lines: Iterator[bytes]
+    size: int | None
+    """Its bytes, if it is known how many they are."""
+    position: Callable[[], int]
+    """The bytes of them that were read by now."""
+
+
 @contextmanager
-def input_of(name: str) -> Iterator[tuple[Iterator[bytes], int | None, Callable[[], int]]]:
-    """The lines of a file, or of stdin; its size, if it has one; and how much of that was read by now.
+def input_of(name: str) -> Iterator[Input]:
+    """An input, compressed or not.
 
     What is compressed is known to be whole only at its end, where its checksum stands; so it is read to there
     first, before anybody stores what may be damaged.
     """
-    if name == "-" and sys.stdin is None:
-        raise UsageError("stdin is closed")
-    raw: Any = sys.stdin.buffer if name == "-" else open(name, "rb")  # noqa: SIM115
     with ExitStack() as ends:
-        if name != "-":
-            ends.enter_context(raw)
+        raw: Any = ends.enter_context(open_input(name))
         try:
             packed = raw.peek(1)[:1] == _GZIP  # a pipe may give no more than one byte at first
             size = _size(raw)
             if packed and size is None:
-                raw = ends.enter_context(_kept(raw))
+                raw = ends.enter_context(_keep(raw))
                 size = _size(raw)
             if packed:
                 _check_packed(raw, name)
-            yield _unpacked(raw) if packed else iter(raw), size, raw.tell if size is not None else (lambda: 0)
+            yield Input(_unpack(raw) if packed else iter(raw), size, raw.tell if size is not None else (lambda: 0))
         except OSError as error:
             raise InputOutputError(f"cannot read {name}: {error.strerror or error}") from error
 
@@ -151,7 +157,7 @@ def _size(raw: BinaryIO) -> int | None:
     return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
-def _kept(raw: BinaryIO) -> BinaryIO:
+def _keep(raw: BinaryIO) -> BinaryIO:
     """What comes through a pipe, in a file without a name."""
     import tempfile
     from shutil import copyfileobj
@@ -178,7 +184,7 @@ def _check_packed(raw: BinaryIO, name: str) -> None:
     raw.seek(begin)
 
 
-def _unpacked(raw: BinaryIO) -> Iterator[bytes]:
+def _unpack(raw: BinaryIO) -> Iterator[bytes]:
     import gzip
 
     with gzip.open(raw, "rb") as file:

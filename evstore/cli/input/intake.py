@@ -157,14 +157,14 @@ class Intake:
                 raise InvalidInputError('unknown key "expectedVersion"; it goes with --many, here say --expect')
             stream_id = self._stream
         wanted = ANY_VERSION if found.expected_version is None else found.expected_version
-        return self._prepared(stream_id, found.type, found.data, found.metadata, found.id, wanted)
+        return self._prepare(stream_id, found.type, found.data, found.metadata, found.id, wanted)
 
     def _payload(self, text: KeptJson) -> InputEvent:
         assert self._stream is not None
         assert self._flags.type is not None
-        return self._prepared(self._stream, self._flags.type, text, NO_METADATA, None, ANY_VERSION)
+        return self._prepare(self._stream, self._flags.type, text, NO_METADATA, None, ANY_VERSION)
 
-    def _prepared(
+    def _prepare(
         self, stream_id: str, type: str, data: KeptJson, metadata: Metadata, id: str | None, wanted: int
     ) -> InputEvent:
         key = self._flags.key

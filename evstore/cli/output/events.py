@@ -68,7 +68,7 @@ def show(
     """Print events in the form asked for and say how many; each at once if they are `live`."""
     if settings.as_table():
         return _table(events, fields, by_stream=by_stream, live=live, header=header)
-    counted = forms.Counted(events)
+    counted = forms.Counter(events)
     if settings.current.format == "json":
         forms.array(_json(event, fields) for event in counted)
     elif settings.current.format == "tsv":
@@ -85,10 +85,10 @@ def show_unstored(writes: Iterable[PreparedWrite]) -> None:
 
         table(["stream", "type", "data"], [(w.stream_id, e.type, e.data_json) for w in writes for e in w.events])
         return
-    show((_unstored(write.stream_id, event) for write in writes for event in write.events), _UNSTORED)
+    show((_as_stored(write.stream_id, event) for write in writes for event in write.events), _UNSTORED)
 
 
-def _unstored(stream_id: str, event: PreparedEvent) -> StoredEvent:
+def _as_stored(stream_id: str, event: PreparedEvent) -> StoredEvent:
     from evstore.model.events import StoredEvent
 
     return StoredEvent(event.id, stream_id, event.type, event.data_json, event.metadata_json, 0, 0, 0)

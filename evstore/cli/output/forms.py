@@ -45,7 +45,7 @@ def many(
     """A list of objects in the form asked for, or `fields` of them; a terminal's table shows `columns`.
 
     There, `bar` is the number that is drawn, too, `spare` are the columns that a narrow window does without, the
-    first of them first, and `none` is said where a table would be empty.
+    first of them first, and `none` is noted where a table would be empty.
     """
     if settings.as_table():
         from evstore.cli.output.lists import listing
@@ -81,7 +81,7 @@ def first_of(found: Iterable[T], most: int, which: str) -> list[T]:
     return some
 
 
-class Counted(Generic[T]):
+class Counter(Generic[T]):
     """Values on their way out, and how many there were by now."""
 
     def __init__(self, values: Iterable[T]) -> None:

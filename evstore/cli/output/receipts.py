@@ -74,7 +74,7 @@ class Receipts:
         self._silent = settings.current.quiet and not echo
         self._array = forms.Array() if several and settings.current.format == "json" else None
 
-    def flushed(self, groups: Iterable[T]) -> Iterator[T]:
+    def flush_after_each(self, groups: Iterable[T]) -> Iterator[T]:
         """The groups; the receipts of each leave before the next group is waited for."""
         for group in groups:
             yield group

@@ -82,11 +82,11 @@ def line(text: str) -> None:
 def lines(texts: Iterable[str]) -> None:
     """Many lines of data, several at a time."""
     watched = settings.on_terminal()
-    for some in grouped(texts):
+    for some in in_groups(texts):
         write("\n".join(map(terminal, some) if watched else some) + "\n")
 
 
-def grouped(texts: Iterable[str]) -> Iterator[list[str]]:
+def in_groups(texts: Iterable[str]) -> Iterator[list[str]]:
     """As many as are worth being written together; of long ones that is one."""
     some: list[str] = []
     characters = 0
