@@ -22,7 +22,7 @@ again is worth it without anybody mending anything. Errors can be pickled.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +33,13 @@ class EvstoreError(Exception):
 
     code: ClassVar[str] = "internal"
     retryable: ClassVar[bool] = False
+    _facts: ClassVar[tuple[str, ...]] = ()
+    """The attributes that `facts` reports, in this order."""
+
+    def facts(self) -> dict[str, Any]:
+        """The facts that the sentence is built from, by attribute; an empty one is left out."""
+        found = {name: getattr(self, name) for name in self._facts}
+        return {name: value for name, value in found.items() if value not in (None, "")}
 
 
 class NotFoundError(EvstoreError):
@@ -43,6 +50,8 @@ class NotFoundError(EvstoreError):
 
 class StreamNotFoundError(NotFoundError):
     """The stream has no events; asking again will not help."""
+
+    _facts = ("stream_id",)
 
     def __init__(self, stream_id: str) -> None:
         super().__init__(stream_id)
@@ -55,6 +64,8 @@ class StreamNotFoundError(NotFoundError):
 class EventNotFoundError(NotFoundError):
     """No event has this id."""
 
+    _facts = ("event_id",)
+
     def __init__(self, event_id: str) -> None:
         super().__init__(event_id)
         self.event_id = event_id
@@ -66,6 +77,8 @@ class EventNotFoundError(NotFoundError):
 class ConsumerNotFoundError(NotFoundError):
     """No consumer has this name."""
 
+    _facts = ("name",)
+
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.name = name
@@ -74,23 +87,24 @@ class ConsumerNotFoundError(NotFoundError):
         return f'no consumer "{self.name}"'
 
 
-class _Placed:
+class _Sourced:
     """An error of something that may come from an input."""
 
-    place: str | None = None
-    """Where in the input it lies, as `events.ndjson:3`, when it came from one."""
+    source: str | None = None
+    """The part of the input that is at fault, as `events.ndjson:3`; None if there was no input."""
 
     def __str__(self) -> str:
-        return f"{self.place}: {self._sentence()}" if self.place else self._sentence()
+        return f"{self.source}: {self._sentence()}" if self.source else self._sentence()
 
     def _sentence(self) -> str:
         return super().__str__()
 
 
-class ConflictError(_Placed, EvstoreError):
+class ConflictError(_Sourced, EvstoreError):
     """The store holds something else than the caller expected; nothing was written."""
 
     code = "conflict"
+    _facts: ClassVar[tuple[str, ...]] = ("source",)
 
 
 class ConcurrencyError(ConflictError):
@@ -100,6 +114,7 @@ class ConcurrencyError(ConflictError):
     """
 
     retryable = True
+    _facts = ("stream_id", "expected", "actual", "source")
 
     def __init__(self, stream_id: str, expected: int, actual: int) -> None:
         super().__init__(stream_id, expected, actual)
@@ -116,6 +131,8 @@ class ConcurrencyError(ConflictError):
 class PositionConflictError(ConflictError):
     """The next global position, or that of the event with this id, is `actual` and not `expected`."""
 
+    _facts = ("expected", "actual", "event_id", "source")
+
     def __init__(self, expected: int, actual: int, event_id: str | None = None) -> None:
         super().__init__(expected, actual, event_id)
         self.expected = expected
@@ -130,6 +147,8 @@ class PositionConflictError(ConflictError):
 class EventIdConflictError(ConflictError):
     """The id already belongs to another event, or only part of an append is stored already."""
 
+    _facts = ("event_id", "reason", "source")
+
     def __init__(self, event_id: str, reason: str) -> None:
         super().__init__(event_id, reason)
         self.event_id = event_id
@@ -139,10 +158,11 @@ class EventIdConflictError(ConflictError):
         return f"event id {self.event_id} {self.reason}"
 
 
-class InvalidInputError(_Placed, EvstoreError, ValueError):
+class InvalidInputError(_Sourced, EvstoreError, ValueError):
     """The call's own data is at fault; nothing was sent to the store."""
 
     code = "bad_input"
+    _facts: ClassVar[tuple[str, ...]] = ("source",)
 
 
 class InvalidStreamIdError(InvalidInputError):
@@ -151,6 +171,8 @@ class InvalidStreamIdError(InvalidInputError):
 
 class InvalidVersionError(InvalidInputError):
     """An expected version that is neither a version nor one of the three constants."""
+
+    _facts = ("expected", "source")
 
     def __init__(self, expected: object) -> None:
         super().__init__(expected)
@@ -178,6 +200,7 @@ class SchemaError(EvstoreError):
     """The place does not hold a store that this evstore may use; it was left as it was."""
 
     code = "schema"
+    _facts = ("place", "detail")
 
     def __init__(self, place: str, detail: str = "") -> None:
         super().__init__(place, detail)
@@ -223,6 +246,8 @@ class UnavailableError(EvstoreError):
 class StoreBusyError(UnavailableError):
     """Another writer held the store for longer than the timeout, in seconds."""
 
+    _facts = ("place", "timeout")
+
     def __init__(self, place: str, timeout: float) -> None:
         super().__init__(place, timeout)
         self.place = place
@@ -234,6 +259,8 @@ class StoreBusyError(UnavailableError):
 
 class AppendOutcomeUnknownError(UnavailableError):
     """The append may or may not be stored; appending again with the same ids tells, and is safe."""
+
+    _facts = ("ids",)
 
     def __init__(self, ids: Sequence[str]) -> None:
         super().__init__(tuple(ids))
@@ -280,6 +307,7 @@ class ConsumerHeldError(EvstoreError):
     """Another process works for this consumer."""
 
     code = "held"
+    _facts = ("name",)
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -333,6 +361,7 @@ class UnknownAdapterError(AdapterError):
     """No adapter serves this URL scheme."""
 
     code = "usage"
+    _facts = ("scheme", "known")
 
     def __init__(self, scheme: str, known: Sequence[str]) -> None:
         super().__init__(scheme, tuple(known))
@@ -357,6 +386,8 @@ class UnsupportedError(AdapterError):
 
 class StoreClosedError(AdapterError):
     """The store was closed, or was opened by the process that this one was forked from (`forked`)."""
+
+    _facts = ("forked",)
 
     def __init__(self, reason: str = "", *, forked: bool = False) -> None:
         super().__init__(reason)

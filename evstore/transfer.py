@@ -38,7 +38,7 @@ BATCH_CHARACTERS: Final = 4 * 1024 * 1024
 class Arrival(NamedTuple):
     """An event stored elsewhere, checked, with its source, such as `events.ndjson:3`."""
 
-    place: str
+    source: str
     stored: StoredEvent
     event: PreparedEvent
 
@@ -50,16 +50,16 @@ class Imported(NamedTuple):
     skipped: int
 
 
-def arrival(preparing: Preparing, place: str, stored: StoredEvent) -> Arrival:
+def arrival(preparing: Preparing, source: str, stored: StoredEvent) -> Arrival:
     """The event after every check of an append. Raises InvalidInputError."""
     try:
         check_stream_id(stored.stream_id)
         if not (0 < stored.version <= MAX_VERSION and 0 < stored.global_position <= MAX_VERSION):
             raise InvalidInputError(f"a version and a global position are numbers from 1 to {MAX_VERSION}")
         event = EventData.from_json(stored.type, stored.data_json, stored.metadata, stored.id)
-        return Arrival(place, stored, preparing.event(event))
+        return Arrival(source, stored, preparing.event(event))
     except InvalidInputError as error:
-        error.place = place
+        error.source = source
         raise
 
 
@@ -103,7 +103,7 @@ def _stored(store: EventStore, batch: Sequence[Arrival], renumber: bool) -> Impo
         if isinstance(outcome, Receipt):
             return Imported(len(new), len(batch) - len(new))
         if isinstance(outcome, EvstoreError) and not isinstance(outcome, EventIdConflictError):
-            raise _placed(outcome, _refused(new, outcome)) if isinstance(outcome, ConflictError) else outcome
+            raise _sourced(outcome, _refused(new, outcome)) if isinstance(outcome, ConflictError) else outcome
         # Another process imports the same events; the next round finds them.
 
 
@@ -115,12 +115,12 @@ def _is_stored(found: Arrival, known: Mapping[str, StoredEvent], renumber: bool)
     try:
         check_same(found.stored.stream_id, found.event, there)
     except EventIdConflictError as error:
-        raise _placed(error, found) from None
+        raise _sourced(error, found) from None
     if not renumber and there.global_position != found.stored.global_position:
         elsewhere = PositionConflictError(found.stored.global_position, there.global_position, there.id)
-        raise _placed(elsewhere, found)
+        raise _sourced(elsewhere, found)
     if not renumber and there.version != found.stored.version:
-        raise _placed(ConcurrencyError(there.stream_id, found.stored.version, there.version), found)
+        raise _sourced(ConcurrencyError(there.stream_id, found.stored.version, there.version), found)
     return True
 
 
@@ -130,9 +130,9 @@ def _check_positions(store: EventStore, new: Sequence[Arrival]) -> None:
         if other.stored.global_position != one.stored.global_position + 1:
             following = store.head() + 1
             if new[0].stored.global_position != following:
-                raise _placed(PositionConflictError(new[0].stored.global_position, following), new[0])
+                raise _sourced(PositionConflictError(new[0].stored.global_position, following), new[0])
             following = one.stored.global_position + 1
-            raise _placed(PositionConflictError(other.stored.global_position, following), other)
+            raise _sourced(PositionConflictError(other.stored.global_position, following), other)
 
 
 def _refused(new: Sequence[Arrival], refused: ConflictError) -> Arrival:
@@ -144,8 +144,8 @@ def _refused(new: Sequence[Arrival], refused: ConflictError) -> Arrival:
     return new[0]
 
 
-def _placed(error: ConflictError, found: Arrival) -> ConflictError:
-    error.place = found.place
+def _sourced(error: ConflictError, found: Arrival) -> ConflictError:
+    error.source = found.source
     return error
 
 
@@ -156,7 +156,7 @@ def _unit(new: Sequence[Arrival], renumber: bool) -> Append:
         first = part[0].stored.version
         for version, each in enumerate(part, first):
             if each.stored.version != version and not renumber:
-                raise _placed(ConcurrencyError(stream_id, each.stored.version - 1, version - 1), each)
+                raise _sourced(ConcurrencyError(stream_id, each.stored.version - 1, version - 1), each)
         writes.append(Write(stream_id, [each.event for each in part], ANY_VERSION if renumber else first - 1))
     times_us = [each.stored.timestamp_us for each in new]
     return Append(writes, times_us, None if renumber else new[0].stored.global_position)

@@ -12,6 +12,7 @@ from evstore.model.events import Write
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from evstore.model.events import Many
     from evstore.port import PreparedEvent, PreparedWrite
 
 IN_MEMORY: Final = 8 * 1024 * 1024
@@ -87,20 +88,16 @@ class Spool:
             with suppress(OSError):  # a file that refused bytes may refuse the rest at closing
                 self._file.close()
 
-    def events(self) -> Events:
-        """The events of a spool whose writes all go to one stream."""
-        return Events(self)
-
 
 class Events:
-    """The events of a spool, as a view."""
+    """The events of writes that all go to one stream, as a view."""
 
-    def __init__(self, spool: Spool) -> None:
-        self._spool = spool
+    def __init__(self, writes: Many[PreparedWrite]) -> None:
+        self._writes = writes
 
     def __len__(self) -> int:
-        return len(self._spool)
+        return len(self._writes)
 
     def __iter__(self) -> Iterator[PreparedEvent]:
-        for write in self._spool:
+        for write in self._writes:
             yield from write.events

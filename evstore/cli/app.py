@@ -9,7 +9,7 @@ from evstore.cli import settings
 from evstore.cli.commands import append, completion, init, inspect, keep, move, read
 from evstore.cli.errors import UsageError
 from evstore.cli.exits import HELP
-from evstore.cli.options import ON_TOP, add, with_globals
+from evstore.cli.options import ON_TOP, add, exit_with_help, with_globals
 from evstore.cli.output import writer
 
 # As the help shows them; a command that is not here comes under "Other".
@@ -41,7 +41,7 @@ class Commands(typer.core.TyperGroup):
         super().format_options(context, formatter)
 
     def format_commands(self, context: Any, formatter: Any) -> None:
-        """They are told already."""
+        """They are shown already."""
 
 
 app = typer.Typer(
@@ -79,27 +79,23 @@ def evstore(
     elif context.invoked_subcommand is None and settings.current.errors == "json":
         raise UsageError("say a command", "evstore --help")
     elif context.invoked_subcommand is None:
-        writer.told(f"{context.get_help()}\n")
-        raise typer.Exit(2)
+        exit_with_help(context)
 
 
 app.callback(invoke_without_command=True, epilog=HELP)(with_globals(evstore, ON_TOP))
 
-for function in (
-    init.init,
-    append.append,
-    read.read,
-    read.replay,
-    inspect.categories,
-    inspect.types,
-    inspect.streams,
-    inspect.get,
-    inspect.info,
-    inspect.trace,
-    move.export,
-    move.import_,
-    keep.backup,
-    keep.verify,
-    completion.completion,
-):
-    add(app, function)
+add(app, init.init)
+add(app, append.append)
+add(app, read.read, utc=True)
+add(app, read.replay, utc=True)
+add(app, inspect.categories, utc=True)
+add(app, inspect.types)
+add(app, inspect.streams, utc=True)
+add(app, inspect.get, utc=True)
+add(app, inspect.info, utc=True)
+add(app, inspect.trace, utc=True)
+add(app, move.export)
+add(app, move.import_)
+add(app, keep.backup)
+add(app, keep.verify)
+add(app, completion.completion)

@@ -43,7 +43,7 @@ def _word(text: str) -> str:
 def hint_for(error: EvstoreError) -> str | None:
     """What to do next, where there is something to do."""
     notes: list[str] = getattr(error, "__notes__", [])
-    if notes:  # said where more was known
+    if notes:  # added where more was known
         return notes[0]
     hint = _HINTS.get(type(error).__name__)
     return hint(error) if callable(hint) else hint
@@ -61,7 +61,7 @@ def _conflict(error: Any) -> str:
 
 
 def _quotes(error: Any) -> str | None:
-    inline = error.place == "--data" and "not valid JSON" in str(error)
+    inline = error.source == "--data" and "not valid JSON" in str(error)
     return """the shell eats quotes; put JSON in single ones: -d '{"total": 99.9}'""" if inline else None
 
 

@@ -7,8 +7,9 @@ annotation anew whenever the command starts.
 import inspect
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple, NoReturn
 
 import typer
 
@@ -16,15 +17,16 @@ from evstore.cli import settings
 from evstore.cli.errors import UsageError
 from evstore.cli.exits import HELP
 from evstore.cli.input import times
+from evstore.cli.output import writer
 
 
-def _option(*names: str, metavar: str | None = None, help: str, hidden: bool = False) -> Any:
+def option(*names: str, metavar: str | None = None, help: str, hidden: bool = False) -> Any:
     return typer.Option(*names, metavar=metavar, help=help, hidden=hidden, show_default=False)
 
 
 Db = Annotated[
     str | None,
-    _option(
+    option(
         "--db",
         metavar="URL",
         help="The store: sqlite:///rel.db, sqlite:////abs.db, a path, postgresql://user@host/db, memory:, "
@@ -40,7 +42,7 @@ def _globals(hidden: bool) -> dict[str, Any]:
         "db": Db,
         "format": Annotated[
             str | None,
-            _option(
+            option(
                 "-F",
                 "--format",
                 metavar="FORM",
@@ -51,20 +53,20 @@ def _globals(hidden: bool) -> dict[str, Any]:
         ],
         "errors": Annotated[
             str | None,
-            _option(
+            option(
                 "--errors", metavar="FORM", help="text or json, on stderr.  [env: EVSTORE_ERRORS]", hidden=hidden
             ),
         ],
         "color": Annotated[
-            str | None, _option("--color", metavar="WHEN", help="auto, always or never.", hidden=hidden)
+            str | None, option("--color", metavar="WHEN", help="auto, always or never.", hidden=hidden)
         ],
-        "quiet": Annotated[bool | None, _option("-q", "--quiet", help="No notes.", hidden=hidden)],
+        "quiet": Annotated[bool | None, option("-q", "--quiet", help="No notes.", hidden=hidden)],
         "verbose": Annotated[
-            bool | None, _option("-v", "--verbose", help="Say which store, and how long it took.", hidden=hidden)
+            bool | None, option("-v", "--verbose", help="Say which store, and how long it took.", hidden=hidden)
         ],
         "timeout": Annotated[
             str | None,
-            _option(
+            option(
                 "--timeout",
                 metavar="DURATION",
                 help="Wait so long for a lock (30s) or a connection (5s).",
@@ -81,75 +83,110 @@ ON_COMMANDS: Final = _globals(hidden=True)
 
 
 def with_globals(function: Callable[..., None], declared: dict[str, Any]) -> Callable[..., None]:
-    """The command with the global options behind its own; what they say is in `settings.current` when it runs."""
+    """The command as Typer sees it: its own options, and the declared ones after them.
+
+    The values of the declared options are in `settings.current` when the command runs. A parameter `flags` is a
+    NamedTuple whose fields are options.
+    """
+    own = {**inspect.signature(function).parameters}
+    flags: Any = own.pop("flags").annotation if "flags" in own else None
+    fields = {} if flags is None else inspect.get_annotations(flags)
+    defaults = {} if flags is None else flags._field_defaults
 
     @wraps(function)
     def command(*args: Any, **given: Any) -> None:
-        said = {name: given.pop(name) for name in declared}
-        if said["timeout"] is not None:
-            said["timeout"] = times.duration("--timeout", said["timeout"])
-        settings.current.take({name: None if value is False else value for name, value in said.items()})
+        values = {name: given.pop(name) for name in declared}
+        if values["timeout"] is not None:
+            values["timeout"] = times.duration("--timeout", values["timeout"])
+        settings.current.take({name: None if value is False else value for name, value in values.items()})
+        if flags is not None:
+            given["flags"] = flags(**{name: given.pop(name) for name in fields})
         function(*args, **given)
 
-    more = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-        for name, annotation in declared.items()
+    added = {**fields, **declared}
+    parameters = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(name), annotation=annotation)
+        for name, annotation in added.items()
     ]
-    signature = inspect.signature(function)
-    command.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *more])  # type: ignore[attr-defined]
-    command.__annotations__ = {**function.__annotations__, **declared}
+    command.__signature__ = inspect.Signature([*own.values(), *parameters])  # type: ignore[attr-defined]
+    command.__annotations__ = {**{name: each.annotation for name, each in own.items()}, **added}
     return command
 
 
-def add(app: typer.Typer, function: Callable[..., None]) -> None:
-    """Add a command under the name of its function."""
+def add(app: typer.Typer, function: Callable[..., None], *, utc: bool = False) -> None:
+    """Add a command under the name of its function; `utc` is for those that show times on a terminal."""
     help_below = f"{HELP}\n\nOptions of every command: evstore --help"
     name = function.__name__.removesuffix("_")  # `import` is a word of Python's own
-    app.command(name, epilog=help_below)(with_globals(function, ON_COMMANDS))
+    declared = {"utc": Utc, **ON_COMMANDS} if utc else ON_COMMANDS
+    app.command(name, epilog=help_below)(with_globals(function, declared))
 
 
-From = Annotated[int | None, _option("--from", metavar="N", help="Begin with this one.")]
-After = Annotated[int | None, _option("--after", metavar="N", help="Begin behind this one.")]
-To = Annotated[int | None, _option("--to", metavar="N", help="End with this one.")]
+def exit_with_help(context: typer.Context) -> NoReturn:
+    """End a command that has nothing to do: its help on stderr, as after wrong flags."""
+    writer.err_text(f"{context.get_help()}\n")
+    raise typer.Exit(2)
+
+
+From = Annotated[int | None, option("--from", metavar="N", help="Begin with this one.")]
+After = Annotated[int | None, option("--after", metavar="N", help="Begin behind this one.")]
+To = Annotated[int | None, option("--to", metavar="N", help="End with this one.")]
 Limit = Annotated[
     str | None,
-    _option(
+    option(
         "-n",
         "--limit",
         metavar="N|all",
         help="Print at most N events.  [default: all; on a terminal the last 100, with -f the last 10]",
     ),
 ]
-Last = Annotated[int | None, _option("--last", metavar="N", help="The newest N, oldest first.")]
+Last = Annotated[int | None, option("--last", metavar="N", help="The newest N, oldest first.")]
 Reverse = Annotated[bool, typer.Option("-r", "--reverse", help="Newest first.")]
-Types = Annotated[list[str] | None, _option("-t", "--type", metavar="TYPE", help="Only this type; repeatable.")]
+Types = Annotated[list[str] | None, option("-t", "--type", metavar="TYPE", help="Only this type; repeatable.")]
 Since = Annotated[
     str | None,
-    _option("--since", metavar="TIME", help="Stored then or later: 2026-11-23T14:30:00Z, 2026-11-23, 2h, 7d."),
+    option("--since", metavar="TIME", help="Stored then or later: 2026-11-23T14:30:00Z, 2026-11-23, 2h, 7d."),
 ]
-Until = Annotated[str | None, _option("--until", metavar="TIME", help="Stored before.")]
+Until = Annotated[str | None, option("--until", metavar="TIME", help="Stored before.")]
 Follow = Annotated[bool, typer.Option("-f", "--follow", help="Go on with new events as they come.")]
 Within = Annotated[
     str | None,
-    _option("--within", metavar="DURATION", help="With -f -n N: exit 124 if N have not come by then."),
+    option("--within", metavar="DURATION", help="With -f -n N: exit 124 if N have not come by then."),
 ]
 Fields = Annotated[
     str | None,
-    _option("--fields", metavar="LIST", help="Only these: id,type,data.orderId,metadata.custom.k,category …"),
+    option("--fields", metavar="LIST", help="Only these: id,type,data.orderId,metadata.custom.k,category …"),
 ]
 MissingOk = Annotated[bool, typer.Option("--missing-ok", help="What is missing is no failure.")]
-Utc = Annotated[bool, typer.Option("--utc", help="Times on a terminal in UTC.")]
+Utc = Annotated[bool | None, option("--utc", help="Times on a terminal in UTC.")]
+CorrelationId = Annotated[
+    str | None, option("--correlation-id", metavar="TEXT", help="Only what belongs together.")
+]
 Names = Annotated[bool, typer.Option("--names", help="Names alone, one a line.")]
-Prefix = Annotated[str | None, _option("--prefix", metavar="P", help="Only names that begin with P.")]
+Prefix = Annotated[str | None, option("--prefix", metavar="P", help="Only names that begin with P.")]
 
 
-def limit_of(said: str | None) -> int | None:
-    """What `--limit` says; None is no limit."""
-    if said is None or said == "all":
+def limit_of(flag: str | None) -> int | None:
+    """The number of `--limit`; None is no limit."""
+    if flag is None or flag == "all":
         return None
-    if not (said.isascii() and said.isdigit()):
-        raise UsageError(f'--limit takes a number or "all", not "{said}"')
-    return int(said) if len(said) <= _DIGITS else sys.maxsize
+    if not (flag.isascii() and flag.isdigit()):
+        raise UsageError(f'--limit takes a number or "all", not "{flag}"')
+    return int(flag) if len(flag) <= _DIGITS else sys.maxsize
+
+
+class Period(NamedTuple):
+    """From `since` on and before `until`; None is no bound."""
+
+    since: datetime | None
+    until: datetime | None
+
+
+def period_of(since: str | None, until: str | None) -> Period:
+    """The time that `--since` and `--until` bound."""
+    return Period(
+        None if since is None else times.moment("--since", since),
+        None if until is None else times.moment("--until", until),
+    )
 
 
 def after_of(from_: int | None, after: int | None) -> int:

@@ -15,7 +15,7 @@ from evstore.cli import settings
 from evstore.cli.errors import InputOutputError, TimedOut, UsageError
 from evstore.cli.exits import CODES, hint_for
 from evstore.cli.output import writer
-from evstore.cli.output.writer import flush, note, said, to_json
+from evstore.cli.output.writer import err_line, flush, note, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ def run(argv: Sequence[str]) -> int:
         code = typer.main.get_command(app).main(list(argv), prog_name="evstore", standalone_mode=False)
         flush()
     except Exception as error:  # noqa: BLE001 - the last line of defence
-        code = _failed(error)
+        code = _report(error)
         with suppress(InputOutputError):
             flush()
     if settings.current.verbose:
@@ -41,7 +41,7 @@ def run(argv: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _failed(error: Exception) -> int:
+def _report(error: Exception) -> int:
     from evstore.errors import EvstoreError
 
     if isinstance(error, typer.TyperException):
@@ -52,14 +52,14 @@ def _failed(error: Exception) -> int:
         return _fail("timed_out", error, str(error))
     if isinstance(error, InputOutputError):
         return _fail("io", error, str(error))
-    if isinstance(error, OSError):  # whose file it is was told where it is known
+    if isinstance(error, OSError):  # whose file it is was reported where it is known
         return _fail("io", error, f"input or output failed: {error}")
     if isinstance(error, EvstoreError):
         if os.environ.get("EVSTORE_DEBUG") == "1":
             import traceback
 
             traceback.print_exc()
-        return _fail(error.code, error, str(error), hint_for(error), vars(error))
+        return _fail(error.code, error, str(error), hint_for(error), error.facts())
     return _internal(error)
 
 
@@ -68,26 +68,26 @@ def _fail(
 ) -> int:
     one_line = " ".join(message.split("\n"))
     if settings.current.errors != "json":
-        said(f"evstore: {one_line}")
+        err_line(f"evstore: {one_line}")
         if hint:
             note(hint, "hint")
         return CODES[code]
-    told = {
+    members = {
         "code": code,
         "class": type(error).__name__,
         "exitCode": CODES[code],
         "message": one_line,
         **({"hint": hint} if hint else {}),
         "retryable": getattr(error, "retryable", False),
+        **{_key(name): value for name, value in (facts or {}).items()},
     }
-    known = {name: value for name, value in (facts or {}).items() if value not in (None, "") and name[0] != "_"}
-    more = {_camel(name): value for name, value in known.items()}
-    said(to_json({"error": {**more, **told}} if more.keys() & told.keys() else {"error": {**told, **more}}))
+    err_line(to_json({"error": members}))
     return CODES[code]
 
 
-def _camel(name: str) -> str:
-    return re.sub("_([a-z])", lambda found: found[1].upper(), name)
+def _key(fact: str) -> str:
+    """The key of a fact on the wire, where the source of a fault has always been its place."""
+    return "place" if fact == "source" else re.sub("_([a-z])", lambda found: found[1].upper(), fact)
 
 
 def _usage(error: Any) -> int:

@@ -21,7 +21,7 @@ COLOURS: Final = ("auto", "always", "never")
 @dataclass
 class Settings:
     db: str = DEFAULT_DB
-    db_said: str | None = None
+    given_db: str | None = None
     """The `--db` of the command line, for hints; what the environment says needs no repeating."""
     format: str = "auto"
     errors: str = "text"
@@ -31,25 +31,25 @@ class Settings:
     timeout: float | None = None
     utc: bool = False
 
-    def take(self, said: Mapping[str, object]) -> None:
-        """What an option says wins over what was said before the command, and that over the environment."""
-        for name, value in said.items():
+    def take(self, given: Mapping[str, object]) -> None:
+        """Take options in: they win over those before the command, and these over the environment."""
+        for name, value in given.items():
             if value is not None:
                 setattr(self, name, value)
         for name, allowed in (("format", FORMATS), ("errors", ERRORS), ("color", COLOURS)):
-            if getattr(self, name) not in allowed:
-                wrong, setattr_to = getattr(self, name), allowed[0]
-                setattr(self, name, setattr_to)
-                raise UsageError(f'--{name} takes {", ".join(allowed)}, not "{wrong}"')
-        if said.get("db") is not None:
-            self.db_said = str(said["db"])
+            value = getattr(self, name)
+            if value not in allowed:
+                setattr(self, name, allowed[0])  # the error that follows is printed by these settings, too
+                raise UsageError(f'--{name} takes {", ".join(allowed)}, not "{value}"')
+        if given.get("db") is not None:
+            self.given_db = str(given["db"])
 
 
 current = Settings()
 
 
 def begin(argv: Sequence[str]) -> None:
-    """Start from the environment. How errors are to be told must be known before the flags are understood."""
+    """Start from the environment. How errors are to be printed must be known before the flags are understood."""
     global current  # noqa: PLW0603 - one process runs one command
     current = Settings()
     env = os.environ
@@ -58,10 +58,10 @@ def begin(argv: Sequence[str]) -> None:
     current.errors = env.get("EVSTORE_ERRORS") or "text"
     words = argv[: argv.index("--")] if "--" in argv else argv
     for word, following in zip(words, [*words[1:], ""], strict=False):
-        flag, _, said = word.partition("=")
-        said = following if word == "--errors" else said
-        if flag == "--errors" and said in ERRORS:  # whether it is one is said when the flags are understood
-            current.errors = said
+        flag, _, value = word.partition("=")
+        value = following if word == "--errors" else value
+        if flag == "--errors" and value in ERRORS:  # any other is refused when the flags are understood
+            current.errors = value
 
 
 def again(words: str) -> str:
@@ -71,8 +71,8 @@ def again(words: str) -> str:
 
     from evstore.urls import redacted
 
-    said = current.db_said
-    return f"evstore {words}" if said is None else f"evstore {words} --db {quote(redacted(said))}"
+    url = current.given_db
+    return f"evstore {words}" if url is None else f"evstore {words} --db {quote(redacted(url))}"
 
 
 def on_terminal(stream: TextIO | None = None) -> bool:

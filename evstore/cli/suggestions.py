@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from evstore.store import EventStore
 
 LOOKED_AT: Final = 1000
-"""Names compared at the most, so that a typo in a large store is told as fast as in a small one."""
+"""Names compared at the most, so that a typo in a large store is reported as fast as in a small one."""
 
 
-def stream_like(store: EventStore, stream_id: str) -> str | None:
+def nearest_stream(store: EventStore, stream_id: str) -> str | None:
     """A stream that is there and is named almost so."""
     from evstore.did_you_mean import nearest
 
@@ -35,14 +35,14 @@ def stream_like(store: EventStore, stream_id: str) -> str | None:
     return None
 
 
-def known(store: EventStore, stream_id: str, *, missing_ok: bool = False) -> StreamInfo | None:
+def find_stream(store: EventStore, stream_id: str, *, missing_ok: bool = False) -> StreamInfo | None:
     """What is known of the stream, else StreamNotFoundError with the name that was probably meant."""
     try:
         return store.stream_info(stream_id)
     except StreamNotFoundError as error:
         if missing_ok:
             return None
-        meant = stream_like(store, stream_id)
+        meant = nearest_stream(store, stream_id)
         if meant is not None:
             from evstore.cli.output.writer import to_json
 

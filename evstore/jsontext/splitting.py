@@ -93,7 +93,7 @@ class Values(Generic[T]):
                 # An odd layout can look whole. The fault is real if the scanner finds the same single value.
                 scanner.feed(text, self._number)
                 if scanner.found == [(self._number, stripped)]:
-                    error.place = f"{self._name}:{self._number}"
+                    error.source = f"{self._name}:{self._number}"
                     raise
             else:
                 scanner.begun = True
@@ -121,7 +121,7 @@ class Values(Generic[T]):
                     raise InvalidInputError(text)
                 value = self._read(text)
             except InvalidInputError as error:
-                error.place = f"{self._name}:{number}"
+                error.source = f"{self._name}:{number}"
                 raise
             yield number, value
 

@@ -215,8 +215,8 @@ def test_a_bad_value_is_told_with_its_line_and_all_before_it_was_given(before, b
     found, error = found_in(f"{text}\n{bad}\n{behind[0]}")
     assert found == values
     assert isinstance(error, InvalidPayloadError)
-    assert error.place == f"events:{text.count(chr(10)) + 2}"
-    assert str(error).startswith(f"{error.place}: data is not valid JSON: ")
+    assert error.source == f"events:{text.count(chr(10)) + 2}"
+    assert str(error).startswith(f"{error.source}: data is not valid JSON: ")
 
 
 @given(st.lists(OBJECTS.flatmap(layouts), max_size=3), st.sampled_from(BAD[:-3]), BREAKS)
@@ -225,7 +225,7 @@ def test_a_bad_value_in_an_array_is_told_with_its_line(before, bad, gap):
     text = "[" + "".join(f"{gap}{layout.given}," for layout in before) + gap
     found, error = found_in(f"{text}{bad}{gap},{{}}]")
     assert [value for _, value in found] == [layout.given for layout in before]
-    assert error.place == f"events:{1 + text.count(chr(10))}"
+    assert error.source == f"events:{1 + text.count(chr(10))}"
 
 
 def test_what_ends_too_early_or_does_not_end_is_refused(subtests):
@@ -249,7 +249,7 @@ def test_what_ends_too_early_or_does_not_end_is_refused(subtests):
             found, error = found_in(text)
             assert len(found) == values
             assert isinstance(error, InvalidInputError)
-            assert error.place.startswith("events:") if line is None else error.place == f"events:{line}"
+            assert error.source.startswith("events:") if line is None else error.source == f"events:{line}"
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,22 @@ def test_an_error_is_the_same_after_pickling(cls):
         assert (str(found), found.args, vars(found)) == (str(error), error.args, vars(error))
 
 
-def test_the_place_of_a_fault_survives_pickling():
+@each_error
+def test_an_error_reports_all_its_facts_and_nothing_else(cls):
+    error = example(cls)
+    assert error.facts() == {name: value for name, value in vars(error).items() if value not in (None, "")}
+
+
+def test_the_source_of_a_fault_is_the_last_of_the_facts():
+    error = errors.ConcurrencyError("Order-1", 0, 5)
+    error.source = "events.ndjson:3"
+    assert [*error.facts().items()] == [
+        *(("stream_id", "Order-1"), ("expected", 0), ("actual", 5)),
+        ("source", "events.ndjson:3"),
+    ]
+
+
+def test_the_source_of_a_fault_survives_pickling():
     for cls in (
         errors.InvalidInputError,
         errors.InvalidPayloadError,
@@ -95,10 +110,10 @@ def test_the_place_of_a_fault_survives_pickling():
     ):
         error = example(cls)
         bare = str(error)
-        error.place = "events.ndjson:3"
+        error.source = "events.ndjson:3"
         found = pickle.loads(pickle.dumps(error))
         assert str(found) == f"events.ndjson:3: {bare}"
-        assert found.place == "events.ndjson:3"
+        assert found.source == "events.ndjson:3"
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,7 @@ from evstore.adapters import open_adapter
 from evstore.adapters.sqlite.location import APPLICATION_ID
 from evstore.cli import settings
 from evstore.cli.app import app
-from evstore.cli.completion import names
-from evstore.cli.completion.scripts import SHELLS, declared, script
+from evstore.cli.completion.scripts import SHELLS, declarations, names, script
 from evstore.errors import InvalidUrlError
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def test_the_shell_finds_no_fault_in_its_script(shell: str) -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_every_command_and_every_flag_stands_in_the_script(shell: str) -> None:
     text = script(shell, GROUP)
-    _, commands = declared(GROUP)
+    _, commands = declarations(GROUP)
     for command in commands:
         assert re.search(rf"\b{command.name}\b", text)
         for option in command.options:
@@ -196,7 +195,7 @@ def fill(
 
 
 def test_commands_and_flags_are_offered_without_a_store(shell: Shell) -> None:
-    _, commands = declared(GROUP)
+    _, commands = declarations(GROUP)
     assert sorted(shell.offers("evstore ")) == sorted(each.name for each in commands)
     assert sorted(shell.offers("evstore re")) == ["read", "replay"]
     assert sorted(shell.offers("evstore --ver")) == ["--verbose", "--version"]
@@ -481,7 +480,7 @@ def test_names_that_need_quotes_are_passed_over_but_not_for_ever(
             looked_at.append(1)
             yield "a b"
 
-    found = names.chosen((name for name, _ in zip(endless(), range(names.MOST_LOOKED_AT), strict=False)), [])
+    found = names.choose((name for name, _ in zip(endless(), range(names.MOST_LOOKED_AT), strict=False)), [])
     assert found == []
     assert len(looked_at) <= names.MOST_LOOKED_AT
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,7 @@ TYPER_LOADS = {"traceback", "difflib"}
 
 SCRIPT = """
 import sys
+from importlib.util import find_spec
 sys.argv[1:] = {words!r}
 from evstore.cli import main
 try:
@@ -70,7 +72,9 @@ def test_a_command_on_sqlite_loads_nothing_heavy(store: Command, words: tuple[st
 def test_reading_does_not_load_what_only_an_append_needs(store: Command) -> None:
     store.ok("append", "A-1", "-t", "T", "-d", "1")
     for words in (("read", "A-1"), ("info", "A-1"), ("trace", "c")):
-        assert not {"msgspec", "uuid_utils", "evstore.wire", "evstore.cli.input.intake"} & loaded(store, *words)
+        assert not {"msgspec", "uuid_utils", "evstore.appending.envelopes", "evstore.cli.input.intake"} & loaded(
+            store, *words
+        )
 
 
 @SQLITE
@@ -85,7 +89,9 @@ def test_an_append_does_not_load_what_only_reading_needs(store: Command) -> None
 @pytest.mark.parametrize("words", [("append", "A-1", "-t", "T", "-d", "1"), ("replay", "--all"), ("info",)])
 @SQLITE
 def test_a_pipe_does_not_load_what_only_a_window_needs(store: Command, words: tuple[str, ...]) -> None:
-    drawn = {f"evstore.cli.{name}" for name in ("look", "tables", "listing", "report", "history", "tree")}
+    names = ("screen", "tables", "lists", "info_report", "history", "tree")
+    drawn = {f"evstore.cli.output.{name}" for name in names}
+    assert all(find_spec(name) for name in drawn)
     assert not drawn & loaded(store, *words)
 
 

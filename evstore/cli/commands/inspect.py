@@ -1,22 +1,28 @@
 """Commands that look at what a store holds."""
 
 from itertools import islice
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from evstore.cli import settings
 from evstore.cli.errors import UsageError
 from evstore.cli.opening import opened
-from evstore.cli.options import Fields, MissingOk, Names, Prefix, Utc, limit_of
+from evstore.cli.options import Fields, MissingOk, Names, Prefix, limit_of
 from evstore.cli.output import events, forms, writer
+
+if TYPE_CHECKING:
+    from evstore.model.facts import StreamInfo
+    from evstore.store import EventStore
+
+FIRST_ON_TERMINAL = 100
 
 Category = Annotated[
     str | None, typer.Argument(metavar="[CATEGORY]", show_default=False, help="Only what is of this one.")
 ]
 
 
-def categories(names: Names = False, prefix: Prefix = None, utc: Utc = False) -> None:
+def categories(names: Names = False, prefix: Prefix = None) -> None:
     """List the categories with their counts, by name.
 
     \b
@@ -24,11 +30,10 @@ def categories(names: Names = False, prefix: Prefix = None, utc: Utc = False) ->
       evstore categories
       evstore categories --names | while read -r c; do evstore replay "$c"; done
     """
-    settings.current.utc = utc
     with opened() as store:
         found = store.categories(prefix=prefix or "")
         if names:
-            forms.names(info.category for info in found)
+            forms.print_names(info.category for info in found)
             return
         rows: Any = (
             {
@@ -62,7 +67,7 @@ def types(category: Category = None, names: Names = False, prefix: Prefix = None
     with opened() as store:
         found = store.types(category, prefix=prefix or "")
         if names:
-            forms.names(info.type for info in found)
+            forms.print_names(info.type for info in found)
             return
         rows: Any = (
             {
@@ -91,7 +96,6 @@ def streams(
             help="At most N streams.  [default: all; on a terminal the first 100]",
         ),
     ] = None,
-    utc: Utc = False,
 ) -> None:
     """List the streams, of a category or all, by id.
 
@@ -101,20 +105,16 @@ def streams(
       evstore streams --prefix Order-2026- --names
     """
     most = limit_of(limit)
-    settings.current.utc = utc
     with opened() as store:
         found = islice(store.streams(category, prefix=prefix or ""), most)
         if names:
-            forms.names(info.stream_id for info in found)
+            forms.print_names(info.stream_id for info in found)
             return
         from evstore.cli.output import objects
 
         rows: Any = map(objects.of_stream, found)
         if settings.as_table() and settings.on_terminal() and limit is None:
-            rows = list(islice(rows, 101))
-            if len(rows) > 100:  # noqa: PLR2004 - one more, to know whether there is more
-                rows.pop()
-                writer.note("these are the first 100; --limit all shows everything")
+            rows = forms.first_of(rows, FIRST_ON_TERMINAL, "first")
         columns = ("streamId", "version", "updatedAt", "lastType")
         forms.many(rows, columns, spare=("updatedAt", "lastType"), none="no streams")
 
@@ -123,7 +123,6 @@ def get(
     ids: Annotated[list[str], typer.Argument(metavar="ID...", show_default=False, help="Event ids.")],
     missing_ok: MissingOk = False,
     fields: Fields = None,
-    utc: Utc = False,
 ) -> None:
     """Print events by id, in the order asked.
 
@@ -136,7 +135,6 @@ def get(
 
     if not ids:
         raise UsageError("say an event's ID")
-    settings.current.utc = utc
     columns = events.fields_of(fields)
     wanted = [normalize_id(each) for each in ids]
     with opened() as store:
@@ -152,7 +150,6 @@ def info(
         str | None, typer.Argument(metavar="[STREAM]", show_default=False, help="Tell of this stream alone.")
     ] = None,
     missing_ok: MissingOk = False,
-    utc: Utc = False,
 ) -> None:
     """Tell what the store is and holds, or what is known of a stream.
 
@@ -164,29 +161,38 @@ def info(
     """
     if missing_ok and stream is None:
         raise UsageError("--missing-ok goes with a STREAM")
-    settings.current.utc = utc
-    from evstore.cli.output import objects
-    from evstore.cli.suggestions import known
+    from evstore.cli.suggestions import find_stream
 
     with opened() as store:
         if stream is None:
-            told = store.info()
-            if not settings.as_table():
-                forms.one(objects.of_store(told))
-                return
-            from evstore.cli.output import info_report
+            _print_store(store)
+        else:
+            found = find_stream(store, stream, missing_ok=missing_ok)
+            if found is not None:
+                _print_stream(store, found)
 
-            info_report.of_store(store, told)
-            return
-        of_stream = known(store, stream, missing_ok=missing_ok)
-        if of_stream is None:
-            return
-        if not settings.as_table():
-            forms.one(objects.of_stream(of_stream))
-            return
+
+def _print_store(store: "EventStore") -> None:
+    found = store.info()
+    if settings.as_table():
         from evstore.cli.output import info_report
 
-        info_report.of_stream(store, of_stream)
+        info_report.of_store(store, found)
+    else:
+        from evstore.cli.output import objects
+
+        forms.one(objects.of_store(found))
+
+
+def _print_stream(store: "EventStore", found: "StreamInfo") -> None:
+    if settings.as_table():
+        from evstore.cli.output import info_report
+
+        info_report.of_stream(store, found)
+    else:
+        from evstore.cli.output import objects
+
+        forms.one(objects.of_stream(found))
 
 
 def trace(
@@ -194,7 +200,6 @@ def trace(
         str, typer.Argument(metavar="CORRELATION_ID", show_default=False, help="What belongs together has it.")
     ],
     fields: Fields = None,
-    utc: Utc = False,
 ) -> None:
     """Print the events of a correlation, on a terminal as a tree.
 
@@ -207,7 +212,6 @@ def trace(
     In the tree an event stands below the one that caused it, whose id is its
     causation id. In a pipe events come by global position, as from replay.
     """
-    settings.current.utc = utc
     columns = events.fields_of(fields)
     with opened() as store:
         found = store.replay(correlation_id=correlation_id)

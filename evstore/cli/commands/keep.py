@@ -51,19 +51,11 @@ def verify(
     all lines before it. Keep it elsewhere, and --expect shows whether the log up to
     there is still the same. It needs the log from its start, so not with --from.
     """
-    from evstore.errors import InvalidInputError
-    from evstore.verifying.verification import parse_digest
-
     after = after_of(from_, None)
-    if expect is not None and from_ is not None:
-        raise UsageError("--expect needs the log from its start, so that --from cannot go with it")
-    try:
-        if expect is not None:
-            parse_digest(expect)
-    except InvalidInputError as error:
-        raise UsageError(f"--expect: {error}") from None
+    _check_expect(expect, from_)
     from evstore.cli.output.progress import progress
 
+    advice: dict[str, str] = {}
     with opened() as store, progress("verifying", None) as shown:
         verification = store.verify(
             after=after,
@@ -71,41 +63,47 @@ def verify(
             engine=engine,
             on_progress=lambda done, total: shown.at(done, done, total),
         )
-        counted = _Counted(verification, shown.end)
-        forms.many(map(_row, counted), ("finding", "globalPosition", "message"))
-    _tell(verification, counted.advice)
+        counted = forms.Counter(_visible(verification, shown.end))
+        forms.many((_row(found, advice) for found in counted), ("finding", "globalPosition", "message"))
+    _print_notes(verification, advice)
     if counted.count:
         raise typer.Exit(CODES["findings"])
 
 
-class _Counted:
-    """Findings on their way out. `make_room` is called before anything is written where a person looks on."""
+def _check_expect(expect: str | None, from_: int | None) -> None:
+    from evstore.errors import InvalidInputError
+    from evstore.verifying.verification import parse_digest
 
-    def __init__(self, findings: "Iterable[Finding]", make_room: "Callable[[], None]") -> None:
-        self._findings = findings
-        self._make_room = make_room
-        self.count = 0
-        self.advice: dict[str, str] = {}
-
-    def __iter__(self) -> "Iterator[Finding]":
-        written_at_once = settings.on_terminal() and not settings.as_table()
-        for found in self._findings:
-            self.count += 1
-            self.advice.setdefault(found.kind, found.advice)
-            if written_at_once:
-                self._make_room()
-            yield found
-        self._make_room()
+    if expect is None:
+        return
+    if from_ is not None:
+        raise UsageError("--expect needs the log from its start, so that --from cannot go with it")
+    try:
+        parse_digest(expect)
+    except InvalidInputError as error:
+        raise UsageError(f"--expect: {error}") from None
 
 
-def _row(found: "Finding") -> dict[str, Any]:
+def _visible(findings: "Iterable[Finding]", make_room: "Callable[[], None]") -> "Iterator[Finding]":
+    """The findings; `make_room` is called before any is written where a person looks on."""
+    written_at_once = settings.on_terminal() and not settings.as_table()
+    for found in findings:
+        if written_at_once:
+            make_room()
+        yield found
+    make_room()
+
+
+def _row(found: "Finding", advice: dict[str, str]) -> dict[str, Any]:
+    """The finding as it is printed; `advice` gets that of each kind."""
+    advice.setdefault(found.kind, found.advice)
     row = {"finding": found.kind, "globalPosition": found.position, "streamId": found.stream_id}
     if found.stream_id is None and settings.current.format != "tsv":  # there a column stays where it is
         del row["streamId"]
     return {**row, "message": found.message, "advice": found.advice}
 
 
-def _tell(verification: "Verification", advice: dict[str, str]) -> None:
+def _print_notes(verification: "Verification", advice: dict[str, str]) -> None:
     if settings.as_table():  # where a person has no room for it on every line
         for kind, what in advice.items():
             writer.note(f"{kind}: {what}", "advice")

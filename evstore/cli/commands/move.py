@@ -2,44 +2,56 @@
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from evstore.cli import settings
 from evstore.cli.errors import UsageError
-from evstore.cli.input import times
 from evstore.cli.opening import opened, stdin_is_terminal
-from evstore.cli.options import After, From, Since, To, Types, Until, after_of, not_negative
+from evstore.cli.options import (
+    After,
+    CorrelationId,
+    From,
+    Since,
+    To,
+    Types,
+    Until,
+    after_of,
+    exit_with_help,
+    not_negative,
+    period_of,
+)
 from evstore.cli.output import forms, writer
 
 if TYPE_CHECKING:
     from evstore import EventStore, StoredEvent
-    from evstore.transfer import Arrival
+    from evstore.transfer import Arrival, Imported
 
 
-def export(
-    category: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[CATEGORY...]", show_default=False, help="Only these categories."),
-    ] = None,
+class ExportFlags(NamedTuple):
     output: Annotated[
         str | None,
         typer.Option(
             "-O", "--output", metavar="FILE", show_default=False, help="Into a file; compressed if it ends in .gz."
         ),
+    ] = None
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False
+    from_: From = None
+    after: After = None
+    to: To = None
+    type: Types = None
+    correlation_id: CorrelationId = None
+    since: Since = None
+    until: Until = None
+
+
+def export(
+    flags: ExportFlags,
+    category: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CATEGORY...]", show_default=False, help="Only these categories."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
-    from_: From = None,
-    after: After = None,
-    to: To = None,
-    type: Types = None,
-    correlation_id: Annotated[
-        str | None,
-        typer.Option("--correlation-id", metavar="TEXT", show_default=False, help="Only what belongs together."),
-    ] = None,
-    since: Since = None,
-    until: Until = None,
 ) -> None:
     """Print the log as NDJSON, for `evstore import`.
 
@@ -52,33 +64,41 @@ def export(
     Everything comes out as it is stored. What is picked out of a log has gaps and
     needs `import --renumber`.
     """
-    filters: dict[str, Any] = {
-        "categories": category or None,
-        "types": type,
-        "correlation_id": correlation_id,
-        "since": None if since is None else times.moment("--since", since),
-        "until": None if until is None else times.moment("--until", until),
-    }
-    after = after_of(from_, after)
-    to = not_negative("--to", to)
-    if force and output is None:
+    period = period_of(flags.since, flags.until)
+    after = after_of(flags.from_, flags.after)
+    to = not_negative("--to", flags.to)
+    if flags.force and flags.output is None:
         raise UsageError("--force goes with --output")
-    if output == "":
+    if flags.output == "":
         raise UsageError("--output takes a FILE")
     with opened() as store:
-        if any(value is not None for value in filters.values()):
-            writer.note("this is a part of the log; `evstore import` takes it with --renumber")
-        elif after:
-            writer.note(
-                "this is the end of the log; `evstore import` takes it into a store that has what is before it, "
-                "or with --renumber"
-            )
+        picked = bool(category) or any(each is not None for each in (flags.type, flags.correlation_id, *period))
+        _note_part(picked=picked, after=after)
         head = store.head()
-        events = store.replay(**filters, after=after, to=to)
-        if output is None:
+        since, until = period
+        events = store.replay(
+            category or None,
+            after=after,
+            to=to,
+            types=flags.type,
+            correlation_id=flags.correlation_id,
+            since=since,
+            until=until,
+        )
+        if flags.output is None:
             writer.lines(event.to_json() for event in events)
         else:
-            _to_file(events, output, force=force, after=after, head=head)
+            _to_file(events, flags.output, force=flags.force, after=after, head=head)
+
+
+def _note_part(*, picked: bool, after: int) -> None:
+    if picked:
+        writer.note("this is a part of the log; `evstore import` takes it with --renumber")
+    elif after:
+        writer.note(
+            "this is the end of the log; `evstore import` takes it into a store that has what is before it, "
+            "or with --renumber"
+        )
 
 
 def _to_file(events: "Iterator[StoredEvent]", output: str, *, force: bool, after: int, head: int) -> None:
@@ -95,7 +115,7 @@ def _to_file(events: "Iterator[StoredEvent]", output: str, *, force: bool, after
             yield f"{event.to_json()}\n"
 
     with to_the_end(), new_file(output, force=force) as file, progress("exporting", head - after) as shown:
-        for some in writer.grouped(lines()):
+        for some in writer.in_groups(lines()):
             file.write("".join(some).encode())
             shown.at(last - after, count)
     size = os.stat(output).st_size
@@ -126,23 +146,31 @@ def import_(
     is run again. Positions and versions must come out as in the file, else it stops.
     """
     if file is None and stdin_is_terminal():
-        writer.told(f"{context.get_help()}\n")
-        raise typer.Exit(2)
+        exit_with_help(context)
+    done, head = _import(file or "-", renumber=renumber)
+    if settings.as_table():
+        skipped = f", {done.skipped:,} were there" if done.skipped else ""
+        writer.line(f"imported {done.stored:,} events{skipped}; the log is at position {head:,}")
+    else:
+        forms.one({"imported": done.stored, "skipped": done.skipped, "headPosition": head})
+
+
+def _import(name: str, *, renumber: bool) -> "tuple[Imported, int]":
+    """The sums of an import, and the head of the log after it."""
     from evstore.cli.input.files import input_of
-    from evstore.cli.input.intake import check_files
+    from evstore.cli.input.sources import check_files
     from evstore.cli.output.progress import progress
     from evstore.errors import ConcurrencyError, EvstoreError, PositionConflictError
     from evstore.transfer import Imported, import_events
 
-    name = file or "-"
     check_files([name])
     done = Imported(0, 0)
-    with opened() as store, input_of(name) as (lines, size, read), progress("importing", size, "bytes") as shown:
+    with opened() as store, input_of(name) as source, progress("importing", source.size, "bytes") as shown:
         store.head()  # without a store there, nothing is read
         try:
-            for batch in import_events(store, _arrivals(store, lines, name), renumber=renumber):
+            for batch in import_events(store, _arrivals(store, source.lines, name), renumber=renumber):
                 done = Imported(done.stored + batch.stored, done.skipped + batch.skipped)
-                shown.at(read(), done.stored + done.skipped)
+                shown.at(source.position(), done.stored + done.skipped)
         except EvstoreError as error:
             shown.end()
             if isinstance(error, PositionConflictError | ConcurrencyError):
@@ -150,12 +178,7 @@ def import_(
             if done.stored:
                 writer.note(f"{done.stored:,} events before it are imported; run it again once it is mended")
             raise
-        head = store.head()
-    if settings.as_table():
-        skipped = f", {done.skipped:,} were there" if done.skipped else ""
-        writer.line(f"imported {done.stored:,} events{skipped}; the log is at position {head:,}")
-    else:
-        forms.one({"imported": done.stored, "skipped": done.skipped, "headPosition": head})
+        return done, store.head()
 
 
 def _arrivals(store: "EventStore", lines: Iterator[bytes], name: str) -> "Iterator[Arrival]":

@@ -105,8 +105,8 @@ def _end_after(seconds: float) -> None:
 
 
 def _url(rest: Sequence[str]) -> str:
-    said = rest[1] if rest[:1] == ["--db"] else os.environ.get("EVSTORE_DB") or DEFAULT_DB
-    return os.environ[said.removeprefix("env:")] if said.startswith("env:") else said
+    db = rest[1] if rest[:1] == ["--db"] else os.environ.get("EVSTORE_DB") or DEFAULT_DB
+    return os.environ[db.removeprefix("env:")] if db.startswith("env:") else db
 
 
 def path_of(url: str) -> str | None:
@@ -136,8 +136,8 @@ def _from_file(path: str, kind: str, prefix: str) -> list[str]:
         # In SQLite's order every blob stands above every text.
         high = prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else b""
         given = {"low": prefix, "high": high, "limit": MOST_LOOKED_AT}
-        up, down = (_names(connection, statement, given) for statement in STATEMENTS[kind])
-        return chosen(up, down)
+        up, down = (_names_from(connection, statement, given) for statement in STATEMENTS[kind])
+        return choose(up, down)
 
 
 def _uri(path: str) -> str:
@@ -152,7 +152,7 @@ def _uri(path: str) -> str:
     return f"file://{quoted}?mode=ro&{'readonly_shm=1' if in_use else 'immutable=1'}"
 
 
-def _names(connection: Any, statement: str, given: dict[str, Any]) -> Iterator[str]:
+def _names_from(connection: Any, statement: str, given: dict[str, Any]) -> Iterator[str]:
     for (name,) in connection.execute(statement, given):
         yield name
 
@@ -163,10 +163,10 @@ def _from_server(url: str, kind: str, prefix: str) -> list[str]:
     field = {"streams": "stream_id", "categories": "category", "types": "type"}[kind]
     with connect(url, timeout=WITHIN_REMOTE) as store:
         rows = getattr(store, kind)(prefix=prefix)
-        return chosen((getattr(row, field) for row in rows), ())
+        return choose((getattr(row, field) for row in rows), ())
 
 
-def chosen(up: Iterable[str], down: Iterable[str]) -> list[str]:
+def choose(up: Iterable[str], down: Iterable[str]) -> list[str]:
     """The first names that need no quoting, at most MOST; `down` has the same names from the other end.
 
     Where there are more, the last one stands among them: a shell types what all that is offered has in common,

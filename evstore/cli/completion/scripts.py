@@ -1,7 +1,7 @@
 """The completion scripts of the shells, made from the commands themselves.
 
 Commands and flags are text in the script, so that completing them starts nothing. Names come from the store, from
-`evstore --complete` (see `candidates`); a script never evaluates what it is given, neither by the store nor on the
+`evstore --complete` (see `names`); a script never evaluates what it is given, neither by the store nor on the
 line that is being completed.
 """
 
@@ -56,23 +56,23 @@ class Command(NamedTuple):
 
 def script(shell: str, group: Any) -> str:
     """The script for one of SHELLS; `group` is the command line itself."""
-    top, commands = declared(group)
+    top, commands = declarations(group)
     return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell](top, commands)
 
 
-def declared(group: Any) -> tuple[list[Option], list[Command]]:
+def declarations(group: Any) -> tuple[list[Option], list[Command]]:
     """The options before a command, and the commands."""
     context: Any = typer.Context(group, **group.context_settings)
     commands = []
     for name, command in group.commands.items():
         params = command.get_params(typer.Context(command, parent=context))
-        options = [_option(each) for each in params if each.param_type_name == "option"]
-        places = [_place(each) for each in params if each.param_type_name == "argument"]
+        options = [_option_of(each) for each in params if each.param_type_name == "option"]
+        places = [_place_of(each) for each in params if each.param_type_name == "argument"]
         commands.append(Command(name, _first_line(command.help), options, places))
-    return [_option(each) for each in group.get_params(context)], commands
+    return [_option_of(each) for each in group.get_params(context)], commands
 
 
-def _option(found: Any) -> Option:
+def _option_of(found: Any) -> Option:
     names = tuple(sorted(found.opts, key=len))
     metavar = None if found.is_flag or found.count else found.metavar or found.name.upper()
     words = _WORDS_FOR.get(names[-1])
@@ -80,7 +80,7 @@ def _option(found: Any) -> Option:
     return Option(names, _first_line(found.help), metavar, offers, found.multiple)
 
 
-def _place(found: Any) -> Place:
+def _place_of(found: Any) -> Place:
     metavar = found.metavar or found.name.upper()
     return Place(metavar.strip("[]").replace("...", ""), _offers(metavar), found.nargs == -1)
 
@@ -122,7 +122,7 @@ def _bash(top: list[Option], commands: list[Command]) -> str:
             if place.offers:
                 at = "*" if place.repeatable else number
                 places.append(f"        '{command.name} '{at}) offers='{place.offers}' ;;")
-    return templates.filled(
+    return templates.fill(
         templates.BASH,
         commands=" ".join(each.name for each in commands),
         tables="\n".join(tables),
@@ -166,28 +166,28 @@ def _zsh(top: list[Option], commands: list[Command]) -> str:
         cases.append(
             f"        {command.name})\n            _arguments -s -S -C \\\n{lines} && ret=0\n            ;;"
         )
-    return templates.filled(
+    return templates.fill(
         templates.ZSH,
-        commands="\n".join(f"        {_quoted(f'{each.name}:{each.help}')}" for each in commands),
+        commands="\n".join(f"        {_quote(f'{each.name}:{each.help}')}" for each in commands),
         top=" \\\n".join(f"        {each}" for each in _zsh_options(top)),
         cases="\n".join(cases),
     )
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
 def _zsh_options(options: list[Option]) -> Iterator[str]:
     for each in options:
         start = "*" if each.repeatable else f"({' '.join(each.names)})" if len(each.names) > 1 else ""
-        told = re.sub(r"([\\\[\]:])", r"\\\1", each.help)
+        help_text = re.sub(r"([\\\[\]:])", r"\\\1", each.help)
         for name in each.names:
             if each.metavar is None:
-                yield _quoted(f"{start}{name}[{told}]")
+                yield _quote(f"{start}{name}[{help_text}]")
             else:
                 joined = "=" if name.startswith("--") else "+"
-                yield _quoted(f"{start}{name}{joined}[{told}]:{each.metavar}:{_zsh_action(each.offers)}")
+                yield _quote(f"{start}{name}{joined}[{help_text}]:{each.metavar}:{_zsh_action(each.offers)}")
 
 
 def _zsh_places(command: Command) -> Iterator[str]:
@@ -195,7 +195,7 @@ def _zsh_places(command: Command) -> Iterator[str]:
         action = _zsh_action(place.offers)
         if command.name == "append" and number == 1:
             action = "_evstore_stream_or_file"
-        yield _quoted(f"{'*' if place.repeatable else number}:{place.metavar}:{action}")
+        yield _quote(f"{'*' if place.repeatable else number}:{place.metavar}:{action}")
 
 
 def _zsh_action(offers: str) -> str:
@@ -213,7 +213,7 @@ def _fish(top: list[Option], commands: list[Command]) -> str:
     lines = [_fish_option(None, each) for each in shared]
     lines += [_fish_option('__evstore_at ""', each) for each in top if each not in shared]
     lines += [
-        f"complete -c evstore -n '__evstore_at \"\"' -a {each.name} -d {_fish_quoted(each.help)}"
+        f"complete -c evstore -n '__evstore_at \"\"' -a {each.name} -d {_fish_quote(each.help)}"
         for each in commands
     ]
     for command in commands:
@@ -223,7 +223,7 @@ def _fish(top: list[Option], commands: list[Command]) -> str:
             at = f"{command.name} {number}{' more' if place.repeatable else ''}"
             if place.offers:
                 lines.append(f"complete -c evstore -n '__evstore_at {at}' {_fish_values(place.offers)}")
-    return templates.filled(
+    return templates.fill(
         templates.FISH,
         longs="\n".join(_fish_case(each.name, list(_longs(each.options))) for each in commands),
         letters="\n".join(_fish_case(each.name, [_letters(each.options)]) for each in commands),
@@ -237,7 +237,7 @@ def _fish_case(name: str, values: list[str]) -> str:
     return f"        case {name}\n            printf '%s\\n' {' '.join(values)}"
 
 
-def _fish_quoted(text: str) -> str:
+def _fish_quote(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
@@ -248,7 +248,7 @@ def _fish_option(condition: str | None, option: Option) -> str:
     words += [f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in option.names]
     if option.metavar:
         words.append(f"-r {_fish_values(option.offers)}")
-    return " ".join([*words, f"-d {_fish_quoted(option.help)}"])
+    return " ".join([*words, f"-d {_fish_quote(option.help)}"])
 
 
 def _fish_values(offers: str) -> str:

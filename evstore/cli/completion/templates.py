@@ -293,7 +293,7 @@ complete -c evstore -f
 """
 
 
-def filled(template: str, **parts: str) -> str:
+def fill(template: str, **parts: str) -> str:
     for name, text in parts.items():
         template = template.replace(f"«{name}»", text)
     return template

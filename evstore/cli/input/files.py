@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import stat
-import sys
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from evstore import atomic
 from evstore.cli.errors import InputOutputError, UsageError
 from evstore.cli.exits import hint_for
+from evstore.cli.input.sources import open_input
 from evstore.errors import InvalidPayloadError, InvalidTargetError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _GZIP: Final = b"\x1f"
 """What compressed input begins with, and nothing else that is read here."""
 
 
-class _Ended(BaseException):
+class _End(BaseException):
     """A signal came that ends the command."""
 
 
@@ -33,7 +33,7 @@ def to_the_end() -> Iterator[None]:
 
     def end(number: int, _: object) -> None:
         if inside:
-            raise _Ended(number)
+            raise _End(number)
         _die(number)
 
     ending = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) is signal.SIG_DFL]
@@ -44,8 +44,8 @@ def to_the_end() -> Iterator[None]:
             yield
         finally:
             inside = False
-    except _Ended as ended:
-        _die(ended.args[0])
+    except _End as error:
+        _die(error.args[0])
     finally:
         for each in ending:
             signal.signal(each, signal.SIG_DFL)
@@ -67,7 +67,7 @@ def new_file(path: str, *, force: bool) -> Iterator[BinaryIO]:
         with (
             atomic.new_file(path, force=force) as part,
             os.fdopen(part.fd, "wb", closefd=False) as raw,
-            _packed(raw, path) as file,
+            _packing(raw, path) as file,
         ):
             yield file
     except InvalidTargetError as error:
@@ -77,7 +77,7 @@ def new_file(path: str, *, force: bool) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _packed(raw: BinaryIO, path: str) -> Iterator[Any]:
+def _packing(raw: BinaryIO, path: str) -> Iterator[Any]:
     if not path.endswith(".gz"):
         yield raw
         return
@@ -88,28 +88,34 @@ def _packed(raw: BinaryIO, path: str) -> Iterator[Any]:
         yield file
 
 
+class Input(NamedTuple):
+    """The lines of a file, or of stdin."""
+
+    lines: Iterator[bytes]
+    size: int | None
+    """Its bytes, if it is known how many they are."""
+    position: Callable[[], int]
+    """The bytes of them that were read by now."""
+
+
 @contextmanager
-def input_of(name: str) -> Iterator[tuple[Iterator[bytes], int | None, Callable[[], int]]]:
-    """The lines of a file, or of stdin; its size, if it has one; and how much of that was read by now.
+def input_of(name: str) -> Iterator[Input]:
+    """An input, compressed or not.
 
     What is compressed is known to be whole only at its end, where its checksum stands; so it is read to there
     first, before anybody stores what may be damaged.
     """
-    if name == "-" and sys.stdin is None:
-        raise UsageError("stdin is closed")
-    raw: Any = sys.stdin.buffer if name == "-" else open(name, "rb")  # noqa: SIM115
     with ExitStack() as ends:
-        if name != "-":
-            ends.enter_context(raw)
+        raw: Any = ends.enter_context(open_input(name))
         try:
             packed = raw.peek(1)[:1] == _GZIP  # a pipe may give no more than one byte at first
             size = _size(raw)
             if packed and size is None:
-                raw = ends.enter_context(_kept(raw))
+                raw = ends.enter_context(_keep(raw))
                 size = _size(raw)
             if packed:
                 _check_packed(raw, name)
-            yield _unpacked(raw) if packed else iter(raw), size, raw.tell if size is not None else (lambda: 0)
+            yield Input(_unpack(raw) if packed else iter(raw), size, raw.tell if size is not None else (lambda: 0))
         except OSError as error:
             raise InputOutputError(f"cannot read {name}: {error.strerror or error}") from error
 
@@ -119,7 +125,7 @@ def _size(raw: BinaryIO) -> int | None:
     return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
-def _kept(raw: BinaryIO) -> BinaryIO:
+def _keep(raw: BinaryIO) -> BinaryIO:
     """What comes through a pipe, in a file without a name."""
     import tempfile
     from shutil import copyfileobj
@@ -141,12 +147,12 @@ def _check_packed(raw: BinaryIO, name: str) -> None:
                 continue
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         fault = InvalidPayloadError(f"the compressed input is damaged or ends too early: {error}")
-        fault.place = name
+        fault.source = name
         raise fault from error
     raw.seek(begin)
 
 
-def _unpacked(raw: BinaryIO) -> Iterator[bytes]:
+def _unpack(raw: BinaryIO) -> Iterator[bytes]:
     import gzip
 
     with gzip.open(raw, "rb") as file:

@@ -1,161 +1,154 @@
-"""From flags and files to checked events. Every fault is found here, before the store is opened."""
+"""From flags and files to prepared events. Every fault of the input is found here."""
 
 from __future__ import annotations
 
 import os
-import stat
-import sys
-from contextlib import contextmanager
-from itertools import count, islice
-from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
+from itertools import chain, count, islice
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from evstore.appending.envelopes import envelope_from_json
-from evstore.cli.errors import InputOutputError, UsageError
+from evstore.cli.errors import UsageError
+from evstore.cli.input.sources import open_input, ready_lines
 from evstore.cli.output.writer import note
-from evstore.errors import (
-    DeniedError,
-    InvalidInputError,
-    InvalidPayloadError,
-    InvalidVersionError,
-    NoEventsError,
-)
+from evstore.errors import InvalidInputError, InvalidPayloadError, InvalidVersionError, NoEventsError
 from evstore.jsontext.judging import check_json, keep_json, raw_value
 from evstore.jsontext.splitting import Values
 from evstore.model.events import Write
 from evstore.model.ids import key_id
-from evstore.model.metadata import NO_METADATA, Metadata, check_metadata
+from evstore.model.metadata import IDS, NO_METADATA, Metadata, check_metadata
 from evstore.model.names import check_stream_id
 from evstore.model.versions import ANY_VERSION, EXPECTED_WORDS, expected_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from evstore.appending.preparing import Preparing
+    from evstore.cli.input.append_flags import AppendFlags
     from evstore.jsontext.judging import KeptJson
     from evstore.port import PreparedWrite
-    from evstore.store import EventStore
 
-_READ_BYTES: Final = 1 << 16
-_IDS: Final = ("CORRELATION_ID", "CAUSATION_ID", "USER_ID", "TENANT_ID")
+T = TypeVar("T")
 
 
-class Checked(NamedTuple):
-    """One event on its way, and where its id is from; one that is neither given nor new is made of a key."""
+class InputEvent(NamedTuple):
+    """One prepared event, and where its id is from; one that is neither given nor new is made of a key."""
 
     write: PreparedWrite
     given_id: bool
     new_id: bool
-    place: tuple[str, int] | None = None
+    source: tuple[str, int] | None = None
     """Its file, and the line on which it ends."""
 
 
-def expected(said: str | None) -> int:
-    """What `--expect` says."""
-    if said is None:
+def expected_of(flag: str | None) -> int:
+    """The expected version that `--expect` names."""
+    if flag is None:
         return ANY_VERSION
     try:
-        version = expected_version(int(said) if said.isascii() and said.lstrip("-").isdigit() else said)
+        version = expected_version(int(flag) if flag.isascii() and flag.lstrip("-").isdigit() else flag)
     except (InvalidVersionError, ValueError):
-        raise UsageError(f'--expect takes any, no-stream, exists or a version from 1, not "{said}"') from None
-    if said not in EXPECTED_WORDS and version <= 0:
+        raise UsageError(f'--expect takes any, no-stream, exists or a version from 1, not "{flag}"') from None
+    if flag not in EXPECTED_WORDS and version <= 0:
         word = next(word for word, number in EXPECTED_WORDS.items() if number == version)
-        note(f'--expect {said} means "{word}" here, and something else in other stores; better say the word')
+        note(f'--expect {flag} means "{word}" here, and something else in other stores; better say the word')
     return version
 
 
-def metadata_of(
-    ids: tuple[str | None, str | None, str | None, str | None], pairs: Sequence[str], text: str | None
-) -> Metadata:
+def metadata_of(flags: AppendFlags) -> Metadata:
     """Metadata for all events: flags before `--metadata` before the environment."""
     custom = {}
-    for pair in pairs:
+    for pair in flags.meta or ():
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise UsageError(f'--meta takes KEY=VALUE, not "{pair}"')
         custom[key] = value
-    said = Metadata(*ids, custom)
-    check_metadata(said)
-    if text is not None:
+    found = Metadata(**{name: getattr(flags, name) for name in IDS.values()}, custom=custom)
+    check_metadata(found)
+    if flags.metadata is not None:
         try:
-            given = Metadata.from_json(_utf8(text))
+            given = Metadata.from_json(_utf8(flags.metadata))
             check_metadata(given)
-            said = said.over(given)
+            found = found.over(given)
         except InvalidInputError as error:
-            error.place = "--metadata"
+            error.source = "--metadata"
             raise
-    correlation, causation, user, tenant = (os.environ.get(f"EVSTORE_{name}") for name in _IDS)
-    around = Metadata(correlation, causation, user, tenant)
+    ids: dict[str, Any] = {name: os.environ.get(f"EVSTORE_{name.upper()}") for name in IDS.values()}
+    around = Metadata(**ids)
     check_metadata(around)
-    return said.over(around)
+    return found.over(around)
 
 
 class Intake:
-    """What the flags of `append` say of its input."""
+    """The input of an append, as its flags name and read it."""
 
-    def __init__(
-        self,
-        store: EventStore,
-        default: Metadata,
-        *,
-        stream: str | None,
-        type: str | None,
-        id: str | None,
-        key: str | None,
-        copy: bool,
-    ) -> None:
-        if stream is not None:
-            check_stream_id(stream)
-        self._preparing = store.appender.preparing(default)
-        self._stream = stream
-        self._type = type
-        self._id = id
-        self._key = key
-        self._copy = copy
+    def __init__(self, flags: AppendFlags, preparing: Preparing) -> None:
+        if flags.target is not None:
+            check_stream_id(flags.target)
+        self._preparing = preparing
+        self._flags = flags
+        self._stream = flags.target
         self._ordinals = count(1)
 
-    def inline(self, said: str) -> list[Checked]:
+    def events(self) -> Iterator[InputEvent]:
+        """All the events, in order; NoEventsError if there are none."""
+        if self._flags.data is not None:
+            return iter([self._inline(self._flags.data)])
+        found = _not_empty(self._values(), self._flags.inputs)
+        return found if self._flags.id is None else _only(found)
+
+    def batches(self, most: int) -> Iterator[list[InputEvent]]:
+        """The events in groups of `most`."""
+        return _in_groups(self.events(), most)
+
+    def ready(self, most: int) -> Iterator[list[InputEvent]]:
+        """The events in groups of at most `most`: what is there without waiting."""
+        if self._flags.data is not None or self._flags.id is not None:
+            return iter([[*self.events()]])
+        groups = _not_empty(self._ready(), self._flags.inputs)
+        return chain.from_iterable(_in_groups(group, most) for group in groups)
+
+    def _inline(self, flag: str) -> InputEvent:
         """The one event of `--data`, which may be read from `@FILE` or `@-`."""
         name = "--data"
         try:
-            if not said.startswith("@"):
-                return [self._payload(check_json(said))]
-            name = said[1:]
-            with _input(name) as file:
+            if not flag.startswith("@"):
+                return self._payload(check_json(flag))
+            name = flag[1:]
+            with open_input(name) as file:
                 raw = file.read().removeprefix(b"\xef\xbb\xbf")
-            return [self._payload(keep_json(raw_value(raw)))]
+            return self._payload(keep_json(raw_value(raw)))
         except InvalidPayloadError as error:
-            error.place = name
+            error.source = name
             raise
 
-    def values(self, files: Iterable[str]) -> Iterator[Checked]:
-        """The events of the files, in order."""
-        for name in files:
+    def _values(self) -> Iterator[InputEvent]:
+        for name in self._flags.inputs:
             values = Values(name, self._read)
-            with _input(name) as lines:
-                yield from _placed(name, values.feed(lines))
-            yield from _placed(name, values.end())
+            with open_input(name) as lines:
+                yield from _with_source(name, values.feed(lines))
+            yield from _with_source(name, values.end())
 
-    def ready(self, files: Iterable[str]) -> Iterator[list[Checked]]:
-        """The events of the files in groups: what is there without waiting. A fault comes behind what precedes."""
-        for name in files:
+    def _ready(self) -> Iterator[list[InputEvent]]:
+        for name in self._flags.inputs:
             values = Values(name, self._read)
-            with _input(name) as file:
-                for lines in _ready_lines(file):
-                    yield from _before_fault(_placed(name, values.feed(lines)))
-            yield from _before_fault(_placed(name, values.end()))
+            with open_input(name) as file:
+                for lines in ready_lines(file):
+                    yield from _before_fault(_with_source(name, values.feed(lines)))
+            yield from _before_fault(_with_source(name, values.end()))
 
-    def _read(self, value: bytes) -> Checked:
-        if self._type is not None:
+    def _read(self, value: bytes) -> InputEvent:
+        if self._flags.type is not None:
             return self._payload(keep_json(raw_value(value)))
         found = envelope_from_json(value)
         stream_id = found.stream_id
-        if self._copy:
+        if self._flags.copy:
             found = found._replace(id=None)
         if self._stream is None:
             if stream_id is None:
                 raise InvalidInputError('missing "streamId"')
             check_stream_id(stream_id)
         else:
-            if stream_id not in (None, self._stream) and not self._copy:
+            if stream_id not in (None, self._stream) and not self._flags.copy:
                 raise InvalidInputError(
                     f'"streamId" is "{stream_id}", not "{self._stream}"; --many appends to several streams, '
                     "--copy takes events of another"
@@ -164,28 +157,29 @@ class Intake:
                 raise InvalidInputError('unknown key "expectedVersion"; it goes with --many, here say --expect')
             stream_id = self._stream
         wanted = ANY_VERSION if found.expected_version is None else found.expected_version
-        return self._checked(stream_id, found.type, found.data, found.metadata, found.id, wanted)
+        return self._prepare(stream_id, found.type, found.data, found.metadata, found.id, wanted)
 
-    def _payload(self, text: KeptJson) -> Checked:
+    def _payload(self, text: KeptJson) -> InputEvent:
         assert self._stream is not None
-        assert self._type is not None
-        return self._checked(self._stream, self._type, text, NO_METADATA, None, ANY_VERSION)
+        assert self._flags.type is not None
+        return self._prepare(self._stream, self._flags.type, text, NO_METADATA, None, ANY_VERSION)
 
-    def _checked(
+    def _prepare(
         self, stream_id: str, type: str, data: KeptJson, metadata: Metadata, id: str | None, wanted: int
-    ) -> Checked:
-        made = None if self._key is None else key_id(stream_id, self._key, next(self._ordinals))
-        given_id = self._id if id is None else id
+    ) -> InputEvent:
+        key = self._flags.key
+        made = None if key is None else key_id(stream_id, key, next(self._ordinals))
+        given_id = self._flags.id if id is None else id
         complete = self._preparing.kept(type, data, metadata, given_id, made)
         given = given_id is not None
-        return Checked(Write(stream_id, (complete,), wanted), given, new_id=not given and made is None)
+        return InputEvent(Write(stream_id, (complete,), wanted), given, new_id=not given and made is None)
 
 
-def batches(events: Iterable[Checked], most: int) -> Iterator[list[Checked]]:
+def _in_groups(events: Iterable[InputEvent], most: int) -> Iterator[list[InputEvent]]:
     """Groups of `most` events; the last one may be smaller, also the one before a fault."""
     source = iter(events)
     while True:
-        group: list[Checked] = []
+        group: list[InputEvent] = []
         for found in _before_fault(islice(source, most)):
             group = found
             yield found
@@ -193,32 +187,30 @@ def batches(events: Iterable[Checked], most: int) -> Iterator[list[Checked]]:
             return
 
 
-def check_files(files: Iterable[str]) -> None:
-    """Find a missing file before anything of the others is stored, without opening what may be a pipe."""
-    for name in files:
-        if name == "-":
-            continue
-        try:
-            found = os.stat(name)
-        except (OSError, ValueError) as error:
-            raise UsageError(f"cannot read {name}: {getattr(error, 'strerror', error)}") from error
-        if stat.S_ISDIR(found.st_mode):
-            raise UsageError(f"cannot read {name}: Is a directory")
-        if not os.access(name, os.R_OK):
-            raise DeniedError(f"cannot read {name}: permission denied")
+def _only(events: Iterable[InputEvent]) -> Iterator[InputEvent]:
+    """The one event; it is known to be the only one before it is yielded."""
+    first, *more = islice(events, 2)
+    if more:
+        raise UsageError("--id names one event, the input has more")
+    yield first
 
 
-def no_events(files: Sequence[str]) -> NoEventsError:
-    return NoEventsError(f"no events in {', '.join(files)}")
+def _not_empty(found: Iterable[T], files: Sequence[str]) -> Iterator[T]:
+    empty = True
+    for each in found:
+        empty = False
+        yield each
+    if empty:
+        raise NoEventsError(f"no events in {', '.join(files)}")
 
 
-def _placed(name: str, found: Iterable[tuple[int, Checked]]) -> Iterator[Checked]:
-    return (checked._replace(place=(name, number)) for number, checked in found)
+def _with_source(name: str, found: Iterable[tuple[int, InputEvent]]) -> Iterator[InputEvent]:
+    return (event._replace(source=(name, number)) for number, event in found)
 
 
-def _before_fault(events: Iterable[Checked]) -> Iterator[list[Checked]]:
+def _before_fault(events: Iterable[InputEvent]) -> Iterator[list[InputEvent]]:
     """All the events as one group, or those before a fault and then the fault."""
-    group: list[Checked] = []
+    group: list[InputEvent] = []
     fault: InvalidInputError | None = None
     source = iter(events)
     while fault is None:
@@ -232,45 +224,6 @@ def _before_fault(events: Iterable[Checked]) -> Iterator[list[Checked]]:
         yield group
     if fault is not None:
         raise fault
-
-
-def _ready_lines(file: BinaryIO) -> Iterator[list[bytes]]:
-    """Whole lines as they come: all that one read gives, and at the end what has no line break."""
-    pieces: list[bytes] = []
-    while chunk := file.read1(_READ_BYTES):  # type: ignore[attr-defined]
-        if b"\n" not in chunk:
-            pieces.append(chunk)
-            continue
-        *lines, rest = b"".join([*pieces, chunk]).split(b"\n")
-        pieces = [rest]
-        yield [line + b"\n" for line in lines]
-    yield [b"".join(pieces)]
-
-
-@contextmanager
-def _input(name: str) -> Iterator[BinaryIO]:
-    if name == "-":
-        if sys.stdin is None:
-            raise UsageError("stdin is closed")
-        with _readable(name):
-            yield sys.stdin.buffer
-        return
-    try:
-        file = open(name, "rb")  # noqa: SIM115 - pathlib loads more
-    except PermissionError as error:
-        raise DeniedError(f"cannot read {name}: permission denied") from error
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read {name}: {getattr(error, 'strerror', error)}") from error
-    with file, _readable(name):
-        yield file
-
-
-@contextmanager
-def _readable(name: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputOutputError(f"cannot read {name}: {error.strerror}") from error
 
 
 def _utf8(text: str) -> bytes:

@@ -16,29 +16,29 @@ _TIME: Final = re.compile(
 )
 
 
-def duration(flag: str, said: str) -> float:
+def duration(flag: str, value: str) -> float:
     """Seconds."""
-    found = _DURATION.fullmatch(said)
+    found = _DURATION.fullmatch(value)
     if not found:
-        raise UsageError(f'{flag} takes a duration as 500ms, 30s, 5m, 2h or 7d, not "{said}"')
+        raise UsageError(f'{flag} takes a duration as 500ms, 30s, 5m, 2h or 7d, not "{value}"')
     return float(found[1]) * _UNITS[found[2]]
 
 
-def moment(flag: str, said: str) -> datetime:
+def moment(flag: str, value: str) -> datetime:
     """A point in time: RFC 3339, a date (midnight UTC), or an age."""
     try:
-        if _DURATION.fullmatch(said):
-            return datetime.now(UTC) - timedelta(seconds=duration(flag, said))
-        if _DATE.fullmatch(said):
-            return datetime.fromisoformat(said).replace(tzinfo=UTC)
-        if not _TIME.fullmatch(said.upper()):
-            raise ValueError(said)
-        found = datetime.fromisoformat(said.upper())
+        if _DURATION.fullmatch(value):
+            return datetime.now(UTC) - timedelta(seconds=duration(flag, value))
+        if _DATE.fullmatch(value):
+            return datetime.fromisoformat(value).replace(tzinfo=UTC)
+        if not _TIME.fullmatch(value.upper()):
+            raise ValueError(value)
+        found = datetime.fromisoformat(value.upper())
     except (ValueError, OverflowError):
         raise UsageError(
             f"{flag} takes a time as 2026-11-23T14:30:00Z, a date as 2026-11-23, or an age as 2h or 7d, "
-            f'not "{said}"'
+            f'not "{value}"'
         ) from None
     if found.tzinfo is None:
-        raise UsageError(f"{flag} {said} has no time zone; write {said}Z for UTC")
+        raise UsageError(f"{flag} {value} has no time zone; write {value}Z for UTC")
     return found

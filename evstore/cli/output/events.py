@@ -13,10 +13,11 @@ from evstore.jsontext.quoting import quote
 from evstore.model.times import EPOCH, format_timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from evstore.model.events import StoredEvent
+    from evstore.port import PreparedEvent, PreparedWrite
 
 _ROWS_AT_ONCE: Final = 1000
 
@@ -33,17 +34,18 @@ _MEMBERS: Final[dict[str, Callable[[StoredEvent], str]]] = {
     "category": lambda event: quote(event.category),
 }
 _ALL: Final = tuple(name for name in _MEMBERS if name != "category")
+_UNSTORED: Final = ("id", "streamId", "type", "data", "metadata")
 
 
-def fields_of(said: str | None) -> list[str] | None:
+def fields_of(flag: str | None) -> list[str] | None:
     """The columns that `--fields` names, else UsageError."""
     from evstore.cli.errors import UsageError
     from evstore.errors import InvalidInputError
     from evstore.reading.ranges import searchable
 
-    if said is None:
+    if flag is None:
         return None
-    names = [each.strip() for each in said.split(",")]
+    names = [each.strip() for each in flag.split(",")]
     for name in names:
         try:
             searchable("a field", name)
@@ -66,7 +68,7 @@ def show(
     """Print events in the form asked for and say how many; each at once if they are `live`."""
     if settings.as_table():
         return _table(events, fields, by_stream=by_stream, live=live, header=header)
-    counted = _Counted(events)
+    counted = forms.Counter(events)
     if settings.current.format == "json":
         forms.array(_json(event, fields) for event in counted)
     elif settings.current.format == "tsv":
@@ -76,15 +78,20 @@ def show(
     return counted.count
 
 
-class _Counted:
-    def __init__(self, events: Iterable[StoredEvent]) -> None:
-        self._events = events
-        self.count = 0
+def show_unstored(writes: Iterable[PreparedWrite]) -> None:
+    """Print events that are not stored: without what only the store sets."""
+    if settings.as_table():
+        from evstore.cli.output.tables import table
 
-    def __iter__(self) -> Iterator[StoredEvent]:
-        for event in self._events:
-            self.count += 1
-            yield event
+        table(["stream", "type", "data"], [(w.stream_id, e.type, e.data_json) for w in writes for e in w.events])
+        return
+    show((_as_stored(write.stream_id, event) for write in writes for event in write.events), _UNSTORED)
+
+
+def _as_stored(stream_id: str, event: PreparedEvent) -> StoredEvent:
+    from evstore.model.events import StoredEvent
+
+    return StoredEvent(event.id, stream_id, event.type, event.data_json, event.metadata_json, 0, 0, 0)
 
 
 def _lines(lines: Iterable[str], *, live: bool) -> None:
@@ -103,7 +110,7 @@ def _json(event: StoredEvent, fields: Sequence[str] | None) -> str:
 
 
 def _tsv(event: StoredEvent, fields: Sequence[str]) -> str:
-    return "\t".join(forms.cell(_plain(value_of(event, name))) for name in fields)
+    return forms.tsv(_plain(value_of(event, name)) for name in fields)
 
 
 def _plain(text: str | None) -> str:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from evstore.cli import settings
 from evstore.cli.output import writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+T = TypeVar("T")
 
 
 def one(members: Mapping[str, Any]) -> None:
     """A command's one object: as a line, or its values side by side."""
-    if settings.current.format == "tsv":
-        writer.line("\t".join(cell(value) for value in members.values()))
-    else:
-        writer.line(writer.to_json(members))
+    writer.line(tsv(members.values()) if settings.current.format == "tsv" else writer.to_json(members))
 
 
-def cell(value: Any) -> str:
+def tsv(values: Iterable[Any]) -> str:
+    """Values side by side, without the line break."""
+    return "\t".join(map(_cell, values))
+
+
+def _cell(value: Any) -> str:
     """A value in a TSV: text with its separators escaped, anything else as JSON."""
     if value is None:
         return ""
@@ -40,7 +45,7 @@ def many(
     """A list of objects in the form asked for, or `fields` of them; a terminal's table shows `columns`.
 
     There, `bar` is the number that is drawn, too, `spare` are the columns that a narrow window does without, the
-    first of them first, and `none` is said where a table would be empty.
+    first of them first, and `none` is noted where a table would be empty.
     """
     if settings.as_table():
         from evstore.cli.output.lists import listing
@@ -53,21 +58,40 @@ def many(
     picked = ({each: row.get(each) for each in fields} for row in rows) if fields else rows
     if settings.current.format == "json":
         array(writer.to_json(row) for row in picked)
-    elif settings.current.format == "tsv":
-        for row in picked:
-            writer.line("\t".join(cell(value) for value in row.values()))
     else:
         for row in picked:
-            writer.line(writer.to_json(row))
+            one(row)
 
 
-def names(found: Iterable[str]) -> None:
+def print_names(found: Iterable[str]) -> None:
     """Names alone, one a line."""
     if settings.current.format == "json":
         array(map(writer.to_json, found))
     else:
         for name in found:
             writer.line(name)
+
+
+def first_of(found: Iterable[T], most: int, which: str) -> list[T]:
+    """At most so many, for a terminal; a note names them `which` if there are more."""
+    some = list(islice(found, most + 1))
+    if len(some) > most:
+        some.pop()
+        writer.note(f"these are the {which} {most}; --limit all shows everything")
+    return some
+
+
+class Counter(Generic[T]):
+    """Values on their way out, and how many there were by now."""
+
+    def __init__(self, values: Iterable[T]) -> None:
+        self._values = values
+        self.count = 0
+
+    def __iter__(self) -> Iterator[T]:
+        for value in self._values:
+            self.count += 1
+            yield value
 
 
 class Array:

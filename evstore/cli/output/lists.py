@@ -35,7 +35,7 @@ def listing(
     if not rows:
         return
     whole = screen.width()
-    cells = {name: [_shown(row.get(name)) for row in rows] for name in columns}
+    cells = {name: [_cell_text(row.get(name)) for row in rows] for name in columns}
     numbers = {name for name in columns if any(isinstance(row.get(name), int) for row in rows)}
     wanted = {name: max(map(screen.cells, (_head(name), *cells[name]))) for name in columns}
     names = [name for name in columns if name not in numbers and not name.endswith(("At", "Timestamp"))]
@@ -48,7 +48,7 @@ def listing(
             shown.remove(name)
     left = whole - _together([name for name in shown if name not in names], {**wanted, _BAR: 0}) - 2 * len(names)
     # However long a name is, what is compared keeps a third of the room.
-    shares = screen.shared([wanted[name] for name in names], left - max(least[_BAR], left // 3) * (_BAR in shown))
+    shares = screen.share([wanted[name] for name in names], left - max(least[_BAR], left // 3) * (_BAR in shown))
     widths = {**wanted, **dict(zip(names, shares, strict=True))}
     if bar and _BAR in shown:
         widths[_BAR] = min(left - sum(shares), _MOST_BAR)
@@ -72,5 +72,5 @@ def _style(name: str, columns: Sequence[str]) -> str:
     return _STYLES.get(columns[0] if name == _BAR else name, "")
 
 
-def _shown(value: Any) -> str:
+def _cell_text(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else visible(value or "")

@@ -1,17 +1,27 @@
-"""What an append tells: of itself, of its retry, of each of its events."""
+"""The receipts of an append: of all of it, of its retry, of each of its events."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
+from evstore.cli import settings
+from evstore.cli.output import events, forms, writer
 from evstore.port import Receipt
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from evstore.appending.outcomes import Duplicate
+    from evstore.model.events import StoredEvent
+    from evstore.port import Append
+
+T = TypeVar("T")
+
+MOST_IDS_IN_RECEIPT: Final = 100
 
 
-class Told(NamedTuple):
-    """What a receipt tells, of an append or of its retry."""
+class ReceiptFacts(NamedTuple):
+    """The facts of a receipt, of an append or of its retry."""
 
     size: int
     first_version: int
@@ -20,60 +30,151 @@ class Told(NamedTuple):
     position: int
     duplicate: bool
 
+    @classmethod
+    def of(cls, outcome: Receipt | Duplicate) -> ReceiptFacts:
+        if isinstance(outcome, Receipt):
+            first, size, version = outcome.first_position, outcome.size, outcome.first_versions[0]
+            return cls(size, version, version + size - 1, first, first + size - 1, duplicate=False)
+        begin, end = outcome.first, outcome.last
+        return cls(
+            outcome.size,
+            begin.version,
+            end.version,
+            begin.global_position,
+            end.global_position,
+            outcome.flagged,
+        )
 
-def told_of(outcome: Receipt | Duplicate) -> Told:
-    if isinstance(outcome, Receipt):
-        first, size, version = outcome.first_position, outcome.size, outcome.first_versions[0]
-        return Told(size, version, version + size - 1, first, first + size - 1, duplicate=False)
-    begin, end = outcome.first, outcome.last
-    return Told(
-        outcome.size,
-        begin.version,
-        end.version,
-        begin.global_position,
-        end.global_position,
-        outcome.flagged,
-    )
+
+class Result(NamedTuple):
+    """An append that is durable."""
+
+    unit: Append
+    outcome: Receipt | Duplicate
+    stored: Iterator[StoredEvent]
+    """Its events as they are stored; they are looked up when they are iterated."""
+    settled: int
+    """Events of the input, in its order, of which none is left to store once this result is there."""
+
+    @property
+    def facts(self) -> ReceiptFacts:
+        return ReceiptFacts.of(self.outcome)
 
 
-def of_stream(stream_id: str, told: Told, ids: list[str] | None) -> tuple[str, dict[str, Any]]:
-    """A receipt, as a sentence and as an object."""
-    done = f"{_events(told.size)} already stored," if told.duplicate else f"appended {_events(told.size)}, now"
+class Receipts:
+    """Prints results: a sentence or an object for each, or its stored events; several as one array in JSON.
+
+    `stream` is None where the input names the streams.
+    """
+
+    def __init__(self, stream: str | None, *, each: bool, several: bool, echo: bool) -> None:
+        self._stream = stream
+        self._each = each
+        self._echo = echo
+        self._silent = settings.current.quiet and not echo
+        self._array = forms.Array() if several and settings.current.format == "json" else None
+
+    def flush_after_each(self, groups: Iterable[T]) -> Iterator[T]:
+        """The groups; the receipts of each leave before the next group is waited for."""
+        for group in groups:
+            yield group
+            writer.flush()
+
+    def print(self, results: Iterable[Result]) -> None:
+        """Print each result as it comes. An error is noted to have stored events before it."""
+        from evstore.errors import EvstoreError
+
+        settled = 0
+        try:
+            for result in results:
+                self._print(result)
+                settled += result.settled
+        except EvstoreError as error:
+            writer.flush()
+            if settled:
+                stored = "event before it is" if settled == 1 else f"{settled} events before it are"
+                error.add_note(f"the {stored} stored")
+            raise
+        if self._array is not None and not self._silent:
+            self._array.close()
+
+    def _print(self, result: Result) -> None:
+        if self._silent:
+            return
+        if self._echo:
+            self._print_stored(result.stored)
+            return
+        sentence, members = self._receipt(result)
+        if settings.as_table():
+            writer.line(sentence)
+            if members["globalPosition"] == 1 and not members["duplicate"]:
+                _print_next(self._stream)
+        elif self._array is not None:
+            self._array.add(writer.to_json(members))
+        else:
+            forms.one(members)
+
+    def _print_stored(self, stored: Iterable[StoredEvent]) -> None:
+        if self._array is None:
+            events.show(stored, by_stream=self._stream is not None)
+            return
+        for event in stored:
+            self._array.add(event.to_json())
+
+    def _receipt(self, result: Result) -> tuple[str, dict[str, Any]]:
+        """The receipt as a sentence and as an object."""
+        if self._each:
+            ((stream_id, (event,), _),) = result.unit.writes
+            return _of_event(stream_id, result.facts, event.id)
+        if self._stream is None:
+            return _of_many(len({write.stream_id for write in result.unit.writes}), result.facts)
+        ids = [*result.unit.ids()] if result.facts.size <= MOST_IDS_IN_RECEIPT else None
+        return _of_stream(self._stream, result.facts, ids)
+
+
+def _print_next(stream: str | None) -> None:
+    from shlex import quote
+
+    writer.note(settings.again("streams" if stream is None else f"read {quote(stream)}"), "next")
+
+
+def _of_stream(stream_id: str, facts: ReceiptFacts, ids: list[str] | None) -> tuple[str, dict[str, Any]]:
+    done = f"{_events(facts.size)} already stored," if facts.duplicate else f"appended {_events(facts.size)}, now"
     members: dict[str, Any] = {
         "streamId": stream_id,
-        "count": told.size,
-        "firstVersion": told.first_version,
-        "version": told.version,
-        "globalPosition": told.position,
+        "count": facts.size,
+        "firstVersion": facts.first_version,
+        "version": facts.version,
+        "globalPosition": facts.position,
         **({} if ids is None else {"ids": ids}),
-        "duplicate": told.duplicate,
+        "duplicate": facts.duplicate,
     }
-    return f"{stream_id}: {done} at version {told.version} (position {told.position})", members
+    return f"{stream_id}: {done} at version {facts.version} (position {facts.position})", members
 
 
-def of_many(streams: int, told: Told) -> tuple[str, dict[str, Any]]:
-    done = f"{_events(told.size)} already stored in" if told.duplicate else f"appended {_events(told.size)} to"
+def _of_many(streams: int, facts: ReceiptFacts) -> tuple[str, dict[str, Any]]:
+    done = f"{_events(facts.size)} already stored in" if facts.duplicate else f"appended {_events(facts.size)} to"
     where = "1 stream" if streams == 1 else f"{streams} streams"
     members = {
         "streams": streams,
-        "count": told.size,
-        "firstGlobalPosition": told.first_position,
-        "globalPosition": told.position,
-        "duplicate": told.duplicate,
+        "count": facts.size,
+        "firstGlobalPosition": facts.first_position,
+        "globalPosition": facts.position,
+        "duplicate": facts.duplicate,
     }
-    return f"{done} {where}, position {told.first_position} to {told.position}", members
+    return f"{done} {where}, position {facts.first_position} to {facts.position}", members
 
 
-def of_one(stream_id: str, told: Told, event_id: str) -> tuple[str, dict[str, Any]]:
-    done = "already stored" if told.duplicate else "appended"
+def _of_event(stream_id: str, facts: ReceiptFacts, event_id: str) -> tuple[str, dict[str, Any]]:
+    done = "already stored" if facts.duplicate else "appended"
     members = {
         "streamId": stream_id,
-        "version": told.version,
-        "globalPosition": told.position,
+        "version": facts.version,
+        "globalPosition": facts.position,
         "id": event_id,
-        "duplicate": told.duplicate,
+        "duplicate": facts.duplicate,
     }
-    return f"{stream_id}: {done}, version {told.version} (position {told.position})", members
+    return f"{stream_id}: {done}, version {facts.version} (position {facts.position})", members
 
 
 def _events(count: int) -> str:

@@ -49,9 +49,9 @@ def signs() -> Signs:
 
 def width() -> int:
     """The columns of the window; 80 where there is none."""
-    said = os.environ.get("COLUMNS", "")
-    if said.isascii() and said.isdigit() and int(said):
-        return max(int(said), _LEAST_WIDTH)
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isascii() and columns.isdigit() and int(columns):
+        return max(int(columns), _LEAST_WIDTH)
     for stream in (1, 0, 2):
         try:
             found = os.get_terminal_size(stream).columns
@@ -64,10 +64,10 @@ def width() -> int:
 
 def brush() -> Callable[[str, str], str]:
     """What gives a text its style; without colour it gives it back."""
-    return _painted if settings.in_colour() else _plain
+    return _paint if settings.in_colour() else _plain
 
 
-def _painted(text: str, style: str) -> str:
+def _paint(text: str, style: str) -> str:
     return f"\x1b[{_SGR[style]}m{text}\x1b[0m" if text else text
 
 
@@ -93,13 +93,13 @@ def cut(text: str, most: int, more: str = "…") -> str:
     return set_cell_size(text, most - len(more)).rstrip() + more if most > len(more) else more[:most]
 
 
-def padded(text: str, columns: int, more: str = "…") -> str:
+def pad(text: str, columns: int, more: str = "…") -> str:
     """The text, cut or filled up to so many columns."""
     text = cut(text, columns, more)
     return text + " " * (columns - cells(text))
 
 
-def shared(wanted: Sequence[int], whole: int, least: int = 4) -> list[int]:
+def share(wanted: Sequence[int], whole: int, least: int = 4) -> list[int]:
     """How many columns each gets where they want so many: the short ones first, so that only long ones are cut."""
     given = [0] * len(wanted)
     for at, each in enumerate(sorted(range(len(wanted)), key=wanted.__getitem__)):

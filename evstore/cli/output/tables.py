@@ -62,7 +62,7 @@ def draw(columns: Sequence[Column], cells: Iterable[Sequence[str]], whole: int, 
 
     colour = settings.in_colour()
     buffer = StringIO()
-    # What the environment says of colours was heard already.
+    # The settings know already what the environment says of colours.
     system = "standard" if colour else None
     console = Console(
         file=buffer,
@@ -98,7 +98,7 @@ def _shared_widths(heads: Sequence[str], rows: Sequence[Sequence[str]], whole: i
     rigid = [head for head in heads if head in _NUMBERS or head.endswith(("At", "Timestamp", "timestamp"))]
     names = [head for head in heads if head not in rigid]
     left = whole - 2 * (len(heads) - 1) - sum(widths[head] for head in rigid)
-    return {**widths, **dict(zip(names, screen.shared([widths[head] for head in names], left), strict=True))}
+    return {**widths, **dict(zip(names, screen.share([widths[head] for head in names], left), strict=True))}
 
 
 def _names_widths(heads: Sequence[str], rows: Sequence[Sequence[str]], whole: int) -> dict[str, int | None]:

@@ -160,7 +160,7 @@ class _Drawing:
             )
         ]
         widths = [min(wanted[0], most)]
-        widths += screen.shared(wanted[1:], left - widths[0])
+        widths += screen.share(wanted[1:], left - widths[0])
         out = [self._summary(), self._heads(front, widths)]
         for at, lines in drawn:
             out += self._rows(at, lines, times[at], front, widths)
@@ -168,7 +168,7 @@ class _Drawing:
 
     def _heads(self, front: Sequence[int], widths: Sequence[int]) -> str:
         texts = ["position".rjust(front[0]), "time".ljust(front[1])]
-        texts += [screen.padded(head, columns) for head, columns in zip(_HEADS, widths, strict=True)]
+        texts += [screen.pad(head, columns) for head, columns in zip(_HEADS, widths, strict=True)]
         return "  ".join(self._paint(each, "bold") for each in texts)
 
     def _rows(
@@ -179,13 +179,13 @@ class _Drawing:
             indent = sum(front) + 4
             yield " " * indent + paint(screen.cut(self._why(at), self._whole - indent, more), "dim")
         lines = screen.cut(lines, widths[0], more)
-        type_ = screen.padded(node.type, widths[0] - screen.cells(lines), more)
+        type_ = screen.pad(node.type, widths[0] - screen.cells(lines), more)
         yield "  ".join(
             (
                 paint(str(node.position).rjust(front[0]), "cyan"),
                 paint(moment.ljust(front[1]), "dim"),
                 paint(lines, "dim") + paint(type_, "green"),
-                screen.padded(node.stream, widths[1], more),
+                screen.pad(node.stream, widths[1], more),
                 screen.cut(node.gist, widths[2], more),
             )
         )
@@ -204,16 +204,18 @@ class _Drawing:
         return f"caused by {where}, position {event.global_position}:"
 
     def _moment(self, moment_us: int) -> str:
-        return _said(moment_us, self._time)
+        return _time_text(moment_us, self._time)
 
     def _summary(self) -> str:
         """How many, when and how long; a narrow window does without the last of it."""
         first, last = (pick(node.moment_us for node in self._nodes) for pick in (min, max))
         streams = len({node.stream for node in self._nodes})
         parts = [f"{screen.counted(len(self._nodes), 'event')} in {screen.counted(streams, 'stream')}"]
-        parts.append(f", {_said(first, '%Y-%m-%d %H:%M:%S')}")
+        parts.append(f", {_time_text(first, '%Y-%m-%d %H:%M:%S')}")
         if first != last:
-            parts.append(f" to {_said(last, '%H:%M:%S' if _day(first) == _day(last) else '%Y-%m-%d %H:%M:%S')}")
+            parts.append(
+                f" to {_time_text(last, '%H:%M:%S' if _day(first) == _day(last) else '%Y-%m-%d %H:%M:%S')}"
+            )
             parts.append(f", {screen.span((last - first) / 1_000_000)}")
         while len("".join(parts)) > self._whole and len(parts) > 1:
             parts.pop()
@@ -221,10 +223,10 @@ class _Drawing:
 
 
 def _day(moment_us: int) -> str:
-    return _said(moment_us, "%Y-%m-%d")
+    return _time_text(moment_us, "%Y-%m-%d")
 
 
-def _said(moment_us: int, form: str) -> str:
+def _time_text(moment_us: int, form: str) -> str:
     text = events.local(moment_us).strftime(form)
     return text[:-3] if form.endswith("%f") else text  # thousandths are enough
 

@@ -30,17 +30,17 @@ def note(text: str, kind: str = "note") -> None:
         return
     flush()  # where both streams are one terminal, it stands in its place
     if settings.current.errors == "json":
-        said(to_json({"note": text}))
+        err_line(to_json({"note": text}))
     else:
-        said(f"{kind}: {text}")
+        err_line(f"{kind}: {text}")
 
 
-def said(line: str) -> None:
+def err_line(line: str) -> None:
     """One line on stderr."""
-    told(f"{visible(line)}\n")
+    err_text(f"{visible(line)}\n")
 
 
-def told(text: str) -> None:
+def err_text(text: str) -> None:
     """Text on stderr as it is. Where that cannot be written, nobody listens, and the work goes on."""
     if sys.stderr is None:
         return
@@ -82,11 +82,11 @@ def line(text: str) -> None:
 def lines(texts: Iterable[str]) -> None:
     """Many lines of data, several at a time."""
     watched = settings.on_terminal()
-    for some in grouped(texts):
+    for some in in_groups(texts):
         write("\n".join(map(terminal, some) if watched else some) + "\n")
 
 
-def grouped(texts: Iterable[str]) -> Iterator[list[str]]:
+def in_groups(texts: Iterable[str]) -> Iterator[list[str]]:
     """As many as are worth being written together; of long ones that is one."""
     some: list[str] = []
     characters = 0

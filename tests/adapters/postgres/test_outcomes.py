@@ -27,7 +27,7 @@ from evstore import (
 from evstore.adapters.postgres.errors import Meaning
 from evstore.adapters.postgres.outcomes import Failed, tried
 from evstore.adapters.postgres.writing import MOST_EVENTS
-from evstore.cli.output.receipts import told_of
+from evstore.cli.output.receipts import ReceiptFacts
 from evstore.port import Receipt
 from tests.support.changed_procedures import Gate, with_a_gate
 from tests.support.postgres_roles import WRITER, a_role, grant, revoke
@@ -239,7 +239,7 @@ def test_appends_in_turn_that_are_cut_off_are_all_made_once(newest: Server, sche
         units = [store.appender.unit([("Order-2", [event], -1)]) for event in events]
         told = [*store.appender.submit_in_order(units)]
     assert proxy.cuts == 1
-    assert [told_of(each)[1:] for each in told] == [
+    assert [ReceiptFacts.of(each)[1:] for each in told] == [
         (n, n, n + len(events) + 1, n + len(events) + 1, False) for n in range(1, len(events) + 1)
     ]
 
@@ -308,7 +308,7 @@ def test_appends_in_turn_that_are_stored_are_told_before_the_call_that_fails(
             for each in store.appender.submit_in_order(
                 [store.appender.unit([("Order-1", [event], -1)]) for event in events]
             ):
-                told.append(told_of(each).version)
+                told.append(ReceiptFacts.of(each).version)
         assert told == [*range(2, MOST_EVENTS + 2)]
         assert type(caught.value) is (StoreBusyError if how == "busy" else AppendOutcomeUnknownError)
         doubted = events[MOST_EVENTS : 2 * MOST_EVENTS] if how == "lost" else []

@@ -110,6 +110,14 @@ def test_an_error_is_one_object_with_its_facts(shared: Command, name: str) -> No
     assert error.get("hint") is None or isinstance(error["hint"], str)
 
 
+def test_the_facts_stand_last_and_in_their_order(shared: Command) -> None:
+    envelope = b'{"type": "T", "data": 1, "expectedVersion": "x"}'
+    _, error = told(shared("append", "S-1", "-", "--errors=json", stdin=envelope).err)
+    assert list(error) == [*FIRST, "retryable", "expected", "place"]
+    _, error = told(shared(*DATA, "-d", "1", "-e", "7", "--errors=json").err)
+    assert list(error) == [*FIRST, "hint", "retryable", "streamId", "expected", "actual"]
+
+
 def test_the_environment_asks_for_it_as_the_flag_does(shared: Command) -> None:
     asked = shared("read", "S-9", env={"EVSTORE_ERRORS": "json"})
     assert asked == shared("--errors", "json", "read", "S-9")

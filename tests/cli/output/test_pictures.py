@@ -51,15 +51,15 @@ def test_a_length_of_time_is_said_as_people_do(seconds: float, said: str) -> Non
 def test_a_text_is_cut_by_the_columns_that_it_takes(text: str) -> None:
     for most in (1, 2, 3, 5, 7, 40):
         assert screen.cells(screen.cut(text, most)) <= most
-        assert screen.cells(screen.padded(text, most)) == most
+        assert screen.cells(screen.pad(text, most)) == most
     assert screen.cut(text, 100) == text
     assert screen.cut(text, 4).endswith("…")
 
 
 def test_only_what_is_long_is_cut_where_several_share_a_width() -> None:
-    assert screen.shared([5, 100, 8], 40) == [5, 27, 8]
-    assert screen.shared([50, 50], 40) == [20, 20]
-    assert screen.shared([], 40) == []
+    assert screen.share([5, 100, 8], 40) == [5, 27, 8]
+    assert screen.share([50, 50], 40) == [20, 20]
+    assert screen.share([], 40) == []
 
 
 def test_a_width_is_that_of_the_window_or_as_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

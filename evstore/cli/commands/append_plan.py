@@ -1,0 +1,59 @@
+"""From prepared events to units: the plan of an append. Nothing here reads, writes or remembers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from evstore.appending.spool import Events
+from evstore.model.events import Write
+from evstore.model.versions import ANY_VERSION, NO_STREAM
+from evstore.port import Append
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from evstore.cli.input.intake import InputEvent
+    from evstore.model.events import Many
+    from evstore.port import PreparedWrite
+
+
+class ExpectedVersion(NamedTuple):
+    """The version that the next append of a pipe expects of its stream."""
+
+    number: int
+
+    def after(self, version: int) -> ExpectedVersion:
+        """The expectation once the stream has this version. `exists` is asked of the first append alone."""
+        return ExpectedVersion(version if self.number >= NO_STREAM else ANY_VERSION)
+
+
+class Plan(NamedTuple):
+    """The stream to append to, None where the input names the streams, and what is expected of it."""
+
+    stream: str | None
+    expected: ExpectedVersion
+
+    def after(self, version: int) -> Plan:
+        """The plan of the next append, once the stream has this version."""
+        return self._replace(expected=self.expected.after(version))
+
+    def after_one_new(self) -> Plan:
+        """The plan of the next append, if the event of this one gets a new version."""
+        return self.after(self.expected.number + 1)
+
+    def unit(self, writes: Many[PreparedWrite], *, ids_are_new: bool) -> Append:
+        """All the events as one append."""
+        if self.stream is not None:
+            writes = [Write(self.stream, Events(writes), self.expected.number)]
+        return Append(writes, ids_are_new=ids_are_new)
+
+    def units(self, group: Iterable[InputEvent]) -> list[Append]:
+        """Each event as an append of its own, if each gets a new version."""
+        units, plan = [], self
+        for event in group:
+            write = event.write
+            if plan.stream is not None:
+                write = write._replace(expected_version=plan.expected.number)
+            units.append(Append([write], ids_are_new=event.new_id))
+            plan = plan.after_one_new()
+        return units

@@ -1,0 +1,127 @@
+"""The two readings: a stream by version, and the log by global position."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evstore.errors import StreamNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Protocol
+
+    from evstore.cli.options import Period
+    from evstore.model.events import StoredEvent
+    from evstore.store import EventStore
+else:
+    Protocol = object  # made for type checkers alone
+
+
+class Reading(Protocol):
+    """Events of a store in an order that has numbers: versions or positions."""
+
+    by_stream: bool
+    """All events are of one stream, and the numbers are its versions."""
+
+    def in_range(self, after: int, to: int | None, limit: int | None, *, backward: bool) -> Iterator[StoredEvent]:
+        """The events with numbers from `after` (exclusive) to `to` (inclusive)."""
+
+    def follow(self, after: int, deadline: float | None) -> Iterator[StoredEvent]:
+        """The events after a number, and those that come, until the deadline."""
+
+    def head(self) -> int:
+        """The last number by now, 0 if there is none."""
+
+    def check_there(self) -> None:
+        """Raise an error if there is nothing to read from and the caller did not allow that."""
+
+
+class StreamReading:
+    by_stream = True
+
+    def __init__(
+        self, store: EventStore, stream: str, types: Sequence[str] | None, period: Period, *, missing_ok: bool
+    ) -> None:
+        self._store = store
+        self._stream = stream
+        self._types = types
+        self._period = period
+        self._missing_ok = missing_ok
+
+    def in_range(self, after: int, to: int | None, limit: int | None, *, backward: bool) -> Iterator[StoredEvent]:
+        since, until = self._period
+        return self._store.read(
+            self._stream,
+            after=after,
+            to=to,
+            limit=limit,
+            backward=backward,
+            types=self._types,
+            since=since,
+            until=until,
+        )
+
+    def follow(self, after: int, deadline: float | None) -> Iterator[StoredEvent]:
+        return self._store.subscribe(
+            stream_id=self._stream, after=after, deadline=deadline, types=self._types, since=self._period.since
+        )
+
+    def head(self) -> int:
+        try:
+            return self._store.stream_info(self._stream).version
+        except StreamNotFoundError:
+            return 0
+
+    def check_there(self) -> None:
+        from evstore.cli.suggestions import find_stream
+
+        if not self._missing_ok:
+            find_stream(self._store, self._stream)
+
+
+class LogReading:
+    by_stream = False
+
+    def __init__(
+        self,
+        store: EventStore,
+        categories: Sequence[str] | None,
+        types: Sequence[str] | None,
+        period: Period,
+        correlation_id: str | None,
+    ) -> None:
+        self._store = store
+        self._categories = categories
+        self._types = types
+        self._period = period
+        self._correlation_id = correlation_id
+
+    def in_range(self, after: int, to: int | None, limit: int | None, *, backward: bool) -> Iterator[StoredEvent]:
+        since, until = self._period
+        return self._store.replay(
+            self._categories,
+            after=after,
+            to=to,
+            limit=limit,
+            backward=backward,
+            types=self._types,
+            correlation_id=self._correlation_id,
+            since=since,
+            until=until,
+        )
+
+    def follow(self, after: int, deadline: float | None) -> Iterator[StoredEvent]:
+        return self._store.subscribe(
+            self._categories,
+            after=after,
+            deadline=deadline,
+            types=self._types,
+            correlation_id=self._correlation_id,
+            since=self._period.since,
+        )
+
+    def head(self) -> int:
+        return self._store.head()
+
+    def check_there(self) -> None:
+        """The log is always there."""

@@ -1,0 +1,110 @@
+"""The flags of `append`, and which of them go together.
+
+No `from __future__ import annotations` here, as in the modules of the commands.
+"""
+
+from typing import Annotated, NamedTuple
+
+import typer
+
+from evstore.cli.errors import UsageError
+from evstore.cli.options import option
+
+
+class AppendFlags(NamedTuple):
+    stream: Annotated[str | None, typer.Argument(metavar="STREAM", show_default=False, help="As in Order-1.")] = (
+        None
+    )
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILE...|-]", show_default=False, help="JSON values; - is stdin."),
+    ] = None
+    type: Annotated[str | None, option("-t", "--type", metavar="TYPE", help="The event type.")] = None
+    data: Annotated[
+        str | None, option("-d", "--data", metavar="JSON", help="The data of one event; @FILE or @- read it.")
+    ] = None
+    many: Annotated[
+        bool, typer.Option("--many", help='The input says the streams: every value has a "streamId".')
+    ] = False
+    expect: Annotated[
+        str | None,
+        option(
+            "-e",
+            "--expect",
+            metavar="any|no-stream|exists|N",
+            help="Append only if the stream is at version N, is missing, or exists.  [default: any]",
+        ),
+    ] = None
+    id: Annotated[str | None, option("--id", metavar="UUID", help="The event's id, to try again safely.")] = None
+    key: Annotated[
+        str | None,
+        option("--key", metavar="TEXT", help="Make the ids from stream, TEXT and place, to run again safely."),
+    ] = None
+    each: Annotated[
+        bool,
+        typer.Option("--each", help="Each event is an append of its own, receipted when it is durable."),
+    ] = False
+    batch: Annotated[int | None, option("--batch", metavar="N", help="Commit every N events.")] = None
+    skip_stored: Annotated[
+        bool,
+        typer.Option("--skip-stored", help="Events that are stored already, and the same, are passed over."),
+    ] = False
+    copy: Annotated[
+        bool, typer.Option("--copy", help='Append anew what was read: "streamId" and "id" are ignored.')
+    ] = False
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print what would be stored, write nothing.")
+    ] = False
+    echo: Annotated[bool, typer.Option("--echo", help="Print the stored events instead of a receipt.")] = False
+    correlation_id: Annotated[
+        str | None, option("--correlation-id", metavar="TEXT", help="What belongs together.")
+    ] = None
+    causation_id: Annotated[str | None, option("--causation-id", metavar="TEXT", help="What caused it.")] = None
+    user_id: Annotated[str | None, option("--user-id", metavar="TEXT", help="Who did it.")] = None
+    tenant_id: Annotated[str | None, option("--tenant-id", metavar="TEXT", help="For whom.")] = None
+    meta: Annotated[
+        list[str] | None, option("-m", "--meta", metavar="KEY=VALUE", help='Into "custom"; repeatable.')
+    ] = None
+    metadata: Annotated[str | None, option("--metadata", metavar="JSON", help="Metadata as one object.")] = None
+
+    @property
+    def inputs(self) -> list[str]:
+        """The files to read: with --many the first word is one, too."""
+        first = [self.stream] if self.many and self.stream is not None else []
+        return [*first, *(self.files or ())]
+
+    @property
+    def target(self) -> str | None:
+        """The stream to append to; None where the input names the streams."""
+        return None if self.many else self.stream
+
+
+# What may not stand with what.
+_EXCLUDE: tuple[tuple[str, str], ...] = (
+    ("many", "type"), ("many", "data"), ("many", "expect"), ("many", "id"),
+    ("dry_run", "each"), ("dry_run", "batch"), ("key", "id"), ("copy", "type"), ("data", "inputs"),
+)  # fmt: skip
+
+
+def check_exclusive(flags: AppendFlags) -> None:
+    """Raise UsageError for flags that exclude each other."""
+    for one, other in _EXCLUDE:
+        if getattr(flags, one) not in (None, False) and getattr(flags, other) not in (None, False, []):
+            shown = "FILE" if other == "inputs" else f"--{other}"
+            message = f"--{one} and {shown} exclude each other".replace("_", "-")
+            raise UsageError(message, 'say "expectedVersion" in the envelopes' if other == "expect" else None)
+
+
+def check_needed(flags: AppendFlags) -> None:
+    """Raise UsageError for flags that need another, or another value."""
+    faults = (
+        (not flags.many and flags.stream is None, "say a STREAM"),
+        (flags.data is not None and flags.type is None, "--data needs --type"),
+        (flags.data is None and not flags.inputs, "no events: say --data JSON, a FILE, or - for stdin"),
+        (flags.inputs.count("-") > 1, "- may stand once"),
+        (flags.batch is not None and flags.batch < 1, f"--batch takes a number from 1, not {flags.batch}"),
+        (flags.key == "", "--key takes a TEXT that is not empty"),
+    )
+    for wrong, message in faults:
+        if wrong:
+            raise UsageError(message, "evstore append --help")
