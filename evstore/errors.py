@@ -274,6 +274,7 @@ class InvalidTargetError(EvstoreError):
     """No file can be written at this path; nothing was."""
 
     code = "usage"
+    _facts = ("path", "reason")
 
     def __init__(self, path: str, reason: str = "") -> None:
         super().__init__(path, reason)
@@ -330,15 +331,17 @@ class CorruptStoreError(IntegrityError):
 class IncompleteLogError(CorruptStoreError):
     """An event, or a name that it needs, is missing at `position`: damage, or a copy that is not complete yet."""
 
-    def __init__(self, location: str, position: int, missing: str) -> None:
-        super().__init__(location, position, missing)
-        self.location = location
+    _facts = ("place", "position", "missing")
+
+    def __init__(self, place: str, position: int, missing: str) -> None:
+        super().__init__(place, position, missing)
+        self.place = place
         self.position = position
         self.missing = missing
 
     def __str__(self) -> str:
         return (
-            f"the event store at {self.location} has no {self.missing} at position {self.position}: "
+            f"the event store at {self.place} has no {self.missing} at position {self.position}: "
             "it is damaged, or a replication is still copying it"
         )
 

@@ -23,7 +23,8 @@ from evstore.adapters import open_adapter
 from evstore.adapters.sqlite.location import APPLICATION_ID
 from evstore.cli import settings
 from evstore.cli.app import app
-from evstore.cli.completion.scripts import SHELLS, declarations, names, script
+from evstore.cli.completion import names
+from evstore.cli.completion.scripts import SHELLS, declarations, script
 from evstore.errors import InvalidUrlError
 
 if TYPE_CHECKING:
