@@ -1,4 +1,4 @@
-"""A file that is written under another name, and gets its own when all of it is on disk: nobody ever sees half."""
+"""Files that get their name when all their bytes are on disk, so that no reader sees half a file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Part(NamedTuple):
 
 
 def check_target(path: str, *, force: bool) -> None:
-    """Raise InvalidTargetError where no file can be written; TargetExistsError where one is and `force` is not."""
+    """Raise InvalidTargetError if no file can be written, TargetExistsError if one exists without `force`."""
     if os.path.exists(path) and not os.path.isfile(path):
         raise InvalidTargetError(path, f"it is {'a folder' if os.path.isdir(path) else 'no file'}")
     if not os.path.isdir(os.path.dirname(path) or "."):

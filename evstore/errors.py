@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class EvstoreError(Exception):
-    """Whatever evstore raises is one of these."""
+    """The base of every error that evstore raises."""
 
     code: ClassVar[str] = "internal"
     retryable: ClassVar[bool] = False
@@ -37,13 +37,13 @@ class EvstoreError(Exception):
     """The attributes that `facts` reports, in this order."""
 
     def facts(self) -> dict[str, Any]:
-        """The facts that the sentence is built from, by attribute; an empty one is left out."""
+        """The facts of the sentence, by attribute; empty facts are left out."""
         found = {name: getattr(self, name) for name in self._facts}
         return {name: value for name, value in found.items() if value not in (None, "")}
 
 
 class NotFoundError(EvstoreError):
-    """What was asked for is not in the store."""
+    """The requested stream, event or consumer is not in the store."""
 
     code = "not_found"
 
@@ -101,7 +101,7 @@ class _Sourced:
 
 
 class ConflictError(_Sourced, EvstoreError):
-    """The store holds something else than the caller expected; nothing was written."""
+    """The store does not hold what the caller expected; nothing was written."""
 
     code = "conflict"
     _facts: ClassVar[tuple[str, ...]] = ("source",)
@@ -140,8 +140,8 @@ class PositionConflictError(ConflictError):
         self.event_id = event_id
 
     def _sentence(self) -> str:
-        found = f"event {self.event_id} is at" if self.event_id else "the next event gets"
-        return f"{found} position {self.actual} in this log, expected {self.expected}"
+        found = f"event {self.event_id} is at" if self.event_id else "the next event would be at"
+        return f"{found} position {self.actual} in this log, not at position {self.expected}"
 
 
 class EventIdConflictError(ConflictError):
@@ -159,7 +159,7 @@ class EventIdConflictError(ConflictError):
 
 
 class InvalidInputError(_Sourced, EvstoreError, ValueError):
-    """The call's own data is at fault; nothing was sent to the store."""
+    """The arguments of the call are invalid; nothing was sent to the store."""
 
     code = "bad_input"
     _facts: ClassVar[tuple[str, ...]] = ("source",)
@@ -197,7 +197,7 @@ class NoEventsError(InvalidInputError):
 
 
 class SchemaError(EvstoreError):
-    """The place does not hold a store that this evstore may use; it was left as it was."""
+    """The location holds no store that this evstore may use; it was left unchanged."""
 
     code = "schema"
     _facts = ("place", "detail")
@@ -209,14 +209,14 @@ class SchemaError(EvstoreError):
 
 
 class NotInitializedError(SchemaError):
-    """No store there yet."""
+    """The location holds no store yet."""
 
     def __str__(self) -> str:
         return f"no event store at {self.place}"
 
 
 class NotAStoreError(SchemaError):
-    """Something else lives there."""
+    """The location holds something else."""
 
     def __str__(self) -> str:
         return f"{self.place} is not an event store" + (f": {self.detail}" if self.detail else "")
@@ -230,7 +230,7 @@ class SchemaTooOldError(SchemaError):
 
 
 class SchemaTooNewError(SchemaError):
-    """The store was made or migrated by a newer evstore, and admits only newer ones."""
+    """A newer evstore made or migrated the store, which admits only newer ones."""
 
     def __str__(self) -> str:
         return f"the event store at {self.place} is too new for this evstore: {self.detail}"
@@ -258,7 +258,7 @@ class StoreBusyError(UnavailableError):
 
 
 class AppendOutcomeUnknownError(UnavailableError):
-    """The append may or may not be stored; appending again with the same ids tells, and is safe."""
+    """The append may or may not be stored. Appending again with the same ids is safe and gives the answer."""
 
     _facts = ("ids",)
 
@@ -271,7 +271,7 @@ class AppendOutcomeUnknownError(UnavailableError):
 
 
 class InvalidTargetError(EvstoreError):
-    """No file can be written at this path; nothing was."""
+    """No file can be written at this path; nothing was written."""
 
     code = "usage"
     _facts = ("path", "reason")
@@ -286,7 +286,7 @@ class InvalidTargetError(EvstoreError):
 
 
 class TargetExistsError(InvalidTargetError):
-    """A file is there already; it was left as it is."""
+    """The file exists; it was left unchanged."""
 
     def __str__(self) -> str:
         return f"{self.path} exists"
@@ -319,7 +319,7 @@ class ConsumerHeldError(EvstoreError):
 
 
 class IntegrityError(EvstoreError):
-    """What is stored contradicts itself."""
+    """The stored data contradict themselves."""
 
     code = "damaged"
 
@@ -388,7 +388,7 @@ class UnsupportedError(AdapterError):
 
 
 class StoreClosedError(AdapterError):
-    """The store was closed, or was opened by the process that this one was forked from (`forked`)."""
+    """The store was closed, or was opened before this process was forked (`forked`)."""
 
     _facts = ("forked",)
 

@@ -67,11 +67,11 @@ if TYPE_CHECKING:
     from evstore.model.filters import Filter
     from evstore.model.findings import AuditedEvent, AuditedName, Finding, What
 else:
-    Protocol = object  # a Protocol is made for type checkers, and making one takes longer than an insert
+    Protocol = object  # a Protocol serves type checkers alone, and making one takes longer than an insert
 
 
 class PreparedEvent(NamedTuple):
-    """A checked event on its way in. `appending.preparing` makes it, and nobody else."""
+    """A checked event on its way in. Only `appending.preparing` makes one."""
 
     id: str
     """36 characters, lower case."""
@@ -87,7 +87,7 @@ if TYPE_CHECKING:
 
 
 class Append(NamedTuple):
-    """One atomic unit. Its writes, and the events of each, may be iterated more than once, but not indexed."""
+    """One atomic unit. Its writes and their events may be iterated again and again, but not indexed."""
 
     writes: Many[PreparedWrite]
     times_us: Sequence[int] | None = None
@@ -103,7 +103,7 @@ class Append(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """Where a unit's events are: contiguous in the log from `first_position` on."""
+    """The numbers of a stored unit, whose events are contiguous in the log from `first_position` on."""
 
     first_position: int
     size: int
@@ -125,12 +125,12 @@ Outcome: TypeAlias = Receipt | AlreadyStored | EvstoreError
 
 
 def outcome_unknown(units: Iterable[Append]) -> AppendOutcomeUnknownError:
-    """The error for units of which nobody knows whether they are stored."""
+    """The error for units whose outcome is unknown."""
     return AppendOutcomeUnknownError([each for unit in units for each in unit.ids()])
 
 
 class Page(NamedTuple):
-    """Which part of an ordered range; versions for a stream, global positions for the log."""
+    """A part of an ordered range: versions of a stream, or global positions of the log."""
 
     limit: int
     after: int | None = None
@@ -146,7 +146,7 @@ PAGE_CHARACTERS: Final = 2 * 1024 * 1024
 
 
 class Cut(list["StoredEvent"]):
-    """A page that ends before its limit because its events are long; there may be more behind it."""
+    """A page that ends before its limit because its events are long; more may follow."""
 
 
 class NamePage(NamedTuple):
@@ -156,12 +156,12 @@ class NamePage(NamedTuple):
 
 
 class Capabilities(NamedTuple):
-    """All that is asked of an adapter beyond its methods. Declared, so that nobody has to try."""
+    """The declared abilities and limits of an adapter."""
 
     name: str
     """The engine's, for people, as `SQLite`."""
     durable: bool
-    """What was accepted is there when the store is opened again, also after a power cut."""
+    """Accepted events are there when the store is opened again, also after a power cut."""
     how_durable: str
     """The same in a sentence; if not durable, what becomes of events."""
     multi_process: bool
@@ -183,11 +183,11 @@ class Adapter(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can; the same for as long as it lives."""
+        """The abilities of the adapter, constant for its lifetime."""
 
     @property
     def location(self) -> str:
-        """Where the store lies, as it may be shown: the resolved path, or the URL without its password."""
+        """The location of the store, safe to show: the resolved path, or the URL without its password."""
 
     def initialize(self) -> None:
         """Make the store if it is not there yet."""
@@ -206,7 +206,7 @@ class Adapter(Protocol):
         """The events with these ids that the store holds, in any order."""
 
     def stream(self, stream_id: str) -> StreamInfo | None:
-        """What is known of one stream."""
+        """Version, category and times of a stream, None if it is missing."""
 
     def streams(self, page: NamePage, category: str | None) -> list[StreamInfo]:
         """Streams by id."""
@@ -226,7 +226,7 @@ class Adapter(Protocol):
         else as soon as it is, or when `timeout` seconds have passed."""
 
     def info(self) -> StoreInfo:
-        """What and where the store is."""
+        """The kind, location and size of the store."""
 
     def backup(self, path: str, force: bool) -> Backup:
         """Copy the store, while it is in use, to a new file; with `force` also over another. Without the claim
@@ -240,28 +240,28 @@ class Audited(Adapter, Protocol):
     """An adapter that claims `audits`."""
 
     def audits(self) -> Audits:
-        """What lies in the store, for `verify`."""
+        """The audits of the store, for `verify`."""
 
 
 class Audits(Protocol):
-    """What a store tells of itself to be verified, damaged as it may be: everything as it lies there, and nothing
-    left out because something else is missing. Raises CorruptStoreError where it cannot be read at all."""
+    """Records of a store for verification, as the database holds them, also if they are damaged. No record is
+    left out because another is missing. Raises CorruptStoreError if a record cannot be read at all."""
 
     def events(self, low: int, high: int, limit: int) -> list[AuditedEvent]:
         """The events at positions in [low, high], also below 1, the lowest first: none only where there are no
         more, and of long ones fewer than `limit`."""
 
     def names(self, what: What, after: int | str | None, limit: int) -> list[AuditedName]:
-        """Those with keys behind `after`, the lowest first; None is before them all."""
+        """Records with keys greater than `after`, the lowest first; None precedes all keys."""
 
     def schema(self) -> list[Finding]:
-        """What is missing of the store beside its rows: `missing-index` and the like, with advice."""
+        """Findings about tables, indexes, triggers and functions, such as `missing-index`, with advice."""
 
     def engine(self) -> list[Finding]:
-        """What the engine's own check finds, as kind `engine`. UnsupportedError or DeniedError if it cannot be."""
+        """Findings of the engine's own check, of kind `engine`. Raises UnsupportedError or DeniedError."""
 
     def correlation_hash(self, correlation_id: str) -> int | None:
-        """What stands beside an event so that it is found by this; None if nothing does."""
+        """The stored hash by which a search finds this correlation id, None if the store keeps none."""
 
 
 class Backup(NamedTuple):

@@ -259,7 +259,7 @@ class EventStore:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the store's adapter can do."""
+        """The abilities and limits of the store's adapter."""
         return self._adapter.capabilities
 
     @property

@@ -1,4 +1,4 @@
-"""From a URL to an adapter.
+"""The way from a URL to an adapter.
 
 For each scheme there is a target, `module:factory`. Beside its factory, a module may have
 `command_options(timeout)`: the options that the factory wants from a command, which does one thing and ends.
@@ -65,14 +65,14 @@ def _found(url: str) -> _Found:
     if not url:
         raise InvalidUrlError("the database URL is empty")
     if url.startswith(":memory:"):
-        raise InvalidUrlError('say "memory:" for a store in memory')
+        raise InvalidUrlError('use "memory:" for a store in memory')
     found = _SCHEME.match(url)
     scheme, rest = (found[1].lower(), url[found.end() :]) if found else ("sqlite", url)
     if not found and ("://" in url or looks_like_postgres(url)):  # no file is called so
         raise InvalidUrlError(
             "the database URL is malformed; that of PostgreSQL is postgresql://user@host/database"
         )
-    built_in = f"{scheme}:{rest}"  # in their one spelling; others get what was said
+    built_in = f"{scheme}:{rest}"  # built-in adapters get one spelling, others the URL as given
     return _Found(built_in if scheme in BUILT_IN else url, *_loaded(scheme))
 
 

@@ -1,4 +1,4 @@
-"""How long an adapter may be used: until it is closed, and only in the process that opened it."""
+"""The lifetime of an adapter: until it is closed, and only in the process that opened it."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def check_process(pid: int) -> None:
     """The same of the process alone: nothing that it left, locks included, can be relied on in its child."""
     if pid != os.getpid():
         raise StoreClosedError(
-            "the store was opened by the process that this one was forked from; connect anew here", forked=True
+            "the store was opened before this process was forked; connect again in this process", forked=True
         )

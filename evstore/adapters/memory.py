@@ -55,7 +55,7 @@ def connect(url: str, *, timeout: float = 30.0) -> MemoryAdapter:  # noqa: ARG00
     """The store of `memory:` or `memory:FILE.ndjson`. `timeout` is taken as by every adapter."""
     path = url.removeprefix("memory:")
     if path.startswith("//"):
-        raise InvalidUrlError(f'"{redacted(url)}" is not a store in memory: say "memory:" or "memory:FILE.ndjson"')
+        raise InvalidUrlError(f'"{redacted(url)}" is not a store in memory: use "memory:" or "memory:FILE.ndjson"')
     return MemoryAdapter(os.path.abspath(path) if path else "")
 
 
@@ -86,7 +86,7 @@ class MemoryAdapter:
 
     def _append(self, unit: Append) -> Outcome:
         if self._has_gaps:
-            return DeniedError(f"{self._path} has gaps, as what is picked out of a log has; it can only be read")
+            return DeniedError(f"{self._path} has gaps, as a filtered export has; it can only be read")
         held = [each for each in unit.ids() if each in self._ids]
         if held:
             return AlreadyStored(held)

@@ -1,4 +1,4 @@
-"""What several adapters compute in the same way before they ask for a page."""
+"""The arithmetic of pages that several adapters share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from evstore.port import Page
 
 DATA: Final = StoredEvent._fields.index("data_json")
-"""Where a row of an event has its data."""
+"""The index of the data in a row of an event."""
 
 
 def enough(rows: Iterable[Any]) -> Iterator[Any]:
@@ -34,7 +34,7 @@ def closed(page: Page) -> tuple[int, int]:
     if page.after is not None and page.backward:
         high = min(high, page.after - 1)
     elif page.after is not None:
-        if page.after >= MAX_VERSION:  # nothing is behind it, and no database could count there
+        if page.after >= MAX_VERSION:  # no number follows the last, and no database could count there
             high = 0
         low = max(low, min(page.after, MAX_VERSION - 1) + 1)
     return low, high

@@ -1,4 +1,4 @@
-"""What both SQL adapters keep and ask in the same way."""
+"""Rules that both SQL adapters share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ def check_admits(place: str, found: tuple[int, int, int], ours: int, *, to_write
         raise SchemaTooOldError(place, f"its schema is {number}, the oldest known is {OLDEST_SCHEMA}")
     if reader > ours or (to_write and writer > ours):
         what = "readers" if reader > ours else "writers"
-        raise SchemaTooNewError(place, f"it admits {what} of schema {max(reader, writer)}, this is {ours}")
+        raise SchemaTooNewError(
+            place, f"it admits {what} of schema {max(reader, writer)} and later, this evstore has schema {ours}"
+        )
 
 
 def correlation_hash(correlation_id: str) -> int:

@@ -1,4 +1,4 @@
-"""The units of one call, in order."""
+"""The loop over the units of one call."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def _told_version() -> bool:
     try:
         print(f"evstore {__version__}", flush=True)  # noqa: T201
     except OSError:
-        return False  # what follows says why
+        return False  # the full start reports the reason
     return True
 
 

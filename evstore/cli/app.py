@@ -59,7 +59,7 @@ def evstore(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
-    """Keep events: append-only streams of JSON, in a SQLite file or in PostgreSQL.
+    """Store events in append-only streams of JSON, in a SQLite file or in PostgreSQL.
 
     \b
     Examples:
@@ -77,7 +77,7 @@ def evstore(
 
         writer.line(f"evstore {__version__}")
     elif context.invoked_subcommand is None and settings.current.errors == "json":
-        raise UsageError("say a command", "evstore --help")
+        raise UsageError("a command is missing", "evstore --help")
     elif context.invoked_subcommand is None:
         exit_with_help(context)
 

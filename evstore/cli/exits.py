@@ -1,4 +1,4 @@
-"""From an error to an exit code and a next step. One table for both."""
+"""The table of exit codes, and the hint for each error."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _word(text: str) -> str:
 
 
 def hint_for(error: EvstoreError) -> str | None:
-    """What to do next, where there is something to do."""
+    """The next step for an error, None if there is none."""
     notes: list[str] = getattr(error, "__notes__", [])
     if notes:  # added where more was known
         return notes[0]
@@ -77,7 +77,7 @@ _HINTS: Final[dict[str, Callable[[Any], str | None] | str]] = {
     "SchemaTooOldError": lambda _: _again("migrate"),
     "SchemaTooNewError": "install a newer evstore",
     "ConcurrencyError": _conflict,
-    "EventIdConflictError": "an id belongs to one event for ever; leave it out to append a new one",
+    "EventIdConflictError": "an id belongs to one event for ever; without an id a new event is appended",
     "StreamNotFoundError": lambda _: _again("streams"),
     "TargetExistsError": "--force replaces it",
     "StoreBusyError": "try again",

@@ -60,16 +60,16 @@ def _globals(hidden: bool) -> dict[str, Any]:
         "color": Annotated[
             str | None, option("--color", metavar="WHEN", help="auto, always or never.", hidden=hidden)
         ],
-        "quiet": Annotated[bool | None, option("-q", "--quiet", help="No notes.", hidden=hidden)],
+        "quiet": Annotated[bool | None, option("-q", "--quiet", help="Print no notes.", hidden=hidden)],
         "verbose": Annotated[
-            bool | None, option("-v", "--verbose", help="Say which store, and how long it took.", hidden=hidden)
+            bool | None, option("-v", "--verbose", help="Print the store and the time taken.", hidden=hidden)
         ],
         "timeout": Annotated[
             str | None,
             option(
                 "--timeout",
                 metavar="DURATION",
-                help="Wait so long for a lock (30s) or a connection (5s).",
+                help="The longest wait for a lock (30s) or a connection (5s).",
                 hidden=hidden,
             ),
         ],
@@ -127,9 +127,9 @@ def exit_with_help(context: typer.Context) -> NoReturn:
     raise typer.Exit(2)
 
 
-From = Annotated[int | None, option("--from", metavar="N", help="Begin with this one.")]
-After = Annotated[int | None, option("--after", metavar="N", help="Begin behind this one.")]
-To = Annotated[int | None, option("--to", metavar="N", help="End with this one.")]
+From = Annotated[int | None, option("--from", metavar="N", help="Begin with number N, inclusive.")]
+After = Annotated[int | None, option("--after", metavar="N", help="Begin after number N.")]
+To = Annotated[int | None, option("--to", metavar="N", help="End with number N, inclusive.")]
 Limit = Annotated[
     str | None,
     option(
@@ -144,24 +144,32 @@ Reverse = Annotated[bool, typer.Option("-r", "--reverse", help="Newest first.")]
 Types = Annotated[list[str] | None, option("-t", "--type", metavar="TYPE", help="Only this type; repeatable.")]
 Since = Annotated[
     str | None,
-    option("--since", metavar="TIME", help="Stored then or later: 2026-11-23T14:30:00Z, 2026-11-23, 2h, 7d."),
+    option(
+        "--since",
+        metavar="TIME",
+        help="Only events stored at TIME or later: 2026-11-23T14:30:00Z, 2026-11-23, 2h, 7d.",
+    ),
 ]
-Until = Annotated[str | None, option("--until", metavar="TIME", help="Stored before.")]
-Follow = Annotated[bool, typer.Option("-f", "--follow", help="Go on with new events as they come.")]
+Until = Annotated[str | None, option("--until", metavar="TIME", help="Only events stored before TIME.")]
+Follow = Annotated[bool, typer.Option("-f", "--follow", help="Keep printing new events as they come.")]
 Within = Annotated[
     str | None,
-    option("--within", metavar="DURATION", help="With -f -n N: exit 124 if N have not come by then."),
+    option("--within", metavar="DURATION", help="With -f -n N: exit with 124 unless N events come in time."),
 ]
 Fields = Annotated[
     str | None,
-    option("--fields", metavar="LIST", help="Only these: id,type,data.orderId,metadata.custom.k,category …"),
+    option(
+        "--fields",
+        metavar="LIST",
+        help="Print only these fields: id,type,data.orderId,metadata.custom.k,category …",
+    ),
 ]
-MissingOk = Annotated[bool, typer.Option("--missing-ok", help="What is missing is no failure.")]
-Utc = Annotated[bool | None, option("--utc", help="Times on a terminal in UTC.")]
+MissingOk = Annotated[bool, typer.Option("--missing-ok", help="Exit with 0 if it is missing.")]
+Utc = Annotated[bool | None, option("--utc", help="Print times on a terminal in UTC.")]
 CorrelationId = Annotated[
-    str | None, option("--correlation-id", metavar="TEXT", help="Only what belongs together.")
+    str | None, option("--correlation-id", metavar="TEXT", help="Only events with this correlation id.")
 ]
-Names = Annotated[bool, typer.Option("--names", help="Names alone, one a line.")]
+Names = Annotated[bool, typer.Option("--names", help="Print names alone, one a line.")]
 Prefix = Annotated[str | None, option("--prefix", metavar="P", help="Only names that begin with P.")]
 
 

@@ -1,4 +1,4 @@
-"""Run one command line and turn whatever happens into an exit code and at most two lines on stderr."""
+"""Run one command line; every failure becomes an exit code and at most two lines on stderr."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the global options say, for this one run of the command."""
+"""The global options of this run of the command."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def begin(argv: Sequence[str]) -> None:
 
 
 def again(words: str) -> str:
-    """What to type next. The store is named if it was named in this command; what the environment says needs no
-    repeating."""
+    """The command to type next. It names the store if this command named it; the environment needs no
+    repetition."""
     from shlex import quote
 
     from evstore.urls import redacted
@@ -76,18 +76,18 @@ def again(words: str) -> str:
 
 
 def on_terminal(stream: TextIO | None = None) -> bool:
-    """Whether a person reads the stream (stdout)."""
+    """True if the stream (stdout) is a terminal."""
     found = sys.stdout if stream is None else stream
     return found is not None and found.isatty()
 
 
 def as_table() -> bool:
-    """Whether output is for a person's eyes."""
+    """True if the output is a table."""
     return current.format == "table" or (current.format == "auto" and on_terminal())
 
 
 def in_colour(stream: TextIO | None = None) -> bool:
-    """Whether colours may go to the stream (stdout); without them not one escape byte goes."""
+    """True if the stream (stdout) may get colours; otherwise it gets no escape byte at all."""
     if current.color != "auto":
         return current.color == "always"
     if os.environ.get("NO_COLOR"):

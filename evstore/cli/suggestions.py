@@ -1,4 +1,4 @@
-"""What was probably meant."""
+"""Names that were probably meant."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def nearest_stream(store: EventStore, stream_id: str) -> str | None:
 
 
 def find_stream(store: EventStore, stream_id: str, *, missing_ok: bool = False) -> StreamInfo | None:
-    """What is known of the stream, else StreamNotFoundError with the name that was probably meant."""
+    """The facts of a stream. Raises StreamNotFoundError, with the name that was probably meant."""
     try:
         return store.stream_info(stream_id)
     except StreamNotFoundError as error:

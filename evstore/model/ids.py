@@ -18,7 +18,7 @@ def normalize_id(event_id: object) -> str:
     text = str(event_id).lower()
     if not _UUID.fullmatch(text):
         shown = text if len(text) <= 50 else text[:50] + "…"  # noqa: PLR2004
-        raise InvalidInputError(f'"{shown}" is not an event id: 36 characters, as in a UUID')
+        raise InvalidInputError(f'"{shown}" is not an event id: an id is a UUID of 36 characters')
     return text
 
 

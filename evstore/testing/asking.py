@@ -24,7 +24,7 @@ ANYTHING: Final = Filter()
 
 
 def answer(adapter: Adapter, unit: Append) -> Outcome:
-    """What the adapter says to a call with this unit alone."""
+    """The outcome of a call with this unit alone."""
     (outcome,) = adapter.append([unit])
     return outcome
 
@@ -87,7 +87,7 @@ def expected_page(
 
 
 def paged(read: Callable[[Any, int], list[T]], cursor_of: Callable[[T], Any], limit: int) -> list[T]:
-    """What is read page by page, each after the last; stops early, with too much, if there is no end."""
+    """All members, page by page; stops after 200 pages, if there is no end."""
     found: list[T] = []
     after = None
     for _ in range(200):
@@ -100,7 +100,7 @@ def paged(read: Callable[[Any, int], list[T]], cursor_of: Callable[[T], Any], li
 
 
 def together(jobs: Sequence[Callable[[], T]], patience: float) -> list[T]:
-    """What the jobs return, each in a thread of its own, off from one start line; a job's error is raised."""
+    """The results of the jobs, each in its own thread, started together; raises a job's error."""
     start = Barrier(len(jobs))
     answers: dict[int, T] = {}
     errors: list[BaseException] = []

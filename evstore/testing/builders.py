@@ -44,7 +44,7 @@ def an_event(
 def a_write(
     stream_id: str | None = None, events: int | Many[PreparedEvent] = 1, expected: int = ANY_VERSION
 ) -> PreparedWrite:
-    """Events, or that many of them, for this stream or a new one."""
+    """A write of these events, or of that many, to this stream or to a new stream."""
     made = [an_event() for _ in range(events)] if isinstance(events, int) else events
     return Write(stream_id or a_stream_id(), made, expected)
 

@@ -49,4 +49,4 @@ class ReadClauses(
 
 
 class AdapterContract(WriteClauses, RaceClauses, ReadClauses, LifeClauses, ClaimClauses):
-    """What every adapter keeps."""
+    """The contract that every adapter keeps."""

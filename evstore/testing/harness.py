@@ -1,4 +1,4 @@
-"""What the author of an adapter supplies, and what each test is given.
+"""The hooks that the author of an adapter supplies, and the fixtures of each test.
 
 An adapter claims capabilities; a test that needs a capability which is not claimed is skipped, with the reason
 that stands in `REASONS`. There is no other way to skip, so a test report explains every skip.
@@ -60,8 +60,8 @@ class Harness:
         raise NotImplementedError("a contract class says how to open another adapter on the same place")
 
     def occupy(self, tmp_path: Path) -> Callable[[], object]:
-        """Put something that is no event store at the place; what comes back tells what lies there now. Left
-        alone where that cannot be."""
+        """Put something that is no event store at the place; return a function that describes the content of the
+        place. Not overridden where that is impossible."""
         raise NotImplementedError("a contract class of an adapter whose place can be occupied says how")
 
     def needs(self, adapter: Adapter, capability: str) -> None:

@@ -1,4 +1,4 @@
-"""Random histories: an adapter and the reference adapter are told the same, and must answer the same.
+"""Random histories: an adapter and the reference adapter get the same calls, and must answer the same.
 
     class TestMine(AdapterContract, ModelContract):
         ...
@@ -118,7 +118,7 @@ class History(RuleBasedStateMachine):
         self.adapter = open()
         self.adapter.initialize()
 
-    # A history without events tells nothing.
+    # A history without events proves nothing.
     @initialize(call=st.lists(units(), min_size=4, max_size=8))
     def begin(self, call: list[Append]) -> None:
         self.append(call)
@@ -182,7 +182,7 @@ class History(RuleBasedStateMachine):
 
 
 class ModelContract(Harness):
-    """What an adapter answers in any history is what the reference adapter answers."""
+    """The adapter answers every history as the reference adapter does."""
 
     histories: ClassVar[settings] = settings(
         max_examples=30,
@@ -203,7 +203,7 @@ class ModelContract(Harness):
             reopen = (lambda: self.reopen(place)) if claims(fresh, DURABLE) else None
             return History(lambda: self.open(place), reopen)
 
-        # Whatever makes a machine will do, and this one knows its places.
+        # Hypothesis wants a factory; this one knows its places.
         run_state_machine_as_test(history, settings=self.histories)  # type: ignore[arg-type]
 
 

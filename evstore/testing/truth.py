@@ -1,7 +1,7 @@
-"""Which expected version is met by which stream, as a table.
+"""The truth table of expected versions and streams.
 
-It judges every adapter, and `streams.check_version` itself. What is no expected version at all (-3, True) is
-refused by the core before an adapter sees it, so it has no row.
+It judges every adapter, and `model.versions.check_version` itself. The core refuses a value that is no expected
+version at all (-3, True) before an adapter sees it, so such a value has no row.
 """
 
 from __future__ import annotations

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-_RESTORE: Final = "append nothing, keep a copy of the store as it is, and go back to a backup that verifies"
-_FOREIGN: Final = "another program wrote to the store; keep it out, and go back to a backup that verifies"
-_REINDEX: Final = "let the engine make its indexes again (REINDEX), and verify again"
-_EXPORT: Final = "readers get it as it is; export the log, mend the line, and import it into a new store"
+_RESTORE: Final = "append nothing, keep a copy of the store, and restore a backup that verifies"
+_FOREIGN: Final = "another program wrote to the store; stop it, and restore a backup that verifies"
+_REINDEX: Final = "rebuild the indexes (REINDEX), then verify again"
+_EXPORT: Final = "readers receive it unchanged; export the log, mend the line, then import it into a new store"
 ADVICE: Final = {
     "position-gap": f"events are lost: {_RESTORE}",
     "bad-position": _FOREIGN,
@@ -41,9 +41,9 @@ ADVICE: Final = {
     "bad-data": _EXPORT,
     "bad-metadata": _EXPORT,
     "bad-timestamp": f"readers fail at this event: {_RESTORE}",
-    "correlation-hash": "it is not found by its correlation id; export the log, and import it into a new store",
-    "unknown-trigger": f"drop it, for it may change what an append stores, and then: {_FOREIGN}",
-    "digest": "the log was changed since, or is another one: compare it with a backup",
+    "correlation-hash": "a search for its correlation id misses it; export, then import into a new store",
+    "unknown-trigger": f"drop it, because it may change appends, and then: {_FOREIGN}",
+    "digest": "the log was changed since, or is another log: compare it with a backup",
     "engine": f"the disk or the memory may be failing: {_RESTORE}",
     "unreadable": f"the rest was not checked: {_RESTORE}",
 }

@@ -56,7 +56,7 @@ def faults_of_event(event: AuditedEvent, audits: Audits) -> Iterator[Fault]:
     yield from _faults_of_keys(event)
     yield from _faults_of_searches(event)
     if not _FIRST_US <= event.timestamp_us <= _LAST_US:
-        yield "bad-timestamp", f"its time, {event.timestamp_us} µs from 1970, is in none of the years 1 to 9999"
+        yield "bad-timestamp", f"its time, {event.timestamp_us} µs from 1970, lies outside the years 1 to 9999"
     try:
         if check_json(event.data_json, MAX_VERSION) != event.data_json:
             yield "bad-data", "data has line breaks, or white space around it"
@@ -73,7 +73,7 @@ def faults_of_event(event: AuditedEvent, audits: Audits) -> Iterator[Fault]:
 
 
 def _strange(columns: Sequence[str]) -> Fault:
-    return "bad-value", f"of its {' and '.join(columns)} there is no value, or one of another kind"
+    return "bad-value", f"its {' and '.join(columns)} holds no value, or a value of another kind"
 
 
 def _said(what: str, text: str, error: InvalidPayloadError) -> str:
@@ -98,7 +98,7 @@ def _faults_of_place(event: AuditedEvent) -> Iterator[Fault]:
     here, version = event.global_position, event.version
     its = f'version {version} of stream "{event.stream_id}"'
     if here < 1:
-        yield "bad-position", "positions count from 1, and readers begin there"
+        yield "bad-position", "positions count from 1"
     try:
         normalize_id(event.id)
     except InvalidInputError as error:
@@ -114,21 +114,24 @@ def _faults_of_place(event: AuditedEvent) -> Iterator[Fault]:
     if version < 1 or (version > 1 and event.predecessor is None):
         yield "version-gap", f"it is {its}, and there is no version {version - 1}"
     elif event.predecessor is not None and event.predecessor > here:
-        yield "version-order", f"it is {its}, and version {version - 1} only comes at {event.predecessor}"
+        yield "version-order", f"it is {its}, and version {version - 1} is at position {event.predecessor}"
 
 
 def _faults_of_keys(event: AuditedEvent) -> Iterator[Fault]:
     if event.stream_id is None:
-        yield "unknown-stream", "it belongs to a stream that is not there"
+        yield "unknown-stream", "its stream is missing"
     if event.type is None:
-        yield "unknown-type", "it is of a type that is not there"
+        yield "unknown-type", "its event type is missing"
     if event.category is None:
-        yield "unknown-category", "it is in a category that is not there"
+        yield "unknown-category", "its category is missing"
     elif event.stream_category not in (None, event.category):
         yield "wrong-category", f'it is in category "{event.category}", its stream in "{event.stream_category}"'
     number, before = event.category_number, event.number_before or 0
     if number != before + 1:
-        yield "category-number", f'it is number {number} of category "{event.category}", behind number {before}'
+        yield (
+            "category-number",
+            f'it is number {number} of category "{event.category}", but follows number {before}',
+        )
 
 
 def _faults_of_searches(event: AuditedEvent) -> Iterator[Fault]:
@@ -168,12 +171,12 @@ def faults_of_name(what: What, name: AuditedName) -> Iterator[Fault]:
 
 def _faults_of_stream(shown: str, name: AuditedName) -> Iterator[Fault]:
     if name.category is None:
-        yield "unknown-category", f"{shown} is in a category that is not there"
+        yield "unknown-category", f"{shown} has a category that is missing"
     elif name.category != category_of(name.name):
         yield "wrong-category", f'{shown} is in category "{name.category}"'
     number, before = name.number, name.number_before or 0
     if number != before + 1:
-        yield "stream-number", f"{shown} is number {number} of its category, behind number {before}"
+        yield "stream-number", f"{shown} is number {number} of its category, but follows number {before}"
     if name.found_by_number is None:
         yield "number-not-found", f"a search for number {number} of its category does not find {shown}"
     elif name.found_by_number != name.key:

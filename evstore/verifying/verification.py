@@ -56,7 +56,7 @@ class Verification:
         self._after = after
         self._expected = parse_digest(expect) if expect is not None else None
         if self._expected and after:
-            raise InvalidInputError("a digest is of the log from its start, so that nothing can be left out")
+            raise InvalidInputError("a digest covers the log from its start: verify it without a later start")
         self._engine = engine
         self._on_progress = on_progress or (lambda _done, _total: None)
         self._hash: bytes | None = None if after else bytes(32)
@@ -92,7 +92,7 @@ class Verification:
     def _schema(self) -> Iterator[Finding]:
         for found in self._audits.schema():
             if found.kind == "missing-index":
-                self.unchecked = "without all indexes they would be searched for one by one"
+                self.unchecked = "without all indexes each search would read the whole table"
             yield found
 
     def _names(self) -> Iterator[Finding]:
@@ -127,7 +127,9 @@ class Verification:
             size = next_size(page, size)
         if self._expected:
             position = self._expected[0]
-            yield Finding("digest", f"there is no event at this position; the log ends at {self.head}", position)
+            yield Finding(
+                "digest", f"there is no event at this position: the log ends at position {self.head}", position
+            )
 
     def _total(self) -> int:
         return max(self.head - self._after, 0)
@@ -153,9 +155,9 @@ class Verification:
             lost = f"position {last}" if last == self._next else f"positions {self._next} to {last}"
             yield Finding("position-gap", f"there is no event at {lost}", self._next)
         elif position < self._next - 1:
-            raise CorruptStoreError(f"position {position} comes behind position {self._next - 1}")
+            raise CorruptStoreError(f"position {position} follows position {self._next - 1}")
         elif position < self._next:
-            yield Finding("duplicate-position", "more than one event stands here", position)
+            yield Finding("duplicate-position", "several events have this position", position)
         if position != self._next:
             self._hash = None
         self._next = position + 1
@@ -166,7 +168,7 @@ class Verification:
             return
         expected, self._expected = self._expected[1], None
         if self._hash is None:
-            yield Finding("digest", "the log up to here is not whole, and has no digest", position)
+            yield Finding("digest", "the log up to here has gaps, so it has no digest", position)
         elif self._hash.hex() != expected:
             yield Finding("digest", f"the digest of the log up to here is {self._hash.hex()}", position)
 

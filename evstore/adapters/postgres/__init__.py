@@ -20,5 +20,5 @@ def connect(
 
 
 def command_options(timeout: float | None) -> dict[str, Any]:
-    """A command does one thing at a time, and waits no longer for the server than for other writers."""
+    """The options for a command: one connection, and the same limit for connecting and for locks."""
     return {"pool_size": 1, "connect_timeout": timeout}

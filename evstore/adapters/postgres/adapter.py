@@ -1,8 +1,8 @@
-"""The PostgreSQL adapter: a server, shared by many.
+"""The PostgreSQL adapter: a server with many clients.
 
-What keeps the promises is in `schema.sql`: an append is one call of a procedure there, which judges, inserts and
-commits under one lock, lets the next writer go on, and then waits for the disk. So a reader can see events that
-are not durable yet, and everybody who shows events here waits until they are.
+The promises rest on `schema.sql`: an append is one call of a procedure, which judges, inserts and commits under
+one lock, lets the next writer go on, and then waits for the disk. A reader can therefore see events that are not
+durable yet, and waits for the disk before it returns them.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ CAPABILITIES: Final = Capabilities(
     name="PostgreSQL", durable=True, how_durable=ON_DISK, multi_process=True, audits=True
 )
 POSITION: Final = StoredEvent._fields.index("global_position")
-"""Where a row of an event has its global position."""
+"""The index of the global position in a row of an event."""
 LAST_COLUMN: Final = -1
-"""Where other rows have the highest that they rest on."""
+"""The index of the highest position in any other row."""
 
 
 class PostgresAdapter:
@@ -75,7 +75,7 @@ class PostgresAdapter:
         learned of the one before is not said of it."""
         self._admitted = False
         self._begins = False
-        """Whether a read begins a transaction: the role's isolation cannot be had, or a pooler stands between."""
+        """True if a read begins a transaction: the role's isolation is unusable, or a pooler stands between."""
         self._closed = False
         self._pid = os.getpid()
 
@@ -102,10 +102,10 @@ class PostgresAdapter:
             return None
         if len(rows) != 1 or rows[0][0] != APPLICATION:
             return None
-        # A pooler tells a number of its own. Behind it only a transaction keeps to one server, so that what a page
-        # shows, and whether that is on disk, is not asked of one that crashed and one that came back without it.
+        # A pooler reports a number of its own. Through it, only a transaction stays on one server. Otherwise
+        # a page could come from one server, and the answer about its durability from a server that lost it.
         if rows[0][4] != connection.info.backend_pid and not self._begins:
-            with connection.transaction():  # a pooler that takes no transactions says so
+            with connection.transaction():  # a pooler that accepts no transactions reports that here
                 self._begins = True
         return rows[0][1], rows[0][2], rows[0][3]
 
@@ -124,11 +124,11 @@ class PostgresAdapter:
         if found is not None:
             return found
         if is_made(connection, self._place, self._admission):
-            raise NotAStoreError(self._place.shown, "what made it was no evstore")
+            raise NotAStoreError(self._place.shown, "evstore did not make it")
         raise NotInitializedError(self._place.shown)
 
     def close(self) -> None:
-        if not self._closed and self._pid == os.getpid():  # the connections belong to who opened them
+        if not self._closed and self._pid == os.getpid():  # the connections belong to the process that opened them
             self._hints.close()
             self._connections.close()
         self._closed = True
@@ -139,15 +139,15 @@ class PostgresAdapter:
     # --- asking ---
 
     def _again(self) -> None:
-        """Before what a lost connection broke off is tried again. What was durable on a server may be missing on
-        the one that took its place."""
+        """Prepare another try after a lost connection. Events durable on one server may be missing on the server
+        that took its place."""
         self._check_open()
         self._flushed = [0]
         self._connections.renew()
 
     def _tried(self, ask: Callable[[Connection], Any]) -> Any:
-        """Do what may be done twice, again after a lost connection or a conflict, a bounded number of times. Where
-        there was a connection there will be another; a first one that cannot be made is told at once."""
+        """Run a question that may be asked twice; ask again, a bounded number of times, after a lost connection or
+        a conflict. A first connection that cannot be made is reported at once."""
         pauses = iter(PAUSES)
         lost = False
         while True:
@@ -179,10 +179,10 @@ class PostgresAdapter:
             self._again()
 
     def _explained(self, error: psycopg.Error) -> EvstoreError:
-        """What a failure means. Where something of the schema is missing, look what is there."""
+        """The error that a failure means. If a part of the schema is missing, the location is examined."""
         failed = translated(error, self._place, self._timeout)
         try:
-            # So a standby says to a role that is serializable by default, before anything else.
+            # A standby answers so to a role that is serializable by default.
             if isinstance(error, psycopg.errors.FeatureNotSupported) and self._tried(is_standby):
                 return not_the_primary(self._place)
             if meaning(error) != Meaning.SCHEMA:
@@ -200,8 +200,8 @@ class PostgresAdapter:
     def _rows(
         self, question: Question, position: int = LAST_COLUMN, fetch: Callable[..., list[Any]] = reading.fetched
     ) -> list[tuple[Any, ...]]:
-        """The answer, once all that it rests on is durable: the highest global position that each row tells at
-        `position`, or rests on, stands there."""
+        """The rows, once all events they rest on are durable. Column `position` of a row holds the highest global
+        position it rests on."""
         self._admit()
         if not reading.is_askable(question):
             return []
@@ -291,7 +291,7 @@ class PostgresAdapter:
         return PostgresAudits(self._tried, self._place.schema)
 
     def backup(self, path: str, _force: bool) -> NoReturn:
-        """It is the server's own tools that do it, so only to say so."""
+        """Raise UnsupportedError: the server's own tools make backups."""
         from evstore.adapters.postgres.tools import no_backup
 
         raise no_backup(self._place, path)

@@ -1,4 +1,4 @@
-"""What a PostgreSQL store tells of itself: the statements, whole, and how their rows are read.
+"""The audits of a PostgreSQL store: whole statements, and the reading of their rows.
 
 What must be found in an index is looked up there: for a small table the planner would rather read the table. Where
 another index leads to the same row, ORDER BY with = ANY, which can find several, lets it take this one: after the
@@ -200,7 +200,7 @@ class PostgresAudits:
         return [AuditedName(*row) for row in self._by_index(_NAMES[what], given)]
 
     def schema(self) -> list[Finding]:
-        """What is missing, or is another, of what schema.sql makes."""
+        """Findings where the store differs from schema.sql."""
         from pkgutil import get_data
 
         text = get_data(__package__, "schema.sql")
@@ -244,7 +244,7 @@ class PostgresAudits:
 
 
 def _checked(extension: str, index: int, connection: Connection) -> str:
-    """What amcheck has to say against an index."""
+    """The fault that amcheck finds in an index, or an empty text."""
     try:
         with connection.transaction():
             connection.execute(IN_AMCHECK, {"schema": extension})

@@ -1,4 +1,4 @@
-"""Connections: one for a command, psycopg's pool for an application with threads."""
+"""Connections: a single one for a command, psycopg's pool for an application with threads."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS: Final = 5.0
 FIRST_LOOK_SECONDS: Final = 0.5
-"""How long to wait for a pooled connection before asking whether the server is there at all."""
+"""Seconds to wait for a pooled connection before the server is probed."""
 OLDEST_SERVER: Final = 130000
 
-# What psycopg has to say of a connection that was lost is told here as an error, or mended. Who keeps a log has it
-# there still; without one, logging itself would print it, in the middle of what a command says.
+# psycopg logs a lost connection, which evstore reports as an error or mends. An application with a log keeps the
+# record; without a handler, logging would print it into the output of a command.
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 # Every statement is its own transaction. Nothing is prepared on the server: behind a pooler the next statement may
@@ -57,14 +57,14 @@ def connect(place: Place) -> Connection:
     try:
         connection = psycopg.connect(**place.conninfo, **OPTIONS)
     except UnicodeError:
-        pass  # told below, without what Python's words repeat of the host
+        pass  # reported below; Python's message would repeat the host
     except psycopg.Error as error:
         failed = not_connected(error, place)
         # Both hold the password, the driver's frames in their variables, and collectors of errors show all.
         error._pgconn = None  # noqa: SLF001
         raise failed from error.with_traceback(None)
     if connection is None:
-        raise InvalidUrlError(f"no host can have the name that {place.shown} says")
+        raise InvalidUrlError(f"{place.shown} names an invalid host")
     if connection.info.server_version < OLDEST_SERVER:
         version = connection.info.server_version // 10000
         connection.close()
@@ -87,7 +87,7 @@ def milliseconds(timeout: float) -> int:
 
 
 def unharmed(connection: Connection) -> AbstractContextManager[Any]:
-    """What fails in here does not end the transaction around it, if there is one."""
+    """A block whose failure does not end the transaction around it."""
     alone = connection.info.transaction_status == TransactionStatus.IDLE
     return nullcontext() if alone else connection.transaction()
 
@@ -97,7 +97,7 @@ def is_standby(connection: Connection) -> bool:
 
 
 class OneConnection:
-    """For a process that does one thing. Threads take turns."""
+    """One connection, for a process that does one thing. Threads take turns."""
 
     def __init__(self, place: Place, timeout: float) -> None:
         self._place = place
@@ -107,7 +107,7 @@ class OneConnection:
         self._closed = False
 
     @contextmanager
-    def connection(self, patience: float | None = None) -> Iterator[Connection]:  # noqa: ARG002 - there is but one
+    def connection(self, patience: float | None = None) -> Iterator[Connection]:  # noqa: ARG002 - there is a single connection
         with self._lock:
             if self._closed:
                 raise StoreClosedError
@@ -128,7 +128,7 @@ class OneConnection:
         """Forget what is broken."""
 
     def close(self) -> None:
-        with self._lock:  # what somebody has begun is done first
+        with self._lock:  # a running statement ends first
             self._closed = True
             connection, self._connection = self._connection, None
         if connection is not None:
@@ -136,7 +136,7 @@ class OneConnection:
 
 
 class PooledConnections:
-    """psycopg's pool. The first connection is made beside it: a pool does not tell why it cannot connect."""
+    """psycopg's pool. The first connection is made outside it: a pool does not report why it cannot connect."""
 
     def __init__(self, place: Place, size: int, timeout: float) -> None:
         self._place = place
@@ -149,7 +149,7 @@ class PooledConnections:
         self._looking = Lock()
         self._looks = 0
         self._failed: EvstoreError | None = None
-        """What came of the last look at the server."""
+        """The outcome of the latest probe of the server."""
         self._closed = False
 
     @contextmanager
@@ -189,7 +189,7 @@ class PooledConnections:
             pool.putconn(lent)
 
     def _look(self) -> None:
-        """Raise why no connection can be made, if so. One thread asks, for all that want to know meanwhile."""
+        """Raise the reason why no connection can be made, if there is one. One thread asks for all that wait."""
         before = self._looks
         with self._looking:
             if self._looks == before:
@@ -211,7 +211,7 @@ class PooledConnections:
             kwargs={**self._place.conninfo, **OPTIONS},
             min_size=0,
             max_size=self._size,
-            reconnect_timeout=FIRST_LOOK_SECONDS,  # it would try ever less often; who asks anew makes it try
+            reconnect_timeout=FIRST_LOOK_SECONDS,  # the pool would try ever less often; a new request makes it try
             configure=lambda connection: settle(connection, self._timeout),
             open=True,
         )

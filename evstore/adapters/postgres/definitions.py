@@ -1,4 +1,4 @@
-"""What schema.sql makes, and what of it stands in a store.
+"""The objects that schema.sql makes, compared with those of a store.
 
 schema.sql is read, not repeated. Both sides are brought into one form, with nothing in it that another version of
 the server, a search_path or quoting says in another way.
@@ -122,7 +122,7 @@ def differences(schema_sql: str, schema: str, there: list[tuple[Any, ...]]) -> I
 
 
 def _parts(kind: str, definition: str, schema: str) -> dict[str, str]:
-    """What a definition says, under what it means, however it is written."""
+    """The parts of a definition by their meaning, however they are written."""
     if kind == "table":
         return {_squeezed(line): line for line in definition.splitlines()}
     if kind == "trigger":  # the server has an order of its own

@@ -1,4 +1,4 @@
-"""PostgreSQL's failures in evstore's words, told apart by SQLSTATE, never by message.
+"""The meanings of PostgreSQL's failures, distinguished by SQLSTATE, never by message.
 
 Two exceptions: why a connection was not made, which libpq tells in words alone, in the server's language, beside
 whether a password was asked for and used; and what a pooler refuses, which has one SQLSTATE for it all.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Meaning(StrEnum):
-    """What a failure means for what was asked."""
+    """The meaning of a failure for the call."""
 
     NOT_WRITTEN = auto()
     """The server took everything back: the same may be tried again."""
@@ -50,7 +50,7 @@ class Meaning(StrEnum):
 
 REPLICA: Final = "EV001"
 POOLER: Final = "08P01"
-"""What pgbouncer says of everything, in English; else the same would be that the connection was lost."""
+"""The only SQLSTATE of pgbouncer, whose message distinguishes refusals; otherwise the connection was lost."""
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html; EV… are raised by schema.sql.
 MEANINGS: Final[dict[str, Meaning]] = {
@@ -83,7 +83,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
 
 
 def meaning(error: Any) -> Meaning:
-    """What a psycopg error means; without a SQLSTATE the connection was lost."""
+    """The meaning of a psycopg error; without a SQLSTATE the connection was lost."""
     state: str | None = error.sqlstate
     if state == POOLER and "statement pooling" in str(error):
         return Meaning.UNSUPPORTED
@@ -166,13 +166,13 @@ _RETRIED_WORDS: Final = (
 
 
 def not_connected(error: Any, place: Place) -> EvstoreError:
-    """What a failure to connect means."""
+    """The error that a failure to connect means."""
     said = without_secrets(_said(error), place)
     lost = getattr(error, "pgconn", None)
     asked = lost is not None and (lost.needs_password or lost.used_password)  # the words may be in any language
     at = f"the event store at {place.shown}"
     found: EvstoreError
-    if _WRONG.search(said):  # libpq's own words, before it asks anybody
+    if _WRONG.search(said):  # libpq's own message, before it contacts a server
         found = InvalidUrlError(f"the database URL {place.shown} cannot be used: {said}")
     elif any(words in said for words in _RETRIED_WORDS):
         found = UnavailableError(f"{at} takes no connection now: {said}")
@@ -188,5 +188,5 @@ def not_connected(error: Any, place: Place) -> EvstoreError:
 
 
 def all_taken(failed: EvstoreError) -> bool:
-    """Whether a connection was not made only because the server has as many as it may."""
+    """True if the server refused a connection only because all are taken."""
     return any(words in str(failed.__cause__) for words in _TAKEN_WORDS)

@@ -1,4 +1,4 @@
-"""What a server tells of a store, and what there is to warn of."""
+"""StoreInfo of a PostgreSQL store, with its warnings."""
 
 from __future__ import annotations
 
@@ -50,4 +50,4 @@ def _warnings(standby: bool, fsync: str, full_pages: str, delay: int) -> Iterato
     if full_pages == "off":
         yield "full_page_writes is off: a power cut can damage the database"
     if delay > 0:
-        yield "commit_delay is not 0: appends wait so long for companions before they reach the disk"
+        yield "commit_delay is not 0: each append waits that long before it reaches the disk"

@@ -19,10 +19,10 @@ _NO_ENCODING = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 class Place(NamedTuple):
-    """Where a store lies. Never shown as it is: `conninfo` holds the password."""
+    """The location of a store. `conninfo` holds the password and is never shown."""
 
     conninfo: dict[str, Any]
-    """What libpq takes, by keyword."""
+    """The parameters of libpq, by keyword."""
     schema: str
     shown: str
     """The URL without its password."""
@@ -65,13 +65,13 @@ def _read(said: str, url: str) -> dict[str, Any]:
             return given
     raise InvalidUrlError(
         "the database URL is not one that PostgreSQL understands: postgresql://user:password@host:5432/database, "
-        "with parameters of libpq behind a ?; in a user or a password, write @ as %40, / as %2F, : as %3A, ? as "
+        "with parameters of libpq after a ?; in a user or a password, write @ as %40, / as %2F, : as %3A, ? as "
         "%3F, # as %23, % as %25 and a blank as %20"
     )
 
 
 def _decodes(url: str) -> bool:
-    """Whether all that is percent-encoded stands for text."""
+    """True if every percent-encoded part decodes to text."""
     try:
         url.encode()
         text = unquote(url, errors="strict")
@@ -81,8 +81,8 @@ def _decodes(url: str) -> bool:
 
 
 def _completed(given: dict[str, Any], connect_timeout: float | None) -> dict[str, Any]:
-    """What the URL leaves open. A peer that is gone without a word is noticed within a minute, also by who waits
-    for an answer."""
+    """Defaults for parameters that the URL leaves open. A silent peer is noticed within a minute, also while a
+    call waits for an answer."""
     defaults = {
         "connect_timeout": 5,
         "fallback_application_name": "evstore",
@@ -97,7 +97,7 @@ def _completed(given: dict[str, Any], connect_timeout: float | None) -> dict[str
 
 
 def without_secrets(text: str, place: Place) -> str:
-    """The text of somebody else's message, with whatever is secret cut out."""
+    """A foreign message with all secrets cut out."""
     for name, value in place.conninfo.items():
         if value and is_secret(name):
             text = text.replace(str(value), "***")

@@ -1,4 +1,4 @@
-"""What stands where a store would be, and making one there."""
+"""The making of a store, and the examination of its location."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def initialize(connection: Connection, place: Place, admission: Admission) -> None:
-    """Make a store if none is there; of several that do so at once, one makes it."""
+    """Make a store unless one exists; of several processes at once, one makes it."""
     if is_made(connection, place, admission):
         return
     connection.isolation_level = IsolationLevel.READ_COMMITTED  # what the lock waited for must be seen
@@ -44,7 +44,7 @@ def initialize(connection: Connection, place: Place, admission: Admission) -> No
 
 
 def is_made(connection: Connection, place: Place, admission: Admission) -> bool:
-    """Whether a store is there, as its admission tells. Raises if something else is."""
+    """True if a store exists. Raises if the location holds something else."""
     there, objects, encoding = _occupied(connection, place)
     if encoding != "UTF8":
         raise NotAStoreError(place.shown, f"the database is encoded in {encoding}; evstore needs UTF8")
@@ -56,7 +56,7 @@ def is_made(connection: Connection, place: Place, admission: Admission) -> bool:
 
 
 def _occupied(connection: Connection, place: Place) -> tuple[int, int, str]:
-    """Whether the schema is there, how many things are in it, and how the database is encoded."""
+    """The number of schemas with that name, the number of their objects, and the encoding of the database."""
     row = connection.execute(sql.OCCUPIED, {"schema": place.schema}).fetchone()
     assert row is not None
     return row

@@ -1,4 +1,4 @@
-"""What came of a call: an answer for each of its units, or how it failed and what that leaves open."""
+"""The outcome of a call: an answer for each unit, or a failure and the doubt it leaves."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def tried(
 
 
 def _stored_nothing(connection: Connection, units: Sequence[Append], schema: str) -> bool:
-    """Whether it is certain of a try that the server has finished with; a unit is there if its first event is."""
+    """True if a finished try certainly stored nothing; a unit is stored if its first event is."""
     first = [next(iter(write.events)).id for unit in units for write in [next(iter(unit.writes))]]
     try:
         return not connection.execute(sql.in_schema(sql.HOLDS, schema), {"ids": first}).fetchall()
@@ -74,7 +74,7 @@ def _heeding_standbys(connection: Connection, attempt: Callable[[Connection], li
 
 
 class Doubt:
-    """What the tries of a call have left open so far, and what an answer means then."""
+    """The doubt that earlier tries of a call left, and the meaning of an answer in that light."""
 
     def __init__(self, units: Sequence[Append], until_refused: bool) -> None:
         self._units = units
@@ -108,8 +108,8 @@ class Doubt:
                 return self._refusal(n, _refused(write, actual), may_pass=may_pass)
 
     def _refusal(self, n: int, refusal: EvstoreError, *, may_pass: bool) -> EvstoreError:
-        """A log only grows: what is behind it stays refused. What is ahead of it may pass later, in a try that
-        still runs, unless that one ends before, at the first unit, which it finds stored."""
+        """A log only grows: what lies below its end stays refused. An expectation above it may be met later by a
+        try that still runs, unless that try stops at the first unit, which it finds stored."""
         if not (may_pass and self._may_still_run) or (self._until_refused and n > 0):
             return refusal
         unknown = outcome_unknown(self._units if self._until_refused else [self._units[n]])
@@ -117,7 +117,7 @@ class Doubt:
         return unknown
 
     def remains(self, failed: EvstoreError) -> EvstoreError:
-        """What is told if no try got an answer, and the last failed so."""
+        """The error if no try got an answer and the last failed with `failed`."""
         if not self.unknown:
             return failed
         unknown = outcome_unknown(self._units)
@@ -126,11 +126,11 @@ class Doubt:
 
 
 def told_of_each(units: Sequence[Append], size: int, error: EvstoreError) -> Iterator[EvstoreError]:
-    """What is told of units whose call, of so many of them, failed so; the others were not tried."""
+    """The error of each unit after a call of `size` units failed; later units were not tried."""
     for n, unit in enumerate(units):
         told = error
         if n >= size:
-            told = UnavailableError(f"not tried, because an append before it failed: {error}")
+            told = UnavailableError(f"not tried: an earlier append failed: {error}")
             told.__cause__ = error
         elif isinstance(error, AppendOutcomeUnknownError):
             told = outcome_unknown([unit])
@@ -143,12 +143,12 @@ def _nth(unit: Append, number: int) -> PreparedWrite:
 
 
 def _refused(write: PreparedWrite, actual: int) -> EvstoreError:
-    """The server told the version; what that means is said where the rule is."""
+    """The refusal that the reported version means, by the core's own rule."""
     try:
         check_version(write.stream_id, write.expected_version, actual)
     except EvstoreError as error:
         return error
     return EvstoreError(
         f'the server refused version {actual} of stream "{write.stream_id}" for the expected version '
-        f"{write.expected_version}, and evstore does not know why"
+        f"{write.expected_version}, for an unknown reason"
     )

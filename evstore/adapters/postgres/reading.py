@@ -1,4 +1,4 @@
-"""Which statement answers a read, and with what it is asked."""
+"""The choice of the statement for a read, with its parameters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from evstore.model.filters import Filter
     from evstore.port import NamePage, Page
 
-CHUNK: Final = 8 if psycopg.pq.version() >= 170000 else 1  # noqa: PLR2004 - older ones take no more than one
+CHUNK: Final = 8 if psycopg.pq.version() >= 170000 else 1  # noqa: PLR2004 - older ones accept a single one
 """Rows that come from the server at a time."""
 
 
@@ -78,7 +78,7 @@ def fetched(connection: Connection, statement: bytes, given: dict[str, Any]) -> 
 
 
 def paged(connection: Connection, statement: bytes, given: dict[str, Any]) -> list[Any]:
-    """The rows of events, as many as make a page; of those behind it only a few are ever in memory."""
+    """The rows of a page of events; few rows beyond it are ever in memory."""
     alone = connection.info.transaction_status == TransactionStatus.IDLE
     rows: Any = connection.cursor().stream(statement, given, size=CHUNK)
     with closing(rows):  # which cancels what is still to come
@@ -92,8 +92,8 @@ def paged(connection: Connection, statement: bytes, given: dict[str, Any]) -> li
 
 
 def is_askable(question: Question) -> bool:
-    """Whether the server can be asked. It takes no U+0000 in any text; nothing stored has one, so that the answer
-    to what has one is known."""
+    """True if the server can be asked. It accepts no U+0000 in text; nothing stored holds one, so the answer
+    is empty."""
     return not any("\0" in each for each in question.given.values() if isinstance(each, str))
 
 

@@ -31,7 +31,7 @@ EVENT: Final = f"""events.id, streams.stream_id, types.name, {OWN}"""
 
 # --- Opening -------------------------------------------------------------------------------------------------
 
-# What a session is told once, if it is ours alone: a pooler, which tells a number of its own, gives it to others
+# Settings of a session that is ours alone; a pooler, which reports a number of its own, lends it to others
 # next. Locks are waited for no longer than the timeout, and a list that is sent may hold NULL, whatever the role's
 # defaults are.
 SETTLE: Final = """
@@ -41,7 +41,7 @@ SELECT
 WHERE pg_catalog.pg_backend_pid() = %(session)s
 """
 
-# The same of the locks, for one transaction of a reader: where that is not to be had for the session.
+# The limit of waiting for locks in one transaction of a reader, where the session cannot have it.
 LIMIT_WAITS: Final = """
 SELECT pg_catalog.set_config('lock_timeout', %(wait_ms)s::text, true)
 """
@@ -54,7 +54,7 @@ IS_STANDBY: Final = """
 SELECT pg_catalog.pg_is_in_recovery()
 """
 
-# What stands where a store would be: no schema, an empty one, or something else.
+# The location of a store: no schema, an empty schema, or other objects.
 OCCUPIED: Final = """
 SELECT
   (SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s),
@@ -67,7 +67,7 @@ SELECT
   pg_catalog.current_setting('server_encoding')
 """
 
-# Whoever initializes waits here for who was first; the lock ends with the transaction.
+# Processes that initialize wait here for the first; the lock ends with the transaction.
 INITIALIZE_LOCK: Final = """
 SELECT pg_catalog.pg_advisory_xact_lock(1163285332, pg_catalog.hashtext(%(schema)s))
 """
@@ -109,7 +109,7 @@ SELECT events.id FROM evstore.events WHERE events.id = ANY (%(ids)s::uuid[])
 """
 
 # A transaction of its own, never part of an append: where the queue of notifications is full, its commit fails.
-# Nobody needs to wait for its flush.
+# No commit needs to wait for its flush.
 NOTIFY: Final = """
 SELECT pg_catalog.set_config('synchronous_commit', 'off', true), pg_catalog.pg_notify('evstore', %(payload)s)
 """

@@ -1,4 +1,4 @@
-"""What PostgreSQL's own tools are to be told of a store."""
+"""The commands of PostgreSQL's own tools for a store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def no_backup(place: Place, path: str) -> UnsupportedError:
-    """The refusal, with the command that makes one."""
+    """The refusal, with the command that makes a backup."""
     error = UnsupportedError("a store on PostgreSQL is backed up by pg_dump, not by evstore")
     # In a pattern of pg_dump, what is not quoted is folded to lower case.
     schema = place.schema if place.schema.islower() else f'"{place.schema}"'

@@ -1,4 +1,4 @@
-"""Waiting for a later head: notifications as a hint, a poll behind them.
+"""Waiting for a later head: notifications as a hint, backed by a poll.
 
 A hint saves waiting and nothing else. It may be lost, doubled or late: what a waiter returns is always what it
 has read. Hints are listened to only where one comes back that was sent on another connection: not through a
@@ -65,8 +65,8 @@ class Hints:
             pass  # the append is done, whatever becomes of the hint
 
     def wait(self, seconds: float) -> None:
-        """Return after a hint, or so many seconds, or a little of them: at once where listening begins, for what
-        came before is not heard. Whoever waits no more says `rest`."""
+        """Return after a hint or after that many seconds; at once where listening begins, because earlier hints
+        are lost. A caller that stops waiting calls `rest`."""
         if not self._lock.acquire(blocking=False):
             time.sleep(min(seconds, LONGEST_PAUSE / 4))
             return
@@ -95,7 +95,7 @@ class Hints:
             self._lost()
 
     def rest(self) -> None:
-        """Listen no more. If another thread is waiting, it will say so as well."""
+        """Stop listening. Another waiting thread will call `rest` as well."""
         if self._listens and self._lock.acquire(blocking=False):
             try:
                 if self._listens:
@@ -111,12 +111,12 @@ class Hints:
         self._not_before = time.monotonic() + 1.0
 
     def _proven(self) -> Any:
-        """A connection that hears what another one sends, or None."""
+        """A connection that receives notifications of another connection, or None."""
         proof = f"{self._place.schema} {time.monotonic_ns()}"
         listener = None
         try:
             listener = connect(self._place)
-            # A pooler tells a number of its own; what listens there would be another's session.
+            # A pooler reports a number of its own; the listening session would belong to another client.
             (session,) = listener.execute("SELECT pg_catalog.pg_backend_pid()").fetchone() or (0,)
             if session == listener.info.backend_pid:
                 listener.execute(sql.LISTEN)
@@ -146,7 +146,7 @@ class Hints:
             listener.close()
 
     def close(self) -> None:
-        """Waiting ends; a hint that was held back is sent, which also wakes who listens here."""
+        """End all waiting; send a hint that was held back, which also wakes a listener here."""
         self._closed = True
         if self._pending or self._lock.locked():
             self._notify(self._place.schema)

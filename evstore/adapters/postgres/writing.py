@@ -1,4 +1,4 @@
-"""How units become calls of the server's procedures, and what came of them."""
+"""Calls of the server's append procedures, and their outcomes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Seconds between tries, so that a server may restart meanwhile. Tries are bounded, whatever happens."""
 MOST_EVENTS: Final = 1000
 MOST_CHARACTERS: Final = 1024 * 1024
-"""What goes in one call. A unit beyond that is staged; several units are several calls."""
+"""The limits of one call. A unit beyond them is staged; several units become several calls."""
 CHUNK_CHARACTERS: Final = 8 * 1024 * 1024
 
 
@@ -55,7 +55,7 @@ class Calls:
         self._again = again
 
     def append(self, units: Sequence[Append], until_refused: bool) -> list[Outcome]:
-        """Raises only if it is the first call that fails: what others have stored before must be told."""
+        """Append the units call by call. Raises only if the first call fails: stored units must be reported."""
         outcomes: list[Outcome] = []
         for call in _calls(units):
             if isinstance(call, Batch):
@@ -77,9 +77,9 @@ class Calls:
     def _settled(
         self, doubt: Doubt, units: Sequence[Append], attempt: Callable[[Connection], list[Any]]
     ) -> list[Outcome]:
-        """Try until it is known what came of it. A retry finds the ids that an earlier try has stored.
+        """Try until the outcome is known. A retry finds the ids that an earlier try has stored.
 
-        Once that is unknown, whatever comes in the way of trying again does not make it known.
+        Once the outcome is unknown, a failure to try again leaves it unknown.
         """
         again = {Meaning.NOT_WRITTEN, Meaning.UNKNOWN, Meaning.STAGED_IS_GONE, Meaning.CANCELLED}
         failed: EvstoreError | None = None
@@ -99,7 +99,7 @@ class Calls:
                 if came.meaning not in again and not doubt.unknown:
                     raise failed from came.error
                 if came.meaning == Meaning.CANCELLED:
-                    # Once may be somebody's whim; a statement_timeout ends the next, too.
+                    # One may be an operator's; a statement_timeout ends the next try as well.
                     again.discard(Meaning.CANCELLED)
             if pause is not None:
                 time.sleep(pause)
@@ -134,14 +134,14 @@ class Calls:
             try:
                 return _answers(connection.execute(sql.in_schema(sql.APPEND_STAGED, schema), given).fetchone())
             finally:
-                with suppress(psycopg.Error):  # whatever came of it; else the next append sweeps
+                with suppress(psycopg.Error):  # whatever the outcome; otherwise the next append sweeps
                     connection.execute(sql.in_schema(sql.SWEEP_STAGED, schema), given)
 
         return attempt
 
 
 class Batch:
-    """Units that go in one call, as the lists that `append_v1` takes."""
+    """Units of one call, as the lists that `append_v1` takes."""
 
     def __init__(self) -> None:
         self.units: list[Append] = []
@@ -156,7 +156,7 @@ class Batch:
         }  # fmt: skip
 
     def takes(self, unit: Append) -> bool:
-        """Whether there is room for the unit."""
+        """True if the batch has room for the unit, which is then counted."""
         events = len(self.given["ids"]) + sum(len(write.events) for write in unit.writes)
         if events > MOST_EVENTS:
             return False
@@ -193,7 +193,7 @@ class Batch:
 
 
 def _calls(units: Sequence[Append]) -> Iterator[Batch | Append]:
-    """The units in as few calls as fit; one that is too large for any stands alone."""
+    """The units in as few calls as fit; a unit too large for a shared call gets its own."""
     batch = Batch()
     for unit in units:
         if not batch.takes(unit):

@@ -57,7 +57,7 @@ class SqliteAdapter:
         self._timeout = timeout
         self._lock = SideLock(lock_of(path), path, timeout)
         self._writer: Any = None
-        self._readers: list[Any] = []  # idle ones; a connection serves one call at a time
+        self._readers: list[Any] = []  # idle connections; a connection serves one call at a time
         self._closed = False
         self._pid = os.getpid()
 
@@ -69,7 +69,7 @@ class SqliteAdapter:
             if not os.path.isdir(os.path.dirname(self._path)):
                 raise InvalidUrlError(f"cannot make {self._path}: its folder does not exist")
             with translated(self._sqlite, self._path, self._timeout), self._lock.held():
-                if is_empty(self._path):  # else another process was first
+                if is_empty(self._path):  # otherwise another process was first
                     make(self._path, self._fill)
         with self._reading():
             return  # what is there must be a store that this evstore may use
@@ -101,7 +101,7 @@ class SqliteAdapter:
             with self._lock.held(queue=False):
                 writer.close()
         except StoreBusyError:
-            # Somebody writes, so this close must not checkpoint. It does not while another connection is open.
+            # Another process writes, so this close must not checkpoint; an open reader keeps it from that.
             guard = self._connect(self._path, "ro")
             guard.execute(sql.HEAD).fetchall()
             writer.close()
@@ -136,9 +136,11 @@ class SqliteAdapter:
     def _admit(self, rows: Sequence[tuple[Any, ...]], *, to_write: bool) -> None:
         """Raise unless this evstore may use the store."""
         if len(rows) != 1:
-            raise NotAStoreError(self._path, "what made it was no evstore")
+            raise NotAStoreError(self._path, "evstore did not make it")
         if not all(isinstance(each, int) for each in rows[0]):
-            raise CorruptStoreError(f"the event store at {self._path} is damaged: it does not tell its age")
+            raise CorruptStoreError(
+                f"the event store at {self._path} is damaged: its schema number cannot be read"
+            )
         check_admits(self._path, rows[0], SCHEMA, to_write=to_write)
 
     def _open_writer(self) -> Any:

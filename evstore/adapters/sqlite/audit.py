@@ -1,4 +1,4 @@
-"""What a SQLite store tells of itself: the statements, whole, and how their rows are read.
+"""The audits of a SQLite store: whole statements, and the reading of their rows.
 
 Each is one short read, with a page's worth of rows. INDEXED BY says in which index something must be found: what
 is missing there is missing for every reader.
@@ -116,7 +116,7 @@ _NAMES: Final[dict[What, str]] = {
     "type": AUDIT_TYPES,
     "stream": AUDIT_STREAMS,
 }
-# Text that is not UTF-8 must be told, not be stumbled over.
+# Text that is not UTF-8 must be reported, not fail the read.
 _text: Final = partial(str, encoding="utf-8", errors="surrogateescape")
 _RESTORE: Final = "restore a backup that has it"
 _ABSENT: Final = type(None)
@@ -150,7 +150,7 @@ class SqliteAudits:
         return [AuditedName._make((*_completed(row), strange)) for row, strange in map(_kept, rows)]
 
     def schema(self) -> list[Finding]:
-        """What is missing, or is another, of what schema.sql makes."""
+        """Findings where the store differs from schema.sql."""
         return list(_differences(self._made(), self._rows(OBJECTS)))
 
     def engine(self) -> list[Finding]:
@@ -193,8 +193,8 @@ def _completed(row: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _kept(row: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[str]]:
-    """The row without what cannot be a value of its column, and what that is. A damaged page can hold anything,
-    whatever the table says."""
+    """The row with placeholders for values of a wrong kind, and the names of their columns. A damaged page can
+    hold anything."""
     strange = _strange(tuple(map(type, row)))
     if not strange:
         return row, ()

@@ -47,15 +47,15 @@ def backup(
 
 
 def _belongs(store: str, target: str) -> bool:
-    """Whether the target is a file of the store."""
+    """True if the target is a file of the store."""
     if target in (store, lock_of(store), *(f"{store}{each}" for each in LOGS)):
         return True
     return os.path.exists(target) and os.path.exists(store) and os.path.samefile(target, store)
 
 
 def _copy(source: Any, connect: Callable[[str, str], Any], part: str) -> int:
-    """All pages of one snapshot, so that writers go on and are not waited for. Half a copy is thrown away, so that
-    it needs neither a journal nor a disk until it is whole. Python is called between steps, to hear of signals."""
+    """Copy all pages of one snapshot while writers go on. An incomplete copy is removed, so it needs neither a
+    journal nor a sync before it is complete. Python runs between steps and receives signals."""
     copy = connect(part, "rw")
     try:
         copy.execute("PRAGMA journal_mode = OFF")

@@ -1,4 +1,4 @@
-"""SQLite's failures in evstore's words, told apart by result code, never by message.
+"""The meanings of SQLite's failures, distinguished by result code, never by message.
 
 One exception: metadata that is no JSON. Where a statement looks into it, SQLite calls that an error of the
 statement, as it calls a table that is missing.
@@ -28,8 +28,8 @@ _DENIED: Final = {3: "no permission", 8: "it is read-only", 14: "cannot be opene
 _FULL: Final = {10: "the disk failed", 13: "the disk is full"}
 _NOT_UTF8: Final = "it holds text that is not UTF-8"
 _NO_JSON: Final = "malformed JSON"
-_NO_METADATA: Final = "the metadata of an event is not JSON; evstore verify tells of which"
-_CORRUPT: Final = {1: "its schema is not evstore's", 11: "it is malformed", 19: "it breaks its own rules"}
+_NO_METADATA: Final = "the metadata of an event is not JSON; evstore verify reports which"
+_CORRUPT: Final = {1: "its schema is not evstore's", 11: "it is malformed", 19: "its own rules are broken"}
 
 
 @contextmanager

@@ -20,7 +20,7 @@ _ABOVE_ALL_TEXT: Final = b""
 
 
 def stream(connection: Any, stream_id: str) -> StreamInfo | None:
-    # A stream id holds no control character, so nothing stands between it and itself with U+0001 behind.
+    # A stream id holds no control character, so no id lies between it and itself with U+0001 appended.
     given = {"low": stream_id, "high": stream_id + "\x01", "after": None, "limit": 1}
     found = connection.execute(sql.LIST_STREAMS, given).fetchone()
     return StreamInfo(*found) if found else None

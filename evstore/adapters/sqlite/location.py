@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 APPLICATION_ID: Final = 0x45565354
 """EVST, in the header of every store."""
 LOGS: Final = ("-journal", "-wal", "-shm")
-"""What SQLite keeps beside a file, and would take for the log of a new one."""
+"""The files that SQLite keeps beside a database, and would take for the log of a new one."""
 SQLITE_CORRUPT: Final = 11
 SQLITE_NOTADB: Final = 26
 
@@ -81,7 +81,7 @@ def check_is_store(sqlite: ModuleType, path: str, timeout: float) -> None:
 
 
 def _application_id(sqlite: ModuleType, path: str, timeout: float) -> int:
-    """Where no writer of evstore has ever been, the file is opened as immutable: SQLite then takes no lock and
+    """A file that no writer of evstore has touched is opened as immutable: SQLite then takes no lock and
     makes no file, so that another program's database stays as it is, its log unmerged. A store that is in use
     cannot be read that way, because a checkpoint may be writing the very page."""
     if not os.path.exists(lock_of(path)):
@@ -96,7 +96,9 @@ def _application_id(sqlite: ModuleType, path: str, timeout: float) -> int:
 def _ask(sqlite: ModuleType, uri: str, timeout: float) -> int:
     connection = sqlite.connect(uri, uri=True, timeout=timeout)
     try:
-        connection.execute("PRAGMA writable_schema = ON")  # else a file that was cut off does not tell its header
+        connection.execute(
+            "PRAGMA writable_schema = ON"
+        )  # otherwise the header of a truncated file cannot be read
         (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     finally:
         connection.close()
@@ -109,7 +111,7 @@ def lock_of(path: str) -> str:
 
 
 def is_empty(path: str) -> bool:
-    """Whether there is no file, or an empty one, so that a store may be made there."""
+    """True if there is no file or an empty file, so that a store may be made there."""
     try:
         found = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -122,7 +124,7 @@ def is_empty(path: str) -> bool:
 
 
 def make(path: str, fill: Callable[[str], None]) -> None:
-    """Let `fill` make a store under another name, then give it its name: nobody ever sees half of one.
+    """Let `fill` make a store under another name, then rename it: no process ever sees half a store.
 
     The caller holds the side lock. What SQLite left beside a store that was removed would be taken for the
     new one's log, so it goes first.

@@ -19,7 +19,7 @@ class SideLock:
     """Held by one thread of one process at a time; freed by the system when its process dies.
 
     SQLite's own way to wait for a writer is to sleep and try again, longer each time, so that a newcomer
-    overtakes those who wait: with eight writers the worst wait was five times that of this queue.
+    overtakes waiting writers: with eight writers the worst wait was five times that of this queue.
     """
 
     def __init__(self, path: str, place: str, timeout: float) -> None:
@@ -86,7 +86,7 @@ def _wait(fd: int, timeout: float) -> bool:
         granted.wait(timeout)
         with guard:
             given_up = not granted.is_set()
-    except BaseException:  # interrupted: the lock must not stay with somebody who left
+    except BaseException:  # interrupted: the lock must not stay with a caller that left
         with guard:
             given_up = True
         if granted.is_set():

@@ -1,4 +1,4 @@
-"""Pages of events. Each is one short read, and nothing of it stays open: a half-read cursor would hold back
+"""Pages of events. Each is one short read that leaves nothing open: a half-read cursor would hold back
 checkpoints."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a unit becomes rows. Runs inside the one write transaction, under the side lock."""
+"""The rows of a unit. Runs inside the one write transaction, under the side lock."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class _Stream:
 
 
 class Ledger:
-    """What one transaction knows of the store: keys and the last numbers given out, read once each."""
+    """Keys and last numbers of the store within one transaction, each read once."""
 
     def __init__(self, sqlite: ModuleType, connection: Any, place: str) -> None:
         self._sqlite = sqlite

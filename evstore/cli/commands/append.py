@@ -48,7 +48,7 @@ def _append(flags: AppendFlags) -> None:
     plan = Plan(flags.target, ExpectedVersion(expected_of(flags.expect)))
     default = metadata_of(flags)
     if flags.inputs == ["-"] and stdin_is_terminal():
-        writer.note("reading events from the terminal; Ctrl-D ends them")
+        writer.note("reading events from the terminal; Ctrl-D ends the input")
     several = flags.each or flags.batch is not None or flags.skip_stored
     receipts = Receipts(flags.target, each=flags.each, several=several, echo=flags.echo)
     batch = None if flags.batch is None else min(flags.batch, sys.maxsize)

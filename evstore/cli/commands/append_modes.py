@@ -1,4 +1,4 @@
-"""The ways to append: as one, in batches, each event for itself. A result is yielded when it is durable."""
+"""The modes of an append: whole, in batches, or each event for itself. Results are yielded when durable."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def batches(
 
 
 def each(store: EventStore, plan: Plan, groups: Iterable[list[InputEvent]]) -> Iterator[Result]:
-    """An append for each event; those of a group share a commit.
+    """One append for each event; the events of a group share a commit.
 
-    A duplicate takes no new version: what comes behind it expects another than was foreseen. None of that
+    A duplicate takes no new version: later events expect another version than was foreseen. None of them
     was tried, because a unit that is not accepted ends the call.
     """
     for group in groups:
@@ -82,7 +82,7 @@ def dry_run(store: EventStore, plan: Plan, found: Iterable[InputEvent], *, skip_
 
 def _show_unstored(store: EventStore, plan: Plan, spool: Spool) -> None:
     if len(spool) and not store.appender.would_store(plan.unit(spool, ids_are_new=spool.ids_are_new)):
-        writer.note("it is stored already, and would not be again")
+        writer.note("it is stored already; nothing would be stored")
         events.show_unstored([])
     else:
         events.show_unstored(spool)
@@ -128,7 +128,7 @@ class _Parts(NamedTuple):
     """The known events as an outcome, if there are any."""
 
     def plan_of_rest(self, plan: Plan) -> Plan:
-        """What a load expected was found when it began, so the rest expects the last known version."""
+        """The rest of a load expects the last known version, because its own expectation was met at its begin."""
         return plan if self.duplicate is None else plan.after(self.duplicate.last.version)
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FIRST_ON_TERMINAL = 100
 
 Category = Annotated[
-    str | None, typer.Argument(metavar="[CATEGORY]", show_default=False, help="Only what is of this one.")
+    str | None, typer.Argument(metavar="[CATEGORY]", show_default=False, help="Only this category.")
 ]
 
 
@@ -134,7 +134,7 @@ def get(
     from evstore.model.ids import normalize_id
 
     if not ids:
-        raise UsageError("say an event's ID")
+        raise UsageError("an event ID is missing")
     columns = events.fields_of(fields)
     wanted = [normalize_id(each) for each in ids]
     with opened() as store:
@@ -147,11 +147,11 @@ def get(
 
 def info(
     stream: Annotated[
-        str | None, typer.Argument(metavar="[STREAM]", show_default=False, help="Tell of this stream alone.")
+        str | None, typer.Argument(metavar="[STREAM]", show_default=False, help="Describe this stream.")
     ] = None,
     missing_ok: MissingOk = False,
 ) -> None:
-    """Tell what the store is and holds, or what is known of a stream.
+    """Describe the store, or one stream.
 
     \b
     Examples:
@@ -197,7 +197,7 @@ def _print_stream(store: "EventStore", found: "StreamInfo") -> None:
 
 def trace(
     correlation_id: Annotated[
-        str, typer.Argument(metavar="CORRELATION_ID", show_default=False, help="What belongs together has it.")
+        str, typer.Argument(metavar="CORRELATION_ID", show_default=False, help="The correlation id of the events.")
     ],
     fields: Fields = None,
 ) -> None:

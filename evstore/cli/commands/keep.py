@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def verify(
     engine: Annotated[
-        bool, typer.Option("--engine", help="Also the database's own check: integrity_check, amcheck.")
+        bool, typer.Option("--engine", help="Run the database's own check as well: integrity_check, amcheck.")
     ] = False,
     from_: From = None,
     expect: Annotated[
@@ -77,7 +77,7 @@ def _check_expect(expect: str | None, from_: int | None) -> None:
     if expect is None:
         return
     if from_ is not None:
-        raise UsageError("--expect needs the log from its start, so that --from cannot go with it")
+        raise UsageError("--expect and --from exclude each other: a digest covers the log from its start")
     try:
         parse_digest(expect)
     except InvalidInputError as error:
@@ -117,7 +117,7 @@ def _print_notes(verification: "Verification", advice: dict[str, str]) -> None:
 
 
 def backup(
-    file: Annotated[str, typer.Argument(metavar="FILE", show_default=False, help="The copy; itself a store.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", show_default=False, help="The copy, a store itself.")],
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
 ) -> None:
     """Copy a SQLite store, whole and consistent, while it is in use.

@@ -33,7 +33,11 @@ class ExportFlags(NamedTuple):
     output: Annotated[
         str | None,
         typer.Option(
-            "-O", "--output", metavar="FILE", show_default=False, help="Into a file; compressed if it ends in .gz."
+            "-O",
+            "--output",
+            metavar="FILE",
+            show_default=False,
+            help="Write to FILE; compressed if its name ends in .gz.",
         ),
     ] = None
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False
@@ -93,10 +97,10 @@ def export(
 
 def _note_part(*, picked: bool, after: int) -> None:
     if picked:
-        writer.note("this is a part of the log; `evstore import` takes it with --renumber")
+        writer.note("this is a part of the log; `evstore import` accepts it with --renumber")
     elif after:
         writer.note(
-            "this is the end of the log; `evstore import` takes it into a store that has what is before it, "
+            "this is the end of the log; `evstore import` accepts it in a store that has the earlier events, "
             "or with --renumber"
         )
 
@@ -129,7 +133,9 @@ def import_(
     context: typer.Context,
     file: Annotated[
         str | None,
-        typer.Argument(metavar="[FILE|-]", show_default=False, help="What export wrote, also compressed."),
+        typer.Argument(
+            metavar="[FILE|-]", show_default=False, help="A file that export wrote, perhaps compressed."
+        ),
     ] = None,
     renumber: Annotated[
         bool, typer.Option("--renumber", help="Store the events at the next positions and versions.")
@@ -176,7 +182,9 @@ def _import(name: str, *, renumber: bool) -> "tuple[Imported, int]":
             if isinstance(error, PositionConflictError | ConcurrencyError):
                 error.add_note("--renumber keeps ids and times, and gives the next positions and versions")
             if done.stored:
-                writer.note(f"{done.stored:,} events before it are imported; run it again once it is mended")
+                writer.note(
+                    f"{done.stored:,} events before it are imported; mend the input, then run the import again"
+                )
             raise
         return done, store.head()
 
@@ -192,5 +200,5 @@ def _arrivals(store: "EventStore", lines: Iterator[bytes], name: str) -> "Iterat
         for key in others:
             if key not in dropped:
                 dropped.add(key)
-                writer.note(f'{name}:{number}: unknown key "{key}" is dropped, here and wherever it comes')
+                writer.note(f'{name}:{number}: unknown key "{key}" is dropped, here and in later lines')
         yield arrival(preparing, f"{name}:{number}", stored)

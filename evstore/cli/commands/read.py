@@ -78,7 +78,7 @@ class ReplayFlags(NamedTuple):
 
 
 class Tail(NamedTuple):
-    """The newest events of a range. `own_limit`: a terminal's, so that a note says if there are more."""
+    """The newest events of a range. `own_limit`: the limit of a terminal, whose note reports that more exist."""
 
     most: int
     own_limit: bool
@@ -122,7 +122,9 @@ def replay(
     flags: ReplayFlags,
     category: Annotated[
         list[str] | None,
-        typer.Argument(metavar="CATEGORY...", show_default=False, help="What stands before the first hyphen."),
+        typer.Argument(
+            metavar="CATEGORY...", show_default=False, help="The text before the first hyphen of stream ids."
+        ),
     ] = None,
 ) -> None:
     """Print the log of categories, or all of it, by global position.
@@ -137,7 +139,7 @@ def replay(
     if flags.all_ and category:
         raise UsageError("CATEGORY and --all exclude each other")
     if not flags.all_ and not category:
-        raise UsageError("say a CATEGORY, or --all", "evstore replay --help")
+        raise UsageError("give a CATEGORY, or --all", "evstore replay --help")
     for name in category or ():
         if "-" in name:
             writer.note(f'no category has a "-" in it; did you mean "evstore read {name}"?')
@@ -151,7 +153,7 @@ def replay(
 
 
 def _request(flags: ReadFlags | ReplayFlags) -> Request:
-    """The meaning of the flags together, else UsageError."""
+    """The meaning of the flags together. Raises UsageError."""
     limit = limit_of(flags.limit)
     last = not_negative("--last", flags.last)
     for flag, given in (
@@ -210,7 +212,7 @@ def _follow(reading: "Reading", request: Request) -> None:
     deadline = None if request.within is None else time.monotonic() + request.within
     after, shown = request.after, 0
     if request.tail is not None:
-        # Up to a head that is fixed first, so that what comes meanwhile is live and not history.
+        # History ends at a head fixed first: later events are live.
         end = reading.head()
         history = islice(reversed(_newest(reading, request.tail, after, end)), request.limit)
         shown = events.show(history, request.columns, by_stream=reading.by_stream, live=True)

@@ -30,7 +30,7 @@ class Reading(Protocol):
         """The events after a number, and those that come, until the deadline."""
 
     def head(self) -> int:
-        """The last number by now, 0 if there is none."""
+        """The present last number, 0 if there is none."""
 
     def check_there(self) -> None:
         """Raise an error if there is nothing to read from and the caller did not allow that."""

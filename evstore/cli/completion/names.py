@@ -1,4 +1,4 @@
-"""What a shell offers at TAB: `evstore --complete streams|categories|types PREFIX [--db URL]`.
+"""The answers to TAB: `evstore --complete streams|categories|types PREFIX [--db URL]`.
 
 A person waits for this process at every TAB, so it loads neither Typer nor the library, and reads names alone. It
 leaves no trace: opened as the library does it, a store at rest would get files beside it.
@@ -73,7 +73,7 @@ STATEMENTS: Final = {
 }
 
 # A word that no shell changes. At its start "-" makes a flag, "~" a home and, in zsh, "=" the path of a command;
-# "~" and "=" may mean the same behind "=" or ":".
+# "~" and "=" may mean the same after "=" or ":".
 _SAFE: Final = re.compile(r"(?![-~=])[A-Za-z0-9._:@/+=~-]+")
 _PREFIX: Final = re.compile(r"[A-Za-z0-9._:@/+=~-]*")
 _EXPANDED: Final = re.compile("[=:][~=]")
@@ -81,7 +81,7 @@ _SCHEME: Final = re.compile("([A-Za-z][A-Za-z0-9.-]*(?:[+][A-Za-z0-9]+)?):")
 
 
 def complete(argv: Sequence[str]) -> None:
-    """Print what fits, one a line; nothing where anything is wrong, since nobody could read a message."""
+    """Print the fitting names, one a line. Print nothing on a fault: nobody could read a message."""
     with suppress(Exception):
         remote = os.environ.get("EVSTORE_COMPLETE_REMOTE") == "1"
         spent = time.process_time()  # most of it before the first line of this program
@@ -183,5 +183,5 @@ def choose(up: Iterable[str], down: Iterable[str]) -> list[str]:
 
 
 def is_safe(name: str) -> bool:
-    """Whether every shell takes the name as it stands."""
+    """True if every shell takes the name unchanged."""
     return bool(_SAFE.fullmatch(name)) and not _EXPANDED.search(name)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SHELLS: Final = ("bash", "zsh", "fish")
 
-# What may stand in a place: names of the store, files, `@` and a file, or one of a few words.
+# The offers of a place: names of the store, files, `@` and a file, or one of a few words.
 STORED: Final = {"STREAM": "streams", "CATEGORY": "categories", "TYPE": "types"}
 FILES: Final = "files"
 AT_FILES: Final = "at-files"
@@ -86,7 +86,7 @@ def _place_of(found: Any) -> Place:
 
 
 def _offers(metavar: str) -> str:
-    """What a metavar promises: `STREAM`, `[FILE...|-]`, or `any|no-stream|exists|N` with its fixed words."""
+    """The offers of a metavar: `STREAM`, `[FILE...|-]`, or `any|no-stream|exists|N` with its fixed words."""
     parts = metavar.strip("[]").replace("...", "").split("|")
     if parts[0] in STORED:
         return STORED[parts[0]]
@@ -96,7 +96,7 @@ def _offers(metavar: str) -> str:
 
 
 def _first_line(text: str | None) -> str:
-    """Without what stands in brackets behind it, which is for those who read the whole help."""
+    """The first line, without the remark in brackets that serves readers of the whole help."""
     return (text or "").strip().split("\n")[0].split("  [")[0].removesuffix(".")
 
 

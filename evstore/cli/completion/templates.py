@@ -1,4 +1,4 @@
-"""What of the completion scripts does not depend on the commands; `completion` fills in the rest at «…»."""
+"""The constant parts of the completion scripts; `scripts` fills in the rest at «…»."""
 
 from __future__ import annotations
 

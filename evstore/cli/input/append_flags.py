@@ -21,11 +21,12 @@ class AppendFlags(NamedTuple):
     ] = None
     type: Annotated[str | None, option("-t", "--type", metavar="TYPE", help="The event type.")] = None
     data: Annotated[
-        str | None, option("-d", "--data", metavar="JSON", help="The data of one event; @FILE or @- read it.")
+        str | None,
+        option("-d", "--data", metavar="JSON", help="The data of one event; @FILE and @- read it from there."),
     ] = None
-    many: Annotated[
-        bool, typer.Option("--many", help='The input says the streams: every value has a "streamId".')
-    ] = False
+    many: Annotated[bool, typer.Option("--many", help='Each value of the input names its stream: "streamId".')] = (
+        False
+    )
     expect: Annotated[
         str | None,
         option(
@@ -35,33 +36,40 @@ class AppendFlags(NamedTuple):
             help="Append only if the stream is at version N, is missing, or exists.  [default: any]",
         ),
     ] = None
-    id: Annotated[str | None, option("--id", metavar="UUID", help="The event's id, to try again safely.")] = None
+    id: Annotated[
+        str | None, option("--id", metavar="UUID", help="The event's id: a second run stores nothing.")
+    ] = None
     key: Annotated[
         str | None,
-        option("--key", metavar="TEXT", help="Make the ids from stream, TEXT and place, to run again safely."),
+        option(
+            "--key", metavar="TEXT", help="Make ids from stream, TEXT and ordinal: a second run stores nothing."
+        ),
     ] = None
     each: Annotated[
         bool,
-        typer.Option("--each", help="Each event is an append of its own, receipted when it is durable."),
+        typer.Option("--each", help="Append each event on its own; print its receipt when it is durable."),
     ] = False
     batch: Annotated[int | None, option("--batch", metavar="N", help="Commit every N events.")] = None
     skip_stored: Annotated[
         bool,
-        typer.Option("--skip-stored", help="Events that are stored already, and the same, are passed over."),
+        typer.Option("--skip-stored", help="Skip events that are stored already and are the same."),
     ] = False
     copy: Annotated[
-        bool, typer.Option("--copy", help='Append anew what was read: "streamId" and "id" are ignored.')
+        bool, typer.Option("--copy", help='Append copies: "streamId" and "id" of the input are ignored.')
     ] = False
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, print what would be stored, write nothing.")
+        bool,
+        typer.Option("--dry-run", help="Check everything, print the events that would be stored, write nothing."),
     ] = False
     echo: Annotated[bool, typer.Option("--echo", help="Print the stored events instead of a receipt.")] = False
     correlation_id: Annotated[
-        str | None, option("--correlation-id", metavar="TEXT", help="What belongs together.")
+        str | None, option("--correlation-id", metavar="TEXT", help="An id shared by all that belongs together.")
     ] = None
-    causation_id: Annotated[str | None, option("--causation-id", metavar="TEXT", help="What caused it.")] = None
-    user_id: Annotated[str | None, option("--user-id", metavar="TEXT", help="Who did it.")] = None
-    tenant_id: Annotated[str | None, option("--tenant-id", metavar="TEXT", help="For whom.")] = None
+    causation_id: Annotated[
+        str | None, option("--causation-id", metavar="TEXT", help="The id of the event or command that caused it.")
+    ] = None
+    user_id: Annotated[str | None, option("--user-id", metavar="TEXT", help="The user who caused it.")] = None
+    tenant_id: Annotated[str | None, option("--tenant-id", metavar="TEXT", help="The tenant concerned.")] = None
     meta: Annotated[
         list[str] | None, option("-m", "--meta", metavar="KEY=VALUE", help='Into "custom"; repeatable.')
     ] = None
@@ -69,7 +77,7 @@ class AppendFlags(NamedTuple):
 
     @property
     def inputs(self) -> list[str]:
-        """The files to read: with --many the first word is one, too."""
+        """The files to read: with --many the first word is a file as well."""
         first = [self.stream] if self.many and self.stream is not None else []
         return [*first, *(self.files or ())]
 
@@ -92,16 +100,16 @@ def check_exclusive(flags: AppendFlags) -> None:
         if getattr(flags, one) not in (None, False) and getattr(flags, other) not in (None, False, []):
             shown = "FILE" if other == "inputs" else f"--{other}"
             message = f"--{one} and {shown} exclude each other".replace("_", "-")
-            raise UsageError(message, 'say "expectedVersion" in the envelopes' if other == "expect" else None)
+            raise UsageError(message, 'put "expectedVersion" into the envelopes' if other == "expect" else None)
 
 
 def check_needed(flags: AppendFlags) -> None:
     """Raise UsageError for flags that need another, or another value."""
     faults = (
-        (not flags.many and flags.stream is None, "say a STREAM"),
+        (not flags.many and flags.stream is None, "STREAM is missing"),
         (flags.data is not None and flags.type is None, "--data needs --type"),
-        (flags.data is None and not flags.inputs, "no events: say --data JSON, a FILE, or - for stdin"),
-        (flags.inputs.count("-") > 1, "- may stand once"),
+        (flags.data is None and not flags.inputs, "no events: give --data JSON, a FILE, or - for stdin"),
+        (flags.inputs.count("-") > 1, "- (stdin) may be given once only"),
         (flags.batch is not None and flags.batch < 1, f"--batch takes a number from 1, not {flags.batch}"),
         (flags.key == "", "--key takes a TEXT that is not empty"),
     )

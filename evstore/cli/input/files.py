@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _GZIP: Final = b"\x1f"
-"""What compressed input begins with, and nothing else that is read here."""
+"""The first byte of compressed input, with which no other input begins."""
 
 
 class _End(BaseException):
@@ -27,7 +27,7 @@ class _End(BaseException):
 
 @contextmanager
 def to_the_end() -> Iterator[None]:
-    """Let what is half written be removed before a signal ends the command, as it does everywhere else at once."""
+    """Delay the end by a signal until an incomplete file is removed."""
 
     inside = True
 
@@ -108,7 +108,7 @@ def input_of(name: str) -> Iterator[Input]:
     with ExitStack() as ends:
         raw: Any = ends.enter_context(open_input(name))
         try:
-            packed = raw.peek(1)[:1] == _GZIP  # a pipe may give no more than one byte at first
+            packed = raw.peek(1)[:1] == _GZIP  # a pipe may give a single byte at first
             size = _size(raw)
             if packed and size is None:
                 raw = ends.enter_context(_keep(raw))
@@ -126,7 +126,7 @@ def _size(raw: BinaryIO) -> int | None:
 
 
 def _keep(raw: BinaryIO) -> BinaryIO:
-    """What comes through a pipe, in a file without a name."""
+    """The bytes of a pipe, in a file without a name."""
     import tempfile
     from shutil import copyfileobj
 

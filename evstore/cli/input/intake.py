@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class InputEvent(NamedTuple):
-    """One prepared event, and where its id is from; one that is neither given nor new is made of a key."""
+    """A prepared event, with the origin of its id; an id neither given nor new is made of a key."""
 
     write: PreparedWrite
     given_id: bool
@@ -50,7 +50,7 @@ def expected_of(flag: str | None) -> int:
         raise UsageError(f'--expect takes any, no-stream, exists or a version from 1, not "{flag}"') from None
     if flag not in EXPECTED_WORDS and version <= 0:
         word = next(word for word, number in EXPECTED_WORDS.items() if number == version)
-        note(f'--expect {flag} means "{word}" here, and something else in other stores; better say the word')
+        note(f'--expect {flag} means "{word}" here, and something else in other stores; better use the word')
     return version
 
 
@@ -176,7 +176,7 @@ class Intake:
 
 
 def _in_groups(events: Iterable[InputEvent], most: int) -> Iterator[list[InputEvent]]:
-    """Groups of `most` events; the last one may be smaller, also the one before a fault."""
+    """Groups of `most` events; the last group may be smaller, and so may the group before a fault."""
     source = iter(events)
     while True:
         group: list[InputEvent] = []
@@ -188,7 +188,7 @@ def _in_groups(events: Iterable[InputEvent], most: int) -> Iterator[list[InputEv
 
 
 def _only(events: Iterable[InputEvent]) -> Iterator[InputEvent]:
-    """The one event; it is known to be the only one before it is yielded."""
+    """The single event, yielded after the input proved to hold no other."""
     first, *more = islice(events, 2)
     if more:
         raise UsageError("--id names one event, the input has more")
@@ -209,7 +209,7 @@ def _with_source(name: str, found: Iterable[tuple[int, InputEvent]]) -> Iterator
 
 
 def _before_fault(events: Iterable[InputEvent]) -> Iterator[list[InputEvent]]:
-    """All the events as one group, or those before a fault and then the fault."""
+    """All events as one group; or the events before a fault, then the fault."""
     group: list[InputEvent] = []
     fault: InvalidInputError | None = None
     source = iter(events)

@@ -33,7 +33,7 @@ def check_files(files: Iterable[str]) -> None:
 
 
 def ready_lines(file: BinaryIO) -> Iterator[list[bytes]]:
-    """Whole lines as they come: all that one read gives, and at the end what has no line break."""
+    """Whole lines as they come: all lines of one read, and at the end a line without a break."""
     pieces: list[bytes] = []
     while chunk := file.read1(_READ_BYTES):  # type: ignore[attr-defined]
         if b"\n" not in chunk:

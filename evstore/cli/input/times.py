@@ -1,4 +1,4 @@
-"""Times and durations as people say them."""
+"""Times and durations as people write them."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ _UNSTORED: Final = ("id", "streamId", "type", "data", "metadata")
 
 
 def fields_of(flag: str | None) -> list[str] | None:
-    """The columns that `--fields` names, else UsageError."""
+    """The columns that `--fields` names. Raises UsageError."""
     from evstore.cli.errors import UsageError
     from evstore.errors import InvalidInputError
     from evstore.reading.ranges import searchable
@@ -65,7 +65,7 @@ def show(
     live: bool = False,
     header: bool = True,
 ) -> int:
-    """Print events in the form asked for and say how many; each at once if they are `live`."""
+    """Print events in the requested form and return their number; flush each event if they are `live`."""
     if settings.as_table():
         return _table(events, fields, by_stream=by_stream, live=live, header=header)
     counted = forms.Counter(events)
@@ -114,7 +114,7 @@ def _tsv(event: StoredEvent, fields: Sequence[str]) -> str:
 
 
 def _plain(text: str | None) -> str:
-    """The text of a value as a person or awk wants it: a string without its quotes, anything else as it is."""
+    """The text of a value for a person or awk: a string without its quotes, another value unchanged."""
     if text is None:
         return ""
     if text.startswith('"'):
@@ -172,16 +172,16 @@ def _row(event: StoredEvent, *, by_stream: bool) -> list[str]:
 
 
 def moment(timestamp_us: int) -> str:
-    """A time as the output wants it: for a person local and to the second, else as it is stored."""
+    """A time for the output: local and to the second in a table, otherwise as stored."""
     if not settings.as_table():
         return format_timestamp(timestamp_us)
     return local(timestamp_us).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def local(timestamp_us: int) -> datetime:
-    """A time for a person, in their zone or as `--utc` says."""
+    """A time in the local zone, or in UTC with `--utc`."""
     found = EPOCH + timedelta(microseconds=timestamp_us)
     if not settings.current.utc:
-        with suppress(OverflowError, ValueError, OSError):  # the ends of time have no local one
+        with suppress(OverflowError, ValueError, OSError):  # the first and last moments have no local time
             found = found.astimezone()
     return found

@@ -1,4 +1,4 @@
-"""Objects in the form that was asked for: one, many, names, or an array."""
+"""Objects in the requested form: one, many, names, or an array."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def many(
 
 
 def print_names(found: Iterable[str]) -> None:
-    """Names alone, one a line."""
+    """Print names alone, one a line."""
     if settings.current.format == "json":
         array(map(writer.to_json, found))
     else:
@@ -82,7 +82,7 @@ def first_of(found: Iterable[T], most: int, which: str) -> list[T]:
 
 
 class Counter(Generic[T]):
-    """Values on their way out, and how many there were by now."""
+    """Values on their way out, counted."""
 
     def __init__(self, values: Iterable[T]) -> None:
         self._values = values
@@ -95,7 +95,7 @@ class Counter(Generic[T]):
 
 
 class Array:
-    """One JSON array whose values come one after the other, from several places.
+    """One JSON array whose values come in turn, from several places.
 
     Each is a whole line as soon as it is written, whatever becomes of the next: the comma stands before a value.
     """

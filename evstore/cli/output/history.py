@@ -1,4 +1,4 @@
-"""How many events there were when, found by looking at few of them."""
+"""The number of events over time, estimated from few of them."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _spread(counts: list[float], count: int, start: float, end: float) -> None:
 
 
 class _Looks:
-    """What was seen of the events, by their numbers."""
+    """The events read so far, by their numbers."""
 
     def __init__(self, at: Callable[[int], Point | None], last: int) -> None:
         self._at = at

@@ -1,4 +1,4 @@
-"""What `info` shows a person: what is known, in aligned lines, and how the events came over time."""
+"""The report of `info` for a person: facts in aligned lines, and the events over time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LABEL: Final = 12
 _MOST_PARTS: Final = 96
 _LEAST_PARTS: Final = 16
 _DATES: Final = ((3 * 86400, "%Y-%m-%d"), (120, "%Y-%m-%d %H:%M"))
-"""How the ends of a time are told, by its length in seconds."""
+"""The formats of the ends of a time, by its length in seconds."""
 _NO_PROMISE: Final = "NOT SAFE: its adapter promises nothing"
 
 
@@ -81,7 +81,7 @@ def _ago(moment_us: int) -> str:
 
 
 class _Report:
-    """Labels, and what is to say of each, as wide as the window."""
+    """Labels with their facts, as wide as the window."""
 
     def __init__(self) -> None:
         self._paint: Callable[[str, str], str] = screen.brush()

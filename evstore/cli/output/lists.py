@@ -25,13 +25,13 @@ _STYLES: Final = {"version": "cyan", "type": "green", "category": "cyan", "lastT
 _LEAST_NAME: Final = 12
 _LEAST_BAR: Final = 8
 _MOST_BAR: Final = 40
-_BAR: Final = ""  # its head is that of the number before it
+_BAR: Final = ""  # the number to its left has the head
 
 
 def listing(
     rows: Sequence[Mapping[str, Any]], columns: Sequence[str], bar: str | None = None, spare: Sequence[str] = ()
 ) -> None:
-    """A table of the rows, with a bar behind the number `bar`; a narrow window does without the spare columns."""
+    """A table of the rows, with a bar after the number `bar`; a narrow window drops the spare columns."""
     if not rows:
         return
     whole = screen.width()

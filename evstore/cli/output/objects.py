@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def of_store(info: StoreInfo) -> dict[str, Any]:
-    """What `init` and `info` print."""
+    """The object that `init` and `info` print."""
     return {
         "backend": info.backend,
         "backendVersion": info.backend_version,
@@ -28,7 +28,7 @@ def of_store(info: StoreInfo) -> dict[str, Any]:
 
 
 def of_stream(info: StreamInfo) -> dict[str, Any]:
-    """What `streams` and `info STREAM` print."""
+    """The object that `streams` and `info STREAM` print."""
     return {
         "streamId": info.stream_id,
         "category": info.category,

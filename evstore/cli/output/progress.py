@@ -24,7 +24,7 @@ LOOK: Final = 256
 
 
 class Progress:
-    """What was done of what there is to do; `total` is None where nobody knows."""
+    """The work done and the total work; `total` is None if it is unknown."""
 
     def __init__(self, what: str, total: int | None, unit: str) -> None:
         self._what = what
@@ -37,7 +37,7 @@ class Progress:
         self._ended = False
 
     def at(self, done: int, events: int, total: int | None = None) -> None:
-        """So much is done by now, in the unit of the total, and so many events; `total`, once it is known."""
+        """Report the work done, in the unit of the total, and the events; and `total`, once it is known."""
         self._total = total or self._total
         now = time.monotonic()
         if self._ended or now - self._drawn < REDRAW:
@@ -51,7 +51,7 @@ class Progress:
         self._bar.update(self._task, completed=done, events=f"{events:,} events", rate=f"{rate:,.0f}/s")
 
     def end(self) -> None:
-        """Take it off the screen, so that something else can be written there."""
+        """Remove the progress from the screen."""
         self._ended = True
         if self._bar is not None:
             self._bar.stop()
@@ -70,7 +70,7 @@ def _bar(what: str, total: int | None) -> tuple[Any, Any]:
 
 
 class Watched(Generic[T]):
-    """Values that tell how far they were taken, each time they are."""
+    """Values that report their iteration to a Progress."""
 
     def __init__(self, values: Many[T], shown: Progress) -> None:
         self._values = values
@@ -88,7 +88,7 @@ class Watched(Generic[T]):
 
 class _Silent(Progress):
     def at(self, done: int, events: int, total: int | None = None) -> None:
-        """Nobody watches."""
+        """Draw nothing."""
 
 
 @contextmanager

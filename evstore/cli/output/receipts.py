@@ -62,7 +62,7 @@ class Result(NamedTuple):
 
 
 class Receipts:
-    """Prints results: a sentence or an object for each, or its stored events; several as one array in JSON.
+    """The printer of results: a sentence or an object for each, or its stored events; in JSON one array.
 
     `stream` is None where the input names the streams.
     """
@@ -81,7 +81,7 @@ class Receipts:
             writer.flush()
 
     def print(self, results: Iterable[Result]) -> None:
-        """Print each result as it comes. An error is noted to have stored events before it."""
+        """Print each result as it comes. An error gets a note of the events stored earlier."""
         from evstore.errors import EvstoreError
 
         settled = 0

@@ -1,6 +1,6 @@
-"""What a person sees beside tables: widths, colours, bars, numbers and times in words.
+"""The screen of a person: widths, colours, bars, numbers and times in words.
 
-Nothing here escapes what a store holds: that is `render.visible`, before a text is cut, painted or measured.
+Nothing here escapes stored text: `writer.visible` does, before a text is cut, painted or measured.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LEAST_WIDTH: Final = 20
 
 
 class Signs(NamedTuple):
-    """What pictures are made of."""
+    """The characters of bars, lines and trees."""
 
     more: str
     """Something was cut off."""
@@ -39,7 +39,7 @@ _ASCII: Final = Signs("...", "#", "_.-=+*#", "|-", "`-", "| ", "  ")
 
 
 def signs() -> Signs:
-    """Those that the terminal can show, as far as its encoding says."""
+    """The signs that the encoding of stdout can show."""
     try:
         "".join(_BLOCKS).encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except (UnicodeEncodeError, LookupError):
@@ -63,7 +63,7 @@ def width() -> int:
 
 
 def brush() -> Callable[[str, str], str]:
-    """What gives a text its style; without colour it gives it back."""
+    """A function that styles a text; without colour it returns the text unchanged."""
     return _paint if settings.in_colour() else _plain
 
 
@@ -100,7 +100,7 @@ def pad(text: str, columns: int, more: str = "…") -> str:
 
 
 def share(wanted: Sequence[int], whole: int, least: int = 4) -> list[int]:
-    """How many columns each gets where they want so many: the short ones first, so that only long ones are cut."""
+    """The widths within `whole` columns; short wishes are met first, so that only long texts are cut."""
     given = [0] * len(wanted)
     for at, each in enumerate(sorted(range(len(wanted)), key=wanted.__getitem__)):
         given[each] = max(least, min(wanted[each], whole // (len(wanted) - at)))
@@ -127,7 +127,7 @@ def sparkline(counts: Sequence[float], drawn: Signs) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes, as people say them."""
+    """Bytes in a readable unit."""
     number, unit = float(count), "bytes"
     for larger in ("kB", "MB", "GB", "TB", "PB"):
         if number < 999.5:  # noqa: PLR2004
@@ -137,7 +137,7 @@ def size(count: int) -> str:
 
 
 def span(seconds: float) -> str:
-    """A length of time, as people say it."""
+    """A length of time in a readable unit."""
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     for length, unit in ((60, "s"), (60, "min"), (24, "h"), (365, "days")):

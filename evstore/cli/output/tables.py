@@ -35,7 +35,7 @@ def table(
     widths: Mapping[str, int | None] | None = None,
 ) -> Mapping[str, int | None]:
     """Write a table of events as wide as the terminal, and return its widths, for rows that come later and stand
-    under these. Not `sized` is for rows that come one by one: nobody knows how wide the next will be."""
+    under these. Not `sized` is for rows that come singly: the width of the next row is unknown."""
     whole = screen.width()
     cells = [[visible(each) for each in row] for row in rows]
     if widths is None and "data" in heads:
@@ -62,7 +62,7 @@ def draw(columns: Sequence[Column], cells: Iterable[Sequence[str]], whole: int, 
 
     colour = settings.in_colour()
     buffer = StringIO()
-    # The settings know already what the environment says of colours.
+    # The settings have evaluated the environment already.
     system = "standard" if colour else None
     console = Console(
         file=buffer,
@@ -92,8 +92,8 @@ def draw(columns: Sequence[Column], cells: Iterable[Sequence[str]], whole: int, 
 
 
 def _shared_widths(heads: Sequence[str], rows: Sequence[Sequence[str]], whole: int) -> dict[str, int | None]:
-    """Numbers and times as wide as they are; names share what is left, so that a long name never takes the place
-    of a number."""
+    """Numbers and times at full width; names share the rest, so that a long name never displaces a
+    number."""
     widths = {head: max(map(screen.cells, (head, *(row[at] for row in rows)))) for at, head in enumerate(heads)}
     rigid = [head for head in heads if head in _NUMBERS or head.endswith(("At", "Timestamp", "timestamp"))]
     names = [head for head in heads if head not in rigid]
@@ -102,7 +102,7 @@ def _shared_widths(heads: Sequence[str], rows: Sequence[Sequence[str]], whole: i
 
 
 def _names_widths(heads: Sequence[str], rows: Sequence[Sequence[str]], whole: int) -> dict[str, int | None]:
-    """Names beside data are as wide as they are, within bounds: the data needs most of the room."""
+    """Names beside data at full width, within bounds: the data needs most of the room."""
     return {
         head: min(max(map(screen.cells, (head, *(row[at] for row in rows)))), whole // parts)
         for at, head in enumerate(heads)

@@ -1,4 +1,4 @@
-"""What caused what, drawn as a tree."""
+"""The tree of causes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HEADS: Final = ("event", "stream", "data")
 
 
 class Node(NamedTuple):
-    """What a tree shows of an event."""
+    """The parts of an event that a tree shows."""
 
     id: str
     cause: str | None
@@ -36,7 +36,7 @@ class Node(NamedTuple):
 
 
 def show(store: EventStore, found: Iterable[StoredEvent]) -> int:
-    """Draw the events that belong together, and say how many they are."""
+    """Draw the events of a correlation, and return their number."""
     nodes = _nodes(found)
     if nodes:
         _Drawing(nodes, _outside(store, nodes)).write()
@@ -44,7 +44,7 @@ def show(store: EventStore, found: Iterable[StoredEvent]) -> int:
 
 
 def _nodes(found: Iterable[StoredEvent]) -> list[Node]:
-    """All of them, but no more of each than is shown. Events of one append share their metadata's text."""
+    """All events, reduced to the shown parts. Events of one append share their metadata's text."""
     return [
         Node(
             event.id,
@@ -87,9 +87,9 @@ def _outside(store: EventStore, nodes: Sequence[Node]) -> dict[str, StoredEvent]
 
 
 def causes_of(nodes: Sequence[Node]) -> tuple[list[int | None], dict[int, int]]:
-    """For each node the one that caused it, if that is among them; and where a circle was opened, the cause there.
+    """The cause of each node, if it is among the nodes; and the cause cut off where a circle was opened.
 
-    A circle has no beginning, so its oldest node is taken for one.
+    A circle has no beginning, so its oldest node serves as the beginning.
     """
     places = {node.id: at for at, node in enumerate(nodes)}
     causes = [None if node.cause is None else places.get(node.cause.lower()) for node in nodes]
@@ -111,8 +111,8 @@ def causes_of(nodes: Sequence[Node]) -> tuple[list[int | None], dict[int, int]]:
 
 
 def branches(causes: Sequence[int | None], signs: Signs, most: int) -> Iterator[tuple[int, str]]:
-    """The nodes as they stand below each other, each with the lines before it: at most `most` steps to the right,
-    below which the depth is a number."""
+    """The nodes from top to bottom, each with its lines: at most `most` steps to the right, beyond which the
+    depth is a number."""
     children: dict[int | None, list[int]] = {}
     for at, cause in enumerate(causes):
         children.setdefault(cause, []).append(at)
@@ -191,7 +191,7 @@ class _Drawing:
         )
 
     def _why(self, at: int) -> str:
-        """What caused a node that nothing in the tree stands above."""
+        """The cause of a node without a parent in the tree."""
         node = self._nodes[at]
         assert node.cause is not None
         if at in self._opened:
@@ -207,7 +207,7 @@ class _Drawing:
         return _time_text(moment_us, self._time)
 
     def _summary(self) -> str:
-        """How many, when and how long; a narrow window does without the last of it."""
+        """Number, time and length; a narrow window drops the last parts."""
         first, last = (pick(node.moment_us for node in self._nodes) for pick in (min, max))
         streams = len({node.stream for node in self._nodes})
         parts = [f"{screen.counted(len(self._nodes), 'event')} in {screen.counted(streams, 'stream')}"]
@@ -232,7 +232,7 @@ def _time_text(moment_us: int, form: str) -> str:
 
 
 def _time_format(nodes: Sequence[Node], whole: int) -> str:
-    """As much of the time as tells the events apart; the summary has the date."""
+    """The part of the time that distinguishes the events; the summary has the date."""
     days = {_day(pick(node.moment_us for node in nodes)) for pick in (min, max)}
     if len(days) == 1:
         return "%H:%M:%S.%f" if whole >= _WIDE else "%H:%M:%S"

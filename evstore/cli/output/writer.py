@@ -28,7 +28,7 @@ def note(text: str, kind: str = "note") -> None:
     """A line for the person at the terminal; scripts may drop it."""
     if settings.current.quiet and kind != "hint":
         return
-    flush()  # where both streams are one terminal, it stands in its place
+    flush()  # where both streams are one terminal, the order of lines is right
     if settings.current.errors == "json":
         err_line(to_json({"note": text}))
     else:
@@ -41,11 +41,11 @@ def err_line(line: str) -> None:
 
 
 def err_text(text: str) -> None:
-    """Text on stderr as it is. Where that cannot be written, nobody listens, and the work goes on."""
+    """Text on stderr, unchanged. If stderr cannot be written, the work goes on."""
     if sys.stderr is None:
         return
     try:
-        if settings.current.errors == "json":  # JSON is UTF-8, whatever the locale says
+        if settings.current.errors == "json":  # JSON is UTF-8 in every locale
             sys.stderr.flush()
             sys.stderr.buffer.write(text.encode("utf-8", "backslashreplace"))
         else:
@@ -64,7 +64,7 @@ def silence(stream: TextIO) -> None:
 
 
 def write(text: str) -> None:
-    """Text on stdout, as UTF-8 whatever the locale says."""
+    """Text on stdout, as UTF-8 in every locale."""
     if sys.stdout is None:
         raise InputOutputError("cannot write to stdout: it is closed")
     try:
@@ -87,7 +87,7 @@ def lines(texts: Iterable[str]) -> None:
 
 
 def in_groups(texts: Iterable[str]) -> Iterator[list[str]]:
-    """As many as are worth being written together; of long ones that is one."""
+    """Groups of texts worth one write; a long text is a group of its own."""
     some: list[str] = []
     characters = 0
     for text in texts:

@@ -1,5 +1,5 @@
 # ruff: noqa: N802 - a test's name begins with its clause
-"""Chapter "Reading", R5: a filter means what `Filter.matches` says."""
+"""Chapter "Reading", R5: a filter means `Filter.matches`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # ruff: noqa: N802 - a test's name begins with its clause
-"""Chapter "Reading", L1: the lists of streams, categories and types, and what they tell."""
+"""Chapter "Reading", L1: the lists of streams, categories and types, and their facts."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class NameClauses(Harness):
 
 
 class InfoClauses(Harness):
-    """L1: what a list tells of each name, and `stream` and `info` of the same facts."""
+    """L1: the facts of each name in lists, in `stream` and in `info`."""
 
     def test_L1_a_stream_is_told_with_its_first_and_last_event(self, adapter: Adapter) -> None:
         # The last event is the oldest: what was appended last counts, not what happened last.

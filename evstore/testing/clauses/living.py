@@ -240,7 +240,7 @@ class SharingClauses(Harness):
 
 
 class ErrorClauses(Harness):
-    """E4: what comes out when something is wrong."""
+    """E4: the errors that come out."""
 
     @pytest.mark.parametrize("refusal", REFUSALS)
     def test_E4_a_refusal_is_answered_and_not_raised(self, adapter: Adapter, refusal: str) -> None:

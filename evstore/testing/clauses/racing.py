@@ -1,5 +1,5 @@
 # ruff: noqa: N802 - a test's name begins with its clause
-"""What takes several writers at once: W2 to W5 under a race, R3, and waiting for the head.
+"""Clauses that need several writers: W2 to W5 under a race, R3, and waiting for the head.
 
 Nothing here sleeps. Threads leave one start line together, and each race is run several times.
 """
@@ -94,7 +94,7 @@ class WriterRaceClauses(Racing):
         assert len(history(racers[0], one)) == len(history(racers[0], other)) == ROUNDS
 
     def test_W4_racing_writers_of_any_version_all_win(self, racers: list[Adapter]) -> None:
-        for _ in range(ROUNDS):  # each on a stream that nobody has written yet
+        for _ in range(ROUNDS):  # each on a stream without events
             stream_id = a_stream_id()
             outcomes = self.race(racers, [an_append(stream_id, 1, ANY_VERSION) for _ in racers])
             versions = [v for o in outcomes if isinstance(o, Receipt) for v in o.first_versions]
@@ -178,7 +178,7 @@ class ReaderRaceClauses(Racing):
 
 
 class HeadClauses(Racing):
-    """R3 of `head`: a position that it tells can be read, and it tells it as soon as it is there."""
+    """R3 of `head`: a reported position can be read, and is reported as soon as it exists."""
 
     def test_R3_head_is_the_last_position_of_the_log(self, adapter: Adapter) -> None:
         for last in (3, 6, 9):

@@ -1,5 +1,5 @@
 # ruff: noqa: N802 - a test's name begins with its clause
-"""Chapter "Writing": units and their numbers, what a refusal leaves behind, what a receipt says."""
+"""Chapter "Writing": units and their numbers, the traces of a refusal, the facts of a receipt."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ class TraceClauses(Harness):
 
 
 class ReceiptClauses(Harness):
-    """W7: what a writer is told."""
+    """W7: the numbers of a receipt."""
 
     @pytest.mark.parametrize("timestamp_us", [None, 1_700_000_000_123_456])
     def test_W7_a_receipt_says_what_a_read_returns(self, adapter: Adapter, timestamp_us: int | None) -> None:
