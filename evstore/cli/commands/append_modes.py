@@ -9,7 +9,7 @@ from evstore.appending.outcomes import Duplicate
 from evstore.appending.spool import Spool
 from evstore.cli import settings
 from evstore.cli.output import events, writer
-from evstore.cli.output.receipts import Result
+from evstore.cli.output.receipts import ReceiptFacts, Result
 from evstore.errors import EvstoreError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def whole(store: EventStore, plan: Plan, found: Iterable[InputEvent], *, skip_st
             if parts.duplicate is not None:
                 unit = plan.unit(parts.known, ids_are_new=parts.known.ids_are_new)
                 settled = 0 if len(parts.rest) else len(spool)
-                yield Result(unit, parts.duplicate, _look_up(store, unit), settled)
+                yield Result(unit, ReceiptFacts.of(parts.duplicate), _look_up(store, unit), settled)
             if len(parts.rest):
                 yield _submit(store, parts.plan_of_rest(plan), parts.rest)._replace(settled=len(spool))
 
@@ -62,10 +62,10 @@ def each(store: EventStore, plan: Plan, groups: Iterable[list[InputEvent]]) -> I
             units, done = plan.units(waiting), 0
             for unit, outcome in zip(units, store.appender.submit_in_order(units), strict=True):
                 done += 1
-                result = Result(unit, outcome, store.appender.stored_of(unit, outcome), settled=1)
+                result = Result(unit, ReceiptFacts.of(outcome), store.appender.stored_of(unit, outcome), settled=1)
                 yield result
-                foreseen, plan = plan.after_one_new(), plan.after(result.facts.version)
-                if plan != foreseen:
+                foreseen, plan = plan.expected.after_one_new(), plan.after(result.facts.version)
+                if plan.expected != foreseen:
                     break
             waiting = waiting[done:]
 
@@ -116,7 +116,7 @@ def _submit(store: EventStore, plan: Plan, spool: Spool) -> Result:
             (outcome,) = store.appender.submit([watched])
     if isinstance(outcome, EvstoreError):
         raise outcome
-    return Result(unit, outcome, store.appender.stored_of(unit, outcome), len(spool))
+    return Result(unit, ReceiptFacts.of(outcome), store.appender.stored_of(unit, outcome), len(spool))
 
 
 class _Parts(NamedTuple):

@@ -24,7 +24,13 @@ class ExpectedVersion(NamedTuple):
 
     def after(self, version: int) -> ExpectedVersion:
         """The expectation once the stream has this version. `exists` is asked of the first append alone."""
+        if self.number == ANY_VERSION:
+            return self
         return ExpectedVersion(version if self.number >= NO_STREAM else ANY_VERSION)
+
+    def after_one_new(self) -> ExpectedVersion:
+        """The expectation once one event got a new version."""
+        return self.after(self.number + 1)
 
 
 class Plan(NamedTuple):
@@ -35,11 +41,7 @@ class Plan(NamedTuple):
 
     def after(self, version: int) -> Plan:
         """The plan of the next append, once the stream has this version."""
-        return self._replace(expected=self.expected.after(version))
-
-    def after_one_new(self) -> Plan:
-        """The plan of the next append, if the event of this one gets a new version."""
-        return self.after(self.expected.number + 1)
+        return Plan(self.stream, self.expected.after(version))
 
     def unit(self, writes: Many[PreparedWrite], *, ids_are_new: bool) -> Append:
         """All the events as one append."""
@@ -49,11 +51,11 @@ class Plan(NamedTuple):
 
     def units(self, group: Iterable[InputEvent]) -> list[Append]:
         """Each event as an append of its own, if each gets a new version."""
-        units, plan = [], self
+        units, expected = [], self.expected
         for event in group:
             write = event.write
-            if plan.stream is not None:
-                write = write._replace(expected_version=plan.expected.number)
+            if self.stream is not None and write.expected_version != expected.number:
+                write = write._replace(expected_version=expected.number)
             units.append(Append([write], ids_are_new=event.new_id))
-            plan = plan.after_one_new()
+            expected = expected.after_one_new()
         return units

@@ -68,6 +68,8 @@ def export(
     Everything comes out as it is stored. What is picked out of a log has gaps and
     needs `import --renumber`.
     """
+    from evstore.cli.commands.readings import LogReading
+
     period = period_of(flags.since, flags.until)
     after = after_of(flags.from_, flags.after)
     to = not_negative("--to", flags.to)
@@ -79,16 +81,8 @@ def export(
         picked = bool(category) or any(each is not None for each in (flags.type, flags.correlation_id, *period))
         _note_part(picked=picked, after=after)
         head = store.head()
-        since, until = period
-        events = store.replay(
-            category or None,
-            after=after,
-            to=to,
-            types=flags.type,
-            correlation_id=flags.correlation_id,
-            since=since,
-            until=until,
-        )
+        log = LogReading(store, category or None, flags.type, period, flags.correlation_id)
+        events = log.in_range(after, to, None, backward=False)
         if flags.output is None:
             writer.lines(event.to_json() for event in events)
         else:

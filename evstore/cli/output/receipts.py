@@ -50,15 +50,11 @@ class Result(NamedTuple):
     """An append that is durable."""
 
     unit: Append
-    outcome: Receipt | Duplicate
+    facts: ReceiptFacts
     stored: Iterator[StoredEvent]
     """Its events as they are stored; they are looked up when they are iterated."""
     settled: int
     """Events of the input, in its order, of which none is left to store once this result is there."""
-
-    @property
-    def facts(self) -> ReceiptFacts:
-        return ReceiptFacts.of(self.outcome)
 
 
 class Receipts:

@@ -81,6 +81,18 @@ def test_a_dry_run_has_as_many_columns_as_it_has_tabs(store: Command) -> None:
     assert done.lines[0].split("\t")[1:] == ["S-1", "T", '{"a":\\t1}', "{}"]
 
 
+def test_a_dry_run_shows_a_string_as_read_shows_it(store: Command) -> None:
+    would = store.ok(*DATA, "-d", '"a b"', "--dry-run", "-F", "tsv").lines[0].split("\t")
+    store.ok(*DATA, "-d", '"a b"')
+    found = store.ok("read", "S-1", "--fields", "streamId,type,data,metadata", "-F", "tsv").lines[0].split("\t")
+    assert would[1:] == found == ["S-1", "T", "a b", "{}"]
+
+
+def test_echo_and_quiet_print_one_whole_array_of_events(store: Command) -> None:
+    words = ("append", "S-1", "-", "--each", "--echo", "-q", "-F", "json")
+    assert [event["data"] for event in json.loads(store.ok(*words, stdin=envelopes(1, 2)).out)] == [1, 2]
+
+
 def test_a_dry_run_is_one_array_where_json_is_asked_for(store: Command) -> None:
     done = store.ok(*DATA, "-", "--dry-run", "-F", "json", stdin=b"1 2")
     assert [event["data"] for event in json.loads(done.out)] == [1, 2]
