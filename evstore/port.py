@@ -110,7 +110,7 @@ class Receipt(NamedTuple):
     first_versions: Sequence[int]
     """For each write, in order, the version of its first event."""
     timestamp_us: int
-    """When the first of its events was stored."""
+    """The moment its first event was stored."""
 
 
 class AlreadyStored(NamedTuple):
