@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from evstore.atomic import cannot_write, new_file
 from evstore.errors import DeniedError, InvalidUrlError, NotAStoreError, NotInitializedError
 from evstore.urls import redacted
 
@@ -129,6 +128,8 @@ def make(path: str, fill: Callable[[str], None]) -> None:
     The caller holds the side lock. What SQLite left beside a store that was removed would be taken for the
     new one's log, so it goes first.
     """
+    from evstore.atomic import cannot_write, new_file
+
     new = f"{path}-new"
     for each in ("", *LOGS):
         with suppress(FileNotFoundError):

@@ -12,61 +12,62 @@ import stat
 import time
 from _thread import start_new_thread
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Any, Final
 
+TYPE_CHECKING = False  # as in typing, whose import would take a tenth of the time
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any
 
-MOST: Final = 50
-MOST_LOOKED_AT: Final = 2000
+MOST = 50
+MOST_LOOKED_AT = 2000
 """Rows read in search of names that need no quoting."""
-WITHIN: Final = 0.150
-WITHIN_REMOTE: Final = 0.500
+WITHIN = 0.150
+WITHIN_REMOTE = 0.500
 """For those who asked for it: the driver of a database takes as long to load as all of the other may."""
-AT_LEAST: Final = 0.050
+AT_LEAST = 0.050
 """Left for the store where the start of the process has taken nearly all, so that a slow machine gets answers."""
 
-DEFAULT_DB: Final = "sqlite:///evstore.db"
-APPLICATION_ID: Final = 0x45565354
+DEFAULT_DB = "sqlite:///evstore.db"
+APPLICATION_ID = 0x45565354
 
 # Each goes by the index of its names and stops when the reader does.
-STREAMS_UP: Final = """
+STREAMS_UP = """
 SELECT stream_id FROM streams
 WHERE stream_id >= :low AND stream_id < :high
 ORDER BY stream_id
 LIMIT :limit
 """
-STREAMS_DOWN: Final = """
+STREAMS_DOWN = """
 SELECT stream_id FROM streams
 WHERE stream_id >= :low AND stream_id < :high
 ORDER BY stream_id DESC
 LIMIT :limit
 """
-CATEGORIES_UP: Final = """
+CATEGORIES_UP = """
 SELECT name FROM categories
 WHERE name >= :low AND name < :high
 ORDER BY name
 LIMIT :limit
 """
-CATEGORIES_DOWN: Final = """
+CATEGORIES_DOWN = """
 SELECT name FROM categories
 WHERE name >= :low AND name < :high
 ORDER BY name DESC
 LIMIT :limit
 """
-TYPES_UP: Final = """
+TYPES_UP = """
 SELECT name FROM types
 WHERE name >= :low AND name < :high
 ORDER BY name
 LIMIT :limit
 """
-TYPES_DOWN: Final = """
+TYPES_DOWN = """
 SELECT name FROM types
 WHERE name >= :low AND name < :high
 ORDER BY name DESC
 LIMIT :limit
 """
-STATEMENTS: Final = {
+STATEMENTS = {
     "streams": (STREAMS_UP, STREAMS_DOWN),
     "categories": (CATEGORIES_UP, CATEGORIES_DOWN),
     "types": (TYPES_UP, TYPES_DOWN),
@@ -74,10 +75,10 @@ STATEMENTS: Final = {
 
 # A word that no shell changes. At its start "-" makes a flag, "~" a home and, in zsh, "=" the path of a command;
 # "~" and "=" may mean the same after "=" or ":".
-_SAFE: Final = re.compile(r"(?![-~=])[A-Za-z0-9._:@/+=~-]+")
-_PREFIX: Final = re.compile(r"[A-Za-z0-9._:@/+=~-]*")
-_EXPANDED: Final = re.compile("[=:][~=]")
-_SCHEME: Final = re.compile("([A-Za-z][A-Za-z0-9.-]*(?:[+][A-Za-z0-9]+)?):")
+_SAFE = re.compile(r"(?![-~=])[A-Za-z0-9._:@/+=~-]+")
+_PREFIX = re.compile(r"[A-Za-z0-9._:@/+=~-]*")
+_EXPANDED = re.compile("[=:][~=]")
+_SCHEME = re.compile("([A-Za-z][A-Za-z0-9.-]*(?:[+][A-Za-z0-9]+)?):")
 
 
 def complete(argv: Sequence[str]) -> None:
