@@ -35,6 +35,6 @@ def places(found: list[Any]) -> list[tuple[str, int | None]]:
 
 def digest_in(notes: str) -> str:
     """What the note tells."""
-    found = re.search(r"; digest ([0-9]+:[0-9a-f]{64})\n", notes)
+    found = re.search(r" ([0-9]+:[0-9a-f]{64})\n", notes)
     assert found, notes
     return found[1]

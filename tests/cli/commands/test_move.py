@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -104,7 +105,7 @@ def test_what_is_picked_out_is_said_to_be_a_part_and_needs_renumber(
     events = events_of(full.ok("replay", "--all"))
     picked = events_of(done)
     assert picked == [event for event in events if wanted(event)]
-    assert done.err == "note: this is a part of the log; `evstore import` takes it with --renumber\n"
+    assert re.fullmatch("note: .*`evstore import` .*--renumber.*\n", done.err)
     refused = full("--db", str(other), "import", stdin=done.out)
     assert refused.code in (4, 5)
     assert "hint: --renumber" in refused.err
@@ -115,7 +116,8 @@ def test_what_is_picked_out_is_said_to_be_a_part_and_needs_renumber(
 def test_a_range_continues_where_the_last_one_ended_and_says_what_it_needs(full: Command, other: Path) -> None:
     first, second = full.ok("export", "--to", "7"), full.ok("export", "--after", "7")
     assert first.err == ""
-    assert "into a store that has what is before it, or with --renumber" in second.err
+    assert re.fullmatch("note: .*`evstore import` .*--renumber.*\n", second.err)
+    assert second.err != full.ok("export", "-t", "Raw").err
     full.ok("--db", str(other), "import", stdin=first.out)
     full.ok("--db", str(other), "import", stdin=second.out)
     assert exported(full, "--db", str(other)) == exported(full)
@@ -180,7 +182,7 @@ def test_of_a_compressed_file_that_is_damaged_nothing_is_stored(
     words = ("damaged.gz",) if through == "a file" else ("-",)
     done = full("--db", str(other), "import", *words, stdin=bytes(text))
     assert (done.code, done.out) == (5, b"")
-    assert done.err.startswith(f"evstore: {words[0]}: the compressed input is damaged or ends too early: ")
+    assert re.match(f"evstore: {words[0]}: .*compressed .*: ", done.err)
     assert exported(full, "--db", str(other)) == b""
 
 
@@ -195,10 +197,10 @@ def test_an_export_on_a_terminal_does_not_drive_it(full: Command) -> None:
 @pytest.mark.parametrize("words", [("export", "-O"), ("backup",)])
 def test_what_is_no_file_is_never_replaced(full: Command, tmp_path: Path, words: tuple[str, ...]) -> None:
     os.mkfifo(tmp_path / "fifo")
-    for name, why in (("fifo", "it is no file"), (".", "it is a folder")):
+    for name, why in (("fifo", "file"), (".", "folder")):
         done = full(*words, name, "--force")
         assert (done.code, done.out) == (2, b"")
-        assert done.err.rstrip().endswith(why)
+        assert re.match(rf"evstore: .*\b{why}\b", done.err)
     assert stat.S_ISFIFO((tmp_path / "fifo").stat().st_mode)
     assert full("export", "-O", "").code == 2
 
@@ -242,7 +244,7 @@ def test_a_fault_names_its_line_and_what_is_stored_by_then(full: Command, other:
     log = exported(full) + b'{"id":"x"}\n'
     done = full("--db", str(other), "import", stdin=log)
     assert done.code == 5
-    assert f"-:{COUNT + 1}: not a stored event" in done.err
+    assert f"-:{COUNT + 1}: " in done.err
 
 
 def test_a_log_may_be_laid_out_in_any_way(full: Command, other: Path) -> None:
@@ -275,4 +277,4 @@ def test_an_import_that_is_killed_ten_times_and_run_again_ends_the_same(store: C
 
 def test_a_sentence_on_a_terminal_says_what_came_of_it(full: Command, other: Path) -> None:
     done = full.ok("--db", str(other), "import", "-F", "table", stdin=exported(full))
-    assert done.out.decode() == f"imported {COUNT} events; the log is at position {COUNT}\n"
+    assert re.fullmatch(rf"imported {COUNT} events.*\b{COUNT}\n", done.out.decode())

@@ -73,7 +73,7 @@ def test_an_event_whose_metadata_is_damaged_is_named_as_the_cause(store: Command
     for words in (("trace", "c"), ("replay", "--all", "--correlation-id", "c")):
         done = store(*words)
         assert (done.code, done.out) == (10, b"")
-        assert "is damaged: the metadata of an event is not JSON; evstore verify tells of which\n" in done.err
+        assert re.search("metadata .*JSON.*evstore verify", done.err)
     assert json.loads(store("verify").lines[0])["finding"] == "bad-metadata"
 
 
@@ -87,7 +87,7 @@ def test_every_form_and_the_fields_are_those_of_replay(told: Command, form: str)
 def test_no_event_is_a_success_with_nothing_on_stdout(told: Command) -> None:
     done = told.ok("trace", "C")
     assert (done.out, done.err) == (b"", "")
-    assert seen(told, "trace", "C\u202e") == 'note: no event has the correlation id "C\\u202e"\n'
+    assert re.fullmatch(r'note: .*"C\\u202e".*\n', seen(told, "trace", "C\u202e"))
     assert told("trace").code == 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ def test_a_store_of_hostile_events_is_healthy(evstore: Command, capfd: pytest.Ca
         store.append_many([(stream_id, [event], -1) for stream_id, event in events])
     code, found, notes = verified(evstore, capfd, "--engine")
     assert (code, found) == (0, [])
-    assert f"note: {len(events)} events checked" in notes
+    assert f"note: {len(events)} events " in notes
 
 
 def test_an_empty_store_is_healthy_and_has_a_digest(store: Command, capfd: pytest.CaptureFixture[str]) -> None:
@@ -86,7 +87,7 @@ def test_from_leaves_out_what_is_before(evstore: Command, capfd: pytest.CaptureF
         assert places(found) == [("correlation-hash", position) for position in wrong]
         assert code == (1 if wrong else 0)
         count = max(7 - first, 0)
-        assert f"note: {count} {'event' if count == 1 else 'events'} checked, up to position 6" in notes
+        assert re.search(rf"^note: {count} {'event' if count == 1 else 'events'} .*\b6\b", notes, re.MULTILINE)
         assert ("digest" in notes) == (first == 1)
 
 
@@ -148,20 +149,22 @@ def test_a_log_that_cannot_be_printed_whole_has_no_digest(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "facts"),
     [
-        (("--expect", "5"), '--expect: "5" is no digest'),
-        (("--expect", f"-1:{ZEROS}"), "is no digest"),
-        (("--expect", f"1:{ZEROS}0"), "is no digest"),
-        (("--expect", f"1:{ZEROS}", "--from", "2"), "--expect needs the log from its start"),
-        (("--expect", f"1:{ZEROS}", "--from", "1"), "--expect needs the log from its start"),
-        (("--from", "-1"), "--from takes a number from 0"),
+        (("--expect", "5"), ['--expect: "5"']),
+        (("--expect", f"-1:{ZEROS}"), [f'--expect: "-1:{ZEROS}"']),
+        (("--expect", f"1:{ZEROS}0"), [f'--expect: "1:{ZEROS}0"']),
+        (("--expect", f"1:{ZEROS}", "--from", "2"), ["--expect ", "--from "]),
+        (("--expect", f"1:{ZEROS}", "--from", "1"), ["--expect ", "--from "]),
+        (("--from", "-1"), ["--from ", "-1"]),
     ],
 )
-def test_flags_that_do_not_go_together_are_refused(store: Command, words: tuple[str, ...], said: str) -> None:
+def test_flags_that_do_not_go_together_are_refused(
+    store: Command, words: tuple[str, ...], facts: list[str]
+) -> None:
     done = store("verify", *words)
     assert (done.code, done.out) == (2, b"")
-    assert said in done.err
+    assert all(fact in done.err for fact in facts)
 
 
 # --- other stores and forms ---
@@ -172,7 +175,7 @@ def test_a_part_of_a_log_in_a_file_has_gaps(evstore: Command) -> None:
     (evstore.folder / "part.ndjson").write_bytes(evstore.ok("replay", "B").out)
     done = evstore("--db", "memory:part.ndjson", "verify", "--engine")
     assert [json.loads(line)["finding"] for line in done.lines] == ["position-gap"]
-    assert "note: the engine's own check was skipped: " in done.err
+    assert re.search("^note: .*engine", done.err, re.MULTILINE)
 
 
 def test_there_has_to_be_a_store(evstore: Command) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -133,7 +134,8 @@ def test_the_message_and_the_hint_are_those_of_the_text(shared: Command) -> None
 @NO_STORE
 def test_the_flag_wins_over_the_environment(shared: Command) -> None:
     done = shared("read", "S-9", "--errors", "text", env={"EVSTORE_ERRORS": "json"})
-    assert done.err.startswith("evstore: no stream")
+    assert done.err.startswith("evstore: ")
+    assert '"S-9"' in done.err.splitlines()[0]
 
 
 @pytest.mark.parametrize(("words", "env"), [(("--errors", "xml"), {}), ((), {"EVSTORE_ERRORS": "xml"})])
@@ -143,7 +145,7 @@ def test_a_form_of_errors_that_is_none_is_refused_as_text(
 ) -> None:
     done = shared("categories", *words, env=env)
     assert (done.code, done.out) == (2, b"")
-    assert done.err == 'evstore: --errors takes text, json, not "xml"\n'
+    assert re.fullmatch('evstore: --errors .*text, json.*"xml".*\n', done.err)
 
 
 @pytest.mark.parametrize("flag", ["--db", "--format", "--errors", "--color", "--timeout"])

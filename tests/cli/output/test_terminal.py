@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 import pexpect
@@ -43,7 +44,7 @@ def test_a_table_is_as_wide_as_the_terminal_and_cuts_long_values(store: Command,
 
 def test_without_a_limit_a_terminal_shows_the_last_hundred_oldest_first_and_says_so(busy: Command) -> None:
     note, _, *rows = STYLE.sub("", seen(busy, "replay", "--all")).splitlines()
-    assert note == "note: these are the last 100; --limit all shows everything"
+    assert re.match(r"note: .*\b100\b.* --limit all ", note)
     assert [int(row.split()[0]) for row in rows] == list(range(51, 151))
 
 
@@ -68,18 +69,17 @@ def test_follow_on_a_terminal_begins_with_the_last_ten(busy: Command) -> None:
 
 def test_an_append_answers_in_a_sentence(store: Command) -> None:
     screen = seen(store, "append", "Order-1", "-t", "T", "-d", "1")
-    assert screen.splitlines() == [
-        "Order-1: appended 1 event, now at version 1 (position 1)",
-        "next: evstore read Order-1",
-    ]
-    assert seen(store, "append", "Order-1", "-t", "T", "-d", "1") == (
-        "Order-1: appended 1 event, now at version 2 (position 2)\n"
-    )
+    receipt, hint = screen.splitlines()
+    assert re.match(r"Order-1: .*\b1 event\b.* version 1\b.*\bposition 1\b", receipt)
+    assert hint == "next: evstore read Order-1"
+    (receipt,) = seen(store, "append", "Order-1", "-t", "T", "-d", "1").splitlines()
+    assert re.match(r"Order-1: .*\b1 event\b.* version 2\b.*\bposition 2\b", receipt)
 
 
 def test_init_says_where_the_store_is_and_what_to_try_next(evstore: Command) -> None:
     first, hint = seen(evstore, "init").splitlines()
-    assert first == f"event store at {evstore.place}, 0 events"
+    assert evstore.place in first
+    assert first.endswith(" 0 events")
     assert hint.startswith("next: evstore append ")
 
 
