@@ -14,6 +14,7 @@ from evstore.errors import InvalidInputError, InvalidPayloadError, InvalidVersio
 from evstore.model.metadata import Metadata
 from evstore.model.versions import ANY_VERSION, MAX_VERSION, NO_STREAM, STREAM_EXISTS
 from tests.support.json_texts import TEXTS
+from tests.support.sentences import names, wording
 
 ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
 NOT_STRINGS = ["null", "true", "5", "1.5", "[]", '["a"]', "{}", '{"a":"b"}']
@@ -56,24 +57,33 @@ def test_an_envelope_may_say_all_that_can_be_said_in_any_order():
 
 @pytest.mark.parametrize("key", ["type", "data"])
 def test_a_missing_key_is_named(key):
-    assert refused(envelope(**{key: None})) == f'missing "{key}"'
+    message = refused(envelope(**{key: None}))
+    assert names(message, f'"{key}"')
+    assert wording(message) == wording(refused('{"type":"Placed"}')) != wording(refused(envelope(type="5")))
 
 
 def test_what_must_be_a_string_and_is_none_is_named(subtests):
     for key in ["type", "id", "streamId"]:
         for value in NOT_STRINGS:
             with subtests.test(key=key, value=value):
-                assert refused(envelope(**{key: value})) == f'"{key}" is not a string'
+                message = refused(envelope(**{key: value}))
+                assert names(message, f'"{key}"')
+                assert wording(message) == wording(refused(envelope(type="5")))
 
 
 @pytest.mark.parametrize("value", ["null", "true", "5", '"x"', "[]"])
 def test_metadata_must_be_an_object(value):
-    assert refused(envelope(metadata=value), InvalidPayloadError) == "metadata is not a JSON object"
+    message = refused(envelope(metadata=value), InvalidPayloadError)
+    assert message == refused(envelope(metadata="5"), InvalidPayloadError)
+    assert names(message, "JSON")
 
 
 @pytest.mark.parametrize("text", ["null", "true", "5", '"x"', "[]", f"[{envelope()}]"])
 def test_an_envelope_must_be_an_object(text):
-    assert refused(text, InvalidPayloadError) == "an event is not a JSON object"
+    message = refused(text, InvalidPayloadError)
+    assert names(message, "JSON")
+    assert message == refused("5", InvalidPayloadError) != refused(envelope(metadata="5"), InvalidPayloadError)
+    assert message != refused("{", InvalidPayloadError)
 
 
 def test_an_unknown_key_is_named_and_the_nearest_known_one_suggested(subtests):
@@ -94,18 +104,20 @@ def test_an_unknown_key_is_named_and_the_nearest_known_one_suggested(subtests):
         ("expected", "expectedVersion"),
     ]:
         with subtests.test(key=key, meant=meant):
-            assert refused(envelope(**{key: "1"})) == f'unknown key "{key}"; did you mean "{meant}"?'
+            message = refused(envelope(**{key: "1"}))
+            assert names(message, f'"{key}"', f'"{meant}"')
+            assert message.count('"') == 4  # nothing else is named
 
 
 @pytest.mark.parametrize("key", ["", "payload", "x", "$schema", "redacted", "😀"])
 def test_an_unknown_key_like_no_other_is_named_with_those_that_are_known(key):
-    known = "type, data, metadata, id, streamId, expectedVersion"
-    assert refused(envelope(**{key: "1"})) == f'unknown key "{key}"; known keys are {known}'
+    message = refused(envelope(**{key: "1"}))
+    assert names(message, f'"{key}"', "type, data, metadata, id, streamId, expectedVersion")
 
 
 def test_an_unknown_key_is_told_before_a_missing_one():
     """The unknown one is likely to be the missing one, misspelt."""
-    assert refused('{"Type":"Placed","data":1}') == 'unknown key "Type"; did you mean "type"?'
+    assert names(refused('{"Type":"Placed","data":1}'), '"Type"', '"type"')
 
 
 def test_what_only_the_store_sets_is_ignored_whatever_it_holds(subtests):
@@ -139,7 +151,7 @@ def test_what_is_no_expected_version_is_refused_and_told(subtests):
     ]:
         with subtests.test(said=said):
             message = refused(envelope(expectedVersion=said), InvalidVersionError)
-            assert "is not an expected version: use ANY_VERSION (-1), NO_STREAM (0), STREAM_EXISTS (-2)" in message
+            assert names(message, "ANY_VERSION (-1)", "NO_STREAM (0)", "STREAM_EXISTS (-2)")
 
 
 @given(TEXTS)
@@ -150,17 +162,18 @@ def test_data_is_sliced_out_of_the_text_as_it_is_but_for_line_breaks(layout):
 
 @pytest.mark.parametrize("data", ["NaN", "01", "[1,]", "'a'", '"\\ud800"', "{a:1}", ""])
 def test_data_that_is_not_json_is_refused(data):
-    assert refused(envelope(data=data), InvalidPayloadError).startswith("not valid JSON: ")
+    assert names(refused(envelope(data=data), InvalidPayloadError), "JSON")
 
 
 def test_data_has_its_limits_in_an_envelope_too():
     deep = "[" * 513 + "]" * 513
-    assert "nested deeper than 512" in refused(envelope(data=deep), InvalidPayloadError)
+    assert names(refused(envelope(data=deep), InvalidPayloadError), 512)
     assert read(envelope(data=deep[1:-1])).data == deep[1:-1]
     text = envelope(data='"abc"').encode()
     assert envelope_from_json(text, 5).data == '"abc"'
-    with pytest.raises(InvalidPayloadError, match="is 5 bytes long, at most 4 are allowed"):
+    with pytest.raises(InvalidPayloadError) as raised:
         envelope_from_json(text, 4)
+    assert names(raised.value, 5, 4)
 
 
 @pytest.mark.parametrize(
@@ -179,15 +192,16 @@ def test_data_has_its_limits_in_an_envelope_too():
     ids=ascii,
 )
 def test_what_is_not_utf_8_is_refused_and_said_to_be_just_that(place):
-    with pytest.raises(InvalidInputError, match="is not UTF-8"):
+    with pytest.raises(InvalidInputError) as raised:
         envelope_from_json(place)
+    assert names(raised.value, "UTF-8")
 
 
 @pytest.mark.parametrize(
     "text", ["", "{", '{"type":"T"', '{"type":"T","data":1}{}', '\ufeff{"type":"T","data":1}']
 )
 def test_what_is_not_one_json_text_is_refused(text):
-    assert refused(text, InvalidPayloadError).startswith("not valid JSON: ")
+    assert names(refused(text, InvalidPayloadError), "JSON")
 
 
 NUMBERS = [b"1", b"-0", b"1" * 5000, b"1e400", b"-1e400", b"1e-400"]

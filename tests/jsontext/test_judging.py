@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from evstore.errors import InvalidPayloadError
 from evstore.jsontext.judging import check_json, keep_json, raw_value
 from tests.support.json_texts import GAPS, TEXTS
+from tests.support.sentences import names, wording
 
 ONLY_PYTHON_ADMITS = [
     *("NaN", "Infinity", "-Infinity", "[1,NaN]", '{"a":-Infinity}'),
@@ -52,11 +53,17 @@ KEPT = [
 ]
 
 
+def refused(value, judge=check_json):
+    """Why it is refused."""
+    with pytest.raises(InvalidPayloadError) as raised:
+        judge(value)
+    return str(raised.value)
+
+
 def test_what_the_grammar_does_not_know_is_refused(subtests):
     for text in [*REFUSED, *ONLY_PYTHON_ADMITS]:
         with subtests.test(text=text):
-            with pytest.raises(InvalidPayloadError, match=r"^data (is not valid JSON|holds a lone surrogate)"):
-                check_json(text)
+            assert names(refused(text), "JSON") or wording(refused(text)) == wording(refused('"\ud800"'))
 
 
 def test_what_the_grammar_knows_is_kept_as_it_is(subtests):
@@ -70,21 +77,20 @@ def test_a_raw_control_character_in_a_string_is_refused(subtests):
     for code in range(0x20):
         with subtests.test(code=code):
             for around in ('"{}"', '"a{}b"', '{{"a{}":1}}', '["\\{}"]'):
-                with pytest.raises(InvalidPayloadError, match="is not valid JSON"):
-                    check_json(around.format(chr(code)))
+                assert names(refused(around.format(chr(code))), "JSON")
 
 
 def test_only_four_characters_are_white_space_between_tokens(subtests):
     for code in [*range(9), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F, 0x85, 0xA0, 0x2028]:
         with subtests.test(code=code):
-            with pytest.raises(InvalidPayloadError, match="is not valid JSON"):
-                check_json(f"[1,{chr(code)}2]")
+            assert names(refused(f"[1,{chr(code)}2]"), "JSON")
 
 
 @pytest.mark.parametrize("code", [0xD800, 0xDBFF, 0xDC00, 0xDFFF], ids=hex)
 def test_a_raw_lone_surrogate_is_told_with_its_place(code):
-    with pytest.raises(InvalidPayloadError, match=r"holds a lone surrogate at character 3$"):
-        check_json(f'"a{chr(code)}"')
+    message = refused(f'"a{chr(code)}"')
+    assert names(message, 3)
+    assert wording(message) == wording(refused('"\ud800"')) != wording(refused("tru"))
 
 
 @pytest.mark.parametrize(
@@ -102,14 +108,14 @@ def test_a_raw_lone_surrogate_is_told_with_its_place(code):
 )
 def test_bytes_that_are_not_utf_8_are_refused_and_told_with_their_place(value, byte):
     for judge in (keep_json, lambda value: keep_json(raw_value(value))):
-        with pytest.raises(InvalidPayloadError, match=f"is not UTF-8 at byte {byte}$"):
-            judge(value)
+        message = refused(value, judge)
+        assert names(message, "UTF-8", byte)
+        assert not names(message, "JSON")
 
 
 @pytest.mark.parametrize("value", ["[1]".encode("utf-16"), "[1]".encode("utf-32-le"), b"\xef\xbb\xbf[1]"])
 def test_another_encoding_is_not_guessed(value):
-    with pytest.raises(InvalidPayloadError, match="is not valid JSON"):
-        raw_value(value)
+    assert names(refused(value, raw_value), "JSON")
 
 
 def _admitted_by_python(text):
@@ -203,11 +209,12 @@ def test_what_was_spread_over_lines_is_kept_as_one(given_text, kept):
 
 @pytest.mark.parametrize("text", ["", "[1", '{"a"', '{"a":', '"a', "tr", '{"a":1'])
 def test_a_text_that_was_cut_off_is_said_to_end_too_early(text):
-    with pytest.raises(InvalidPayloadError, match=r"^data is not valid JSON: it ends too early$"):
-        check_json(text)
+    assert refused(text) == refused("[") != refused("]")
+    assert names(refused(text), "JSON")
 
 
 @pytest.mark.parametrize("value", [None, b"{}", 5, {}], ids=repr)
 def test_what_is_no_text_is_refused_and_named(value):
-    with pytest.raises(InvalidPayloadError, match=f"data is JSON text, not {type(value).__name__}"):
-        check_json(value)
+    message = refused(value)
+    assert names(message, "JSON", type(value).__name__)
+    assert message != refused("nul")

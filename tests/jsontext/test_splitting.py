@@ -16,6 +16,7 @@ from evstore.errors import InvalidInputError, InvalidPayloadError
 from evstore.jsontext.judging import raw_value
 from evstore.jsontext.splitting import read_values
 from tests.support.json_texts import NOT_ARRAYS, OBJECTS, VALUES, layouts
+from tests.support.sentences import names
 
 
 def found_in(text):
@@ -216,7 +217,8 @@ def test_a_bad_value_is_told_with_its_line_and_all_before_it_was_given(before, b
     assert found == values
     assert isinstance(error, InvalidPayloadError)
     assert error.source == f"events:{text.count(chr(10)) + 2}"
-    assert str(error).startswith(f"{error.source}: data is not valid JSON: ")
+    assert names(error, "JSON")
+    assert str(error).startswith(f"{error.source}: ")
 
 
 @given(st.lists(OBJECTS.flatmap(layouts), max_size=3), st.sampled_from(BAD[:-3]), BREAKS)
@@ -252,6 +254,16 @@ def test_what_ends_too_early_or_does_not_end_is_refused(subtests):
             assert error.source.startswith("events:") if line is None else error.source == f"events:{line}"
 
 
+COMMAS = str(found_in("[,]")[1]).removeprefix("events:1: ")
+"""The same words for each of them, and for nothing else."""
+
+
+def test_what_is_no_json_is_told_in_other_words_than_a_comma_at_the_wrong_place():
+    assert names(COMMAS, "JSON")
+    for text in (*BAD, "[", "[{}]]"):
+        assert COMMAS not in str(found_in(text)[1])
+
+
 @pytest.mark.parametrize(
     ("text", "values", "line"),
     [
@@ -271,7 +283,8 @@ def test_what_ends_too_early_or_does_not_end_is_refused(subtests):
 def test_an_array_at_the_top_has_its_values_between_single_commas(text, values, line):
     found, error = found_in(text)
     assert len(found) == values
-    assert str(error) == f"events:{line}: not valid JSON: an array's values stand between single commas"
+    assert error.source == f"events:{line}"
+    assert str(error) == f"{error.source}: {COMMAS}"
 
 
 def test_another_fault_than_of_json_is_told_with_its_line_too():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from evstore import EventData, InvalidInputError, Metadata, StoredEvent, connect
 from tests.support.json_texts import TEXTS
+from tests.support.sentences import names
 
 ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
 EVENT = StoredEvent(
@@ -153,8 +154,9 @@ def test_keys_that_are_not_known_are_ignored():
 
 @pytest.mark.parametrize("key", KEYS)
 def test_a_line_without_one_of_its_keys_is_refused_and_the_key_named(key):
-    with pytest.raises(InvalidInputError, match=f"not a stored event: .*{key}"):
+    with pytest.raises(InvalidInputError) as raised:
         StoredEvent.from_json(without(key))
+    assert names(raised.value, key)
 
 
 def test_a_line_with_something_else_in_a_key_is_refused(subtests):
@@ -195,8 +197,9 @@ def test_what_is_no_line_is_refused(line):
     "line", [LINE.encode().replace(b"order-1", b"\xff"), LINE.encode().replace(b"OrderPlaced", b"\xff")]
 )
 def test_a_line_that_is_not_utf_8_is_refused(line):
-    with pytest.raises(InvalidInputError, match="is not UTF-8"):
+    with pytest.raises(InvalidInputError) as raised:
         StoredEvent.from_json(line)
+    assert names(raised.value, "UTF-8")
 
 
 def test_a_line_that_was_spread_over_lines_is_one_again():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from evstore import EventData, InvalidPayloadError, Metadata, connect
 from evstore.model.metadata import check_metadata
+from tests.support.sentences import names, wording
 
 IDS = {
     "correlationId": "correlation_id",
@@ -89,7 +89,9 @@ def test_an_empty_string_in_an_id_counts_as_absent_from_python_too(key, name):
 
 @pytest.mark.parametrize("custom", ["null", '""', "1", "[]", '{"a":1}', '{"a":null}', '{"a":{}}', '{"a":["b"]}'])
 def test_custom_is_an_object_of_strings_and_nothing_else(custom):
-    assert refused(f'{{"custom":{custom}}}') == 'metadata "custom" is not an object of strings'
+    message = refused(f'{{"custom":{custom}}}')
+    assert message == refused('{"custom":[]}') != refused("[]")
+    assert names(message, '"custom"')
 
 
 def test_an_empty_string_in_custom_is_a_value():
@@ -99,7 +101,9 @@ def test_an_empty_string_in_custom_is_a_value():
 @each_id
 @pytest.mark.parametrize("value", ["1", "true", "false", "[]", "{}", '["a"]', "1.5"])
 def test_an_id_that_is_no_string_is_named(key, name, value):
-    assert refused(f'{{"{key}":{value}}}') == f'metadata "{key}" is not a string'
+    message = refused(f'{{"{key}":{value}}}')
+    assert names(message, f'"{key}"')
+    assert message == unfit(Metadata(**{name: 5}))
 
 
 @pytest.mark.parametrize(
@@ -116,31 +120,37 @@ def test_an_id_that_is_no_string_is_named(key, name, value):
 )
 def test_another_key_is_refused_by_name_with_the_one_that_was_meant(key, meant):
     message = refused(f'{{"userId":"alice","{key}":"x"}}')
-    assert message == f'unknown metadata key "{key}"; did you mean "{meant}"? Else put it under "custom"'
+    assert names(message, f'"{key}"', f'"{meant}"', '"custom"')
 
 
 @pytest.mark.parametrize("key", ["", "region", "$schema_version", "ip", "😀"])
 def test_another_key_is_refused_by_name_with_the_hint_where_to_put_it(key):
-    assert refused(f'{{"{key}":"x"}}') == f'unknown metadata key "{key}"; put it under "custom"'
+    message = refused(f'{{"{key}":"x"}}')
+    assert names(message, f'"{key}"', '"custom"')
+    assert not any(names(message, f'"{known}"') for known in IDS)  # there is none to suggest
 
 
-@pytest.mark.parametrize("text", ["null", "[]", '"x"', "1", ""])
+@pytest.mark.parametrize("text", ["[]", '"x"', "1", ""])
 def test_what_is_no_object_is_refused(text):
-    assert refused(text) in {"metadata is not a JSON object", "not valid JSON: it ends too early"}
+    message = refused(text)
+    assert names(message, "JSON")
+    assert (message == refused("null")) == bool(text)  # without a text it is no JSON at all
 
 
 @pytest.mark.parametrize(
     "text", [b'{"userId":"\xff"}', b'{"custom":{"\xff":""}}', b'{"custom":{"k":"\xff"}}', b'{"\xff":""}']
 )
 def test_what_is_not_utf_8_is_refused_and_said_to_be_just_that(text):
-    assert "is not UTF-8" in refused(text)
+    assert names(refused(text), "UTF-8")
 
 
 @pytest.mark.parametrize(
     "text", ['{"userId":"\\ud800"}', '{"userId":"\ud800"}', '{"custom":{"\\udc00":"x"}}', '{"a":NaN}']
 )
 def test_what_is_not_json_is_refused(text):
-    assert re.match("not valid JSON: |metadata is not UTF-8", refused(text))
+    message = refused(text)
+    assert names(message, "JSON") or names(message, "UTF-8")
+    assert message != refused("null")
 
 
 # --- what can be stored ---
@@ -150,41 +160,51 @@ def test_what_is_not_json_is_refused(text):
 @pytest.mark.parametrize("longest", ["a" * 512, "é" * 256, "😀" * 128])
 def test_an_id_has_at_most_512_bytes_of_utf_8(key, name, longest):
     check_metadata(Metadata(**{name: longest}))
-    message = f'metadata "{key}" is 513 bytes long, at most 512 are allowed'
-    assert unfit(Metadata(**{name: longest + "x"})) == message
+    assert names(unfit(Metadata(**{name: longest + "x"})), f'"{key}"', 513, 512)
 
 
 @each_id
 @pytest.mark.parametrize(
-    ("value", "fault"),
-    [("a\0b", "holds U+0000"), ("\0", "holds U+0000"), ("\ud800", "a lone surrogate"), (5, "is not a string")],
-    ids=ascii,
+    ("value", "facts"), [("a\0b", ["U+0000"]), ("\0", ["U+0000"]), ("\ud800", []), (5, [])], ids=ascii
 )
-def test_an_id_that_a_database_could_not_keep_is_refused(key, name, value, fault):
-    message = unfit(Metadata(**{name: value}))
-    assert message.startswith(f'metadata "{key}" ')
-    assert fault in message
+def test_an_id_that_a_database_could_not_keep_is_refused(key, name, value, facts):
+    assert names(unfit(Metadata(**{name: value})), f'"{key}"', *facts)
+
+
+@each_id
+def test_each_reason_to_refuse_an_id_has_words_of_its_own(key, name):
+    assert len({wording(unfit(Metadata(**{name: value}))) for value in ("\0", "\ud800", 5, "x" * 513)}) == 4
 
 
 @pytest.mark.parametrize(
-    ("custom", "fault"),
+    ("custom", "facts"),
     [
-        ({"": "x"}, "has an empty key"),
-        ({"a\0": "x"}, 'a key of metadata "custom" holds U+0000'),
-        ({"a": "\0"}, '"a" holds U+0000'),
-        ({"a\udfff": "x"}, 'a key of metadata "custom" holds a lone surrogate'),
-        ({"a": "\ud800x"}, '"a" holds a lone surrogate'),
-        ({5: "x"}, 'a key of metadata "custom" is not a string'),
-        ({"a": 5}, '"a" is not a string'),
-        ({"a": None}, '"a" is not a string'),
-        (["a"], "is not an object of strings"),
-        (None, "is not an object of strings"),
-        ("a", "is not an object of strings"),
+        ({"": "x"}, []),
+        ({"a\0": "x"}, ["U+0000"]),
+        ({"a": "\0"}, ['"a"', "U+0000"]),
+        ({"a\udfff": "x"}, []),
+        ({"a": "\ud800x"}, ['"a"']),
+        ({5: "x"}, []),
+        ({"a": 5}, ['"a"']),
+        ({"a": None}, ['"a"']),
     ],
     ids=ascii,
 )
-def test_custom_that_a_database_could_not_keep_is_refused(custom, fault):
-    assert fault in unfit(Metadata(custom=custom))
+def test_custom_that_a_database_could_not_keep_is_refused(custom, facts):
+    message = unfit(Metadata(custom=custom))
+    assert names(message, '"custom"', *facts)
+    assert names(message, '"a"') == ('"a"' in facts)
+
+
+@pytest.mark.parametrize("custom", [["a"], None, "a"], ids=repr)
+def test_custom_that_is_no_object_is_refused(custom):
+    assert unfit(Metadata(custom=custom)) == refused('{"custom":[]}')
+
+
+def test_each_reason_to_refuse_custom_has_words_of_its_own():
+    odd = [{"": ""}, {"\0": ""}, {"a": "\0"}, {"\udfff": ""}, {"a": "\udfff"}, {5: ""}, {"a": 5}, ["a"]]
+    assert len({wording(unfit(Metadata(custom=each))) for each in odd}) == len(odd)
+    assert unfit(Metadata(custom={"a": 5})) == unfit(Metadata(custom={"a": None}))
 
 
 @pytest.mark.parametrize("control", ["\x01", "\n", "\x1f", "\x7f", "\x85", "\u2028", "\ufeff"], ids=ascii)
@@ -196,8 +216,9 @@ def test_other_control_characters_are_kept(control):
 
 @pytest.mark.parametrize("metadata", [None, {}, {"user_id": "x"}, "{}"], ids=repr)
 def test_what_is_no_metadata_is_refused(metadata):
-    with pytest.raises(InvalidPayloadError, match=f"metadata is a Metadata, not {type(metadata).__name__}"):
+    with pytest.raises(InvalidPayloadError) as raised:
         check_metadata(metadata)
+    assert names(raised.value, "Metadata", type(metadata).__name__)
 
 
 @pytest.mark.parametrize("filler", ["x", "é", "😀"])
@@ -206,14 +227,13 @@ def test_metadata_has_at_most_64_kib_as_it_is_written(filler):
     size = len(filler.encode())
     longest = filler * (room // size) + "x" * (room % size)
     check_metadata(Metadata(custom={"k": longest}))
-    message = "metadata is 65537 bytes long, at most 65536 are allowed"
-    assert unfit(Metadata(custom={"k": longest + "x"})) == message
+    assert names(unfit(Metadata(custom={"k": longest + "x"})), 65537, 65536)
 
 
 def test_an_escape_counts_as_it_is_written():
     room = 64 * 1024 - len('{"custom":{"k":""}}')
     check_metadata(Metadata(custom={"k": "x" * (room - 2) + "\n"}))
-    assert "is 65537 bytes long" in unfit(Metadata(custom={"k": "x" * (room - 1) + "\n"}))
+    assert names(unfit(Metadata(custom={"k": "x" * (room - 1) + "\n"})), 65537, 65536)
 
 
 def test_the_limit_is_that_of_the_metadata_after_it_was_filled_up():
@@ -221,8 +241,9 @@ def test_the_limit_is_that_of_the_metadata_after_it_was_filled_up():
     half = "x" * 33_000
     event = EventData("Placed", {}, Metadata(custom={"a": half}))
     store.append("Order-1", [event])
-    with pytest.raises(InvalidPayloadError, match="at most 65536 are allowed"):
+    with pytest.raises(InvalidPayloadError) as raised:
         store.append("Order-1", [event], metadata=Metadata(custom={"b": half}))
+    assert names(raised.value, 65536)
     store.append("Order-1", [event], metadata=Metadata(custom={"a": half}))
 
 

@@ -12,6 +12,7 @@ from evstore.errors import InvalidInputError, InvalidStreamIdError
 from evstore.model.names import category_of, check_name, check_stream_id
 from evstore.model.versions import ANY_VERSION, MAX_VERSION, NO_STREAM, STREAM_EXISTS
 from tests.support.odd_names import ODD_BUT_FINE
+from tests.support.sentences import names, wording
 
 CONTROL_CHARACTERS = [*range(0x20), *range(0x7F, 0xA0)]
 SURROGATES = [0xD800, 0xD83D, 0xDBFF, 0xDC00, 0xDE00, 0xDFFF]
@@ -58,34 +59,52 @@ def test_an_odd_event_type_is_admitted(subtests):
 
 
 @pytest.mark.parametrize(
-    ("stream_id", "reason"),
+    ("stream_id", "facts"),
     [
-        ("", "is empty"),
-        ("-1", 'starts with "-", so it has no category'),
-        ("-", 'starts with "-"'),
-        ("$all", 'starts with "$", which is reserved'),
-        ("$", "is reserved"),
-        (None, "is a string, not NoneType"),
-        (5, "is a string, not int"),
-        (b"Order-1", "is a string, not bytes"),
+        ("", []),
+        ("-1", ['"-1"', '"-"']),
+        ("-", ['"-"']),
+        ("$all", ['"$all"', '"$"']),
+        ("$", ['"$"']),
+        (None, ["NoneType"]),
+        (5, ["int"]),
+        (b"Order-1", ["bytes"]),
     ],
     ids=ascii,
 )
-def test_a_stream_id_is_refused_with_the_reason(stream_id, reason):
+def test_a_stream_id_is_refused_with_the_reason(stream_id, facts):
     with pytest.raises(InvalidStreamIdError) as raised:
         check_stream_id(stream_id)
-    assert reason in str(raised.value)
+    assert names(raised.value, *facts)
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [("", "is empty"), (None, "a string, not NoneType"), (b"T", "a string, not bytes")],
-    ids=ascii,
-)
-def test_an_event_type_is_refused_with_the_reason_and_named_in_it(name, reason):
-    with pytest.raises(InvalidInputError, match="the event type is") as raised:
+def test_each_reason_to_refuse_a_stream_id_has_words_of_its_own():
+    odd = ["", "-1", "$all", "a\n", "a\ud800", "x" * 513, None]
+    assert len({wording(_refused_stream_id(each)) for each in odd}) == len(odd)
+    assert wording(_refused_stream_id("-1")) == wording(_refused_stream_id("-2"))
+
+
+def _refused_stream_id(stream_id):
+    with pytest.raises(InvalidStreamIdError) as raised:
+        check_stream_id(stream_id)
+    return raised.value
+
+
+@pytest.mark.parametrize(("name", "facts"), [("", []), (None, ["NoneType"]), (b"T", ["bytes"])], ids=ascii)
+def test_an_event_type_is_refused_with_the_reason_and_named_in_it(name, facts):
+    assert names(_refused_type(name), "event type", *facts)
+
+
+def test_each_reason_to_refuse_an_event_type_has_words_of_its_own():
+    odd = ["", "a\n", "a\ud800", "x" * 256, None]
+    assert len({wording(_refused_type(each)) for each in odd}) == len(odd)
+
+
+def _refused_type(name):
+    with pytest.raises(InvalidInputError) as raised:
         check_name("event type", name)
-    assert reason in str(raised.value)
+    assert type(raised.value) is InvalidInputError
+    return raised.value
 
 
 def test_a_control_character_is_refused_wherever_it_stands_and_told(subtests):
@@ -96,11 +115,9 @@ def test_a_control_character_is_refused_wherever_it_stands_and_told(subtests):
 
 
 def _refused_for_its_control_character(name, code):
-    with pytest.raises(InvalidStreamIdError, match=f"control character U\\+{code:04X} at character ") as raised:
-        check_stream_id(name)
-    assert str(raised.value).endswith(f"at character {name.index(chr(code)) + 1}")
-    with pytest.raises(InvalidInputError, match=f"the event type holds the control character U\\+{code:04X}"):
-        check_name("event type", name)
+    place = name.index(chr(code)) + 1
+    assert names(_refused_stream_id(name), f"U+{code:04X}", place)
+    assert names(_refused_type(name), "event type", f"U+{code:04X}", place)
 
 
 def test_a_lone_surrogate_is_refused_wherever_it_stands_and_told(subtests):
@@ -108,10 +125,9 @@ def test_a_lone_surrogate_is_refused_wherever_it_stands_and_told(subtests):
         for around in ["{}", "Or{}der-1", "Order-1{}", "é{}"]:
             with subtests.test(code=code, around=around):
                 name = around.format(chr(code))
-                with pytest.raises(InvalidStreamIdError, match=f"lone surrogate .*U\\+{code:04X}"):
-                    check_stream_id(name)
-                with pytest.raises(InvalidInputError, match=f"lone surrogate .*U\\+{code:04X}"):
-                    check_name("event type", name)
+                for refused in (_refused_stream_id, _refused_type):
+                    assert names(refused(name), f"U+{code:04X}")
+                    assert wording(refused(name)) == wording(refused("\udc01"))
 
 
 @pytest.mark.parametrize("code", [0x20, 0x7E, 0xA0, 0xD7FF, 0xE000], ids="U+{:04X}".format)
@@ -124,23 +140,20 @@ def test_the_neighbours_of_what_is_refused_are_admitted(code):
 def test_a_stream_id_has_at_most_512_bytes_of_utf_8(longest):
     assert len(longest.encode()) == 512
     check_stream_id(longest)
-    with pytest.raises(InvalidStreamIdError, match="is 513 bytes long, at most 512 are allowed"):
-        check_stream_id(longest + "x")
+    assert names(_refused_stream_id(longest + "x"), 513, 512)
 
 
 @pytest.mark.parametrize("longest", ["a" * 255, "é" * 127 + "a", "😀" * 63 + "abc", "日" * 85])
 def test_an_event_type_has_at_most_255_bytes_of_utf_8(longest):
     assert len(longest.encode()) == 255
     check_name("event type", longest)
-    with pytest.raises(InvalidInputError, match="is 256 bytes long, at most 255 are allowed"):
-        check_name("event type", longest + "x")
+    assert names(_refused_type(longest + "x"), 256, 255)
 
 
 @pytest.mark.parametrize(("characters", "size"), [("a" * 511 + "é", 513), ("é" * 257, 514), ("😀" * 512, 2048)])
 def test_it_is_bytes_that_count_not_characters(characters, size):
     assert len(characters) <= 512
-    with pytest.raises(InvalidStreamIdError, match=f"is {size} bytes long"):
-        check_stream_id(characters)
+    assert names(_refused_stream_id(characters), size, 512)
 
 
 def _fine(name, most_bytes):

@@ -143,7 +143,7 @@ def test_a_bug_is_one_line_and_a_file(store: Command, tmp_path: Path) -> None:
     script = """
 import evstore.connecting
 def broken(*_, **__): raise KeyError("boom")
-evstore.connecting.connect = broken
+evstore.connecting.connect_for_command = broken
 from evstore.cli import main
 main()
 """

@@ -226,8 +226,8 @@ def test_a_store_in_use_beyond_patience_is_unavailable(store: Command, tmp_path:
 
     script = """
 import sys, evstore.connecting
-real = evstore.connecting.connect
-evstore.connecting.connect = lambda url, **more: real(url, timeout=0.1, **more)
+real = evstore.connecting.connect_for_command
+evstore.connecting.connect_for_command = lambda url, _: real(url, 0.1)
 from evstore.cli import main
 main()
 """

@@ -276,7 +276,7 @@ def test_24_hostile_input_is_refused_or_kept_as_it_is(store: Command) -> None:
 CRASH = """
 import sys, evstore.connecting
 def broken(url, **_): raise RuntimeError("it broke")
-evstore.connecting.connect = broken
+evstore.connecting.connect_for_command = broken
 sys.argv[0] = "evstore"
 from evstore.cli import main
 main()
