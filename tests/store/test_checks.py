@@ -23,6 +23,7 @@ from evstore import (
     connect,
 )
 from tests.support.command import files
+from tests.support.sentences import names, wording
 
 ID, OTHER_ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab", "0198e5c4-7a2b-7c3d-8e4f-ba9876543210"
 NOT_JSON = EventData.from_json("Placed", "NaN")
@@ -94,56 +95,68 @@ def test_a_wrong_expected_version_is_refused_before_anything_is_sent(tmp_path, e
     "events", [[], (), iter([]), (each for each in ())], ids=["list", "tuple", "iterator", "generator"]
 )
 def test_an_append_without_events_is_refused_whatever_they_do_not_come_in(store, events):
-    with pytest.raises(NoEventsError, match="no events to append"):
+    with pytest.raises(NoEventsError):
         store.append("Order-1", events)
-    with pytest.raises(NoEventsError, match="no events to append"):
+    with pytest.raises(NoEventsError):
         store.append_many([("Order-1", events, -1)])
     assert list(store.streams()) == []
 
 
 def test_an_append_of_no_writes_is_refused(store):
     for nothing in ([], iter([])):
-        with pytest.raises(NoEventsError, match="no events to append"):
+        with pytest.raises(NoEventsError):
             store.append_many(nothing)
 
 
 def test_a_write_without_events_among_others_is_refused_and_named_and_nothing_is_stored(store):
-    with pytest.raises(NoEventsError, match='to stream "User-1"'):
+    with pytest.raises(NoEventsError) as raised:
         store.append_many([("Order-1", [EventData("Placed", {})], -1), ("User-1", [], -1)])
+    assert names(raised.value, '"User-1"')
     assert list(store.replay()) == []
 
 
-@pytest.mark.parametrize(
-    ("event", "reason"),
-    [
-        ("Placed", "an event is an EventData, not str"),
-        ({"type": "Placed"}, "an event is an EventData, not dict"),
-        (None, "an event is an EventData, not NoneType"),
-        (EventData("", {}), "the event type is empty"),
-        (EventData("a\n", {}), "the event type holds the control character U+000A"),
-        (EventData("x" * 256, {}), "the event type is 256 bytes long"),
-        (EventData(None, {}), "the event type is a string, not NoneType"),
-        (EventData("Placed", {}, id="7"), '"7" is not an event id'),
-        (EventData("Placed", {}, id=""), '"" is not an event id'),
-        (EventData("Placed", {}, Metadata("\0")), 'metadata "correlationId" holds U+0000'),
-        (EventData("Placed", {}, {"correlationId": "c"}), "metadata is a Metadata, not dict"),
-        (EventData("Placed", {}, Metadata(custom={"": ""})), 'metadata "custom" has an empty key'),
-    ],
-    ids=repr,
-)
-def test_one_event_at_fault_keeps_all_of_them_out(store, event, reason):
+UNFIT = [
+    ("Placed", InvalidInputError, ["EventData", "str"]),
+    ({"type": "Placed"}, InvalidInputError, ["EventData", "dict"]),
+    (None, InvalidInputError, ["EventData", "NoneType"]),
+    (EventData("", {}), InvalidInputError, []),
+    (EventData("a\n", {}), InvalidInputError, ["U+000A"]),
+    (EventData("x" * 256, {}), InvalidInputError, [256]),
+    (EventData(None, {}), InvalidInputError, ["NoneType"]),
+    (EventData("Placed", {}, id="7"), InvalidInputError, ['"7"']),
+    (EventData("Placed", {}, id=""), InvalidInputError, ['""']),
+    (EventData("Placed", {}, Metadata("\0")), InvalidPayloadError, ['"correlationId"', "U+0000"]),
+    (EventData("Placed", {}, {"correlationId": "c"}), InvalidPayloadError, ["Metadata", "dict"]),
+    (EventData("Placed", {}, Metadata(custom={"": ""})), InvalidPayloadError, ['"custom"']),
+]
+
+
+@pytest.mark.parametrize(("event", "error", "facts"), UNFIT, ids=repr)
+def test_one_event_at_fault_keeps_all_of_them_out(store, event, error, facts):
     with pytest.raises(InvalidInputError) as raised:
         store.append("Order-1", [EventData("Placed", {}), event, EventData("Placed", {})])
-    assert reason in str(raised.value)
+    assert type(raised.value) is error
+    assert names(raised.value, *facts)
     assert list(store.replay()) == []
     assert list(store.streams()) == list(store.types()) == []
+
+
+def test_each_reason_to_refuse_an_event_has_words_of_its_own():
+    def refused(event):
+        with pytest.raises(InvalidInputError) as raised:
+            connect("memory:").append("Order-1", [event])
+        return str(raised.value)
+
+    assert len({refused(event) for event, *_ in UNFIT}) == len(UNFIT)
+    assert wording(refused(UNFIT[7][0])) == wording(refused(UNFIT[8][0]))  # an id, though it is empty
 
 
 @pytest.mark.parametrize("metadata", [{"user_id": "alice"}, {}, "alice", '{"userId":"alice"}', 5, False], ids=repr)
 def test_metadata_of_a_whole_append_that_is_none_is_refused_not_dropped(metadata):
     store = connect("memory:")
-    with pytest.raises(InvalidPayloadError, match="metadata is a Metadata, not"):
+    with pytest.raises(InvalidPayloadError) as raised:
         store.append("Order-1", [EventData("Placed", {})], metadata=metadata)
+    assert names(raised.value, "Metadata", type(metadata).__name__)
     assert list(store.replay()) == []
 
 
@@ -152,17 +165,25 @@ def test_metadata_of_a_whole_append_that_is_none_is_refused_not_dropped(metadata
 def test_custom_that_is_no_object_is_refused_also_where_it_meets_a_default(place, custom):
     both = [Metadata(custom=custom), Metadata(user_id="alice")]
     own, default = both if place == "the event's" else both[::-1]
-    with pytest.raises(InvalidPayloadError, match='metadata "custom" is not an object of strings'):
+    with pytest.raises(InvalidPayloadError) as raised:
         connect("memory:").append("Order-1", [EventData("Placed", {}, own)], metadata=default)
+    with pytest.raises(InvalidPayloadError) as read:
+        Metadata.from_json('{"custom":[]}')
+    assert str(raised.value) == str(read.value)
+    assert names(raised.value, '"custom"')
 
 
 @pytest.mark.parametrize("second", [ID, ID.upper()])
 def test_the_same_id_twice_in_one_append_is_refused(store, second):
     twice = [EventData("Placed", {}, id=ID), EventData("Placed", {}, id=second)]
-    with pytest.raises(InvalidInputError, match=f"event id {ID} comes twice in one append"):
-        store.append("Order-1", twice)
-    with pytest.raises(InvalidInputError, match=f"event id {ID} comes twice in one append"):
-        store.append_many([("Order-1", twice[:1], -1), ("User-1", twice[1:], -1)])
+    for append in (
+        lambda: store.append("Order-1", twice),
+        lambda: store.append_many([("Order-1", twice[:1], -1), ("User-1", twice[1:], -1)]),
+    ):
+        with pytest.raises(InvalidInputError) as raised:
+            append()
+        assert type(raised.value) is InvalidInputError
+        assert names(raised.value, ID)
     assert list(store.replay()) == []
 
 

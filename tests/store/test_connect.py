@@ -31,6 +31,7 @@ from evstore.adapters.memory import MemoryAdapter
 from evstore.adapters.postgres.connections import OneConnection
 from evstore.adapters.sqlite.adapter import SqliteAdapter
 from tests.support.command import files
+from tests.support.sentences import names, wording
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
@@ -126,35 +127,45 @@ def test_a_file_that_a_store_in_memory_cannot_begin_with_is_refused_by_every_cal
 
 @pytest.mark.parametrize("url", ["", None])
 def test_no_url_is_refused(url):
-    with pytest.raises(InvalidUrlError, match="the database URL is empty"):
+    with pytest.raises(InvalidUrlError):
         connect(url)
 
 
 @pytest.mark.parametrize(
-    ("url", "reason"),
+    ("url", "facts"),
     [
-        (":memory:", 'say "memory:"'),
-        (":memory:?x", 'say "memory:"'),
-        ("memory://x", 'say "memory:"'),
-        ("memory://", 'say "memory:"'),
-        ("sqlite:", "has no path"),
-        ("sqlite://", "names a host"),
-        ("sqlite:///", "has no path"),
-        ("sqlite://host/e.db", "a SQLite path follows three slashes, or four if absolute"),
-        ("sqlite:a\0b", "holds U+0000"),
+        (":memory:", ['"memory:"']),
+        (":memory:?x", ['"memory:"']),
+        ("memory://x", ['"memory:"']),
+        ("memory://", ['"memory:"']),
+        ("sqlite:", ['"sqlite:"']),
+        ("sqlite://", ['"sqlite://"']),
+        ("sqlite:///", ['"sqlite:///"']),
+        ("sqlite://host/e.db", ['"sqlite://host/e.db"']),
+        ("sqlite:a\0b", ["U+0000"]),
     ],
 )
-def test_a_url_that_means_nothing_is_refused_with_the_reason(here, url, reason):
+def test_a_url_that_means_nothing_is_refused_with_the_reason(here, url, facts):
+    assert names(_refused(url), *facts)
+    assert files(here) == []
+
+
+def test_a_path_that_is_missing_is_told_in_other_words_than_a_host(here):
+    missing, host = wording(_refused("sqlite:")), wording(_refused("sqlite://"))
+    assert missing == wording(_refused("sqlite:///"))
+    assert host == wording(_refused("sqlite://host/e.db"))
+    assert len({missing, host, wording(_refused(""))}) == 3
+
+
+def _refused(url):
     with pytest.raises(InvalidUrlError) as raised:
         connect(url)
-    assert reason in str(raised.value)
-    assert files(here) == []
+    return raised.value
 
 
 def test_three_slashes_where_four_were_meant_are_asked_about(here):
     """SQLAlchemy's form is relative here, where a file's URL is absolute."""
-    with pytest.raises(InvalidUrlError, match=r'did you mean "sqlite:////tmp/x/e\.db"'):
-        connect("sqlite:///tmp/x/e.db")
+    assert names(_refused("sqlite:///tmp/x/e.db"), '"sqlite:////tmp/x/e.db"')
     (here / "tmp").mkdir()
     connect("sqlite:///tmp/x/e.db")
     connect("sqlite:///no-such-folder-anywhere/e.db")
@@ -267,13 +278,14 @@ def test_an_unknown_scheme_lists_the_known_ones_in_order(installed):
         "mongodb",
         tuple(sorted({*BUILT_IN, "theirs", "another"})),
     )
-    assert 'unknown database scheme "mongodb:"; known are another:, memory:, ' in str(raised.value)
+    assert names(raised.value, '"mongodb:"', ", ".join(f"{scheme}:" for scheme in raised.value.known))
 
 
 def test_a_missing_package_of_an_adapter_is_named_with_what_to_do(installed):
     installed({"theirs": "no_such_package_anywhere:connect"})
-    with pytest.raises(MissingDependencyError, match=r'"theirs:".*no_such_package_anywhere.*install') as raised:
+    with pytest.raises(MissingDependencyError) as raised:
         connect("theirs:x")
+    assert names(raised.value, '"theirs:"', "no_such_package_anywhere")
     assert isinstance(raised.value.__cause__ or raised.value.__context__, ImportError)
 
 
@@ -286,8 +298,9 @@ def test_every_built_in_adapter_takes_a_timeout(here, url):
 def test_the_limit_of_data_is_an_option_of_the_store():
     with connect("memory:", max_data_bytes=5) as store:
         store.append("Order-1", [EventData("Placed", "abc")])
-        with pytest.raises(evstore.InvalidPayloadError, match="is 6 bytes long, at most 5 are allowed"):
+        with pytest.raises(evstore.InvalidPayloadError) as raised:
             store.append("Order-1", [EventData("Placed", "abcd")])
+        assert names(raised.value, 6, 5)
 
 
 # --- for a command ---

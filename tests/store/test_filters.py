@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 
 from evstore import EventData, InvalidInputError, Metadata
+from tests.support.sentences import names
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -112,8 +113,9 @@ def test_the_order_is_by_position_where_time_steps_back(store):
 def test_a_time_without_a_zone_is_refused_at_once(store):
     for read in (lambda **asked: store.read("Order-1", **asked), store.replay):
         for bound in ("since", "until"):
-            with pytest.raises(InvalidInputError, match="has no time zone"):
+            with pytest.raises(InvalidInputError) as raised:
                 read(**{bound: NOON.replace(tzinfo=None)})
+            assert names(raised.value, NOON.replace(tzinfo=None).isoformat())
 
 
 def test_an_empty_store_has_nothing_since_or_until_any_time(store):

@@ -9,6 +9,7 @@ import pytest
 
 from evstore import CategoryInfo, EventData, EventNotFoundError, InvalidInputError, StreamNotFoundError, TypeInfo
 from evstore.port import MOST_IN_PAGE
+from tests.support.sentences import names
 
 ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
 
@@ -43,15 +44,16 @@ def test_an_event_is_found_by_its_id(store):
 
 def test_an_id_that_is_not_stored_is_not_found_and_told(store):
     store.append("Order-1", [EventData("Placed", {})])
-    with pytest.raises(EventNotFoundError, match=f"no event {ID}") as raised:
+    with pytest.raises(EventNotFoundError, match=ID) as raised:
         store.get(ID.upper())
     assert raised.value.event_id == ID
 
 
 @pytest.mark.parametrize("event_id", ["", "1", ID[:-1], f"{{{ID}}}", None])
 def test_what_is_no_id_is_bad_input_and_not_absent(store, event_id):
-    with pytest.raises(InvalidInputError, match="is not an event id"):
+    with pytest.raises(InvalidInputError) as raised:
         store.get(event_id)
+    assert names(raised.value, f'"{str(event_id).lower()}"')
 
 
 # --- one stream ---

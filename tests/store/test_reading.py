@@ -7,6 +7,7 @@ import pytest
 from evstore import EventData, InvalidInputError, InvalidStreamIdError
 from evstore.port import MOST_IN_PAGE
 from evstore.reading.pages import FIRST_PAGE, PAGE_CHARACTERS
+from tests.support.sentences import names
 
 BEYOND = [2**63 - 1, 2**63, 2**80]
 
@@ -82,8 +83,9 @@ def test_a_limit_counts_what_comes_out_from_where_the_reading_begins(ten, subtes
 @pytest.mark.parametrize("limit", [-1, -(10**9)])
 def test_a_negative_limit_is_refused_at_once(store, limit):
     for read in (store.read, store.replay):
-        with pytest.raises(InvalidInputError, match=f"the limit is {limit}, at least 0 is allowed"):
+        with pytest.raises(InvalidInputError) as raised:
             read(*(["Order-1"] if read == store.read else []), limit=limit)
+        assert names(raised.value, limit, 0)
 
 
 @pytest.mark.parametrize("stream_id", ["", "-1", "$all", "a\n", "x" * 513])

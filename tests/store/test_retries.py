@@ -13,6 +13,7 @@ from evstore import (
     Metadata,
     connect,
 )
+from tests.support.sentences import names
 
 pytestmark = pytest.mark.sqlite_too("what is stored already is found by the statements of a database")
 
@@ -122,8 +123,9 @@ def test_what_is_not_the_same_append_is_a_conflict_and_writes_nothing(
 
 @pytest.mark.parametrize("stream_id", ["Order-2", "order-1", "Order"])
 def test_an_id_in_another_stream_is_a_conflict_and_writes_nothing(store, first, unchanged, stream_id):
-    with pytest.raises(EventIdConflictError, match='is already in stream "Order-1"'):
+    with pytest.raises(EventIdConflictError) as raised:
         store.append(stream_id, [event(1)])
+    assert names(raised.value, '"Order-1"')
     with pytest.raises(EventIdConflictError):
         store.append(stream_id, [event(7), event(1)])
     assert list(store.read(stream_id)) == []
@@ -140,8 +142,9 @@ def test_more_events_than_a_page_are_known_again(store):
     first = store.append("Order-1", events)
     again = store.append("Order-1", events)
     assert (again, again.duplicate) == (first, True)
-    with pytest.raises(EventIdConflictError, match="is stored at another place"):
+    with pytest.raises(EventIdConflictError) as raised:
         store.append("Order-1", [*events[:2400], *events[2401:]])
+    assert raised.value.event_id == events[2401].id  # which does not follow events[2399]
 
 
 def test_long_events_are_known_again_and_looked_up_all_at_once(store):
@@ -174,8 +177,9 @@ def test_an_append_to_several_streams_is_one_unit_for_retries(store):
 def test_of_several_streams_all_is_stored_or_none_of_it(store, stored):
     store.append_many(stored)
     before = list(store.replay())
-    with pytest.raises(EventIdConflictError, match="other events of this append are not"):
+    with pytest.raises(EventIdConflictError) as raised:
         store.append_many(WRITES)
+    assert raised.value.event_id in {each.id for each in before}
     assert list(store.replay()) == before
 
 

@@ -10,6 +10,8 @@ from evstore import (
     EventData,
     EventIdConflictError,
     InvalidInputError,
+    InvalidPayloadError,
+    InvalidStreamIdError,
     Metadata,
     PositionConflictError,
     StoredEvent,
@@ -17,6 +19,7 @@ from evstore import (
 )
 from evstore.port import Append
 from evstore.transfer import BATCH_CHARACTERS, BATCH_EVENTS, Imported, arrival, import_events
+from tests.support.sentences import names
 
 HOSTILE = ["1e400", "-0", '"\\u0000 \\ud83d\\ude00"', '{"b":1.10,"a":[],"a":{}}', '" \x7f\u2028\ufeff"', "1" * 30]
 
@@ -95,43 +98,59 @@ def test_a_log_with_a_gap_stops_there_and_stores_nothing_of_its_batch(store, mis
 def test_a_gap_is_told_with_the_position_that_would_come_out(store):
     events = source_of(10)
     del events[4]
-    with pytest.raises(PositionConflictError, match="the next event gets position 5 in this log, expected 6"):
+    with pytest.raises(PositionConflictError) as raised:
         imported(store, events)
+    assert (raised.value.actual, raised.value.expected, raised.value.event_id) == (5, 6, None)
+    assert names(raised.value, 5, 6)
 
 
 def test_a_part_that_does_not_begin_where_the_log_ends_is_told_so_before_its_own_gaps(store):
     events = source_of(10)[3::2]
     with pytest.raises(PositionConflictError) as failed:
         imported(store, events)
-    assert str(failed.value) == "file:1: the next event gets position 1 in this log, expected 4"
+    error = failed.value
+    assert (error.source, error.actual, error.expected, error.event_id) == ("file:1", 1, 4, None)
+    assert str(error).startswith("file:1: ")
 
 
 CONFLICTS = {
-    "a gap": (lambda events: [*events[:4], *events[5:]], "file:5: the next event gets position 5 in this log"),
+    "a gap": (
+        lambda events: [*events[:4], *events[5:]], "file:5", PositionConflictError,
+        {"actual": 5, "expected": 6, "event_id": None},
+    ),
     "a version": (
-        lambda events: [*events[:4], events[4]._replace(version=9), *events[5:]], 'file:5: stream "Order-0" is at',
+        lambda events: [*events[:4], events[4]._replace(version=9), *events[5:]], "file:5", ConcurrencyError,
+        {"stream_id": "Order-0", "actual": 2, "expected": 8},
     ),
     "a version of the store": (
-        lambda events: [*events[:2], *(each._replace(version=9) for each in events[2:3])], 'file:3: stream "Order-0" is at',
+        lambda events: [*events[:2], *(each._replace(version=9) for each in events[2:3])], "file:3", ConcurrencyError,
+        {"stream_id": "Order-0", "actual": 1, "expected": 8},
     ),
     "an id that is taken": (
-        lambda events: [*events, events[4]._replace(data_json="0")], "file:11: event id ",
+        lambda events: [*events, events[4]._replace(data_json="0")], "file:11", EventIdConflictError, {},
     ),
     "an event that is elsewhere": (
-        lambda events: [*events, events[4]._replace(global_position=11)], "file:11: event ",
+        lambda events: [*events, events[4]._replace(global_position=11)], "file:11", PositionConflictError,
+        {"actual": 5, "expected": 11},
     ),
     "an event of another version": (
-        lambda events: [*events, events[4]._replace(version=9)], 'file:11: stream "Order-0" is at',
+        lambda events: [*events, events[4]._replace(version=9)], "file:11", ConcurrencyError,
+        {"stream_id": "Order-0"},
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CONFLICTS)
 def test_a_conflict_names_its_place(store, name):
-    change, said = CONFLICTS[name]
+    change, place, kind, facts = CONFLICTS[name]
+    events = source_of(10, streams=2)
     with pytest.raises(ConflictError) as failed:
-        imported(store, change(source_of(10, streams=2)))
-    assert str(failed.value).startswith(said)
+        imported(store, change(events))
+    assert type(failed.value) is kind
+    assert {fact: getattr(failed.value, fact) for fact in facts} == facts
+    assert getattr(failed.value, "event_id", None) in (None, events[4].id)
+    assert failed.value.source == place
+    assert str(failed.value).startswith(f"{place}: ")
 
 
 def test_a_version_that_does_not_follow_is_refused(store):
@@ -152,10 +171,10 @@ def test_a_store_that_holds_something_else_there_is_refused(store):
 def test_an_event_that_is_stored_elsewhere_is_told_with_both_places(store):
     events = source_of(3)
     imported(store, events[1:], renumber=True)
-    with pytest.raises(
-        PositionConflictError, match=f"event {events[1].id} is at position 1 in this log, expected 2"
-    ):
+    with pytest.raises(PositionConflictError) as failed:
         imported(store, events)
+    assert (failed.value.event_id, failed.value.actual, failed.value.expected) == (events[1].id, 1, 2)
+    assert names(failed.value, events[1].id, 1, 2)
 
 
 @pytest.mark.parametrize("change", [{"stream_id": "Order-9"}, {"type": "Other"}, {"data_json": "0"}])
@@ -179,23 +198,26 @@ def test_renumbered_events_keep_all_but_positions_and_versions(store):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "error", "facts"),
     [
-        ({"stream_id": ""}, "stream id is empty"),
-        ({"stream_id": "$x"}, "reserved"),
-        ({"type": "a\nb"}, "control character"),
-        ({"data_json": "NaN"}, "not valid JSON"),
-        ({"metadata_json": '{"who":"me"}'}, 'unknown metadata key "who"'),
-        ({"version": 0}, "numbers from 1"),
-        ({"global_position": -1}, "numbers from 1"),
-        ({"version": 2**63}, "numbers from 1 to 9223372036854775807"),
-        ({"global_position": 10**30}, "numbers from 1 to 9223372036854775807"),
+        ({"stream_id": ""}, InvalidStreamIdError, []),
+        ({"stream_id": "$x"}, InvalidStreamIdError, ['"$x"', '"$"']),
+        ({"type": "a\nb"}, InvalidInputError, ["U+000A"]),
+        ({"data_json": "NaN"}, InvalidPayloadError, ["JSON"]),
+        ({"metadata_json": '{"who":"me"}'}, InvalidPayloadError, ['"who"']),
+        ({"version": 0}, InvalidInputError, [1]),
+        ({"global_position": -1}, InvalidInputError, [1]),
+        ({"version": 2**63}, InvalidInputError, [1, 9223372036854775807]),
+        ({"global_position": 10**30}, InvalidInputError, [1, 9223372036854775807]),
     ],
 )
-def test_an_event_that_breaks_a_rule_is_refused_at_its_place(store, change, said):
+def test_an_event_that_breaks_a_rule_is_refused_at_its_place(store, change, error, facts):
     events = source_of(3)
-    with pytest.raises(InvalidInputError, match=said) as failed:
+    with pytest.raises(InvalidInputError) as failed:
         imported(store, [events[0], events[1]._replace(**change)])
+    assert type(failed.value) is error
+    assert names(failed.value, *facts)
+    assert failed.value.source == "file:2"
     assert str(failed.value).startswith("file:2: ")
 
 

@@ -99,7 +99,7 @@ def test_text_that_is_not_utf_8_is_called_damage(path: Path) -> None:
         connection.execute("DROP TRIGGER events_are_not_updated")
         connection.execute("UPDATE events SET data = CAST(x'22ff22' AS TEXT) WHERE global_position = 3")
     with connect(f"sqlite:{path}") as store:
-        with pytest.raises(CorruptStoreError, match="not UTF-8"):
+        with pytest.raises(CorruptStoreError, match="UTF-8"):
             list(store.read("Order-1"))
         assert [event.version for event in store.read("Order-1", to=2)] == [1, 2]
 
