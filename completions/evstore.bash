@@ -106,7 +106,7 @@ _evstore_flags() {
     esac
 }
 
-# Sets offers: what may stand behind a flag of a command.
+# Sets offers: the words that may follow a flag of a command.
 _evstore_behind() {
     offers=''
     case "$1 $2" in

@@ -76,7 +76,7 @@ function __evstore_letters
     end
 end
 
-# Whether the cursor is at COMMAND ("" is before any), and at its PLACE, or with "more" at that one or behind it.
+# Whether the cursor is at COMMAND ("" is before any), and at its PLACE, or with "more" at that one or after it.
 function __evstore_at
     set -l command ''
     set -l place 1

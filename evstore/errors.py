@@ -15,8 +15,8 @@
     └── AdapterError                 InvalidUrlError · UnknownAdapterError · MissingDependencyError ·
                                      UnsupportedError · StoreClosedError
 
-An error carries its facts as attributes and builds its sentence from them; a driver's exception stays
-behind it as `__cause__`. `code` names the kind of failure in one stable word, `retryable` says whether trying
+An error carries its facts as attributes and builds its sentence from them; a driver's exception is
+kept as its `__cause__`. `code` names the kind of failure in one stable word, `retryable` says whether trying
 again is worth it without anybody mending anything. Errors can be pickled.
 """
 

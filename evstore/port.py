@@ -6,9 +6,9 @@ makes iterators of them. The clauses, each a test in `evstore.testing`:
 
 Writing
     W1  A unit is all or nothing over all its writes. The units of one call succeed and fail alone, in order;
-        with `until_refused` the first that is not accepted ends the call, and those behind it are not judged.
+        with `until_refused` the first unit that is not accepted ends the call, and later units are not judged.
         On return the accepted ones are durable (if the adapter claims it) and visible to every later read. Where
-        the storage fails behind some of them, that is the outcome of the others.
+        the storage fails after some of them, that is the outcome of the others.
     W2  Versions of a stream are 1, 2, 3…; so are global positions, and the numbers of events and of streams
         within a category. No gap, no reuse. Within a unit all follow list order, and nothing interleaves.
     W3  The expectation is judged by `model.versions.check_version` inside the same isolated step as the insert: of
@@ -19,8 +19,8 @@ Writing
         includes what an earlier unit of the same call stored.
     W6  A refused unit leaves no trace: no event, stream, category, type or position.
     W7  What a receipt says equals what a later read returns.
-    W8  A unit that names its first position is refused unless that is the next one: PositionConflictError, looked
-        at behind the ids and before the versions.
+    W8  A unit that names its first position is refused unless that is the next one: PositionConflictError,
+        judged after the ids and before the versions.
 
 Reading
     R1  `after` is the paging cursor, exclusive in the direction of travel, None at that direction's start;
@@ -44,7 +44,7 @@ Living
         fine.
     E3  One adapter may be shared by threads, and one store by the adapters of several processes if it claims
         `multi_process`.
-    E4  Only EvstoreErrors come out, the driver's exception behind them; `retryable` is right.
+    E4  Only EvstoreErrors come out, with the driver's exception as `__cause__`; `retryable` is right.
     E5  An adapter does what its `capabilities` claim, and `info` calls no store durable whose adapter does not
         claim it. `backup` without the claim raises UnsupportedError and makes nothing; `audits` is asked of none
         that does not claim it: there `verify` looks no deeper than reads do.

@@ -15,7 +15,7 @@ URL: Final = re.compile(
 )
 _SECRET = re.compile("password|passwd|secret", re.IGNORECASE)
 _FILES: Final = ("sqlite", "memory")
-_SAID = re.compile(
+_MEANS_POSTGRES = re.compile(
     r"\s*[\"']?\s*postgres(ql)?\b.*(//|@|password)|.*\b(password|dbname)\s*=", re.IGNORECASE | re.DOTALL
 )
 
@@ -43,6 +43,6 @@ def redacted(url: str) -> str:
     return f"{found['scheme']}://{user}{found['hosts']}{found['path'] or ''}{query}"
 
 
-def looks_like_postgres(said: str) -> bool:
+def looks_like_postgres(text: str) -> bool:
     """True if a text without a scheme, which would be a path, was meant for PostgreSQL."""
-    return _SAID.match(said) is not None
+    return _MEANS_POSTGRES.match(text) is not None

@@ -31,14 +31,14 @@ def opened() -> Iterator[EventStore]:
         yield store
 
 
-def _url(said: str) -> str:
+def _url(db: str) -> str:
     """`env:NAME` stands for what that variable holds, so that a password is in no list of processes."""
-    if not said.startswith("env:"):
-        return said
-    name = said.removeprefix("env:")
+    if not db.startswith("env:"):
+        return db
+    name = db.removeprefix("env:")
     found = os.environ.get(name)
     if not found:
-        raise UsageError(f'--db says "{said}", but the variable {name or "without a name"} is not set')
+        raise UsageError(f'--db is "{db}", but the variable {name or "without a name"} is not set')
     return found
 
 

@@ -185,7 +185,7 @@ class Verification:
 def _further(what: str, after: Any, key: Any) -> Any:
     """The key, which must follow the previous key: a damaged table could lead round for ever."""
     if after is not None and not key > after:
-        raise CorruptStoreError(f"{what} {key} comes behind {what} {after}")
+        raise CorruptStoreError(f"{what} {key} follows {what} {after}")
     return key
 
 

@@ -71,8 +71,8 @@ class PostgresAdapter:
         self._hints = Hints(place, connections)
         self._calls = Calls(connections, place, timeout, self._explained, self._again)
         self._flushed = [0]
-        """The highest global position known to be durable. Another list for another server: what a thread has
-        learned of the one before is not said of it."""
+        """The highest global position known to be durable. Another server gets another list: the knowledge of a
+        thread about the former server does not apply to it."""
         self._admitted = False
         self._begins = False
         """True if a read begins a transaction: the role's isolation is unusable, or a pooler stands between."""

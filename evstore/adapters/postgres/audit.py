@@ -217,9 +217,9 @@ class PostgresAudits:
         if not permitted:
             raise UnsupportedError("this role may not execute amcheck's bt_index_check")
         return [
-            Finding("engine", f'amcheck of index "{name}": {said}')
+            Finding("engine", f'amcheck of index "{name}": {fault}')
             for index, name in self._rows(BTREES, {"schema": self._schema})
-            if (said := self._tried(partial(_checked, extension, index)))
+            if (fault := self._tried(partial(_checked, extension, index)))
         ]
 
     def correlation_hash(self, correlation_id: str) -> int:

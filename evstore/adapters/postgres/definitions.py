@@ -111,7 +111,7 @@ def differences(schema_sql: str, schema: str, there: list[tuple[Any, ...]]) -> I
         if not in_force:
             yield Finding(f"changed-{kind}", f"{what} is not in force", advice=f"enable it, or drop and {again}")
         elif kind == "table" and parts.keys() - its_parts.keys():
-            lost = ", ".join(said for part, said in parts.items() if part not in its_parts)
+            lost = ", ".join(line for part, line in parts.items() if part not in its_parts)
             yield Finding("changed-table", f"{what} is without {lost}", advice=_RESTORE)
         elif kind != "table" and parts.keys() != its_parts.keys():
             advice = f"drop it, and {again}" if kind != "function" else again

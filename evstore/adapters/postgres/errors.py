@@ -1,6 +1,6 @@
 """The meanings of PostgreSQL's failures, distinguished by SQLSTATE, never by message.
 
-Two exceptions: why a connection was not made, which libpq tells in words alone, in the server's language, beside
+Two exceptions: why a connection was not made, which libpq reports in words alone, in the server's language, beside
 whether a password was asked for and used; and what a pooler refuses, which has one SQLSTATE for it all.
 """
 
@@ -97,22 +97,22 @@ def meaning(error: Any) -> Meaning:
 
 
 def translated(error: Any, place: Place, timeout: float) -> EvstoreError:
-    said = without_secrets(_said(error), place)
+    message = without_secrets(_message_of(error), place)
     at = f"the event store at {place.shown}"
     match meaning(error):
         case Meaning.BUSY:
             found: EvstoreError = StoreBusyError(place.shown, timeout)
         case Meaning.DENIED:
             replica = error.sqlstate in (REPLICA, "25006")
-            found = not_the_primary(place) if replica else DeniedError(f"{at}: permission denied ({said})")
+            found = not_the_primary(place) if replica else DeniedError(f"{at}: permission denied ({message})")
         case Meaning.FULL:
             found = StorageFullError(
-                f"{at}: the server has no room or its disk fails ({said}); nothing was stored"
+                f"{at}: the server has no room or its disk fails ({message}); nothing was stored"
             )
         case Meaning.SCHEMA:
             found = NotInitializedError(place.shown)
         case Meaning.DAMAGED:
-            found = CorruptStoreError(f"{at} is damaged: {said}")
+            found = CorruptStoreError(f"{at} is damaged: {message}")
         case Meaning.UNSUPPORTED:
             found = UnsupportedError(
                 f"{at} is behind a pooler in statement mode, where no two statements can belong together; "
@@ -121,12 +121,12 @@ def translated(error: Any, place: Place, timeout: float) -> EvstoreError:
         case Meaning.CANCELLED:
             found = UnavailableError(
                 f"{at}: the server cancelled what it was asked, because of statement_timeout or an administrator "
-                f"({said})"
+                f"({message})"
             )
         case Meaning.NOT_WRITTEN | Meaning.UNKNOWN | Meaning.STAGED_IS_GONE:
-            found = UnavailableError(f"{at} did not answer: {said}")
+            found = UnavailableError(f"{at} did not answer: {message}")
         case Meaning.OTHER:
-            found = EvstoreError(f"PostgreSQL failed at {place.shown}: {said}")
+            found = EvstoreError(f"PostgreSQL failed at {place.shown}: {message}")
         case never:
             assert_never(never)
     found.__cause__ = error
@@ -140,7 +140,7 @@ def not_the_primary(place: Place) -> DeniedError:
     )
 
 
-def _said(error: Any) -> str:
+def _message_of(error: Any) -> str:
     primary = error.diag.message_primary if error.diag else None
     return " ".join((primary or str(error) or type(error).__name__).split())
 
@@ -167,22 +167,22 @@ _RETRIED_WORDS: Final = (
 
 def not_connected(error: Any, place: Place) -> EvstoreError:
     """The error that a failure to connect means."""
-    said = without_secrets(_said(error), place)
+    message = without_secrets(_message_of(error), place)
     lost = getattr(error, "pgconn", None)
     asked = lost is not None and (lost.needs_password or lost.used_password)  # the words may be in any language
     at = f"the event store at {place.shown}"
     found: EvstoreError
-    if _WRONG.search(said):  # libpq's own message, before it contacts a server
-        found = InvalidUrlError(f"the database URL {place.shown} cannot be used: {said}")
-    elif any(words in said for words in _RETRIED_WORDS):
-        found = UnavailableError(f"{at} takes no connection now: {said}")
-    elif 'FATAL:  database "' in str(error) and "does not exist" in said:
+    if _WRONG.search(message):  # libpq's own message, before it contacts a server
+        found = InvalidUrlError(f"the database URL {place.shown} cannot be used: {message}")
+    elif any(words in message for words in _RETRIED_WORDS):
+        found = UnavailableError(f"{at} takes no connection now: {message}")
+    elif 'FATAL:  database "' in str(error) and "does not exist" in message:
         found = NotInitializedError(place.shown, "there is no such database")
         found.add_note("createdb makes the database, evstore init the store in it")
-    elif asked or any(words in said for words in _DENIED_WORDS):
-        found = DeniedError(f"{at} refused the connection: {said}")
+    elif asked or any(words in message for words in _DENIED_WORDS):
+        found = DeniedError(f"{at} refused the connection: {message}")
     else:
-        found = UnavailableError(f"{at} cannot be reached: {said}")
+        found = UnavailableError(f"{at} cannot be reached: {message}")
     found.__cause__ = error
     return found
 

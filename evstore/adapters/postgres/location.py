@@ -54,8 +54,8 @@ def _check_schema(schemas: list[str]) -> None:
         )
 
 
-def _read(said: str, url: str) -> dict[str, Any]:
-    if URL.fullmatch(said) and _decodes(said):
+def _read(text: str, url: str) -> dict[str, Any]:
+    if URL.fullmatch(text) and _decodes(text):
         try:
             given = {**conninfo_to_dict(url)}
             int(given.get("connect_timeout") or 0)

@@ -59,9 +59,9 @@ def _heeding_standbys(connection: Connection, attempt: Callable[[Connection], li
     There are other warnings, which mean nothing here; they all have the same SQLSTATE."""
     warned: list[str] = []
 
-    def heed(said: Any) -> None:
-        if said.source_function == "SyncRepWaitForLSN":
-            warned.append(said.message_primary)
+    def heed(notice: Any) -> None:
+        if notice.source_function == "SyncRepWaitForLSN":
+            warned.append(notice.message_primary)
 
     connection.add_notice_handler(heed)
     try:
@@ -128,14 +128,14 @@ class Doubt:
 def told_of_each(units: Sequence[Append], size: int, error: EvstoreError) -> Iterator[EvstoreError]:
     """The error of each unit after a call of `size` units failed; later units were not tried."""
     for n, unit in enumerate(units):
-        told = error
+        answer = error
         if n >= size:
-            told = UnavailableError(f"not tried: an earlier append failed: {error}")
-            told.__cause__ = error
+            answer = UnavailableError(f"not tried: an earlier append failed: {error}")
+            answer.__cause__ = error
         elif isinstance(error, AppendOutcomeUnknownError):
-            told = outcome_unknown([unit])
-            told.__cause__ = error.__cause__
-        yield told
+            answer = outcome_unknown([unit])
+            answer.__cause__ = error.__cause__
+        yield answer
 
 
 def _nth(unit: Append, number: int) -> PreparedWrite:

@@ -2,11 +2,11 @@
 
 Each is one autocommitted transaction. Rows of events have the columns of StoredEvent, in its order; nothing but
 that list is put into a statement here. The last column of a list is the highest global position that its row rests
-on. Ranges are closed ([low, high]); a filter that is NULL asks nothing, and the planner, which is told the values,
+on. Ranges are closed ([low, high]); a filter that is NULL asks nothing, and the planner, which knows the values,
 drops them. Names are written out with their schema: for another one, `in_schema` puts its name in the place of
 this.
 
-Where an index has two columns, rows of both are compared and ordered: with the first said to be equal, the planner
+Where an index has two columns, rows of both are compared and ordered: with the first set equal, the planner
 may take the index of the second alone, and walk the whole log in search of a rare category. And a page's limit is
 hidden from it: it then takes the way that starts at once, along the index, and never sorts a whole stream.
 """
@@ -24,7 +24,7 @@ def in_schema(statement: str, schema: str) -> bytes:
 
 
 # The columns of an event, in the order of StoredEvent. What others know of it, its stream and its type, some
-# statements are told; its own columns are the same everywhere.
+# statements get as parameters; its own columns are the same everywhere.
 OWN: Final = """events.data, events.metadata,
   events.version, events.global_position, events.timestamp"""
 EVENT: Final = f"""events.id, streams.stream_id, types.name, {OWN}"""

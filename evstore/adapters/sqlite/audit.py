@@ -154,8 +154,8 @@ class SqliteAudits:
         return list(_differences(self._made(), self._rows(OBJECTS)))
 
     def engine(self) -> list[Finding]:
-        said = (line for (text,) in self._rows(INTEGRITY) for line in text.splitlines())
-        return [Finding("engine", f"integrity_check: {line}") for line in said if line != "ok"]
+        lines = (line for (text,) in self._rows(INTEGRITY) for line in text.splitlines())
+        return [Finding("engine", f"integrity_check: {line}") for line in lines if line != "ok"]
 
     def correlation_hash(self, correlation_id: str) -> int:
         return correlation_hash(correlation_id)

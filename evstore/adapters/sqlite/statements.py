@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 # The columns of an event, in the order of StoredEvent. What others know of it, its stream and its type, some
-# statements are told; its own columns are the same everywhere.
+# statements get as parameters; its own columns are the same everywhere.
 OWN: Final = """events.data, events.metadata,
   events.version, events.global_position, events.timestamp"""
 EVENT: Final = f"""events.id, streams.stream_id, types.name, {OWN}"""

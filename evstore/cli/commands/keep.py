@@ -46,8 +46,8 @@ def verify(
     the indexes, events and names are not checked, and a note says so.
 
     Each contradiction is a line with its finding, globalPosition, streamId, message
-    and advice; the exit code is then 1. A note on stderr tells how far it came, and
-    the digest of the log up to there: SHA-256, each line hashed behind the hash of
+    and advice; the exit code is then 1. A note on stderr reports how far it came, and
+    the digest of the log up to there: SHA-256, each line hashed after the hash of
     all lines before it. Keep it elsewhere, and --expect shows whether the log up to
     there is still the same. It needs the log from its start, so not with --from.
     """

@@ -49,7 +49,7 @@ _evstore_flags() {
     esac
 }
 
-# Sets offers: what may stand behind a flag of a command.
+# Sets offers: the words that may follow a flag of a command.
 _evstore_behind() {
     offers=''
     case "$1 $2" in
@@ -225,7 +225,7 @@ function __evstore_letters
     end
 end
 
-# Whether the cursor is at COMMAND ("" is before any), and at its PLACE, or with "more" at that one or behind it.
+# Whether the cursor is at COMMAND ("" is before any), and at its PLACE, or with "more" at that one or after it.
 function __evstore_at
     set -l command ''
     set -l place 1

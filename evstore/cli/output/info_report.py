@@ -24,26 +24,26 @@ _NO_PROMISE: Final = "NOT SAFE: its adapter promises nothing"
 
 
 def of_store(store: EventStore, info: StoreInfo) -> None:
-    told = _Report()
-    told.line("place", writer.visible(info.place), "bold", whole=True)
+    report = _Report()
+    report.line("place", writer.visible(info.place), "bold", whole=True)
     backend = f"{store.capabilities.name} {info.backend_version}".strip()
-    told.line("backend", f"{backend}, schema {info.schema_version}")
+    report.line("backend", f"{backend}, schema {info.schema_version}")
     streams = (
         f"{screen.counted(info.streams, 'stream')} of {screen.counted(info.categories, 'category', 'categories')}"
     )
-    told.line("events", f"{info.events:,}" + (f" in {streams}" if info.events else ""), "bold")
+    report.line("events", f"{info.events:,}" + (f" in {streams}" if info.events else ""), "bold")
     each = f", {screen.size(info.size_bytes // info.events)} an event" if info.events else ""
-    told.line("size", f"{screen.size(info.size_bytes)}{each}")
-    told.line("durability", info.how_durable or _NO_PROMISE, "" if info.durable else "yellow")
-    told.line("", ", ".join(f"{name} {value}" for name, value in info.durability.items()), "dim")
+    report.line("size", f"{screen.size(info.size_bytes)}{each}")
+    report.line("durability", info.how_durable or _NO_PROMISE, "" if info.durable else "yellow")
+    report.line("", ", ".join(f"{name} {value}" for name, value in info.durability.items()), "dim")
 
     def at(number: int) -> Point | None:
         return _point(store.replay(after=number - 1, limit=1), by_stream=False)
 
-    told.over_time(history(at, info.head, told.parts))
+    report.over_time(history(at, info.head, report.parts))
     for warning in info.warnings:
-        told.line("warning", warning, "yellow")
-    told.write()
+        report.line("warning", warning, "yellow")
+    report.write()
     first = "append Order-1 -t OrderPlaced -d '{\"total\": 99.9}'"
     writer.note(settings.again("categories" if info.head else first), "next")
 
@@ -51,19 +51,19 @@ def of_store(store: EventStore, info: StoreInfo) -> None:
 def of_stream(store: EventStore, info: StreamInfo) -> None:
     from shlex import quote
 
-    told = _Report()
-    told.line("stream", writer.visible(info.stream_id), "bold")
-    told.line("category", writer.visible(info.category), "cyan")
-    told.line("version", f"{info.version:,}", "bold")
-    told.line("created", events.moment(info.created_us))
-    told.line("updated", f"{events.moment(info.updated_us)}{_ago(info.updated_us)}")
-    told.line("last type", writer.visible(info.last_type), "green")
+    report = _Report()
+    report.line("stream", writer.visible(info.stream_id), "bold")
+    report.line("category", writer.visible(info.category), "cyan")
+    report.line("version", f"{info.version:,}", "bold")
+    report.line("created", events.moment(info.created_us))
+    report.line("updated", f"{events.moment(info.updated_us)}{_ago(info.updated_us)}")
+    report.line("last type", writer.visible(info.last_type), "green")
 
     def at(number: int) -> Point | None:
         return _point(store.read(info.stream_id, after=number - 1, limit=1), by_stream=True)
 
-    told.over_time(history(at, info.version, told.parts))
-    told.write()
+    report.over_time(history(at, info.version, report.parts))
+    report.write()
     writer.note(settings.again(f"read {quote(info.stream_id)} --last 10"), "next")
 
 
