@@ -314,3 +314,13 @@ done
     assert len(tried) == 3
     done = _run(["bash", "-euc", "\n".join(["PATH=/usr/bin:/bin", path, store, *tried])], clone)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_stations_of_an_append_are_few_and_stand_where_the_guide_says() -> None:
+    page = ROOT / "evstore" / "guide" / "contributing.md"
+    stations = re.findall(r"^\| \d \| \[[^\]]+\]\(([^)]+)\) `([\w.]+)` \|", page.read_text(), re.MULTILINE)
+    assert 5 <= len(stations) <= 8
+    for target, name in stations:
+        source = (page.parent / target).read_text()
+        for part in name.split("."):
+            assert re.search(rf"^ *(def|class) {part}\b", source, re.MULTILINE), (target, name)
