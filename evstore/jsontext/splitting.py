@@ -53,9 +53,8 @@ class Values(Generic[T]):
         self._name = name
         self._read = read
         self._number = 1
-        self._rest: list[bytes] = []  # the beginning of a line, or the part of it that the scanner left
-        self._size = 0  # of that
-        self._due = _PIECE  # the size at which the rest is worth another look
+        self._rest = bytearray()  # the beginning of a line, or the part of it that the scanner left
+        self._due = _PIECE  # the length at which the rest is worth another look
         self._scanner = _Scanner(most_bytes)
 
     def feed(self, chunks: Iterable[bytes]) -> Iterator[tuple[int, T]]:
@@ -63,22 +62,19 @@ class Values(Generic[T]):
         for chunk in chunks:
             *lines, rest = chunk.split(b"\n")
             for line in lines:
-                yield from self._line(b"".join([*self._rest, line, b"\n"]))
+                whole = bytes(self._rest) + line + b"\n"
+                self._rest.clear()
+                self._due = _PIECE
+                yield from self._line(whole)
                 self._number += 1
-                self._keep(b"")
-            self._rest.append(rest)
-            self._size += len(rest)
-            if self._size >= self._due:
-                yield from self._part(b"".join(self._rest))
-
-    def _keep(self, rest: bytes) -> None:
-        self._rest, self._size = [rest], len(rest)
-        self._due = max(_PIECE, 2 * len(rest))  # a string is looked at again when it has doubled
+            self._rest += rest
+            if len(self._rest) >= self._due:
+                yield from self._part()
 
     def end(self) -> Iterator[tuple[int, T]]:
         """The values that the end of the input completes. Raises InvalidInputError for an incomplete value."""
-        if self._size:
-            yield from self._line(b"".join(self._rest))
+        if self._rest:
+            yield from self._line(bytes(self._rest))
         self._scanner.end()
         yield from self._found()
 
@@ -103,13 +99,15 @@ class Values(Generic[T]):
             scanner.feed(text, self._number)
         yield from self._found()
 
-    def _part(self, text: bytes) -> Iterator[tuple[int, T]]:
+    def _part(self) -> Iterator[tuple[int, T]]:
         """The beginning of a long line. The scanner leaves a string or scalar that may go on."""
-        scanner = self._scanner
-        if self._number == 1 and not scanner.begun:
-            text = text.removeprefix(_BOM)
-        self._keep(text[scanner.feed(text, self._number, whole_line=False) :])
-        if self._size > scanner.most_bytes:
+        scanner, rest = self._scanner, self._rest
+        if self._number == 1 and not scanner.begun and rest.startswith(_BOM):
+            del rest[: len(_BOM)]
+        del rest[: scanner.feed(rest, self._number, whole_line=False)]
+        # A string is looked at again when it has doubled, or is too long.
+        self._due = max(_PIECE, min(2 * len(rest), scanner.most_bytes + 1))
+        if len(rest) > scanner.most_bytes:
             scanner.refuse(self._number)
         yield from self._found()
 
@@ -144,7 +142,7 @@ class _Scanner:
         """True once a part of the input was seen."""
         self.found: list[tuple[int, bytes | str]] = []
         """Line and text of each whole value; a str is the message of a fault at that place."""
-        self._pieces: list[bytes] = []  # the incomplete value, from its first byte
+        self._pieces: list[bytes | bytearray] = []  # the incomplete value, from its first byte
         self._start = 0  # the line it began on
         self._size = 0  # of that value, without the indentation of its lines
         self._depth = 0  # brackets open in it
@@ -156,7 +154,7 @@ class _Scanner:
         """True if no value is incomplete, so that the next line may be a value of its own."""
         return not (self._pieces or self._due)
 
-    def feed(self, line: bytes, number: int, *, whole_line: bool = True) -> int:
+    def feed(self, line: bytes | bytearray, number: int, *, whole_line: bool = True) -> int:
         """Take a line, or with `whole_line=False` its beginning; the length taken. The rest may go on."""
         self.begun = True
         at = 0
@@ -184,7 +182,7 @@ class _Scanner:
         elif self._due:
             self.found.append((self._start, b"["))
 
-    def _inside(self, line: bytes, at: int, whole_line: bool) -> int:
+    def _inside(self, line: bytes | bytearray, at: int, whole_line: bool) -> int:
         for token in _TOKEN.finditer(line, at):
             mark = token[0]
             if mark in b"[{":
@@ -202,11 +200,11 @@ class _Scanner:
         self._add(line[at:])
         return len(line)
 
-    def _add(self, piece: bytes) -> None:
+    def _add(self, piece: bytes | bytearray) -> None:
         self._pieces.append(piece)
         self._size += len(piece.strip(_SPACE))
 
-    def _between(self, line: bytes, at: int, number: int, whole_line: bool) -> int:
+    def _between(self, line: bytes | bytearray, at: int, number: int, whole_line: bool) -> int:
         mark = line[at : at + 1]
         if mark in _SPACE:
             return at + 1
@@ -239,7 +237,7 @@ class _Scanner:
             self._due = ", or ]"
 
 
-def _end_of_scalar(line: bytes, at: int) -> int:
+def _end_of_scalar(line: bytes | bytearray, at: int) -> int:
     if line[at : at + 1] == b'"':
         string = _STRING.match(line, at)
         return string.end() if string else len(line)

@@ -168,7 +168,7 @@ def _import(name: str, *, renumber: bool) -> "tuple[Imported, int]":
     with opened() as store, input_of(name) as source, progress("importing", source.size, "bytes") as shown:
         store.head()  # without a store there, nothing is read
         try:
-            for batch in import_events(store, _arrivals(store, source.lines, name), renumber=renumber):
+            for batch in import_events(store, _arrivals(store, source.chunks, name), renumber=renumber):
                 done = Imported(done.stored + batch.stored, done.skipped + batch.skipped)
                 shown.at(source.position(), done.stored + done.skipped)
         except EvstoreError as error:
@@ -183,14 +183,14 @@ def _import(name: str, *, renumber: bool) -> "tuple[Imported, int]":
         return done, store.head()
 
 
-def _arrivals(store: "EventStore", lines: Iterator[bytes], name: str) -> "Iterator[Arrival]":
+def _arrivals(store: "EventStore", chunks: Iterator[bytes], name: str) -> "Iterator[Arrival]":
     from evstore.jsontext.splitting import read_values
     from evstore.model.events import StoredEvent
     from evstore.transfer import arrival
 
     dropped: set[str] = set()
     preparing = store.appender.preparing()
-    for number, (stored, others) in read_values(lines, name, StoredEvent.from_json_noting):
+    for number, (stored, others) in read_values(chunks, name, StoredEvent.from_json_noting):
         for key in others:
             if key not in dropped:
                 dropped.add(key)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 from evstore import atomic
 from evstore.cli.errors import InputOutputError, UsageError
 from evstore.cli.exits import hint_for
-from evstore.cli.input.sources import open_input
+from evstore.cli.input.sources import chunks, open_input
 from evstore.errors import InvalidPayloadError, InvalidTargetError
 
 if TYPE_CHECKING:
@@ -89,9 +89,9 @@ def _packing(raw: BinaryIO, path: str) -> Iterator[Any]:
 
 
 class Input(NamedTuple):
-    """The lines of a file, or of stdin."""
+    """The bytes of a file, or of stdin."""
 
-    lines: Iterator[bytes]
+    chunks: Iterator[bytes]
     size: int | None
     """Its bytes, if it is known how many they are."""
     position: Callable[[], int]
@@ -115,7 +115,9 @@ def input_of(name: str) -> Iterator[Input]:
                 size = _size(raw)
             if packed:
                 _check_packed(raw, name)
-            yield Input(_unpack(raw) if packed else iter(raw), size, raw.tell if size is not None else (lambda: 0))
+            yield Input(
+                _unpack(raw) if packed else chunks(raw), size, raw.tell if size is not None else (lambda: 0)
+            )
         except OSError as error:
             raise InputOutputError(f"cannot read {name}: {error.strerror or error}") from error
 
@@ -156,4 +158,4 @@ def _unpack(raw: BinaryIO) -> Iterator[bytes]:
     import gzip
 
     with gzip.open(raw, "rb") as file:
-        yield from file
+        yield from chunks(file)  # type: ignore[arg-type]

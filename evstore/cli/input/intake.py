@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from evstore.appending.envelopes import envelope_from_json
 from evstore.cli.errors import UsageError
-from evstore.cli.input.sources import open_input, ready_lines
+from evstore.cli.input.sources import chunks, open_input
 from evstore.cli.output.writer import note
 from evstore.errors import InvalidInputError, InvalidPayloadError, InvalidVersionError, NoEventsError
 from evstore.jsontext.judging import check_json, keep_json, raw_value
@@ -124,16 +124,16 @@ class Intake:
     def _values(self) -> Iterator[InputEvent]:
         for name in self._flags.inputs:
             values = Values(name, self._read)
-            with open_input(name) as lines:
-                yield from _with_source(name, values.feed(lines))
+            with open_input(name) as file:
+                yield from _with_source(name, values.feed(chunks(file)))
             yield from _with_source(name, values.end())
 
     def _ready(self) -> Iterator[list[InputEvent]]:
         for name in self._flags.inputs:
             values = Values(name, self._read)
             with open_input(name) as file:
-                for lines in ready_lines(file):
-                    yield from _before_fault(_with_source(name, values.feed(lines)))
+                for chunk in chunks(file):
+                    yield from _before_fault(_with_source(name, values.feed([chunk])))
             yield from _before_fault(_with_source(name, values.end()))
 
     def _read(self, value: bytes) -> InputEvent:

@@ -32,21 +32,15 @@ def check_files(files: Iterable[str]) -> None:
             raise DeniedError(f"cannot read {name}: permission denied")
 
 
-def ready_lines(file: BinaryIO) -> Iterator[list[bytes]]:
-    """Whole lines as they come: all lines of one read, and at the end a line without a break."""
-    pieces: list[bytes] = []
+def chunks(file: BinaryIO) -> Iterator[bytes]:
+    """The bytes of a file as they come: each chunk is the result of one read."""
     while chunk := file.read1(_READ_BYTES):  # type: ignore[attr-defined]
-        if b"\n" not in chunk:
-            pieces.append(chunk)
-            continue
-        *lines, rest = b"".join([*pieces, chunk]).split(b"\n")
-        pieces = [rest]
-        yield [line + b"\n" for line in lines]
-    yield [b"".join(pieces)]
+        yield chunk
 
 
 @contextmanager
 def open_input(name: str) -> Iterator[BinaryIO]:
+    """A file, or stdin for `-`. Raises UsageError, DeniedError, or InputOutputError while it is read."""
     if name == "-":
         if sys.stdin is None:
             raise UsageError("stdin is closed")
