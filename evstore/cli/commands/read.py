@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from evstore.cli.commands.readings import Reading
 
 LAST_ON_TERMINAL = 100
+MOST_HELD = 1000
+"""Events of `--last N` that are held in memory."""
 LAST_BEFORE_FOLLOW = 10
 
 
@@ -185,19 +187,41 @@ def _request(flags: ReadFlags | ReplayFlags) -> Request:
 
 
 def _show(reading: "Reading", request: Request) -> None:
-    if request.tail is None:
+    tail = request.tail
+    if tail is None:
         found = reading.in_range(request.after, request.to, request.limit, backward=request.backward)
+    elif request.backward:
+        found = islice(_newest_first(reading, tail, request.after, request.to), request.limit)
     else:
-        newest = _newest(reading, request.tail, request.after, request.to)
-        found = islice(newest if request.backward else reversed(newest), request.limit)
+        found = islice(_oldest_first(reading, tail, request.after, request.to), request.limit)
     events.show(_there(found, reading), request.columns, by_stream=reading.by_stream)
 
 
-def _newest(reading: "Reading", tail: Tail, after: int, to: int | None) -> "list[StoredEvent]":
-    """The last events of a range, newest first."""
-    if tail.own_limit:
-        return forms.first_of(reading.in_range(after, to, tail.most + 1, backward=True), tail.most, "last")
-    return [*reading.in_range(after, to, tail.most, backward=True)] if tail.most else []
+def _newest_first(reading: "Reading", tail: Tail, after: int, to: int | None) -> "Iterator[StoredEvent]":
+    """The last events of a range, of which a terminal prints few."""
+    if not tail.own_limit:
+        return reading.in_range(after, to, tail.most, backward=True) if tail.most else iter(())
+    return iter(forms.first_of(reading.in_range(after, to, tail.most + 1, backward=True), tail.most, "last"))
+
+
+def _oldest_first(reading: "Reading", tail: Tail, after: int, to: int | None) -> "Iterator[StoredEvent]":
+    """The same in the order of the log. Many or long events are read twice instead of held in memory."""
+    from evstore.port import PAGE_CHARACTERS
+
+    newest = _newest_first(reading, tail, after, to)
+    held: list[StoredEvent] = []
+    characters = 0
+    for event in newest:
+        held.append(event)
+        characters += len(event.data_json)
+        if len(held) > MOST_HELD or characters > PAGE_CHARACTERS:
+            break
+    else:
+        return reversed(held)
+    last, first = reading.number(held[0]), reading.number(held[-1])
+    for event in newest:
+        first = reading.number(event)
+    return reading.in_range(first - 1, last, None, backward=False)
 
 
 def _there(found: "Iterator[StoredEvent]", reading: "Reading") -> "Iterator[StoredEvent]":
@@ -214,7 +238,7 @@ def _follow(reading: "Reading", request: Request) -> None:
     if request.tail is not None:
         # History ends at a head fixed first: later events are live.
         end = reading.head()
-        history = islice(reversed(_newest(reading, request.tail, after, end)), request.limit)
+        history = islice(_oldest_first(reading, request.tail, after, end), request.limit)
         shown = events.show(history, request.columns, by_stream=reading.by_stream, live=True)
         after = max(after, end)
     left = None if request.limit is None else request.limit - shown

@@ -29,6 +29,9 @@ class Reading(Protocol):
     def follow(self, after: int, deadline: float | None) -> Iterator[StoredEvent]:
         """The events after a number, and those that come, until the deadline."""
 
+    def number(self, event: StoredEvent) -> int:
+        """The number of an event in this reading."""
+
     def head(self) -> int:
         """The present last number, 0 if there is none."""
 
@@ -65,6 +68,9 @@ class StreamReading:
         return self._store.subscribe(
             stream_id=self._stream, after=after, deadline=deadline, types=self._types, since=self._period.since
         )
+
+    def number(self, event: StoredEvent) -> int:
+        return event.version
 
     def head(self) -> int:
         try:
@@ -119,6 +125,9 @@ class LogReading:
             correlation_id=self._correlation_id,
             since=self._period.since,
         )
+
+    def number(self, event: StoredEvent) -> int:
+        return event.global_position
 
     def head(self) -> int:
         return self._store.head()

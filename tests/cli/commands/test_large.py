@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evstore import connect
+from evstore import EventData, connect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,3 +103,47 @@ def test_long_events_behind_short_ones_take_little_memory(store: Command, tmp_pa
         assert out.count(b"\n") == 540
         assert peak < 110 * MB
     assert measured(store, "verify")[1] < 110 * MB
+
+
+@pytest.mark.parametrize(
+    "words", [("replay", "--all"), ("read", "Order-1"), ("replay", "Order", "-t", "OrderPlaced")]
+)
+def test_the_last_events_are_printed_in_order_and_in_little_memory(
+    module_store: Command, words: tuple[str, ...]
+) -> None:
+    with connect(module_store.url) as opened:
+        if not next(opened.read("Order-1"), None):
+            opened.append("Order-1", [EventData("OrderPlaced", NOTE) for _ in range(COUNT)])
+    whole, _ = run(module_store, *words)
+    lines = whole.splitlines()
+    for last in (1001, len(lines) + 1):
+        out, peak = run(module_store, *words, "--last", str(last))
+        assert out.splitlines() == lines[-last:]
+        assert peak < 60 * MB
+    out, _ = run(module_store, *words, "--last", "5000", "-n", "10")
+    assert out.splitlines() == lines[-5000:][:10]
+
+
+def test_an_array_on_one_line_takes_memory_by_its_values(store: Command, tmp_path: Path) -> None:
+    with open(tmp_path / "events", "w") as file:
+        file.write("[" + ",".join('"%s"' % (NOTE * 10) for _ in range(10_000)) + "]")
+    assert (tmp_path / "events").stat().st_size > 28 * MB
+    out, peak = run(store, "append", "A-1", "-t", "T", "-", stdin=tmp_path / "events")
+    assert json.loads(out)["count"] == 10_000
+    assert peak < 60 * MB
+
+
+@pytest.mark.sqlite_only("the input is refused before a store is asked")
+@pytest.mark.parametrize("begin", ["", '"', '{"type":', '[{"type":"'], ids=["junk", "string", "object", "array"])
+def test_a_line_of_junk_is_refused_in_little_memory(store: Command, tmp_path: Path, begin: str) -> None:
+    with open(tmp_path / "events", "w") as file:
+        file.write(begin + "x" * 60 * MB)
+    with open(tmp_path / "events", "rb") as given:
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", MEASURE, *store.argv("append", "A-1", "-t", "T", "-")],
+            cwd=store.folder, env=store.env(), stdin=given, capture_output=True,
+        )  # fmt: skip
+    *lines, peak = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (5, b"")
+    assert lines[0].startswith(b"evstore: -:1: ")
+    assert int(peak) * PEAK_UNIT < 60 * MB
