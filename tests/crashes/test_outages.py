@@ -17,7 +17,7 @@ from evstore import (
     UnavailableError,
     connect,
 )
-from evstore.adapters import postgres
+from evstore.adapters.postgres import adapter as postgres
 from tests.support import changed_procedures
 from tests.support.servers import pgbouncer
 from tests.support.waiting import PATIENCE, wait_for

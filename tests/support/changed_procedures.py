@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from unittest.mock import patch
 
-from evstore.adapters import postgres
+from evstore.adapters.postgres import adapter as postgres
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

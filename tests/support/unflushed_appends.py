@@ -33,7 +33,7 @@ SELECT evstore.append_unit_v1(
 def given_of(store: EventStore, stream_id: str) -> dict[str, list[Any]]:
     """What an append of one event gives to the server's functions."""
     batch = Batch()
-    batch.add(store.unit([(stream_id, AN_EVENT, -1)]))
+    batch.add(store.appender.unit([(stream_id, AN_EVENT, -1)]))
     return batch.given
 
 
