@@ -10,6 +10,7 @@ import pytest
 
 from evstore import connect
 from tests.support.data import DATA, envelopes, id_of, objects, stored
+from tests.support.sentences import names
 
 if TYPE_CHECKING:
     from tests.support.command import Command
@@ -55,8 +56,7 @@ def test_a_dry_run_compares_the_expected_version(store: Command) -> None:
     store.ok(*DATA, "-d", "1")
     done = store("--errors", "json", *DATA, "-d", "2", "-e", "no-stream", "--dry-run")
     assert (done.code, done.out) == (4, b"")
-    error = json.loads(done.err)["error"]
-    assert (error["class"], error["expected"], error["actual"]) == ("ConcurrencyError", 0, 1)
+    assert names(done.err, '"S-1"', 1)
 
 
 def test_a_dry_run_of_many_follows_each_stream(store: Command) -> None:
@@ -76,7 +76,8 @@ def test_a_dry_run_of_what_is_stored_prints_nothing_and_says_so(store: Command) 
     store.ok("append", "S-1", "-", stdin=envelopes(1, 2))
     done = store.ok("append", "S-1", "-", "--dry-run", stdin=envelopes(1, 2))
     assert done.out == b""
-    assert re.fullmatch("note: .*stored.*\n", done.err)
+    (note,) = done.err.splitlines()
+    assert note.startswith("note: ")
 
 
 def test_a_dry_run_has_as_many_columns_as_it_has_tabs(store: Command) -> None:
@@ -162,8 +163,10 @@ def test_a_fault_in_data_from_stdin_names_it(store: Command) -> None:
 @INPUT
 def test_a_missing_file_of_data_is_a_usage_error(store: Command) -> None:
     done = store(*DATA, "-d", "@nowhere.json")
+    (message,) = done.err.splitlines()
     assert done.code == 2
-    assert re.fullmatch(r"evstore: .*nowhere\.json: No such file or directory\n", done.err)
+    assert message.startswith("evstore: ")
+    assert message.endswith("nowhere.json: No such file or directory")
 
 
 def test_an_id_given_by_flag_goes_to_the_one_event_in_whatever_form_it_comes(store: Command) -> None:
@@ -233,4 +236,6 @@ def test_a_fault_in_metadata_is_that_of_its_flag(store: Command) -> None:
     for words, stdin in ((("-d", "1"), b""), (("-",), b"1")):
         done = store(*DATA, *words, "--metadata", '{"custom":{"":"x"}}', stdin=stdin)
         assert (done.code, done.out) == (5, b"")
-        assert re.fullmatch('evstore: --metadata: metadata "custom" .*empty.*\n', done.err)
+        (message,) = done.err.splitlines()
+        assert message.startswith("evstore: --metadata: ")
+        assert names(message, '"custom"')

@@ -18,6 +18,7 @@ from evstore import EventData, StorageFullError, TargetExistsError, UnsupportedE
 from tests.support.command import Command, files
 from tests.support.concurrent_writers import PATIENCE, written
 from tests.support.damage import healthy
+from tests.support.sentences import names
 from tests.support.servers import NO_PG_DUMP, NOT_OWNED, PASSWORD, needs
 
 if TYPE_CHECKING:
@@ -92,9 +93,9 @@ def test_a_file_is_replaced_only_by_force(store: Command) -> None:
     (store.folder / "copy.db").write_text("precious")
     done = store("backup", "copy.db")
     assert (done.code, done.out) == (2, b"")
-    first, hint = done.err.splitlines()
-    assert first.startswith("evstore: ")
-    assert f"{store.folder}/copy.db" in first
+    message, hint = done.err.splitlines()
+    assert message.startswith("evstore: ")
+    assert names(message, f"{store.folder}/copy.db")
     assert hint.startswith("hint: --force ")
     assert (store.folder / "copy.db").read_text() == "precious"
     store.ok("backup", "copy.db", "--force")
@@ -136,29 +137,42 @@ def test_what_is_left_of_another_store_is_not_taken_for_the_log_of_the_copy(stor
 
 
 @pytest.mark.parametrize(
-    ("file", "said"),
+    ("file", "error", "named"),
     [
-        ("evstore.db", "itself"),
-        ("./evstore.db-wal", "itself"),
-        ("evstore.db-lock", "itself"),
-        ("link.db", "itself"),
-        ("same.db", "itself"),
-        (".", "folder"),
-        ("none/copy.db", "exist"),
-        ("", "FILE"),
+        ("evstore.db", "InvalidUrlError", "evstore.db"),
+        ("./evstore.db-wal", "InvalidUrlError", "evstore.db-wal"),
+        ("evstore.db-lock", "InvalidUrlError", "evstore.db-lock"),
+        ("link.db", "InvalidUrlError", "evstore.db"),
+        ("same.db", "InvalidUrlError", "same.db"),
+        (".", "InvalidUrlError", ""),
+        ("none/copy.db", "InvalidUrlError", "none/copy.db"),
+        ("", "UsageError", "FILE"),
     ],
 )
 @FILE
-def test_a_place_that_cannot_be_right_is_refused_also_by_force(store: Command, file: str, said: str) -> None:
+def test_a_place_that_cannot_be_right_is_refused_also_by_force(
+    store: Command, file: str, error: str, named: str
+) -> None:
     healthy(store)
     (store.folder / "link.db").symlink_to("evstore.db")
     os.link(store.folder / "evstore.db", store.folder / "same.db")
     before = files(store.folder)
-    done = store("backup", file, "--force")
+    done = store("backup", file, "--force", "--errors", "json")
     assert (done.code, done.out) == (2, b"")
-    assert said in done.err
+    told = json.loads(done.err)["error"]
+    assert told["class"] == error
+    assert names(told["message"], named)
     assert files(store.folder) == before
     assert len(store.ok("replay", "--all").lines) == 6
+
+
+@FILE
+def test_each_kind_of_place_that_cannot_be_right_has_words_of_its_own(store: Command) -> None:
+    def told(file: str) -> str:
+        return store("backup", file, "--force").err.replace(os.path.normpath(store.folder / file), "")
+
+    assert len({told(file) for file in ("evstore.db", ".", "none/copy.db", "")}) == 4
+    assert told("evstore.db") == told("evstore.db-lock")
 
 
 @FILE
@@ -187,8 +201,8 @@ def test_a_person_is_told_in_a_sentence(store: Command) -> None:
     healthy(store)
     told = store.ok("backup", "copy.db", "-F", "table").out.decode()
     size = os.path.getsize(store.folder / "copy.db")
-    assert all(fact in told for fact in ("6 events", f"{store.folder}/copy.db", f"{size:,} bytes"))
     assert told.count("\n") == 1
+    assert names(told, 6, f"{store.folder}/copy.db", f"{size:,}")
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="only strace sees the order of system calls")
@@ -215,7 +229,7 @@ def test_memory_has_no_file_to_copy(evstore: Command) -> None:
     done = evstore("--db", "memory:", "backup", "copy.db", "-q")
     assert (done.code, done.out, files(evstore.folder)) == (2, b"", [])
     assert done.err.startswith("evstore: ")
-    assert "memory" in done.err
+    assert names(done.err, "evstore export")
     with connect("memory:") as store, pytest.raises(UnsupportedError):
         store.backup("copy.db")
 
@@ -240,7 +254,8 @@ def test_on_postgresql_the_command_of_pg_dump_is_told(evstore: Command, url: str
     done = evstore("backup", "a b.dump", "--db", url)
     assert (done.code, done.out) == (2, b"")
     error, hint = done.err.splitlines()
-    assert error == "evstore: a store on PostgreSQL is backed up by pg_dump, not by evstore"
+    assert error.startswith("evstore: ")
+    assert names(error, "PostgreSQL", "pg_dump")
     assert shlex.split(hint.removeprefix("hint: ")) == ["pg_dump", "--format=custom", *words]
     assert "s3cret" not in done.err
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from evstore import EventData, Metadata, connect
+from tests.support.sentences import names
 from tests.support.terminal import seen
 
 if TYPE_CHECKING:
@@ -105,7 +106,9 @@ def test_what_is_picked_out_is_said_to_be_a_part_and_needs_renumber(
     events = events_of(full.ok("replay", "--all"))
     picked = events_of(done)
     assert picked == [event for event in events if wanted(event)]
-    assert re.fullmatch("note: .*`evstore import` .*--renumber.*\n", done.err)
+    (note,) = done.err.splitlines()
+    assert note.startswith("note: ")
+    assert names(note, "`evstore import`", "--renumber")
     refused = full("--db", str(other), "import", stdin=done.out)
     assert refused.code in (4, 5)
     assert "hint: --renumber" in refused.err
@@ -116,8 +119,10 @@ def test_what_is_picked_out_is_said_to_be_a_part_and_needs_renumber(
 def test_a_range_continues_where_the_last_one_ended_and_says_what_it_needs(full: Command, other: Path) -> None:
     first, second = full.ok("export", "--to", "7"), full.ok("export", "--after", "7")
     assert first.err == ""
-    assert re.fullmatch("note: .*`evstore import` .*--renumber.*\n", second.err)
-    assert second.err != full.ok("export", "-t", "Raw").err
+    (note,) = second.err.splitlines()
+    assert note.startswith("note: ")
+    assert names(note, "`evstore import`", "--renumber")
+    assert second.err != full.ok("export", "Order", "--after", "7").err  # which always needs it
     full.ok("--db", str(other), "import", stdin=first.out)
     full.ok("--db", str(other), "import", stdin=second.out)
     assert exported(full, "--db", str(other)) == exported(full)
@@ -182,7 +187,8 @@ def test_of_a_compressed_file_that_is_damaged_nothing_is_stored(
     words = ("damaged.gz",) if through == "a file" else ("-",)
     done = full("--db", str(other), "import", *words, stdin=bytes(text))
     assert (done.code, done.out) == (5, b"")
-    assert re.match(f"evstore: {words[0]}: .*compressed .*: ", done.err)
+    assert done.err.startswith(f"evstore: {words[0]}: ")
+    assert done.err.count("\n") == 1
     assert exported(full, "--db", str(other)) == b""
 
 
@@ -197,10 +203,13 @@ def test_an_export_on_a_terminal_does_not_drive_it(full: Command) -> None:
 @pytest.mark.parametrize("words", [("export", "-O"), ("backup",)])
 def test_what_is_no_file_is_never_replaced(full: Command, tmp_path: Path, words: tuple[str, ...]) -> None:
     os.mkfifo(tmp_path / "fifo")
-    for name, why in (("fifo", "file"), (".", "folder")):
+    told = set()
+    for name in ("fifo", "."):
         done = full(*words, name, "--force")
         assert (done.code, done.out) == (2, b"")
-        assert re.match(rf"evstore: .*\b{why}\b", done.err)
+        (message,) = done.err.splitlines()
+        told.add(message.removeprefix("evstore: ").replace("fifo", "."))
+    assert len(told) == 2  # one is a folder
     assert stat.S_ISFIFO((tmp_path / "fifo").stat().st_mode)
     assert full("export", "-O", "").code == 2
 
@@ -244,7 +253,7 @@ def test_a_fault_names_its_line_and_what_is_stored_by_then(full: Command, other:
     log = exported(full) + b'{"id":"x"}\n'
     done = full("--db", str(other), "import", stdin=log)
     assert done.code == 5
-    assert f"-:{COUNT + 1}: " in done.err
+    assert f"evstore: -:{COUNT + 1}: " in done.err
 
 
 def test_a_log_may_be_laid_out_in_any_way(full: Command, other: Path) -> None:
@@ -277,4 +286,5 @@ def test_an_import_that_is_killed_ten_times_and_run_again_ends_the_same(store: C
 
 def test_a_sentence_on_a_terminal_says_what_came_of_it(full: Command, other: Path) -> None:
     done = full.ok("--db", str(other), "import", "-F", "table", stdin=exported(full))
-    assert re.fullmatch(rf"imported {COUNT} events.*\b{COUNT}\n", done.out.decode())
+    assert done.out.count(b"\n") == 1
+    assert re.findall(r"\d+", done.out.decode()) == [f"{COUNT}"] * 2

@@ -100,7 +100,7 @@ def test_an_output_that_is_full_is_named(store: Command, words: tuple[str, ...])
         process = store.start(*words, stdout=full)
         _, err = process.communicate(timeout=20)
     assert process.returncode == 74
-    assert err.decode() == "evstore: cannot write to stdout: [Errno 28] No space left on device\n"
+    assert re.fullmatch(r"evstore: .*stdout.*No space left on device\n", err.decode())
 
 
 def test_an_output_that_is_closed_is_named(store: Command) -> None:
@@ -109,7 +109,8 @@ def test_an_output_that_is_closed_is_named(store: Command) -> None:
     done = subprocess.run(
         f"{words} >&-", shell=True, cwd=store.folder, env=store.env(), capture_output=True, check=False
     )
-    assert (done.returncode, done.stderr) == (74, b"evstore: cannot write to stdout: it is closed\n")
+    assert done.returncode == 74
+    assert re.fullmatch(rb"evstore: .*stdout.*\n", done.stderr)
 
 
 @NO_STORE
@@ -156,7 +157,8 @@ main()
     )
     (line,) = done.stderr.decode().splitlines()
     assert (done.returncode, done.stdout) == (70, b"")
-    assert re.match(rf"evstore: .*KeyError: 'boom'.*traceback.* {re.escape(str(tmp_path))}", line)
+    assert line.startswith("evstore: ")
+    assert "KeyError: 'boom'" in line
     trace = line.rpartition(" ")[2]
     assert trace.startswith(str(tmp_path))
     with open(trace) as file:

@@ -17,6 +17,7 @@ import pytest
 
 from evstore import EventData, connect
 from tests.support.data import id_of, objects
+from tests.support.sentences import names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,7 +105,7 @@ def test_07_a_stream_begins_once_and_the_second_is_told_both_versions(store: Com
     store.ok(*APPEND, "1", "-e", "no-stream")
     done = store(*APPEND, "1", "-e", "no-stream")
     assert (done.code, done.out) == (4, b"")
-    assert re.search("version 1.* stream", done.err)
+    assert names(done.err, '"S-1"', 1)
 
 
 def test_08_of_twenty_writers_with_one_version_exactly_one_wins(store: Command) -> None:

@@ -13,6 +13,7 @@ from evstore import EventData, Metadata, connect
 from tests.support.concurrent_writers import PATIENCE, written
 from tests.support.damage import DAMAGES, both, healthy, plant
 from tests.support.hostile_text import WORST
+from tests.support.sentences import names
 from tests.support.verify_report import digest_in, places, verified
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def test_a_store_of_hostile_events_is_healthy(evstore: Command, capfd: pytest.Ca
         store.append_many([(stream_id, [event], -1) for stream_id, event in events])
     code, found, notes = verified(evstore, capfd, "--engine")
     assert (code, found) == (0, [])
-    assert f"note: {len(events)} events " in notes
+    assert notes.startswith(f"note: {len(events)} ")
 
 
 def test_an_empty_store_is_healthy_and_has_a_digest(store: Command, capfd: pytest.CaptureFixture[str]) -> None:
@@ -87,7 +88,7 @@ def test_from_leaves_out_what_is_before(evstore: Command, capfd: pytest.CaptureF
         assert places(found) == [("correlation-hash", position) for position in wrong]
         assert code == (1 if wrong else 0)
         count = max(7 - first, 0)
-        assert re.search(rf"^note: {count} {'event' if count == 1 else 'events'} .*\b6\b", notes, re.MULTILINE)
+        assert re.search(rf"^note: {count} .* 6(; .*)?$", notes, re.MULTILINE)
         assert ("digest" in notes) == (first == 1)
 
 
@@ -151,12 +152,12 @@ def test_a_log_that_cannot_be_printed_whole_has_no_digest(
 @pytest.mark.parametrize(
     ("words", "facts"),
     [
-        (("--expect", "5"), ['--expect: "5"']),
-        (("--expect", f"-1:{ZEROS}"), [f'--expect: "-1:{ZEROS}"']),
-        (("--expect", f"1:{ZEROS}0"), [f'--expect: "1:{ZEROS}0"']),
-        (("--expect", f"1:{ZEROS}", "--from", "2"), ["--expect ", "--from "]),
-        (("--expect", f"1:{ZEROS}", "--from", "1"), ["--expect ", "--from "]),
-        (("--from", "-1"), ["--from ", "-1"]),
+        (("--expect", "5"), ["--expect:", '"5"']),
+        (("--expect", f"-1:{ZEROS}"), ["--expect:", f'"-1:{ZEROS}"']),
+        (("--expect", f"1:{ZEROS}0"), ["--expect:", f'"1:{ZEROS}0"']),
+        (("--expect", f"1:{ZEROS}", "--from", "2"), ["--expect", "--from"]),
+        (("--expect", f"1:{ZEROS}", "--from", "1"), ["--expect", "--from"]),
+        (("--from", "-1"), ["--from", "-1"]),
     ],
 )
 def test_flags_that_do_not_go_together_are_refused(
@@ -164,7 +165,7 @@ def test_flags_that_do_not_go_together_are_refused(
 ) -> None:
     done = store("verify", *words)
     assert (done.code, done.out) == (2, b"")
-    assert all(fact in done.err for fact in facts)
+    assert names(done.err, *facts)
 
 
 # --- other stores and forms ---
@@ -175,7 +176,9 @@ def test_a_part_of_a_log_in_a_file_has_gaps(evstore: Command) -> None:
     (evstore.folder / "part.ndjson").write_bytes(evstore.ok("replay", "B").out)
     done = evstore("--db", "memory:part.ndjson", "verify", "--engine")
     assert [json.loads(line)["finding"] for line in done.lines] == ["position-gap"]
-    assert re.search("^note: .*engine", done.err, re.MULTILINE)
+    checked = evstore("--db", "memory:part.ndjson", "verify")
+    skipped = set(done.err.splitlines()) - set(checked.err.splitlines())
+    assert [note.startswith("note: ") for note in skipped] == [True]
 
 
 def test_there_has_to_be_a_store(evstore: Command) -> None:

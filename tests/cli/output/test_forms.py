@@ -11,6 +11,7 @@ import pytest
 from evstore import connect
 from tests.support.command_store import writing
 from tests.support.data import DATA, id_of, objects
+from tests.support.sentences import names
 from tests.support.terminal import seen
 
 if TYPE_CHECKING:
@@ -199,7 +200,9 @@ def test_get_of_what_is_no_id_is_bad_input(shared: Command) -> None:
 def test_quiet_drops_notes_and_keeps_errors(shared: Command) -> None:
     assert shared.ok("-q", "replay", "A-1").err == ""
     assert shared.ok("replay", "A-1", "--quiet").err == ""
-    assert re.match('evstore: .*"No-1"', shared("read", "No-1", "-q").err)
+    error = shared("read", "No-1", "-q").err
+    assert error.startswith("evstore: ")
+    assert names(error, '"No-1"')
 
 
 def test_verbose_tells_the_resolved_store_and_the_time(shared: Command) -> None:
@@ -207,14 +210,18 @@ def test_verbose_tells_the_resolved_store_and_the_time(shared: Command) -> None:
     notes = done.err.splitlines()
     assert all(note.startswith("note: ") for note in notes)
     assert any(shared.place in note for note in notes)
-    assert any(note.endswith(" ms") for note in notes)
+    assert any(re.search(r"\b\d+ ", note) for note in notes if shared.place not in note)
     assert done.out == shared.ok("categories").out
 
 
 @pytest.mark.parametrize(("asked", "meant"), [("A-11", "A-1"), ("a-1", "A-1"), ("AA-1", "A-1"), ("B-2", "B-1")])
 def test_a_mistyped_stream_is_suggested(shared: Command, asked: str, meant: str) -> None:
     done = shared("read", asked)
-    assert re.fullmatch(f'evstore: .*"{asked}".*\nhint: .*"{meant}".*\n', done.err)
+    message, hint = done.err.splitlines()
+    assert message.startswith("evstore: ")
+    assert names(message, f'"{asked}"')
+    assert hint.startswith("hint: ")
+    assert names(hint, f'"{meant}"')
 
 
 # --- colour ---
