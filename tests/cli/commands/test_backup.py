@@ -139,13 +139,13 @@ def test_what_is_left_of_another_store_is_not_taken_for_the_log_of_the_copy(stor
 @pytest.mark.parametrize(
     ("file", "error", "named"),
     [
-        ("evstore.db", "InvalidUrlError", "evstore.db"),
-        ("./evstore.db-wal", "InvalidUrlError", "evstore.db-wal"),
-        ("evstore.db-lock", "InvalidUrlError", "evstore.db-lock"),
-        ("link.db", "InvalidUrlError", "evstore.db"),
-        ("same.db", "InvalidUrlError", "same.db"),
-        (".", "InvalidUrlError", ""),
-        ("none/copy.db", "InvalidUrlError", "none/copy.db"),
+        ("evstore.db", "InvalidTargetError", "evstore.db"),
+        ("./evstore.db-wal", "InvalidTargetError", "evstore.db-wal"),
+        ("evstore.db-lock", "InvalidTargetError", "evstore.db-lock"),
+        ("link.db", "InvalidTargetError", "evstore.db"),
+        ("same.db", "InvalidTargetError", "same.db"),
+        (".", "InvalidTargetError", ""),
+        ("none/copy.db", "InvalidTargetError", "none/copy.db"),
         ("", "UsageError", "FILE"),
     ],
 )
