@@ -47,6 +47,29 @@ def check_log(events: Sequence[StoredEvent], page: Page, where: Filter, place: s
         raise IncompleteLogError(place, gap[0], "event")
 
 
+def numbered(events: Sequence[StoredEvent], page: Page, where: Filter) -> dict[str, Any] | None:
+    """The category and the ends of the range that this page shows whole, None if it shows no category whole.
+
+    The newest event is not known, so that of a backward page the range begins with its oldest event.
+    """
+    if not events or where.categories is None or where != Filter(categories=where.categories):
+        return None
+    (category, *more) = {*where.categories}
+    if more:
+        return None
+    ends = sorted((events[0].global_position, events[-1].global_position))
+    return {"category": category, "first": ends[0] if page.backward else closed(page)[0], "last": ends[1]}
+
+
+def check_category(
+    events: Sequence[StoredEvent], numbers: Sequence[int | None], given: dict[str, Any], place: str
+) -> None:
+    """Raise IncompleteLogError if the numbers before and at the end of a range count more events than it shows."""
+    before, last = numbers
+    if (last or 0) - (before or 0) != len(events):
+        raise IncompleteLogError(place, given["last"], f'event of category "{given["category"]}" before the event')
+
+
 def check_stream(events: Sequence[StoredEvent], page: Page, where: Filter, place: str) -> None:
     """Raise IncompleteLogError if a page of a stream that nothing filters leaves out a version."""
     gap = _first_gap(events, attrgetter("version"), page, where)

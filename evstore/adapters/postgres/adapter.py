@@ -26,7 +26,7 @@ from evstore.adapters.postgres.flushing import wait_for_flush
 from evstore.adapters.postgres.waiting import LONGEST_PAUSE, SHORTEST_PAUSE, Hints
 from evstore.adapters.postgres.writing import PAUSES, Calls
 from evstore.adapters.sql import ON_DISK, check_admits
-from evstore.adapters.wholeness import check_agreed, check_log, check_named, check_stream
+from evstore.adapters.wholeness import check_agreed, check_category, check_log, check_named, check_stream, numbered
 from evstore.errors import (
     CorruptStoreError,
     EvstoreError,
@@ -245,6 +245,10 @@ class PostgresAdapter:
             self._check_names(where)
         found = self._events(reading.of_log(page, where))
         check_log(found, page, where, self.location)
+        given = numbered(found, page, where)
+        if given is not None:
+            ((*numbers, _),) = self._rows(reading.Question(sql.CATEGORY_NUMBERS, given))
+            check_category(found, numbers, given, self.location)
         return found
 
     def _check_names(self, where: Filter, stream_id: str | None = None) -> None:

@@ -346,6 +346,21 @@ ORDER BY events.correlation_hash DESC, events.global_position DESC
 LIMIT (SELECT %(limit)s::bigint)
 """
 
+# Index events_by_category: the numbers of a category's last event before a range of positions, and of its last
+# event there. Where nothing is missing, the difference of the two is the count of events in the range.
+CATEGORY_NUMBERS: Final = """
+SELECT
+  (SELECT category_number FROM evstore.events
+   WHERE (category_key, global_position) < (categories.key, %(first)s) AND category_key >= categories.key
+   ORDER BY category_key DESC, global_position DESC LIMIT 1),
+  (SELECT category_number FROM evstore.events
+   WHERE (category_key, global_position) <= (categories.key, %(last)s) AND category_key >= categories.key
+   ORDER BY category_key DESC, global_position DESC LIMIT 1),
+  %(last)s::bigint
+FROM evstore.categories
+WHERE categories.name = %(category)s
+"""
+
 # --- Lists and facts -----------------------------------------------------------------------------------------
 
 # Names are compared as [low, high) by their bytes, which is code point order; `after` itself is left out.

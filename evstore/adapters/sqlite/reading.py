@@ -12,7 +12,7 @@ from evstore.adapters.paging import closed, enough
 from evstore.adapters.sql import correlation_hash
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.writing import id_from_blob, id_to_blob
-from evstore.adapters.wholeness import check_agreed, check_log, check_named, check_stream
+from evstore.adapters.wholeness import check_agreed, check_category, check_log, check_named, check_stream, numbered
 from evstore.model.events import StoredEvent
 from evstore.model.versions import MAX_VERSION, MIN_INTEGER
 from evstore.port import Cut
@@ -41,6 +41,9 @@ def read_all(connection: Any, place: str, page: Page, where: Filter) -> list[Sto
         check_names(connection, place, where)
     found = _log(connection, place, page, where)
     check_log(found, page, where, place)
+    given = numbered(found, page, where)
+    if given is not None:
+        check_category(found, connection.execute(sql.CATEGORY_NUMBERS, given).fetchone(), given, place)
     return found
 
 

@@ -259,6 +259,18 @@ ORDER BY events.global_position DESC
 LIMIT :limit
 """
 
+# Index events_by_category: the numbers of a category's last event before a range of positions, and of its last
+# event there. Where nothing is missing, the difference of the two is the count of events in the range.
+CATEGORY_NUMBERS: Final = """
+SELECT
+  (SELECT category_number FROM events
+   WHERE category_key = categories.key AND global_position < :first ORDER BY global_position DESC LIMIT 1),
+  (SELECT category_number FROM events
+   WHERE category_key = categories.key AND global_position = :last)
+FROM categories
+WHERE categories.name = :category
+"""
+
 # --- Lists and facts -----------------------------------------------------------------------------------------
 
 # Names are compared as [low, high) by their bytes, which is code point order; `after` itself is left out.

@@ -47,6 +47,7 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "READ_TYPES_BACKWARD": (TYPED, {"events_by_type", "streams_pkey"}),
     "READ_CORRELATION_FORWARD": (CORRELATED, {"events_by_correlation", "streams_pkey"}),
     "READ_CORRELATION_BACKWARD": (CORRELATED, {"events_by_correlation", "streams_pkey"}),
+    "CATEGORY_NUMBERS": ({"category": "Rare", "first": 1, "last": 2**62}, {"events_by_category"}),
     "FIND_STREAM": (NAMES, {"streams_by_id", "events_by_stream"}),
     "LIST_STREAMS": (NAMES, {"streams_by_id", "events_by_stream"}),
     "LIST_STREAMS_OF_CATEGORY": (NAMES, {"streams_by_category", "events_by_stream"}),

@@ -44,6 +44,7 @@ PLANS: dict[str, tuple[Any, str, set[str]]] = {
     "READ_TYPE_BACKWARD": (EVENTS, "events_by_type", {"types_by_name"}),
     "READ_CORRELATION_FORWARD": (EVENTS, "events_by_correlation", set()),
     "READ_CORRELATION_BACKWARD": (EVENTS, "events_by_correlation", set()),
+    "CATEGORY_NUMBERS": ({"category": "A", "first": 1, "last": 9}, "categories_by_name", {"events_by_category"}),
     "LIST_STREAMS": (NAMES, "streams_by_id", {"events_by_stream"}),
     "LIST_STREAMS_OF_CATEGORY": (NAMES, "streams_by_category", {"categories_by_name", "events_by_stream"}),
     "LIST_CATEGORIES": (NAMES, "categories_by_name", {"streams_by_number", "events_by_category"}),
