@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from os import fspath
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from evstore.appending.outcomes import Duplicate
 from evstore.errors import (
     EventNotFoundError,
     EvstoreError,
+    IncompleteLogError,
     InvalidInputError,
     StoreClosedError,
     StreamNotFoundError,
@@ -187,17 +189,20 @@ class EventStore:
         since: datetime | None = None,
         timeout: float | None = None,
         deadline: float | None = None,
+        on_wait: Callable[[EvstoreError], None] | None = None,
     ) -> Iterator[StoredEvent]:
         """History after a position (a version, with `stream_id`), then live events, without gap or duplicate.
 
         Ends when the store is closed, after `timeout` seconds without an event, or when `time.monotonic()`
-        has reached `deadline`.
+        has reached `deadline`. Where the log is incomplete, as while a replication still copies it, the
+        subscription waits and passes over nothing; `on_wait` receives the error, once for each state of the log.
         """
         from evstore.reading.following import Patience, follow_log, follow_stream
 
-        self._adapter.head(-1, 0)  # a store closed already is an error; closing it later ends the subscription
+        with suppress(IncompleteLogError):  # is waited for
+            self._adapter.head(-1, 0)  # a store closed already is an error; closing it later ends the subscription
         cursor = range_of(after, None, False).low - 1
-        patience = Patience(timeout, deadline)
+        patience = Patience(timeout, deadline, on_wait or (lambda _: None))
         if stream_id is None:
             where = filter_of(categories, types, correlation_id, since)
             pages = follow_log(self._adapter, where, cursor, patience)

@@ -25,6 +25,7 @@ from evstore.testing.clauses.listing import InfoClauses, NameClauses
 from evstore.testing.clauses.living import LifeClauses
 from evstore.testing.clauses.racing import RaceClauses
 from evstore.testing.clauses.reading import AbsenceClauses, PageClauses
+from evstore.testing.clauses.wholeness import WholenessClauses
 from evstore.testing.clauses.writing import NumberClauses, ReceiptClauses, TraceClauses, UnitClauses
 
 
@@ -42,10 +43,11 @@ class ReadClauses(
     MixedFilterClauses,
     TextClauses,
     TimestampClauses,
+    WholenessClauses,
     NameClauses,
     InfoClauses,
 ):
-    """R1 to R6 and L1; R3 takes writers at work and is among the races."""
+    """R1 to R7 and L1; R3 takes writers at work and is among the races."""
 
 
 class AdapterContract(WriteClauses, RaceClauses, ReadClauses, LifeClauses, ClaimClauses):

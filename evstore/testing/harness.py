@@ -26,12 +26,15 @@ AUDITS: Final = "audits"
 BACKUP: Final = "backup"
 OCCUPIABLE: Final = "occupiable"
 """`occupy` can put something else where the store would be."""
+LOSABLE: Final = "losable"
+"""`lose` can take a name out of the store."""
 
 REASONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         DURABLE: "not durable, and it says so: its events end with it",
         MULTI_PROCESS: "not multi_process, and it says so: its store has one adapter at a time",
         OCCUPIABLE: "its place cannot be occupied by something else, or its contract class does not define how",
+        LOSABLE: "its names cannot be lost, or its contract class does not define how",
         BORN_INITIALIZED: "born initialized: there is no time before",
         AUDITS: "no audits, and it says so: it is verified by its reads",
         BACKUP: "no backup, and it says so: something else copies its store",
@@ -64,6 +67,11 @@ class Harness:
         place. Not overridden where that is impossible."""
         raise NotImplementedError("a contract class of an adapter whose place can be occupied says how")
 
+    def lose(self, tmp_path: Path, what: str, name: str) -> None:
+        """Take the name of a "type" or a "stream" out of the store, past all that defends it; the events stay.
+        Not overridden where that cannot be."""
+        raise NotImplementedError("a contract class of an adapter whose names can be lost says how")
+
     def needs(self, adapter: Adapter, capability: str) -> None:
         """Skip the test unless the adapter claims this."""
         if not claims(adapter, capability):
@@ -78,6 +86,11 @@ class Harness:
         """Skip the test unless the contract class defines how its place is occupied."""
         if type(self).occupy is Harness.occupy:
             pytest.skip(REASONS[OCCUPIABLE])
+
+    def needs_lose(self) -> None:
+        """Skip the test unless the contract class defines how a name is lost."""
+        if type(self).lose is Harness.lose:
+            pytest.skip(REASONS[LOSABLE])
 
     @pytest.fixture
     def fresh(self, tmp_path: Path) -> Iterator[Adapter]:

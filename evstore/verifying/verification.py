@@ -10,7 +10,7 @@ import re
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from evstore.errors import CorruptStoreError, DeniedError, InvalidInputError, UnsupportedError
+from evstore.errors import CorruptStoreError, DeniedError, IncompleteLogError, InvalidInputError, UnsupportedError
 from evstore.model.findings import Finding
 from evstore.model.versions import MIN_INTEGER
 from evstore.port import MOST_IN_PAGE
@@ -67,7 +67,7 @@ class Verification:
     def __iter__(self) -> Iterator[Finding]:
         end = None
         try:
-            self.head = self._adapter.head(-1, 0)
+            self.head = self._head()
         except CorruptStoreError as error:
             end = error
         for what, phase in (
@@ -105,6 +105,12 @@ class Verification:
                 for name in page:
                     stream_id = name.name if what == "stream" else None
                     yield from (Finding(*fault, None, stream_id) for fault in faults_of_name(what, name))
+
+    def _head(self) -> int:
+        try:
+            return self._adapter.head(-1, 0)
+        except IncompleteLogError:  # what is missing is among the findings
+            return self._adapter.info().head
 
     def _log(self, end: CorruptStoreError | None) -> Iterator[Finding]:
         """The findings of the log. `end`: the error if the head cannot be read."""

@@ -456,6 +456,16 @@ class ComposesNames(Saboteur):
         return super().read_stream(unicodedata.normalize("NFC", stream_id), page, where)
 
 
+class PassesOverEventsWithoutATypeOrStream(Saboteur):
+    clause = "R7"
+
+    def lose(self, what, name):
+        lost = [e.id for e in self._log if (e.type if what == "type" else e.stream_id) == name]
+        self._log = [e for e in self._log if e.id not in lost]
+        self._streams = {of: [e for e in its if e.id not in lost] for of, its in self._streams.items()}
+        self._ids = {e.id: e for e in self._log}
+
+
 class _Lists(Saboteur):
     """Lists streams in another order."""
 
@@ -600,6 +610,19 @@ def _leaves(of):
 SABOTEURS = sorted(_leaves(Saboteur), key=lambda each: each.__name__)
 
 
+class _Opened(AdapterContract):
+    """The contract of a saboteur, which is also asked to lose a name where it can."""
+
+    def open(self, tmp_path):
+        self.opened = self.saboteur()
+        return self.opened
+
+
+class _Losing(_Opened):
+    def lose(self, tmp_path, what, name):
+        self.opened.lose(what, name)
+
+
 class TestNothingPlanted(AdapterContract):
     def open(self, tmp_path):
         return Saboteur()
@@ -612,9 +635,10 @@ def _contract_of(saboteur):
     own = {
         "__module__": __name__,
         "patience": 0.5,  # what is broken keeps a test waiting
-        "open": lambda self, tmp_path: saboteur(),
+        "saboteur": saboteur,
     }
-    return type(f"Test{saboteur.__name__}", (AdapterContract,), {**others, **own})
+    contract = _Losing if hasattr(saboteur, "lose") else _Opened
+    return type(f"Test{saboteur.__name__}", (contract,), {**others, **own})
 
 
 globals().update({f"Test{each.__name__}": _contract_of(each) for each in SABOTEURS})

@@ -18,6 +18,13 @@ class TestPostgres(AdapterContract, ModelContract):
     def reopen(self, tmp_path):
         return connect(self.server.place(tmp_path))
 
+    def lose(self, tmp_path, what, name):
+        table, column = {"type": ("types", "name"), "stream": ("streams", "stream_id")}[what]
+        place = f"{self.server.schema(tmp_path)}.{table}"
+        self.server.execute(f"ALTER TABLE {place} DISABLE TRIGGER ALL")
+        assert self.server.execute(f"DELETE FROM {place} WHERE {column} = %s RETURNING 1", name) == [(1,)]
+        self.server.execute(f"ALTER TABLE {place} ENABLE TRIGGER ALL")
+
     def occupy(self, tmp_path):
         schema = self.server.schema(tmp_path)
         self.server.execute(f"CREATE SCHEMA {schema}")

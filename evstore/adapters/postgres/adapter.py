@@ -26,6 +26,7 @@ from evstore.adapters.postgres.flushing import wait_for_flush
 from evstore.adapters.postgres.waiting import LONGEST_PAUSE, SHORTEST_PAUSE, Hints
 from evstore.adapters.postgres.writing import PAUSES, Calls
 from evstore.adapters.sql import ON_DISK, check_admits
+from evstore.adapters.wholeness import check_agreed, check_category, check_log, check_named, check_stream, numbered
 from evstore.errors import (
     CorruptStoreError,
     EvstoreError,
@@ -35,6 +36,7 @@ from evstore.errors import (
 )
 from evstore.model.events import StoredEvent
 from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
+from evstore.model.filters import Filter
 from evstore.port import Capabilities, Cut
 
 if TYPE_CHECKING:
@@ -45,7 +47,6 @@ if TYPE_CHECKING:
     from evstore.adapters.postgres.connections import Connections
     from evstore.adapters.postgres.location import Place
     from evstore.adapters.postgres.reading import Question
-    from evstore.model.filters import Filter
     from evstore.port import Append, Audits, NamePage, Outcome, Page
 
 SCHEMA_NUMBER: Final = 1
@@ -231,22 +232,49 @@ class PostgresAdapter:
     # --- reading ---
 
     def read_stream(self, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
-        return self._events(reading.of_stream(stream_id, page, where))
+        question = reading.of_stream(stream_id, page, where)
+        found = self._events(question)
+        if not found:  # in a store whose tables agree, that the stream is not found means that it is not there
+            self._check_names(where, stream_id)
+            found = self._events(question)
+        check_stream(found, page, where, self.location)
+        return found
 
     def read_all(self, page: Page, where: Filter) -> list[StoredEvent]:
-        return self._events(reading.of_log(page, where))
+        if where.categories is not None or where.types is not None:
+            self._check_names(where)
+        found = self._events(reading.of_log(page, where))
+        check_log(found, page, where, self.location)
+        given = numbered(found, page, where)
+        if given is not None:
+            ((*numbers, _),) = self._rows(reading.Question(sql.CATEGORY_NUMBERS, given))
+            check_category(found, numbers, given, self.location)
+        return found
+
+    def _check_names(self, where: Filter, stream_id: str | None = None) -> None:
+        """Raise IncompleteLogError if a name is not found in a store whose tables disagree."""
+        for missing, head in self._rows(reading.of_names(where, stream_id)):
+            check_agreed(self.location, head, missing)
 
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         rows = self._rows(reading.Question(sql.GET_EVENTS, {"ids": [*ids]}), POSITION)
-        return [*map(StoredEvent._make, rows)]
+        return [*map(self._event, rows)]
+
+    def _event(self, row: tuple[Any, ...]) -> StoredEvent:
+        check_named(row, self.location)
+        return StoredEvent._make(row)
 
     def _events(self, question: Question) -> list[StoredEvent]:
         rows = self._rows(question, POSITION, reading.paged)
-        events = map(StoredEvent._make, rows)
+        events = map(self._event, rows)
         return Cut(events) if isinstance(rows, Cut) else list(events)
 
     def stream(self, stream_id: str) -> StreamInfo | None:
-        rows = self._rows(reading.Question(sql.FIND_STREAM, {"stream_id": stream_id}))
+        question = reading.Question(sql.FIND_STREAM, {"stream_id": stream_id})
+        rows = self._rows(question)
+        if not rows:
+            self._check_names(Filter(), stream_id)
+            rows = self._rows(question)
         return StreamInfo(*rows[0][:-1]) if rows else None
 
     def streams(self, page: NamePage, category: str | None) -> list[StreamInfo]:
@@ -267,7 +295,8 @@ class PostgresAdapter:
         pause = SHORTEST_PAUSE
         try:
             while True:
-                ((head,),) = self._rows(reading.Question(sql.HEAD, {}))
+                ((missing, head),) = self._rows(reading.Question(sql.HEAD, {}))
+                check_agreed(self.location, head, missing)
                 left = deadline - time.monotonic()
                 if head > beyond or left <= 0:
                     return int(head)

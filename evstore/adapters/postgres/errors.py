@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 import psycopg
 
 from evstore.adapters.postgres.location import without_secrets
+from evstore.adapters.wholeness import incomplete
 from evstore.errors import (
     CorruptStoreError,
     DeniedError,
@@ -49,6 +50,8 @@ class Meaning(StrEnum):
 
 
 REPLICA: Final = "EV001"
+INCOMPLETE: Final = "EV007"
+"""The detail of this failure is the head, its hint is the kind of name that some event lacks."""
 POOLER: Final = "08P01"
 """The only SQLSTATE of pgbouncer, whose message distinguishes refusals; otherwise the connection was lost."""
 
@@ -57,6 +60,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "EV001": Meaning.DENIED,
     "EV004": Meaning.STAGED_IS_GONE,
     "EV006": Meaning.UNKNOWN,  # stored, but it could not be made durable
+    "EV007": Meaning.DAMAGED,  # the tables disagree
     "25006": Meaning.DENIED,  # read_only_sql_transaction
     "28": Meaning.DENIED,  # invalid_authorization_specification
     "28P01": Meaning.DENIED,  # invalid_password
@@ -112,7 +116,7 @@ def translated(error: Any, place: Place, timeout: float) -> EvstoreError:
         case Meaning.SCHEMA:
             found = NotInitializedError(place.shown)
         case Meaning.DAMAGED:
-            found = CorruptStoreError(f"{at} is damaged: {message}")
+            found = _damage(error, place, message)
         case Meaning.UNSUPPORTED:
             found = UnsupportedError(
                 f"{at} is behind a pooler in statement mode, where no two statements can belong together; "
@@ -131,6 +135,12 @@ def translated(error: Any, place: Place, timeout: float) -> EvstoreError:
             assert_never(never)
     found.__cause__ = error
     return found
+
+
+def _damage(error: Any, place: Place, said: str) -> CorruptStoreError:
+    if error.sqlstate == INCOMPLETE:
+        return incomplete(place.shown, int(error.diag.message_detail), error.diag.message_hint)
+    return CorruptStoreError(f"the event store at {place.shown} is damaged: {said}")
 
 
 def not_the_primary(place: Place) -> DeniedError:

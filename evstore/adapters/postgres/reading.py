@@ -52,6 +52,12 @@ def of_log(page: Page, where: Filter) -> Question:
     return Question(statement, given)
 
 
+def of_names(where: Filter, stream_id: str | None = None) -> Question:
+    """Ask if the names are there, or if they are not there in a store whose tables agree."""
+    given = {"stream_id": stream_id, "categories": _names(where.categories), "types": _names(where.types)}
+    return Question(sql.LOST, given)
+
+
 def of_streams(page: NamePage, category: str | None) -> Question:
     if category is None:
         return Question(sql.LIST_STREAMS, _name_range(page))

@@ -316,7 +316,30 @@ SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET jit = off
 AS $$
+DECLARE
+  missing text;
 BEGIN
+  -- Where the tables disagree, as while a replication still copies them, a key would be given out again.
+  missing := CASE
+    WHEN (SELECT coalesce(max(events.stream_key), 0) FROM evstore.events)
+      > (SELECT coalesce(max(streams.key), 0) FROM evstore.streams)
+    THEN 'stream'
+    WHEN greatest(
+        (SELECT max(events.category_key) FROM evstore.events),
+        (SELECT max(streams.category_key) FROM evstore.streams)
+      ) > (SELECT coalesce(max(categories.key), 0) FROM evstore.categories)
+    THEN 'category'
+    WHEN (SELECT coalesce(max(events.type_key), 0) FROM evstore.events)
+      > (SELECT coalesce(max(types.key), 0) FROM evstore.types)
+    THEN 'event type'
+  END;
+  IF missing IS NOT NULL THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'EV007',
+      MESSAGE = 'evstore: the tables disagree; no key is given out',
+      DETAIL = (SELECT coalesce(max(events.global_position), 0) FROM evstore.events)::text,
+      HINT = missing;
+  END IF;
   INSERT INTO evstore.types (key, name)
   SELECT
     (SELECT coalesce(max(types.key), 0) FROM evstore.types) + row_number() OVER (ORDER BY missing.first),

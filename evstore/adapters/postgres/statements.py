@@ -154,12 +154,14 @@ SELECT pg_catalog.set_config('synchronous_commit', 'local', true), evstore.make_
 
 # --- Reading events ------------------------------------------------------------------------------------------
 
+# Names are joined from the outside: an event without its stream or type is a fault to report, and no absence.
+
 # Index events_by_id.
 GET_EVENTS: Final = f"""
 SELECT {EVENT}
 FROM evstore.events
-JOIN evstore.streams ON streams.key = events.stream_key
-JOIN evstore.types ON types.key = events.type_key
+LEFT JOIN evstore.streams ON streams.key = events.stream_key
+LEFT JOIN evstore.types ON types.key = events.type_key
 WHERE events.id = ANY (%(ids)s::uuid[])
 """
 
@@ -167,11 +169,11 @@ WHERE events.id = ANY (%(ids)s::uuid[])
 READ_STREAM_FORWARD: Final = f"""
 SELECT events.id, %(stream_id)s::text, types.name, {OWN}
 FROM evstore.events
-JOIN evstore.types ON types.key = events.type_key
+LEFT JOIN evstore.types ON types.key = events.type_key
 WHERE (events.stream_key, events.version)
     BETWEEN ((SELECT key FROM evstore.streams WHERE stream_id = %(stream_id)s), %(low)s)
     AND ((SELECT key FROM evstore.streams WHERE stream_id = %(stream_id)s), %(high)s)
-  AND (%(types)s::text[] IS NULL OR types.name = ANY (%(types)s))
+  AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
   AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
   AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
 ORDER BY events.stream_key, events.version
@@ -182,11 +184,11 @@ LIMIT (SELECT %(limit)s::bigint)
 READ_STREAM_BACKWARD: Final = f"""
 SELECT events.id, %(stream_id)s::text, types.name, {OWN}
 FROM evstore.events
-JOIN evstore.types ON types.key = events.type_key
+LEFT JOIN evstore.types ON types.key = events.type_key
 WHERE (events.stream_key, events.version)
     BETWEEN ((SELECT key FROM evstore.streams WHERE stream_id = %(stream_id)s), %(low)s)
     AND ((SELECT key FROM evstore.streams WHERE stream_id = %(stream_id)s), %(high)s)
-  AND (%(types)s::text[] IS NULL OR types.name = ANY (%(types)s))
+  AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
   AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
   AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
 ORDER BY events.stream_key DESC, events.version DESC
@@ -197,10 +199,10 @@ LIMIT (SELECT %(limit)s::bigint)
 READ_LOG_FORWARD: Final = f"""
 SELECT {EVENT}
 FROM evstore.events
-JOIN evstore.streams ON streams.key = events.stream_key
-JOIN evstore.types ON types.key = events.type_key
+LEFT JOIN evstore.streams ON streams.key = events.stream_key
+LEFT JOIN evstore.types ON types.key = events.type_key
 WHERE events.global_position BETWEEN %(low)s AND %(high)s
-  AND (%(types)s::text[] IS NULL OR types.name = ANY (%(types)s))
+  AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
   AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
   AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
 ORDER BY events.global_position
@@ -211,10 +213,10 @@ LIMIT (SELECT %(limit)s::bigint)
 READ_LOG_BACKWARD: Final = f"""
 SELECT {EVENT}
 FROM evstore.events
-JOIN evstore.streams ON streams.key = events.stream_key
-JOIN evstore.types ON types.key = events.type_key
+LEFT JOIN evstore.streams ON streams.key = events.stream_key
+LEFT JOIN evstore.types ON types.key = events.type_key
 WHERE events.global_position BETWEEN %(low)s AND %(high)s
-  AND (%(types)s::text[] IS NULL OR types.name = ANY (%(types)s))
+  AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
   AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
   AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
 ORDER BY events.global_position DESC
@@ -228,7 +230,7 @@ FROM evstore.types
 CROSS JOIN LATERAL (
   SELECT {EVENT}
   FROM evstore.events
-  JOIN evstore.streams ON streams.key = events.stream_key
+  LEFT JOIN evstore.streams ON streams.key = events.stream_key
   WHERE (events.type_key, events.global_position)
       BETWEEN (types.key, %(low)s) AND (types.key, %(high)s)
     AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
@@ -248,7 +250,7 @@ FROM evstore.types
 CROSS JOIN LATERAL (
   SELECT {EVENT}
   FROM evstore.events
-  JOIN evstore.streams ON streams.key = events.stream_key
+  LEFT JOIN evstore.streams ON streams.key = events.stream_key
   WHERE (events.type_key, events.global_position)
       BETWEEN (types.key, %(low)s) AND (types.key, %(high)s)
     AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
@@ -269,11 +271,11 @@ FROM evstore.categories
 CROSS JOIN LATERAL (
   SELECT {EVENT}
   FROM evstore.events
-  JOIN evstore.streams ON streams.key = events.stream_key
-  JOIN evstore.types ON types.key = events.type_key
+  LEFT JOIN evstore.streams ON streams.key = events.stream_key
+  LEFT JOIN evstore.types ON types.key = events.type_key
   WHERE (events.category_key, events.global_position)
       BETWEEN (categories.key, %(low)s) AND (categories.key, %(high)s)
-    AND (%(types)s::text[] IS NULL OR types.name = ANY (%(types)s))
+    AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
     AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
     AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
   ORDER BY events.category_key, events.global_position
@@ -291,11 +293,11 @@ FROM evstore.categories
 CROSS JOIN LATERAL (
   SELECT {EVENT}
   FROM evstore.events
-  JOIN evstore.streams ON streams.key = events.stream_key
-  JOIN evstore.types ON types.key = events.type_key
+  LEFT JOIN evstore.streams ON streams.key = events.stream_key
+  LEFT JOIN evstore.types ON types.key = events.type_key
   WHERE (events.category_key, events.global_position)
       BETWEEN (categories.key, %(low)s) AND (categories.key, %(high)s)
-    AND (%(types)s::text[] IS NULL OR types.name = ANY (%(types)s))
+    AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
     AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
     AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
   ORDER BY events.category_key DESC, events.global_position DESC
@@ -308,17 +310,17 @@ LIMIT (SELECT %(limit)s::bigint)
 
 # Index events_by_correlation. The hash finds few, the text decides: two ids may share a hash.
 READ_CORRELATION_FORWARD: Final = f"""
-SELECT {EVENT}
+SELECT events.id, CASE WHEN categories.name IS NOT NULL THEN streams.stream_id END, types.name, {OWN}
 FROM evstore.events
-JOIN evstore.streams ON streams.key = events.stream_key
-JOIN evstore.types ON types.key = events.type_key
-JOIN evstore.categories ON categories.key = events.category_key
+LEFT JOIN evstore.streams ON streams.key = events.stream_key
+LEFT JOIN evstore.types ON types.key = events.type_key
+LEFT JOIN evstore.categories ON categories.key = events.category_key
 WHERE events.correlation_hash IS NOT NULL
   AND (events.correlation_hash, events.global_position)
     BETWEEN (%(correlation_hash)s, %(low)s) AND (%(correlation_hash)s, %(high)s)
   AND events.metadata ->> 'correlationId' = %(correlation_id)s
-  AND (%(categories)s::text[] IS NULL OR categories.name = ANY (%(categories)s))
-  AND (%(types)s::text[] IS NULL OR types.name = ANY (%(types)s))
+  AND (%(categories)s::text[] IS NULL OR categories.name IS NULL OR categories.name = ANY (%(categories)s))
+  AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
   AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
   AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
 ORDER BY events.correlation_hash, events.global_position
@@ -327,21 +329,36 @@ LIMIT (SELECT %(limit)s::bigint)
 
 # Index events_by_correlation.
 READ_CORRELATION_BACKWARD: Final = f"""
-SELECT {EVENT}
+SELECT events.id, CASE WHEN categories.name IS NOT NULL THEN streams.stream_id END, types.name, {OWN}
 FROM evstore.events
-JOIN evstore.streams ON streams.key = events.stream_key
-JOIN evstore.types ON types.key = events.type_key
-JOIN evstore.categories ON categories.key = events.category_key
+LEFT JOIN evstore.streams ON streams.key = events.stream_key
+LEFT JOIN evstore.types ON types.key = events.type_key
+LEFT JOIN evstore.categories ON categories.key = events.category_key
 WHERE events.correlation_hash IS NOT NULL
   AND (events.correlation_hash, events.global_position)
     BETWEEN (%(correlation_hash)s, %(low)s) AND (%(correlation_hash)s, %(high)s)
   AND events.metadata ->> 'correlationId' = %(correlation_id)s
-  AND (%(categories)s::text[] IS NULL OR categories.name = ANY (%(categories)s))
-  AND (%(types)s::text[] IS NULL OR types.name = ANY (%(types)s))
+  AND (%(categories)s::text[] IS NULL OR categories.name IS NULL OR categories.name = ANY (%(categories)s))
+  AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
   AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
   AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
 ORDER BY events.correlation_hash DESC, events.global_position DESC
 LIMIT (SELECT %(limit)s::bigint)
+"""
+
+# Index events_by_category: the numbers of a category's last event before a range of positions, and of its last
+# event there. Where nothing is missing, the difference of the two is the count of events in the range.
+CATEGORY_NUMBERS: Final = """
+SELECT
+  (SELECT category_number FROM evstore.events
+   WHERE (category_key, global_position) < (categories.key, %(first)s) AND category_key >= categories.key
+   ORDER BY category_key DESC, global_position DESC LIMIT 1),
+  (SELECT category_number FROM evstore.events
+   WHERE (category_key, global_position) <= (categories.key, %(last)s) AND category_key >= categories.key
+   ORDER BY category_key DESC, global_position DESC LIMIT 1),
+  %(last)s::bigint
+FROM evstore.categories
+WHERE categories.name = %(category)s
 """
 
 # --- Lists and facts -----------------------------------------------------------------------------------------
@@ -507,9 +524,56 @@ SELECT
 FROM ends
 """
 
-# Index events_pkey.
+# The kind of name that the log lacks, NULL if none, and the head. Keys are given out without gaps, so that the
+# ends of the tables and of their indexes show if they agree: what a replication copies arrives table by table.
 HEAD: Final = """
-SELECT coalesce(max(global_position), 0) FROM evstore.events
+SELECT
+  CASE
+    WHEN (SELECT coalesce(max(stream_key), 0) FROM evstore.events)
+      > (SELECT coalesce(max(key), 0) FROM evstore.streams)
+    THEN 'stream'
+    WHEN (SELECT coalesce(max(category_key), 0) FROM evstore.events)
+      > (SELECT coalesce(max(key), 0) FROM evstore.categories)
+    THEN 'category'
+    WHEN (SELECT coalesce(max(category_key), 0) FROM evstore.streams)
+      > (SELECT coalesce(max(key), 0) FROM evstore.categories)
+    THEN 'category'
+    WHEN (SELECT coalesce(max(type_key), 0) FROM evstore.events)
+      > (SELECT coalesce(max(key), 0) FROM evstore.types)
+    THEN 'event type'
+  END,
+  (SELECT coalesce(max(global_position), 0) FROM evstore.events)
+"""
+
+# The same for a read that asks by name: names that are all there need no look at the tables. Of categories and
+# types, which are few, the count shows if one is lost.
+LOST: Final = """
+SELECT
+  CASE
+    WHEN (%(stream_id)s::text IS NULL OR EXISTS (SELECT FROM evstore.streams WHERE stream_id = %(stream_id)s))
+      AND NOT EXISTS (SELECT FROM pg_catalog.unnest(%(categories)s::text[]) AS given (name)
+        WHERE NOT EXISTS (SELECT FROM evstore.categories WHERE categories.name = given.name))
+      AND NOT EXISTS (SELECT FROM pg_catalog.unnest(%(types)s::text[]) AS given (name)
+        WHERE NOT EXISTS (SELECT FROM evstore.types WHERE types.name = given.name))
+    THEN NULL
+    WHEN (SELECT coalesce(max(stream_key), 0) FROM evstore.events)
+      > (SELECT coalesce(max(key), 0) FROM evstore.streams)
+    THEN 'stream'
+    WHEN (SELECT coalesce(max(category_key), 0) FROM evstore.events)
+      > (SELECT coalesce(max(key), 0) FROM evstore.categories)
+    THEN 'category'
+    WHEN (SELECT coalesce(max(category_key), 0) FROM evstore.streams)
+      > (SELECT coalesce(max(key), 0) FROM evstore.categories)
+    THEN 'category'
+    WHEN (SELECT coalesce(max(type_key), 0) FROM evstore.events)
+      > (SELECT coalesce(max(key), 0) FROM evstore.types)
+    THEN 'event type'
+    WHEN (SELECT count(*) FROM evstore.categories) < (SELECT coalesce(max(key), 0) FROM evstore.categories)
+    THEN 'category'
+    WHEN (SELECT count(*) FROM evstore.types) < (SELECT coalesce(max(key), 0) FROM evstore.types)
+    THEN 'event type'
+  END,
+  (SELECT coalesce(max(global_position), 0) FROM evstore.events)
 """
 
 INFO: Final = """

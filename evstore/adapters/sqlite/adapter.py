@@ -22,6 +22,7 @@ from evstore.adapters.sqlite.location import check_is_store, is_empty, lock_of, 
 from evstore.adapters.sqlite.lock import SideLock
 from evstore.adapters.sqlite.writing import Ledger
 from evstore.adapters.units import answer_in_order
+from evstore.adapters.wholeness import check_agreed
 from evstore.errors import (
     CorruptStoreError,
     InvalidUrlError,
@@ -203,25 +204,25 @@ class SqliteAdapter:
         from evstore.adapters.sqlite.reading import read_stream
 
         with self._reading() as connection:
-            return read_stream(connection, stream_id, page, where)
+            return read_stream(connection, self._path, stream_id, page, where)
 
     def read_all(self, page: Page, where: Filter) -> list[StoredEvent]:
         from evstore.adapters.sqlite.reading import read_all
 
         with self._reading() as connection:
-            return read_all(connection, page, where)
+            return read_all(connection, self._path, page, where)
 
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         from evstore.adapters.sqlite.reading import get
 
         with self._reading() as connection:
-            return get(connection, ids)
+            return get(connection, self._path, ids)
 
     def stream(self, stream_id: str) -> StreamInfo | None:
         from evstore.adapters.sqlite.lists import stream
 
         with self._reading() as connection:
-            return stream(connection, stream_id)
+            return stream(connection, self._path, stream_id)
 
     def streams(self, page: NamePage, category: str | None) -> list[StreamInfo]:
         from evstore.adapters.sqlite.lists import streams
@@ -252,14 +253,19 @@ class SqliteAdapter:
         with self._reading() as connection:
             # Seen before the head is read, so that a commit between the two is not slept over.
             seen = connection.execute("PRAGMA data_version").fetchone()
-            (head,) = connection.execute(sql.HEAD).fetchone()
+            head = self._head(connection)
             while head <= beyond and (left := deadline - time.monotonic()) > 0:
                 time.sleep(min(POLL_SECONDS, left))
                 self._check_open()
                 now = connection.execute("PRAGMA data_version").fetchone()
                 if now != seen:
                     seen = now
-                    (head,) = connection.execute(sql.HEAD).fetchone()
+                    head = self._head(connection)
+        return head
+
+    def _head(self, connection: Any) -> int:
+        head, missing = connection.execute(sql.HEAD).fetchone()
+        check_agreed(self._path, head, missing)
         return int(head)
 
     def info(self) -> StoreInfo:

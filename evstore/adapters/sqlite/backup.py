@@ -62,7 +62,7 @@ def _copy(source: Any, connect: Callable[[str, str], Any], part: str) -> int:
         copy.execute("PRAGMA synchronous = OFF")
         source.execute("BEGIN")
         try:
-            (head,) = source.execute(sql.HEAD).fetchone()
+            head, _ = source.execute(sql.HEAD).fetchone()
             source.backup(copy, pages=_PAGES, progress=lambda *_: None)
         finally:
             source.execute("ROLLBACK")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from evstore.adapters.paging import end_of_prefix
 from evstore.adapters.sql import ON_DISK
 from evstore.adapters.sqlite import statements as sql
+from evstore.adapters.sqlite.reading import check_names
 from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
+from evstore.model.filters import Filter
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -19,10 +21,13 @@ _ABOVE_ALL_TEXT: Final = b""
 """In SQLite's order every blob stands above every text."""
 
 
-def stream(connection: Any, stream_id: str) -> StreamInfo | None:
+def stream(connection: Any, place: str, stream_id: str) -> StreamInfo | None:
     # A stream id holds no control character, so no id lies between it and itself with U+0001 appended.
     given = {"low": stream_id, "high": stream_id + "\x01", "after": None, "limit": 1}
     found = connection.execute(sql.LIST_STREAMS, given).fetchone()
+    if found is None:
+        check_names(connection, place, Filter(), stream_id)
+        found = connection.execute(sql.LIST_STREAMS, given).fetchone()
     return StreamInfo(*found) if found else None
 
 
@@ -52,7 +57,7 @@ def _range(page: NamePage, category: str | None = None) -> dict[str, Any]:
 
 
 def info(sqlite: ModuleType, connection: Any, path: str) -> StoreInfo:
-    head, streams_, categories_, _ = connection.execute(sql.LAST_KEYS).fetchone()
+    head, streams_, categories_, *_ = connection.execute(sql.LAST_KEYS).fetchone()
     (schema,) = connection.execute("PRAGMA user_version").fetchone()
     (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
     size = sum(os.path.getsize(each) for each in (path, f"{path}-wal") if os.path.exists(each))

@@ -23,13 +23,28 @@ SELECT (SELECT user_version FROM pragma_user_version), min_reader, min_writer FR
 
 # --- Appending -----------------------------------------------------------------------------------------------
 
-# The head is the last row of the table itself; keys of names are given out the same way.
+# The head is the last row of the table itself; keys of names are given out the same way. None is given out where
+# the tables disagree, as in HEAD.
 LAST_KEYS: Final = """
 SELECT
   (SELECT coalesce(max(global_position), 0) FROM events),
   (SELECT coalesce(max(key), 0) FROM streams),
   (SELECT coalesce(max(key), 0) FROM categories),
-  (SELECT coalesce(max(key), 0) FROM types)
+  (SELECT coalesce(max(key), 0) FROM types),
+  CASE
+    WHEN (SELECT coalesce(max(stream_key), 0) FROM events)
+      > (SELECT coalesce(max(key), 0) FROM streams)
+    THEN 'stream'
+    WHEN (SELECT coalesce(max(category_key), 0) FROM events)
+      > (SELECT coalesce(max(key), 0) FROM categories)
+    THEN 'category'
+    WHEN (SELECT coalesce(max(category_key), 0) FROM streams)
+      > (SELECT coalesce(max(key), 0) FROM categories)
+    THEN 'category'
+    WHEN (SELECT coalesce(max(type_key), 0) FROM events)
+      > (SELECT coalesce(max(key), 0) FROM types)
+    THEN 'event type'
+  END
 """
 
 # Index streams_by_id, then the last entry of events_by_stream.
@@ -83,12 +98,14 @@ SELECT 1 FROM events WHERE id = ?
 
 # --- Reading events ------------------------------------------------------------------------------------------
 
+# Names are joined from the outside: an event without its stream or type is a fault to report, and no absence.
+
 # Index events_by_id.
 GET_EVENT: Final = f"""
 SELECT {EVENT}
 FROM events
-CROSS JOIN streams ON streams.key = events.stream_key
-CROSS JOIN types ON types.key = events.type_key
+LEFT JOIN streams ON streams.key = events.stream_key
+LEFT JOIN types ON types.key = events.type_key
 WHERE events.id = ?
 """
 
@@ -96,10 +113,10 @@ WHERE events.id = ?
 READ_STREAM_FORWARD: Final = f"""
 SELECT events.id, :stream_id, types.name, {OWN}
 FROM events
-CROSS JOIN types ON types.key = events.type_key
+LEFT JOIN types ON types.key = events.type_key
 WHERE events.stream_key = (SELECT key FROM streams WHERE stream_id = :stream_id)
   AND events.version BETWEEN :low AND :high
-  AND (:types IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
+  AND (:types IS NULL OR types.name IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
   AND (:since IS NULL OR events.timestamp >= :since)
   AND (:until IS NULL OR events.timestamp < :until)
 ORDER BY events.version
@@ -110,10 +127,10 @@ LIMIT :limit
 READ_STREAM_BACKWARD: Final = f"""
 SELECT events.id, :stream_id, types.name, {OWN}
 FROM events
-CROSS JOIN types ON types.key = events.type_key
+LEFT JOIN types ON types.key = events.type_key
 WHERE events.stream_key = (SELECT key FROM streams WHERE stream_id = :stream_id)
   AND events.version BETWEEN :low AND :high
-  AND (:types IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
+  AND (:types IS NULL OR types.name IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
   AND (:since IS NULL OR events.timestamp >= :since)
   AND (:until IS NULL OR events.timestamp < :until)
 ORDER BY events.version DESC
@@ -124,10 +141,10 @@ LIMIT :limit
 READ_LOG_FORWARD: Final = f"""
 SELECT {EVENT}
 FROM events
-CROSS JOIN streams ON streams.key = events.stream_key
-CROSS JOIN types ON types.key = events.type_key
+LEFT JOIN streams ON streams.key = events.stream_key
+LEFT JOIN types ON types.key = events.type_key
 WHERE events.global_position BETWEEN :low AND :high
-  AND (:types IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
+  AND (:types IS NULL OR types.name IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
   AND (:since IS NULL OR events.timestamp >= :since)
   AND (:until IS NULL OR events.timestamp < :until)
 ORDER BY events.global_position
@@ -138,10 +155,10 @@ LIMIT :limit
 READ_LOG_BACKWARD: Final = f"""
 SELECT {EVENT}
 FROM events
-CROSS JOIN streams ON streams.key = events.stream_key
-CROSS JOIN types ON types.key = events.type_key
+LEFT JOIN streams ON streams.key = events.stream_key
+LEFT JOIN types ON types.key = events.type_key
 WHERE events.global_position BETWEEN :low AND :high
-  AND (:types IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
+  AND (:types IS NULL OR types.name IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
   AND (:since IS NULL OR events.timestamp >= :since)
   AND (:until IS NULL OR events.timestamp < :until)
 ORDER BY events.global_position DESC
@@ -152,11 +169,11 @@ LIMIT :limit
 READ_CATEGORY_FORWARD: Final = f"""
 SELECT {EVENT}
 FROM events
-CROSS JOIN streams ON streams.key = events.stream_key
-CROSS JOIN types ON types.key = events.type_key
+LEFT JOIN streams ON streams.key = events.stream_key
+LEFT JOIN types ON types.key = events.type_key
 WHERE events.category_key = (SELECT key FROM categories WHERE name = :category)
   AND events.global_position BETWEEN :low AND :high
-  AND (:types IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
+  AND (:types IS NULL OR types.name IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
   AND (:since IS NULL OR events.timestamp >= :since)
   AND (:until IS NULL OR events.timestamp < :until)
 ORDER BY events.global_position
@@ -167,11 +184,11 @@ LIMIT :limit
 READ_CATEGORY_BACKWARD: Final = f"""
 SELECT {EVENT}
 FROM events
-CROSS JOIN streams ON streams.key = events.stream_key
-CROSS JOIN types ON types.key = events.type_key
+LEFT JOIN streams ON streams.key = events.stream_key
+LEFT JOIN types ON types.key = events.type_key
 WHERE events.category_key = (SELECT key FROM categories WHERE name = :category)
   AND events.global_position BETWEEN :low AND :high
-  AND (:types IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
+  AND (:types IS NULL OR types.name IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
   AND (:since IS NULL OR events.timestamp >= :since)
   AND (:until IS NULL OR events.timestamp < :until)
 ORDER BY events.global_position DESC
@@ -182,7 +199,7 @@ LIMIT :limit
 READ_TYPE_FORWARD: Final = f"""
 SELECT events.id, streams.stream_id, :type, {OWN}
 FROM events
-CROSS JOIN streams ON streams.key = events.stream_key
+LEFT JOIN streams ON streams.key = events.stream_key
 WHERE events.type_key = (SELECT key FROM types WHERE name = :type)
   AND events.global_position BETWEEN :low AND :high
   AND (:since IS NULL OR events.timestamp >= :since)
@@ -195,7 +212,7 @@ LIMIT :limit
 READ_TYPE_BACKWARD: Final = f"""
 SELECT events.id, streams.stream_id, :type, {OWN}
 FROM events
-CROSS JOIN streams ON streams.key = events.stream_key
+LEFT JOIN streams ON streams.key = events.stream_key
 WHERE events.type_key = (SELECT key FROM types WHERE name = :type)
   AND events.global_position BETWEEN :low AND :high
   AND (:since IS NULL OR events.timestamp >= :since)
@@ -206,16 +223,17 @@ LIMIT :limit
 
 # Index events_by_correlation. The hash finds few, the text decides: two ids may share a hash.
 READ_CORRELATION_FORWARD: Final = f"""
-SELECT {EVENT}
+SELECT events.id, CASE WHEN categories.name IS NOT NULL THEN streams.stream_id END, types.name, {OWN}
 FROM events
-CROSS JOIN streams ON streams.key = events.stream_key
-CROSS JOIN types ON types.key = events.type_key
-CROSS JOIN categories ON categories.key = events.category_key
+LEFT JOIN streams ON streams.key = events.stream_key
+LEFT JOIN types ON types.key = events.type_key
+LEFT JOIN categories ON categories.key = events.category_key
 WHERE events.correlation_hash = :correlation_hash
   AND events.global_position BETWEEN :low AND :high
   AND json_extract(events.metadata, '$.correlationId') = :correlation_id
-  AND (:categories IS NULL OR categories.name IN (SELECT value FROM json_each(:categories)))
-  AND (:types IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
+  AND (:categories IS NULL OR categories.name IS NULL
+    OR categories.name IN (SELECT value FROM json_each(:categories)))
+  AND (:types IS NULL OR types.name IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
   AND (:since IS NULL OR events.timestamp >= :since)
   AND (:until IS NULL OR events.timestamp < :until)
 ORDER BY events.global_position
@@ -224,20 +242,33 @@ LIMIT :limit
 
 # Index events_by_correlation.
 READ_CORRELATION_BACKWARD: Final = f"""
-SELECT {EVENT}
+SELECT events.id, CASE WHEN categories.name IS NOT NULL THEN streams.stream_id END, types.name, {OWN}
 FROM events
-CROSS JOIN streams ON streams.key = events.stream_key
-CROSS JOIN types ON types.key = events.type_key
-CROSS JOIN categories ON categories.key = events.category_key
+LEFT JOIN streams ON streams.key = events.stream_key
+LEFT JOIN types ON types.key = events.type_key
+LEFT JOIN categories ON categories.key = events.category_key
 WHERE events.correlation_hash = :correlation_hash
   AND events.global_position BETWEEN :low AND :high
   AND json_extract(events.metadata, '$.correlationId') = :correlation_id
-  AND (:categories IS NULL OR categories.name IN (SELECT value FROM json_each(:categories)))
-  AND (:types IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
+  AND (:categories IS NULL OR categories.name IS NULL
+    OR categories.name IN (SELECT value FROM json_each(:categories)))
+  AND (:types IS NULL OR types.name IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
   AND (:since IS NULL OR events.timestamp >= :since)
   AND (:until IS NULL OR events.timestamp < :until)
 ORDER BY events.global_position DESC
 LIMIT :limit
+"""
+
+# Index events_by_category: the numbers of a category's last event before a range of positions, and of its last
+# event there. Where nothing is missing, the difference of the two is the count of events in the range.
+CATEGORY_NUMBERS: Final = """
+SELECT
+  (SELECT category_number FROM events
+   WHERE category_key = categories.key AND global_position < :first ORDER BY global_position DESC LIMIT 1),
+  (SELECT category_number FROM events
+   WHERE category_key = categories.key AND global_position = :last)
+FROM categories
+WHERE categories.name = :category
 """
 
 # --- Lists and facts -----------------------------------------------------------------------------------------
@@ -341,6 +372,52 @@ FROM events
 WHERE timestamp BETWEEN :since AND :last
 """
 
+# The head, and the kind of name that the log lacks, NULL if none. Keys are given out without gaps, so that the
+# ends of the tables and of their indexes show if they agree.
 HEAD: Final = """
-SELECT coalesce(max(global_position), 0) FROM events
+SELECT
+  (SELECT coalesce(max(global_position), 0) FROM events),
+  CASE
+    WHEN (SELECT coalesce(max(stream_key), 0) FROM events)
+      > (SELECT coalesce(max(key), 0) FROM streams)
+    THEN 'stream'
+    WHEN (SELECT coalesce(max(category_key), 0) FROM events)
+      > (SELECT coalesce(max(key), 0) FROM categories)
+    THEN 'category'
+    WHEN (SELECT coalesce(max(category_key), 0) FROM streams)
+      > (SELECT coalesce(max(key), 0) FROM categories)
+    THEN 'category'
+    WHEN (SELECT coalesce(max(type_key), 0) FROM events)
+      > (SELECT coalesce(max(key), 0) FROM types)
+    THEN 'event type'
+  END
+"""
+
+# The same for a read that asks by name: names that are all there need no look at the tables. Of categories and
+# types, which are few, the count shows if one is lost.
+LOST: Final = """
+SELECT
+  (SELECT coalesce(max(global_position), 0) FROM events),
+  CASE
+    WHEN (:stream_id IS NULL OR EXISTS (SELECT 1 FROM streams WHERE stream_id = :stream_id))
+      AND NOT EXISTS (SELECT 1 FROM json_each(:categories) AS given
+        WHERE NOT EXISTS (SELECT 1 FROM categories WHERE name = given.value))
+      AND NOT EXISTS (SELECT 1 FROM json_each(:types) AS given
+        WHERE NOT EXISTS (SELECT 1 FROM types WHERE name = given.value))
+    THEN NULL
+    WHEN (SELECT coalesce(max(stream_key), 0) FROM events)
+      > (SELECT coalesce(max(key), 0) FROM streams)
+    THEN 'stream'
+    WHEN (SELECT coalesce(max(category_key), 0) FROM events)
+      > (SELECT coalesce(max(key), 0) FROM categories)
+    THEN 'category'
+    WHEN (SELECT coalesce(max(category_key), 0) FROM streams)
+      > (SELECT coalesce(max(key), 0) FROM categories)
+    THEN 'category'
+    WHEN (SELECT coalesce(max(type_key), 0) FROM events)
+      > (SELECT coalesce(max(key), 0) FROM types)
+    THEN 'event type'
+    WHEN (SELECT count(*) FROM categories) < (SELECT coalesce(max(key), 0) FROM categories) THEN 'category'
+    WHEN (SELECT count(*) FROM types) < (SELECT coalesce(max(key), 0) FROM types) THEN 'event type'
+  END
 """

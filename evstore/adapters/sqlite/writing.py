@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.sql import correlation_hash
 from evstore.adapters.sqlite import statements as sql
+from evstore.adapters.wholeness import check_agreed
 from evstore.errors import CorruptStoreError, EvstoreError, PositionConflictError
 from evstore.model.names import category_of
 from evstore.model.versions import check_version
@@ -52,7 +53,8 @@ class Ledger:
 
     def _read(self) -> None:
         found = self._connection.execute(sql.LAST_KEYS).fetchone()
-        self._head, self._last_stream, self._last_category, self._last_type = found
+        self._head, self._last_stream, self._last_category, self._last_type, missing = found
+        check_agreed(self._place, self._head, missing)
         self._streams: dict[str, _Stream] = {}
         self._categories: dict[str, _Category] = {}
         self._types: dict[str, int] = {}

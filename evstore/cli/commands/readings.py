@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from evstore.cli.options import Period
+    from evstore.errors import EvstoreError
     from evstore.model.events import StoredEvent
     from evstore.store import EventStore
 else:
@@ -37,6 +38,12 @@ class Reading(Protocol):
 
     def check_there(self) -> None:
         """Raise an error if there is nothing to read from and the caller did not allow that."""
+
+
+def _note_wait(error: EvstoreError) -> None:
+    from evstore.cli.output import writer
+
+    writer.note(f"waiting: {error}")
 
 
 class StreamReading:
@@ -66,7 +73,12 @@ class StreamReading:
 
     def follow(self, after: int, deadline: float | None) -> Iterator[StoredEvent]:
         return self._store.subscribe(
-            stream_id=self._stream, after=after, deadline=deadline, types=self._types, since=self._period.since
+            stream_id=self._stream,
+            after=after,
+            deadline=deadline,
+            types=self._types,
+            since=self._period.since,
+            on_wait=_note_wait,
         )
 
     def number(self, event: StoredEvent) -> int:
@@ -124,6 +136,7 @@ class LogReading:
             types=self._types,
             correlation_id=self._correlation_id,
             since=self._period.since,
+            on_wait=_note_wait,
         )
 
     def number(self, event: StoredEvent) -> int:

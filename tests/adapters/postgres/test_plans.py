@@ -30,6 +30,9 @@ CORRELATED = {**EVENTS, "categories": None}
 TYPED = {**EVENTS, "types": ["Rarely", "Kind1"]}
 NAMES = {"low": "R", "high": "S", "after": None, "limit": 5, "category": "Rare", "stream_id": "Rare-1"}
 
+ENDS = {"events_pkey", "events_by_stream", "events_by_category", "events_by_type", "streams_pkey", "streams_by_category", "streams_by_number"}  # fmt: skip
+"""The indexes at whose ends the last keys stand."""
+
 # Statement: parameters, and the indexes by which it may touch the large tables.
 PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "HOLDS": (EVENTS, {"events_by_id"}),
@@ -44,6 +47,7 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "READ_TYPES_BACKWARD": (TYPED, {"events_by_type", "streams_pkey"}),
     "READ_CORRELATION_FORWARD": (CORRELATED, {"events_by_correlation", "streams_pkey"}),
     "READ_CORRELATION_BACKWARD": (CORRELATED, {"events_by_correlation", "streams_pkey"}),
+    "CATEGORY_NUMBERS": ({"category": "Rare", "first": 1, "last": 2**62}, {"events_by_category"}),
     "FIND_STREAM": (NAMES, {"streams_by_id", "events_by_stream"}),
     "LIST_STREAMS": (NAMES, {"streams_by_id", "events_by_stream"}),
     "LIST_STREAMS_OF_CATEGORY": (NAMES, {"streams_by_category", "events_by_stream"}),
@@ -51,7 +55,8 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "LIST_TYPES": (NAMES, {"events_by_type"}),
     "LIST_TYPES_OF_CATEGORY": (NAMES, {"events_by_category"}),
     "SPAN": ({"since": 1, "last": 2**62}, {"events_by_timestamp", "events_pkey"}),
-    "HEAD": ({}, {"events_pkey"}),
+    "HEAD": ({}, ENDS),
+    "LOST": (EVENTS, {*ENDS, "streams_by_id"}),
 }
 PAGE = {"low": 51, "after": 50, "high": 2**63 - 1, "limit": 1000}
 # What `verify` asks: all the indexes by which it touches the tables, and no other.

@@ -1,0 +1,93 @@
+"""Checks that a read of an SQL store leaves out no event: a missing name or event is a fault, and no absence."""
+
+from __future__ import annotations
+
+from itertools import count
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
+
+from evstore.adapters.paging import closed
+from evstore.errors import IncompleteLogError
+from evstore.model.events import StoredEvent
+from evstore.model.filters import Filter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from evstore.port import Page
+
+_STREAM: Final = StoredEvent._fields.index("stream_id")
+_TYPE: Final = StoredEvent._fields.index("type")
+_POSITION: Final = StoredEvent._fields.index("global_position")
+_NO_FILTER: Final = Filter()
+
+
+def check_named(row: Sequence[Any], place: str) -> None:
+    """Raise IncompleteLogError if the stream or the type of this row of an event has no name."""
+    for at, missing in ((_STREAM, "name of the stream"), (_TYPE, "name of the event type")):
+        if row[at] is None:
+            raise IncompleteLogError(place, row[_POSITION], missing)
+
+
+def check_agreed(place: str, head: int, missing: str | None) -> None:
+    """Raise IncompleteLogError if the tables disagree: some event up to the head lacks this kind of name."""
+    if missing is not None:
+        raise incomplete(place, head, missing)
+
+
+def incomplete(place: str, head: int, missing: str) -> IncompleteLogError:
+    """The error of a log up to this head whose tables disagree."""
+    return IncompleteLogError(place, head, f"complete table of names ({missing})")
+
+
+def check_log(events: Sequence[StoredEvent], page: Page, where: Filter, place: str) -> None:
+    """Raise IncompleteLogError if a page of the log that nothing filters leaves out a position."""
+    gap = _first_gap(events, attrgetter("global_position"), page, where)
+    if gap is not None:
+        raise IncompleteLogError(place, gap[0], "event")
+
+
+def numbered(events: Sequence[StoredEvent], page: Page, where: Filter) -> dict[str, Any] | None:
+    """The category and the ends of the range that this page shows whole, None if it shows no category whole.
+
+    The newest event is not known, so that of a backward page the range begins with its oldest event.
+    """
+    if not events or where.categories is None or where != Filter(categories=where.categories):
+        return None
+    (category, *more) = {*where.categories}
+    if more:
+        return None
+    ends = sorted((events[0].global_position, events[-1].global_position))
+    return {"category": category, "first": ends[0] if page.backward else closed(page)[0], "last": ends[1]}
+
+
+def check_category(
+    events: Sequence[StoredEvent], numbers: Sequence[int | None], given: dict[str, Any], place: str
+) -> None:
+    """Raise IncompleteLogError if the numbers before and at the end of a range count more events than it shows."""
+    before, last = numbers
+    if (last or 0) - (before or 0) != len(events):
+        raise IncompleteLogError(place, given["last"], f'event of category "{given["category"]}" before the event')
+
+
+def check_stream(events: Sequence[StoredEvent], page: Page, where: Filter, place: str) -> None:
+    """Raise IncompleteLogError if a page of a stream that nothing filters leaves out a version."""
+    gap = _first_gap(events, attrgetter("version"), page, where)
+    if gap is not None:
+        version, event = gap
+        missing = f'version {version} of stream "{event.stream_id}" next to the event'
+        raise IncompleteLogError(place, event.global_position, missing)
+
+
+def _first_gap(
+    events: Sequence[StoredEvent], at: Callable[[StoredEvent], int], page: Page, where: Filter
+) -> tuple[int, StoredEvent] | None:
+    """The first number that is left out, and the event that stands in its place.
+
+    The newest event is not known, so that a backward page may begin anywhere.
+    """
+    if not events or where != _NO_FILTER:
+        return None
+    first = at(events[0]) if page.backward else max(closed(page)[0], 1)
+    numbers: Iterator[int] = count(first, -1 if page.backward else 1)
+    return next(((n, event) for n, event in zip(numbers, events, strict=False) if at(event) != n), None)

@@ -1,0 +1,108 @@
+"""A store that lost a name, past its triggers: every way of reading reports that, and none prints fewer events."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from evstore import EventData, connect
+from tests.support.command import Command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TYPES = ("Placed", "Named", "Shipped")
+STREAMS = ("Order-1", "User-1", "Stock-1")
+EVENTS = 9
+DAMAGED = 10
+IDS = [f"00000000-0000-7000-8000-00000000000{n}" for n in range(EVENTS)]
+
+
+@pytest.fixture
+def evstore(tmp_path: Path) -> Command:
+    """A store whose types and streams come in turn."""
+    command = Command(tmp_path)
+    with connect(command.url) as store:
+        store.initialize()
+        store.append_many((STREAMS[n % 3], [EventData(TYPES[n % 3], n, id=IDS[n])], -1) for n in range(EVENTS))
+    return command
+
+
+def lose(command: Command, table: str, where: str) -> None:
+    """Delete rows past the triggers."""
+    with closing(sqlite3.connect(command.folder / "evstore.db", isolation_level=None)) as connection:
+        for each in ("updated", "deleted"):
+            connection.execute(f"DROP TRIGGER {table}_are_not_{each}")
+        assert connection.execute(f"DELETE FROM {table} WHERE {where}").rowcount == 1
+
+
+FOLLOW = ("-f", "-n", f"{EVENTS}", "--within", "1s")
+
+
+@pytest.mark.parametrize("which", range(3))
+@pytest.mark.parametrize("backward", [False, True])
+def test_no_reading_passes_over_events_whose_type_is_lost(evstore: Command, which: int, backward: bool) -> None:
+    name = TYPES[which]
+    lose(evstore, "types", f"name = '{name}'")
+    for words in (
+        ("read", STREAMS[which]),
+        ("replay", "--all"),
+        ("replay", STREAMS[which].partition("-")[0]),
+        ("replay", "--all", "--type", name),
+        ("replay", "--all", "--type", name, "--type", TYPES[which - 1]),
+        ("replay", "Order", "User", "Stock", "--since", "1h"),
+    ):
+        done = evstore(*words, *(["--reverse"] if backward else []))
+        assert done.code == DAMAGED, (words, done)
+        assert "evstore.db has no " in done.err
+
+
+@pytest.mark.parametrize("which", range(3))
+def test_export_and_get_report_a_type_that_is_lost(evstore: Command, which: int) -> None:
+    lose(evstore, "types", f"key = {which + 1}")
+    assert evstore("export").code == DAMAGED
+    assert evstore("get", IDS[which]).code == DAMAGED
+    assert evstore("get", IDS[which - 1]).code == 0
+
+
+@pytest.mark.parametrize("table", ["types", "streams", "categories"])
+def test_a_follower_waits_and_notes_that_once(evstore: Command, table: str) -> None:
+    lose(evstore, table, "key = 3")
+    done = evstore("replay", "--all", *FOLLOW)
+    assert done.code != 0
+    assert [line for line in done.err.splitlines() if "waiting" in line] == [
+        line
+        for line in done.err.splitlines()
+        if line.startswith(f"note: waiting: the event store at {evstore.place}")
+    ]
+    assert done.err.count("waiting: ") == 1
+    assert done.out == b""
+
+
+def test_a_follower_prints_what_stands_before_the_fault_and_nothing_after_it(evstore: Command) -> None:
+    lose(evstore, "events", "global_position = 5")
+    done = evstore("replay", "--all", *FOLLOW)
+    assert done.out == b""  # the events of one page come together
+    assert "no event at position 5" in done.err
+
+
+@pytest.mark.parametrize("words", [("replay", "--all"), ("replay", "User"), ("read", "User-1"), ("export",)])
+def test_an_event_that_is_lost_between_others_is_reported(evstore: Command, words: tuple[str, ...]) -> None:
+    lose(evstore, "events", "global_position = 5")
+    assert evstore(*words).code == DAMAGED
+
+
+@pytest.mark.parametrize("words", [("replay", "--all"), ("replay", "Order"), ("read", "Order-1")])
+def test_an_event_that_is_lost_at_the_start_is_reported(evstore: Command, words: tuple[str, ...]) -> None:
+    lose(evstore, "events", "global_position = 1")
+    assert evstore(*words).code == DAMAGED
+
+
+@pytest.mark.parametrize("table", ["types", "streams", "categories"])
+def test_a_last_name_that_is_lost_is_not_given_out_again(evstore: Command, table: str) -> None:
+    lose(evstore, table, "key = 3")
+    assert evstore("append", "Other-1", "-t", "Placed", stdin=b"{}").code == DAMAGED
+    assert evstore("append", "Stock-1", "-t", "Shipped", stdin=b"{}").code == DAMAGED
