@@ -137,10 +137,10 @@ def translated(error: Any, place: Place, timeout: float) -> EvstoreError:
     return found
 
 
-def _damage(error: Any, place: Place, said: str) -> CorruptStoreError:
+def _damage(error: Any, place: Place, message: str) -> CorruptStoreError:
     if error.sqlstate == INCOMPLETE:
         return incomplete(place.shown, int(error.diag.message_detail), error.diag.message_hint)
-    return CorruptStoreError(f"the event store at {place.shown} is damaged: {said}")
+    return CorruptStoreError(f"the event store at {place.shown} is damaged: {message}")
 
 
 def not_the_primary(place: Place) -> DeniedError:
