@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from evstore.atomic import cannot_write, new_file
@@ -103,6 +103,20 @@ def _ask(sqlite: ModuleType, uri: str, timeout: float) -> int:
     return int(application_id)
 
 
+def is_store(connect: Callable[[str, str], Any], path: str) -> bool:
+    """True for the database file of a store. Asked through SQLite, because this process may have it open."""
+    connection = connect(path, "ro&immutable=1")
+    try:
+        (found,) = connection.execute("PRAGMA application_id").fetchone()
+    except Exception as error:
+        if (getattr(error, "sqlite_errorcode", 0) & 0xFF) == SQLITE_NOTADB:
+            return False
+        raise
+    finally:
+        connection.close()
+    return bool(found == APPLICATION_ID)
+
+
 def lock_of(path: str) -> str:
     """The file beside the store on which its writers queue."""
     return f"{path}-lock"
@@ -127,7 +141,8 @@ def make(path: str, fill: Callable[[str], None]) -> None:
     The caller holds the side lock. What SQLite left beside a store that was removed would be taken for the
     new one's log, so it goes first.
     """
-    new = f"{path}-new"
+    folder, name = os.path.split(path)
+    new = os.path.join(folder, f".{name}.evstore-init")  # removed below, so nobody else's file may have the name
     for each in ("", *LOGS):
         with suppress(FileNotFoundError):
             os.unlink(f"{new}{each}")

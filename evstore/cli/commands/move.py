@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -25,6 +26,8 @@ from evstore.cli.options import (
 from evstore.cli.output import forms, writer
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from evstore import EventStore, StoredEvent
     from evstore.transfer import Arrival, Imported
 
@@ -33,7 +36,11 @@ class ExportFlags(NamedTuple):
     output: Annotated[
         str | None,
         typer.Option(
-            "-O", "--output", metavar="FILE", show_default=False, help="Into a file; compressed if it ends in .gz."
+            "-O",
+            "--output",
+            metavar="FILE",
+            show_default=False,
+            help="Into a file; compressed if it ends in .gz. - is stdout.",
         ),
     ] = None
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False
@@ -67,9 +74,10 @@ def export(
     period = period_of(flags.since, flags.until)
     after = after_of(flags.from_, flags.after)
     to = not_negative("--to", flags.to)
-    if flags.force and flags.output is None:
-        raise UsageError("--force goes with --output")
-    if flags.output == "":
+    output = None if flags.output == "-" else flags.output
+    if flags.force and output is None:
+        raise UsageError("--force goes with --output FILE")
+    if output == "":
         raise UsageError("--output takes a FILE")
     with opened() as store:
         picked = bool(category) or any(each is not None for each in (flags.type, flags.correlation_id, *period))
@@ -85,10 +93,12 @@ def export(
             since=since,
             until=until,
         )
-        if flags.output is None:
+        if output is None:
             writer.lines(event.to_json() for event in events)
         else:
-            _to_file(events, flags.output, force=flags.force, after=after, head=head)
+            with _new_file(store, output, force=flags.force) as file:
+                count, last = _write(events, file, after=after, head=head)
+            _print_written(output, count, last)
 
 
 def _note_part(*, picked: bool, after: int) -> None:
@@ -101,8 +111,16 @@ def _note_part(*, picked: bool, after: int) -> None:
         )
 
 
-def _to_file(events: "Iterator[StoredEvent]", output: str, *, force: bool, after: int, head: int) -> None:
+@contextmanager
+def _new_file(store: "EventStore", output: str, *, force: bool) -> "Iterator[BinaryIO]":
     from evstore.cli.input.files import new_file, to_the_end
+
+    with to_the_end(), new_file(output, force=force, own=store.files) as file:
+        yield file
+
+
+def _write(events: "Iterator[StoredEvent]", file: "BinaryIO", *, after: int, head: int) -> tuple[int, int]:
+    """The number of events written, and the position of the last."""
     from evstore.cli.output.progress import progress
 
     count, last = 0, 0
@@ -114,10 +132,14 @@ def _to_file(events: "Iterator[StoredEvent]", output: str, *, force: bool, after
             last = event.global_position
             yield f"{event.to_json()}\n"
 
-    with to_the_end(), new_file(output, force=force) as file, progress("exporting", head - after) as shown:
+    with progress("exporting", head - after) as shown:
         for some in writer.in_groups(lines()):
             file.write("".join(some).encode())
             shown.at(last - after, count)
+    return count, last
+
+
+def _print_written(output: str, count: int, last: int) -> None:
     size = os.stat(output).st_size
     if settings.as_table():
         writer.line(f"{count:,} events, up to position {last:,}, in {output} ({size:,} bytes)")
