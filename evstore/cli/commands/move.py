@@ -141,10 +141,12 @@ def _write(events: "Iterator[StoredEvent]", file: "BinaryIO", *, after: int, hea
 
 def _print_written(output: str, count: int, last: int) -> None:
     size = os.stat(output).st_size
-    if settings.as_table():
-        writer.line(f"{count:,} events, up to position {last:,}, in {output} ({size:,} bytes)")
-    else:
-        forms.one({"place": os.path.abspath(output), "events": count, "headPosition": last, "sizeBytes": size})
+    members = {"place": os.path.abspath(output), "events": count, "headPosition": last, "sizeBytes": size}
+    with writer.after_the_fact(f"{output} is written", members):
+        if settings.as_table():
+            writer.line(f"{count:,} events, up to position {last:,}, in {output} ({size:,} bytes)")
+        else:
+            forms.one(members)
 
 
 def import_(
@@ -170,11 +172,14 @@ def import_(
     if file is None and stdin_is_terminal():
         exit_with_help(context)
     done, head = _import(file or "-", renumber=renumber)
-    if settings.as_table():
-        skipped = f", {done.skipped:,} were there" if done.skipped else ""
-        writer.line(f"imported {done.stored:,} events{skipped}; the log is at position {head:,}")
-    else:
-        forms.one({"imported": done.stored, "skipped": done.skipped, "headPosition": head})
+    skipped = f", {done.skipped:,} were there" if done.skipped else ""
+    sentence = f"imported {done.stored:,} events{skipped}; the log is at position {head:,}"
+    members = {"imported": done.stored, "skipped": done.skipped, "headPosition": head}
+    with writer.after_the_fact(sentence, members):
+        if settings.as_table():
+            writer.line(sentence)
+        else:
+            forms.one(members)
 
 
 def _import(name: str, *, renumber: bool) -> "tuple[Imported, int]":
