@@ -209,10 +209,10 @@ class SchemaError(EvstoreError):
 
 
 class NotInitializedError(SchemaError):
-    """No store there yet."""
+    """No store there yet. `detail`: the database is gone from there, and its log holds events."""
 
     def __str__(self) -> str:
-        return f"no event store at {self.place}"
+        return f"no event store at {self.place}" + (f", but {self.detail}" if self.detail else "")
 
 
 class NotAStoreError(SchemaError):

@@ -19,7 +19,7 @@ from evstore.adapters.living import check_open
 from evstore.adapters.sql import ON_DISK, check_admits
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.errors import translated
-from evstore.adapters.sqlite.location import check_is_store, is_empty, is_store, lock_of, make, uri_of
+from evstore.adapters.sqlite.location import check_is_store, is_empty, is_store, lock_of, lost_log, make, uri_of
 from evstore.adapters.sqlite.lock import SideLock
 from evstore.adapters.sqlite.writing import Ledger
 from evstore.adapters.units import answer_in_order
@@ -28,6 +28,7 @@ from evstore.errors import (
     CorruptStoreError,
     InvalidUrlError,
     NotAStoreError,
+    NotInitializedError,
     StoreBusyError,
 )
 from evstore.port import Capabilities
@@ -71,6 +72,8 @@ class SqliteAdapter:
         if is_empty(self._path):
             if not os.path.isdir(os.path.dirname(self._path)):
                 raise InvalidUrlError(f"cannot make {self._path}: its folder does not exist")
+            if lost := lost_log(self._path):  # before the lock makes a file
+                raise NotInitializedError(self._path, lost)
             check_target(self._path, force=True, is_store=partial(is_store, self._connect))
             with translated(self._sqlite, self._path, self._timeout), self._lock.held():
                 if is_empty(self._path):  # else another process was first

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.sqlite import statements as sql
-from evstore.adapters.sqlite.location import LOGS, is_store
+from evstore.adapters.sqlite.location import LOGS, is_store, lost_log
 from evstore.atomic import cannot_write, check_target, new_file
 from evstore.errors import InvalidTargetError, StorageFullError
 from evstore.port import Backup
@@ -36,6 +36,8 @@ def backup(
     """
     target = os.path.realpath(path)
     check_target(target, force=force, own=files, is_store=partial(is_store, connect), may_replace_store=True)
+    if not (os.path.exists(target) and os.path.getsize(target)) and (lost := lost_log(target)):
+        raise InvalidTargetError(target, f"{lost}; choose another file")
     if os.path.exists(target) and is_store(connect, target) and _is_open(connect, target):
         raise InvalidTargetError(target, "it is an event store that is in use; choose another file")
     with reading() as source:

@@ -20,6 +20,8 @@ APPLICATION_ID: Final = 0x45565354
 """EVST, in the header of every store."""
 LOGS: Final = ("-journal", "-wal", "-shm")
 """What SQLite keeps beside a file, and would take for the log of a new one."""
+WITH_EVENTS: Final = ("-wal", "-journal")
+"""Those of them without which a database may lack events that were acknowledged."""
 SQLITE_CORRUPT: Final = 11
 SQLITE_NOTADB: Final = 26
 
@@ -67,7 +69,7 @@ def check_is_store(sqlite: ModuleType, path: str, timeout: float) -> None:
     The file is never read around SQLite: closing it would drop the locks of whoever has it open in this process.
     """
     if is_empty(path):
-        raise NotInitializedError(path)
+        raise NotInitializedError(path, lost_log(path))
     try:
         found = _application_id(sqlite, path, timeout)
     except sqlite.DatabaseError as error:
@@ -135,12 +137,23 @@ def is_empty(path: str) -> bool:
     return found.st_size == 0
 
 
+def lost_log(path: str) -> str:
+    """A clause on the log of a database that is gone, or nothing. The log holds events of that database."""
+    for each in WITH_EVENTS:
+        with suppress(OSError):
+            if os.stat(f"{path}{each}").st_size:
+                return f"{path}{each} is there, the log of a database that was moved or removed"
+    return ""
+
+
 def make(path: str, fill: Callable[[str], None]) -> None:
     """Let `fill` make a store under another name, then give it its name: nobody ever sees half of one.
 
-    The caller holds the side lock. What SQLite left beside a store that was removed would be taken for the
-    new one's log, so it goes first.
+    The caller holds the side lock. What SQLite left beside a store that was removed would be taken for a part of
+    the new one, so it goes first: where it holds events, NotInitializedError.
     """
+    if lost := lost_log(path):
+        raise NotInitializedError(path, lost)
     folder, name = os.path.split(path)
     new = os.path.join(folder, f".{name}.evstore-init")  # removed below, so nobody else's file may have the name
     for each in ("", *LOGS):
