@@ -245,7 +245,7 @@ complete -c evstore -n '__evstore_at info 1' -f -a '(__evstore_names streams)'
 complete -c evstore -n '__evstore_at trace' -l fields -r -f -d 'Print only these fields: id,type,data.orderId,metadata.custom.k,category …'
 complete -c evstore -n '__evstore_at trace' -l utc -d 'Print times on a terminal in UTC'
 
-complete -c evstore -n '__evstore_at export' -s O -l output -r -F -d 'Write to FILE; compressed if its name ends in .gz'
+complete -c evstore -n '__evstore_at export' -s O -l output -r -F -d 'Write to FILE; compressed if its name ends in .gz. - is stdout'
 complete -c evstore -n '__evstore_at export' -l force -d 'Replace FILE if it exists'
 complete -c evstore -n '__evstore_at export' -l from -r -f -d 'Begin with number N, inclusive'
 complete -c evstore -n '__evstore_at export' -l after -r -f -d 'Begin after number N'

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from evstore.errors import DeniedError, EvstoreError, InvalidTargetError, StorageFullError, TargetExistsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _DENIED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -24,14 +24,71 @@ class Part(NamedTuple):
     """Open to read and write, and closed by `new_file`."""
 
 
-def check_target(path: str, *, force: bool) -> None:
-    """Raise InvalidTargetError if no file can be written, TargetExistsError if one exists without `force`."""
+SIDE_FILES: Final = ("-journal", "-wal", "-shm", "-lock")
+"""The files beside the database file of a store, each named after it."""
+_LOG_MARKS: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83", b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")
+"""The first bytes of SQLite's logs: both byte orders of `-wal`, and `-journal`."""
+
+
+def has_store_mark(path: str) -> bool:
+    """True for a SQLite database with the application id of evstore.
+
+    Never for a file that this process has open with SQLite: closing it would drop the process's locks on it.
+    """
+    header = _begin_of(path)
+    return header.startswith(b"SQLite format 3\0") and header[68:72] == b"EVST"
+
+
+def _begin_of(path: str) -> bytes:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise InvalidTargetError(path, f"it is there and cannot be read: {error.strerror}") from error
+    try:
+        return os.read(fd, 100)
+    finally:
+        os.close(fd)
+
+
+def check_target(
+    path: str,
+    *,
+    force: bool,
+    own: Sequence[str] = (),
+    is_store: Callable[[str], bool] = has_store_mark,
+    may_replace_store: bool = False,
+) -> None:
+    """Raise InvalidTargetError if no file may be written, TargetExistsError if one exists without `force`.
+
+    Of a store no file is ever replaced, by whatever name: neither those of the open store, `own`, nor those of
+    another. `may_replace_store`: the database file of another store is a file as any; the caller looks at it.
+    """
     if os.path.exists(path) and not os.path.isfile(path):
         raise InvalidTargetError(path, f"it is {'a folder' if os.path.isdir(path) else 'no file'}")
     if not os.path.isdir(os.path.dirname(path) or "."):
         raise InvalidTargetError(path, "its folder does not exist")
+    _check_stores(path, own, is_store, may_replace_store=may_replace_store)
     if not force and os.path.lexists(path):
         raise TargetExistsError(path)
+
+
+def _check_stores(
+    path: str, own: Sequence[str], is_store: Callable[[str], bool], *, may_replace_store: bool
+) -> None:
+    target = os.path.realpath(path)
+    exists = os.path.exists(target)
+    if target in own or (exists and any(os.path.samefile(target, each) for each in own if os.path.exists(each))):
+        raise InvalidTargetError(path, "it belongs to the store itself; choose another file")
+    for suffix in SIDE_FILES:
+        base = target.removesuffix(suffix)
+        if base != target and base not in own and os.path.isfile(base) and is_store(base):
+            raise InvalidTargetError(path, f"it belongs to the event store at {base}; choose another file")
+    if not exists or may_replace_store:
+        return
+    if is_store(target):
+        raise InvalidTargetError(path, "it is an event store; choose another file")
+    if _begin_of(target).startswith(_LOG_MARKS):
+        raise InvalidTargetError(path, "it is the log of a SQLite database; choose another file")
 
 
 @contextmanager

@@ -209,10 +209,10 @@ class SchemaError(EvstoreError):
 
 
 class NotInitializedError(SchemaError):
-    """The location holds no store yet."""
+    """The location holds no store yet. `detail`: its database is gone, and its log holds events."""
 
     def __str__(self) -> str:
-        return f"no event store at {self.place}"
+        return f"no event store at {self.place}" + (f", but {self.detail}" if self.detail else "")
 
 
 class NotAStoreError(SchemaError):

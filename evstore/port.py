@@ -192,6 +192,10 @@ class Adapter(Protocol):
     def location(self) -> str:
         """The location of the store, safe to show: the resolved path, or the URL without its password."""
 
+    @property
+    def files(self) -> Sequence[str]:
+        """The files that are the store, by resolved path, also those that are not there yet; none on a server."""
+
     def initialize(self) -> None:
         """Make the store if it is not there yet."""
 

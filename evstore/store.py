@@ -272,6 +272,11 @@ class EventStore:
         """The resolved path, or the URL without its password."""
         return self._adapter.location
 
+    @property
+    def files(self) -> Sequence[str]:
+        """The files that are the store, by resolved path, also those that are not there yet; none on a server."""
+        return self._adapter.files
+
     # --- keeping ---
 
     def verify(

@@ -61,6 +61,7 @@ def connect(url: str, *, timeout: float = 30.0) -> MemoryAdapter:  # noqa: ARG00
 
 class MemoryAdapter:
     capabilities = CAPABILITIES
+    files: Sequence[str] = ()
 
     def __init__(self, path: str = "") -> None:
         self.location = f"memory:{path}"

@@ -53,6 +53,12 @@ def _again(words: str) -> str:
     return settings.again(words)
 
 
+def _init(error: Any) -> str:
+    if not error.detail:
+        return _again("init")
+    return f"move the database back to {error.place}, beside its log (or move the log away and lose its events)"
+
+
 def _conflict(error: Any) -> str:
     if error.actual == 0:
         return f"evstore append {_word(error.stream_id)} --expect no-stream starts it"
@@ -73,7 +79,7 @@ def _scheme(error: Any) -> str | None:
 
 
 _HINTS: Final[dict[str, Callable[[Any], str | None] | str]] = {
-    "NotInitializedError": lambda _: _again("init"),
+    "NotInitializedError": _init,
     "SchemaTooOldError": lambda _: _again("migrate"),
     "SchemaTooNewError": "install a newer evstore",
     "ConcurrencyError": _conflict,

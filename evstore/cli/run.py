@@ -51,7 +51,7 @@ def _report(error: Exception) -> int:
     if isinstance(error, TimedOut):
         return _fail("timed_out", error, str(error))
     if isinstance(error, InputOutputError):
-        return _fail("io", error, str(error))
+        return _fail("io", error, str(error), error.hint, error.facts)
     if isinstance(error, OSError):  # whose file it is was reported where it is known
         return _fail("io", error, f"input or output failed: {error}")
     if isinstance(error, EvstoreError):

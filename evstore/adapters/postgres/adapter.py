@@ -63,6 +63,7 @@ LAST_COLUMN: Final = -1
 
 class PostgresAdapter:
     capabilities = CAPABILITIES
+    files: Sequence[str] = ()
 
     def __init__(self, place: Place, connections: Connections, timeout: float) -> None:
         self.location = place.shown

@@ -12,21 +12,24 @@ import os
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.living import check_open
 from evstore.adapters.sql import ON_DISK, check_admits
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.errors import translated
-from evstore.adapters.sqlite.location import check_is_store, is_empty, lock_of, make, uri_of
+from evstore.adapters.sqlite.location import check_is_store, is_empty, is_store, lock_of, lost_log, make, uri_of
 from evstore.adapters.sqlite.lock import SideLock
 from evstore.adapters.sqlite.writing import Ledger
 from evstore.adapters.units import answer_in_order
 from evstore.adapters.wholeness import check_agreed
+from evstore.atomic import SIDE_FILES, check_target
 from evstore.errors import (
     CorruptStoreError,
     InvalidUrlError,
     NotAStoreError,
+    NotInitializedError,
     StoreBusyError,
 )
 from evstore.port import Capabilities
@@ -53,6 +56,7 @@ class SqliteAdapter:
 
     def __init__(self, sqlite: ModuleType, path: str, timeout: float) -> None:
         self.location = path
+        self.files = (path, *(f"{path}{each}" for each in SIDE_FILES))
         self._sqlite = sqlite
         self._path = path
         self._timeout = timeout
@@ -69,6 +73,9 @@ class SqliteAdapter:
         if is_empty(self._path):
             if not os.path.isdir(os.path.dirname(self._path)):
                 raise InvalidUrlError(f"cannot make {self._path}: its folder does not exist")
+            if lost := lost_log(self._path):  # before the lock makes a file
+                raise NotInitializedError(self._path, lost)
+            check_target(self._path, force=True, is_store=partial(is_store, self._connect))
             with translated(self._sqlite, self._path, self._timeout), self._lock.held():
                 if is_empty(self._path):  # otherwise another process was first
                     make(self._path, self._fill)
@@ -284,4 +291,4 @@ class SqliteAdapter:
     def backup(self, path: str, force: bool) -> Backup:
         from evstore.adapters.sqlite.backup import backup
 
-        return backup(self._reading, self._connect, self._path, path, force)
+        return backup(self._reading, self._connect, self.files, path, force)

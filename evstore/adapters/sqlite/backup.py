@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.sqlite import statements as sql
-from evstore.adapters.sqlite.location import LOGS, lock_of
+from evstore.adapters.sqlite.location import LOGS, is_store, lost_log
 from evstore.atomic import cannot_write, check_target, new_file
 from evstore.errors import InvalidTargetError, StorageFullError
 from evstore.port import Backup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
 _FAILING: Final = (10, 13)
 """SQLite's codes for disks that fail or are full: the copy's, more often than the store's."""
+_BUSY: Final = (5, 6)
+"""SQLite's codes for a database that another connection has locked."""
 _PAGES: Final = 4096
 
 
 def backup(
     reading: Callable[[], AbstractContextManager[Any]],
     connect: Callable[[str, str], Any],
-    store: str,
+    files: Sequence[str],
     path: str,
     force: bool,
 ) -> Backup:
-    """Copy what a reader sees now to `path`, which gets its name when all of it is on disk, and never before."""
+    """Copy what a reader sees now to `path`, which gets its name when all of it is on disk, and never before.
+
+    With `force` it replaces an older backup, unless somebody has that open.
+    """
     target = os.path.realpath(path)
-    if _belongs(store, target):
-        raise InvalidTargetError(target, "it belongs to the store itself; a backup is another file")
-    check_target(target, force=force)
+    check_target(target, force=force, own=files, is_store=partial(is_store, connect), may_replace_store=True)
+    if not (os.path.exists(target) and os.path.getsize(target)) and (lost := lost_log(target)):
+        raise InvalidTargetError(target, f"{lost}; choose another file")
+    if os.path.exists(target) and is_store(connect, target) and _is_open(connect, target):
+        raise InvalidTargetError(target, "it is an event store that is in use; choose another file")
     with reading() as source:
         try:
             with new_file(target, force=force, leftovers=LOGS) as part:
@@ -46,11 +54,20 @@ def backup(
     return Backup(target, head, size)
 
 
-def _belongs(store: str, target: str) -> bool:
-    """True if the target is a file of the store."""
-    if target in (store, lock_of(store), *(f"{store}{each}" for each in LOGS)):
-        return True
-    return os.path.exists(target) and os.path.exists(store) and os.path.samefile(target, store)
+def _is_open(connect: Callable[[str, str], Any], path: str) -> bool:
+    """True if another connection, of this process or of another, has the database open."""
+    connection = connect(path, "rw")
+    try:
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()  # takes the lock
+    except Exception as error:
+        if (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _BUSY:
+            return True
+        raise
+    finally:
+        connection.close()
+    return False
 
 
 def _copy(source: Any, connect: Callable[[str, str], Any], part: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from evstore.errors import DeniedError, InvalidUrlError, NotAStoreError, NotInitializedError
@@ -19,6 +19,8 @@ APPLICATION_ID: Final = 0x45565354
 """EVST, in the header of every store."""
 LOGS: Final = ("-journal", "-wal", "-shm")
 """The files that SQLite keeps beside a database, and would take for the log of a new one."""
+WITH_EVENTS: Final = ("-wal", "-journal")
+"""The logs without which a database may lack acknowledged events."""
 SQLITE_CORRUPT: Final = 11
 SQLITE_NOTADB: Final = 26
 
@@ -66,7 +68,7 @@ def check_is_store(sqlite: ModuleType, path: str, timeout: float) -> None:
     The file is never read around SQLite: closing it would drop the locks of whoever has it open in this process.
     """
     if is_empty(path):
-        raise NotInitializedError(path)
+        raise NotInitializedError(path, lost_log(path))
     try:
         found = _application_id(sqlite, path, timeout)
     except sqlite.DatabaseError as error:
@@ -104,6 +106,20 @@ def _ask(sqlite: ModuleType, uri: str, timeout: float) -> int:
     return int(application_id)
 
 
+def is_store(connect: Callable[[str, str], Any], path: str) -> bool:
+    """True for the database file of a store. Asked through SQLite, because this process may have it open."""
+    connection = connect(path, "ro&immutable=1")
+    try:
+        (found,) = connection.execute("PRAGMA application_id").fetchone()
+    except Exception as error:
+        if (getattr(error, "sqlite_errorcode", 0) & 0xFF) == SQLITE_NOTADB:
+            return False
+        raise
+    finally:
+        connection.close()
+    return bool(found == APPLICATION_ID)
+
+
 def lock_of(path: str) -> str:
     """The file beside the store on which its writers queue."""
     return f"{path}-lock"
@@ -122,15 +138,27 @@ def is_empty(path: str) -> bool:
     return found.st_size == 0
 
 
+def lost_log(path: str) -> str:
+    """A clause on the log of a database that is gone, or nothing. The log holds events of that database."""
+    for each in WITH_EVENTS:
+        with suppress(OSError):
+            if os.stat(f"{path}{each}").st_size:
+                return f"{path}{each} is there, the log of a database that was moved or removed"
+    return ""
+
+
 def make(path: str, fill: Callable[[str], None]) -> None:
     """Let `fill` make a store under another name, then rename it: no process ever sees half a store.
 
-    The caller holds the side lock. What SQLite left beside a store that was removed would be taken for the
-    new one's log, so it goes first.
+    The caller holds the side lock. What SQLite left beside a store that was removed would be taken for a part of
+    the new one, so it goes first: where it holds events, NotInitializedError.
     """
     from evstore.atomic import cannot_write, new_file
 
-    new = f"{path}-new"
+    if lost := lost_log(path):
+        raise NotInitializedError(path, lost)
+    folder, name = os.path.split(path)
+    new = os.path.join(folder, f".{name}.evstore-init")  # removed below, so no foreign file may have the name
     for each in ("", *LOGS):
         with suppress(FileNotFoundError):
             os.unlink(f"{new}{each}")

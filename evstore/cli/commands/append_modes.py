@@ -35,7 +35,9 @@ def whole(store: EventStore, plan: Plan, found: Iterable[InputEvent], *, skip_st
             if parts.duplicate is not None:
                 unit = plan.unit(parts.known, ids_are_new=parts.known.ids_are_new)
                 settled = 0 if len(parts.rest) else len(spool)
-                yield Result(unit, ReceiptFacts.of(parts.duplicate), _look_up(store, unit), settled)
+                yield Result(
+                    unit, parts.duplicate, ReceiptFacts.of(parts.duplicate), _look_up(store, unit), settled
+                )
             if len(parts.rest):
                 yield _submit(store, parts.plan_of_rest(plan), parts.rest)._replace(settled=len(spool))
 
@@ -62,7 +64,8 @@ def each(store: EventStore, plan: Plan, groups: Iterable[list[InputEvent]]) -> I
             units, done = plan.units(waiting), 0
             for unit, outcome in zip(units, store.appender.submit_in_order(units), strict=True):
                 done += 1
-                result = Result(unit, ReceiptFacts.of(outcome), store.appender.stored_of(unit, outcome), settled=1)
+                stored = store.appender.stored_of(unit, outcome)
+                result = Result(unit, outcome, ReceiptFacts.of(outcome), stored, settled=1)
                 yield result
                 foreseen, plan = plan.expected.after_one_new(), plan.after(result.facts.version)
                 if plan.expected != foreseen:
@@ -116,7 +119,7 @@ def _submit(store: EventStore, plan: Plan, spool: Spool) -> Result:
             (outcome,) = store.appender.submit([watched])
     if isinstance(outcome, EvstoreError):
         raise outcome
-    return Result(unit, ReceiptFacts.of(outcome), store.appender.stored_of(unit, outcome), len(spool))
+    return Result(unit, outcome, ReceiptFacts.of(outcome), store.appender.stored_of(unit, outcome), len(spool))
 
 
 class _Parts(NamedTuple):

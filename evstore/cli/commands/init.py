@@ -1,8 +1,13 @@
 """`init`: make a store."""
 
+from typing import TYPE_CHECKING
+
 from evstore.cli import settings
 from evstore.cli.opening import opened
 from evstore.cli.output import forms, writer
+
+if TYPE_CHECKING:
+    from evstore.model.facts import StoreInfo
 
 
 def init() -> None:
@@ -16,6 +21,11 @@ def init() -> None:
     with opened() as store:
         store.initialize()
         info = store.info()
+    with writer.after_the_fact(f"the event store at {info.place} is made", {"place": info.place}):
+        _print(info)
+
+
+def _print(info: "StoreInfo") -> None:
     if settings.as_table():
         writer.line(f"event store at {info.place}, {info.head} events")
         if info.head == 0:

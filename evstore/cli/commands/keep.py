@@ -143,7 +143,14 @@ def backup(
 
     with opened() as store, to_the_end():
         made = store.backup(file, force=force)
-    if settings.as_table():
-        writer.line(f"{made.head:,} events in {made.place} ({made.size_bytes:,} bytes)")
-        return
-    forms.one({"place": made.place, "headPosition": made.head, "events": made.head, "sizeBytes": made.size_bytes})
+    members = {
+        "place": made.place,
+        "headPosition": made.head,
+        "events": made.head,
+        "sizeBytes": made.size_bytes,
+    }
+    with writer.after_the_fact(f"{made.place} is written", members):
+        if settings.as_table():
+            writer.line(f"{made.head:,} events in {made.place} ({made.size_bytes:,} bytes)")
+        else:
+            forms.one(members)

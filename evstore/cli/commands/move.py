@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -25,6 +26,8 @@ from evstore.cli.options import (
 from evstore.cli.output import forms, writer
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from evstore import EventStore, StoredEvent
     from evstore.transfer import Arrival, Imported
 
@@ -37,7 +40,7 @@ class ExportFlags(NamedTuple):
             "--output",
             metavar="FILE",
             show_default=False,
-            help="Write to FILE; compressed if its name ends in .gz.",
+            help="Write to FILE; compressed if its name ends in .gz. - is stdout.",
         ),
     ] = None
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False
@@ -73,9 +76,10 @@ def export(
     period = period_of(flags.since, flags.until)
     after = after_of(flags.from_, flags.after)
     to = not_negative("--to", flags.to)
-    if flags.force and flags.output is None:
-        raise UsageError("--force goes with --output")
-    if flags.output == "":
+    output = None if flags.output == "-" else flags.output
+    if flags.force and output is None:
+        raise UsageError("--force goes with --output FILE")
+    if output == "":
         raise UsageError("--output takes a FILE")
     with opened() as store:
         picked = bool(category) or any(each is not None for each in (flags.type, flags.correlation_id, *period))
@@ -83,10 +87,12 @@ def export(
         head = store.head()
         log = LogReading(store, category or None, flags.type, period, flags.correlation_id)
         events = log.in_range(after, to, None, backward=False)
-        if flags.output is None:
+        if output is None:
             writer.lines(event.to_json() for event in events)
         else:
-            _to_file(events, flags.output, force=flags.force, after=after, head=head)
+            with _new_file(store, output, force=flags.force) as file:
+                count, last = _write(events, file, after=after, head=head)
+            _print_written(output, count, last)
 
 
 def _note_part(*, picked: bool, after: int) -> None:
@@ -99,8 +105,16 @@ def _note_part(*, picked: bool, after: int) -> None:
         )
 
 
-def _to_file(events: "Iterator[StoredEvent]", output: str, *, force: bool, after: int, head: int) -> None:
+@contextmanager
+def _new_file(store: "EventStore", output: str, *, force: bool) -> "Iterator[BinaryIO]":
     from evstore.cli.input.files import new_file, to_the_end
+
+    with to_the_end(), new_file(output, force=force, own=store.files) as file:
+        yield file
+
+
+def _write(events: "Iterator[StoredEvent]", file: "BinaryIO", *, after: int, head: int) -> tuple[int, int]:
+    """The number of events written, and the position of the last."""
     from evstore.cli.output.progress import progress
 
     count, last = 0, 0
@@ -112,15 +126,21 @@ def _to_file(events: "Iterator[StoredEvent]", output: str, *, force: bool, after
             last = event.global_position
             yield f"{event.to_json()}\n"
 
-    with to_the_end(), new_file(output, force=force) as file, progress("exporting", head - after) as shown:
+    with progress("exporting", head - after) as shown:
         for some in writer.in_groups(lines()):
             file.write("".join(some).encode())
             shown.at(last - after, count)
+    return count, last
+
+
+def _print_written(output: str, count: int, last: int) -> None:
     size = os.stat(output).st_size
-    if settings.as_table():
-        writer.line(f"{count:,} events, up to position {last:,}, in {output} ({size:,} bytes)")
-    else:
-        forms.one({"place": os.path.abspath(output), "events": count, "headPosition": last, "sizeBytes": size})
+    members = {"place": os.path.abspath(output), "events": count, "headPosition": last, "sizeBytes": size}
+    with writer.after_the_fact(f"{output} is written", members):
+        if settings.as_table():
+            writer.line(f"{count:,} events, up to position {last:,}, in {output} ({size:,} bytes)")
+        else:
+            forms.one(members)
 
 
 def import_(
@@ -148,11 +168,14 @@ def import_(
     if file is None and stdin_is_terminal():
         exit_with_help(context)
     done, head = _import(file or "-", renumber=renumber)
-    if settings.as_table():
-        skipped = f", {done.skipped:,} were there" if done.skipped else ""
-        writer.line(f"imported {done.stored:,} events{skipped}; the log is at position {head:,}")
-    else:
-        forms.one({"imported": done.stored, "skipped": done.skipped, "headPosition": head})
+    skipped = f", {done.skipped:,} were there" if done.skipped else ""
+    sentence = f"imported {done.stored:,} events{skipped}; the log is at position {head:,}"
+    members = {"imported": done.stored, "skipped": done.skipped, "headPosition": head}
+    with writer.after_the_fact(sentence, members):
+        if settings.as_table():
+            writer.line(sentence)
+        else:
+            forms.one(members)
 
 
 def _import(name: str, *, renumber: bool) -> "tuple[Imported, int]":

@@ -15,7 +15,7 @@ from evstore.cli.input.sources import chunks, open_input
 from evstore.errors import InvalidPayloadError, InvalidTargetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 _GZIP: Final = b"\x1f"
 """The first byte of compressed input, with which no other input begins."""
@@ -57,13 +57,13 @@ def _die(number: int) -> None:
 
 
 @contextmanager
-def new_file(path: str, *, force: bool) -> Iterator[BinaryIO]:
-    """A file to write that gets its name when all of it is on disk, and never before.
+def new_file(path: str, *, force: bool, own: Sequence[str]) -> Iterator[BinaryIO]:
+    """A file to write that gets its name when all of it is on disk, and never before. `own`: the store's files.
 
     Without `force` nothing that has the name already is replaced, also if it got it meanwhile.
     """
     try:
-        atomic.check_target(path, force=force)
+        atomic.check_target(path, force=force, own=own)
         with (
             atomic.new_file(path, force=force) as part,
             os.fdopen(part.fd, "wb", closefd=False) as raw,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from evstore.cli import settings
+from evstore.cli.errors import InputOutputError
 from evstore.cli.output import events, forms, writer
+from evstore.cli.output.unreceipted import MOST_IDS, Unreceipted
 from evstore.port import Receipt
 
 if TYPE_CHECKING:
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from evstore.port import Append
 
 T = TypeVar("T")
-
-MOST_IDS_IN_RECEIPT: Final = 100
 
 
 class ReceiptFacts(NamedTuple):
@@ -50,6 +50,7 @@ class Result(NamedTuple):
     """An append that is durable."""
 
     unit: Append
+    outcome: Receipt | Duplicate
     facts: ReceiptFacts
     stored: Iterator[StoredEvent]
     """Its events as they are stored; they are looked up when they are iterated."""
@@ -68,22 +69,41 @@ class Receipts:
         self._each = each
         self._echo = echo
         self._silent = settings.current.quiet and not echo
+        self._unreceipted = Unreceipted()
+        self._failure: InputOutputError | None = None
         self._array = forms.Array() if several and settings.current.format == "json" else None
 
     def flush_after_each(self, groups: Iterable[T]) -> Iterator[T]:
         """The groups; the receipts of each leave before the next group is waited for."""
         for group in groups:
             yield group
-            writer.flush()
+            if self._failure is not None:
+                return
+            self._flush()
+
+    def _flush(self) -> None:
+        writer.flush()
+        self._unreceipted.clear()
 
     def print(self, results: Iterable[Result]) -> None:
         """Print each result as it comes. An error gets a note of the events stored earlier."""
+        try:
+            self._print_all(results)
+            if self._array is not None and not self._silent:
+                self._array.close()
+            self._flush()
+        except InputOutputError as error:
+            raise self._unreceipted.reported(error) from error
+
+    def _print_all(self, results: Iterable[Result]) -> None:
         from evstore.errors import EvstoreError
 
         settled = 0
         try:
             for result in results:
-                self._print(result)
+                if not self._silent:
+                    self._unreceipted.add(result.unit, result.outcome, result.stored)
+                    self._print_until_failure(result)
                 settled += result.settled
         except EvstoreError as error:
             writer.flush()
@@ -91,12 +111,22 @@ class Receipts:
                 stored = "event before it is" if settled == 1 else f"{settled} events before it are"
                 error.add_note(f"the {stored} stored")
             raise
-        if self._array is not None and not self._silent:
-            self._array.close()
+        if self._failure is not None:
+            raise self._failure
+
+    def _print_until_failure(self, result: Result) -> None:
+        if self._failure is not None:
+            return
+        try:
+            self._print(result)
+            if not self._each:  # the events wait in a file that is gone with the last result
+                self._flush()
+        except InputOutputError as error:
+            if not self._each:
+                raise
+            self._failure = error  # what shares a commit with this event is stored, and is still to come
 
     def _print(self, result: Result) -> None:
-        if self._silent:
-            return
         if self._echo:
             self._print_stored(result.stored)
             return
@@ -124,7 +154,7 @@ class Receipts:
             return _of_event(stream_id, result.facts, event.id)
         if self._stream is None:
             return _of_many(len({write.stream_id for write in result.unit.writes}), result.facts)
-        ids = [*result.unit.ids()] if result.facts.size <= MOST_IDS_IN_RECEIPT else None
+        ids = [*result.unit.ids()] if result.facts.size <= MOST_IDS else None
         return _of_stream(self._stream, result.facts, ids)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from evstore.cli import settings
 from evstore.cli.errors import InputOutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 _TOGETHER: Final = 1 << 16
 """Characters that are written at once."""
@@ -113,6 +114,16 @@ def flush() -> None:
     except (OSError, ValueError) as error:
         silence(sys.stdout)
         raise InputOutputError(f"cannot write to stdout: {error}") from error
+
+
+@contextmanager
+def after_the_fact(done: str, facts: Mapping[str, Any]) -> Iterator[None]:
+    """The output of a command that has done its work: should it fail, the error reports the work all the same."""
+    try:
+        yield
+        flush()
+    except InputOutputError as error:
+        raise InputOutputError(f"{error}; {done}", facts=facts) from error
 
 
 def to_json(value: Any) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from evstore import EventData, connect
+from tests.support.command import files
 from tests.support.damage import Damage, plant
 from tests.support.sentences import names
 
@@ -155,7 +157,48 @@ def test_what_a_removed_store_left_behind_is_not_taken_for_the_new_ones_log(
     evstore.ok("init")
     evstore.ok("append", "Order-1", "-t", "Placed", "-d", "{}")
     evstore.ok("read", "Order-1")  # a reader leaves the log's files
-    (tmp_path / "evstore.db-wal").write_bytes(b"\x37\x7f\x06\x82" + b"x" * 5000)
     (tmp_path / "evstore.db").unlink()
+    (tmp_path / "evstore.db-shm").write_bytes(b"x" * 5000)
+    (tmp_path / "evstore.db-wal").write_bytes(b"")
     assert json.loads(evstore.ok("init").out)["events"] == 0
     assert evstore.ok("replay", "--all").out == b""
+
+
+@FILE
+@pytest.mark.parametrize("empty", [False, True])
+@pytest.mark.parametrize("suffix", ["-wal", "-journal"])
+def test_the_log_of_a_database_that_was_moved_is_kept_until_it_is_back(
+    evstore: Command, tmp_path: Path, suffix: str, empty: bool
+) -> None:
+    evstore.ok("init")
+    with connect(evstore.url) as store:
+        store.append("Order-1", [EventData("Placed", {})])
+        left = (tmp_path / "evstore.db-wal").read_bytes()
+        moved = (tmp_path / "evstore.db").read_bytes()
+    for each in tmp_path.iterdir():
+        each.unlink()
+    if empty:
+        (tmp_path / "evstore.db").touch()
+    log = tmp_path / f"evstore.db{suffix}"
+    log.write_bytes(left)
+    before = files(tmp_path)
+    for words in (("init",), ("read", "Order-1"), ("append", "A-1", "-t", "T", "-d", "1"), ("export", "-O", "x")):
+        done = evstore(*words)
+        assert (done.code, done.out) == (6, b"")
+        assert f"no event store at {evstore.place}, but {log} is there" in done.err
+        assert f"hint: move the database back to {evstore.place}" in done.err
+        assert "evstore init" not in done.err
+        assert (files(tmp_path), log.read_bytes()) == (before, left)
+    if suffix == "-wal":
+        (tmp_path / "evstore.db").write_bytes(moved)
+        assert len(evstore.ok("read", "Order-1").lines) == 1
+
+
+@FILE
+def test_a_backup_keeps_the_log_of_a_database_that_was_moved(store: Command, tmp_path: Path) -> None:
+    (tmp_path / "copy.db-wal").write_bytes(b"events")
+    for force in ((), ("--force",)):
+        done = store("backup", "copy.db", *force)
+        assert (done.code, done.out) == (2, b"")
+        assert "copy.db-wal is there, the log of a database that was moved" in done.err
+        assert (tmp_path / "copy.db-wal").read_bytes() == b"events"
