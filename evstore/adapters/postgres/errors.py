@@ -51,7 +51,7 @@ class Meaning(StrEnum):
 
 REPLICA: Final = "EV001"
 INCOMPLETE: Final = "EV007"
-"""The detail of this failure is the head, its hint is the kind of name that some event lacks."""
+"""The detail of this failure is the head, its hint is the table in which some event lacks its name."""
 POOLER: Final = "08P01"
 """What pgbouncer says of everything, in English; else the same would be that the connection was lost."""
 
