@@ -30,14 +30,14 @@ def check_named(row: Sequence[Any], place: str) -> None:
 
 
 def check_agreed(place: str, head: int, missing: str | None) -> None:
-    """Raise IncompleteLogError if the tables disagree: some event up to the head lacks this kind of name."""
+    """Raise IncompleteLogError if the tables disagree: some event up to the head lacks its name in this table."""
     if missing is not None:
         raise incomplete(place, head, missing)
 
 
 def incomplete(place: str, head: int, missing: str) -> IncompleteLogError:
     """The error of a log up to this head whose tables disagree."""
-    return IncompleteLogError(place, head, f"complete table of names ({missing})")
+    return IncompleteLogError(place, head, f"complete table of {missing}")
 
 
 def check_log(events: Sequence[StoredEvent], page: Page, where: Filter, place: str) -> None:

@@ -51,7 +51,7 @@ class Meaning(StrEnum):
 
 REPLICA: Final = "EV001"
 INCOMPLETE: Final = "EV007"
-"""The detail of this failure is the head, its hint is the kind of name that some event lacks."""
+"""The detail of this failure is the head, its hint is the table in which some event lacks its name."""
 POOLER: Final = "08P01"
 """The only SQLSTATE of pgbouncer, whose message distinguishes refusals; otherwise the connection was lost."""
 

@@ -323,15 +323,15 @@ BEGIN
   missing := CASE
     WHEN (SELECT coalesce(max(events.stream_key), 0) FROM evstore.events)
       > (SELECT coalesce(max(streams.key), 0) FROM evstore.streams)
-    THEN 'stream'
+    THEN 'streams'
     WHEN greatest(
         (SELECT max(events.category_key) FROM evstore.events),
         (SELECT max(streams.category_key) FROM evstore.streams)
       ) > (SELECT coalesce(max(categories.key), 0) FROM evstore.categories)
-    THEN 'category'
+    THEN 'categories'
     WHEN (SELECT coalesce(max(events.type_key), 0) FROM evstore.events)
       > (SELECT coalesce(max(types.key), 0) FROM evstore.types)
-    THEN 'event type'
+    THEN 'types'
   END;
   IF missing IS NOT NULL THEN
     RAISE EXCEPTION USING

@@ -524,23 +524,23 @@ SELECT
 FROM ends
 """
 
-# The kind of name that the log lacks, NULL if none, and the head. Keys are given out without gaps, so that the
+# The table in which the log lacks names, NULL if none, and the head. Keys are given out without gaps, so that the
 # ends of the tables and of their indexes show if they agree: what a replication copies arrives table by table.
 HEAD: Final = """
 SELECT
   CASE
     WHEN (SELECT coalesce(max(stream_key), 0) FROM evstore.events)
       > (SELECT coalesce(max(key), 0) FROM evstore.streams)
-    THEN 'stream'
+    THEN 'streams'
     WHEN (SELECT coalesce(max(category_key), 0) FROM evstore.events)
       > (SELECT coalesce(max(key), 0) FROM evstore.categories)
-    THEN 'category'
+    THEN 'categories'
     WHEN (SELECT coalesce(max(category_key), 0) FROM evstore.streams)
       > (SELECT coalesce(max(key), 0) FROM evstore.categories)
-    THEN 'category'
+    THEN 'categories'
     WHEN (SELECT coalesce(max(type_key), 0) FROM evstore.events)
       > (SELECT coalesce(max(key), 0) FROM evstore.types)
-    THEN 'event type'
+    THEN 'types'
   END,
   (SELECT coalesce(max(global_position), 0) FROM evstore.events)
 """
@@ -558,20 +558,20 @@ SELECT
     THEN NULL
     WHEN (SELECT coalesce(max(stream_key), 0) FROM evstore.events)
       > (SELECT coalesce(max(key), 0) FROM evstore.streams)
-    THEN 'stream'
+    THEN 'streams'
     WHEN (SELECT coalesce(max(category_key), 0) FROM evstore.events)
       > (SELECT coalesce(max(key), 0) FROM evstore.categories)
-    THEN 'category'
+    THEN 'categories'
     WHEN (SELECT coalesce(max(category_key), 0) FROM evstore.streams)
       > (SELECT coalesce(max(key), 0) FROM evstore.categories)
-    THEN 'category'
+    THEN 'categories'
     WHEN (SELECT coalesce(max(type_key), 0) FROM evstore.events)
       > (SELECT coalesce(max(key), 0) FROM evstore.types)
-    THEN 'event type'
+    THEN 'types'
     WHEN (SELECT count(*) FROM evstore.categories) < (SELECT coalesce(max(key), 0) FROM evstore.categories)
-    THEN 'category'
+    THEN 'categories'
     WHEN (SELECT count(*) FROM evstore.types) < (SELECT coalesce(max(key), 0) FROM evstore.types)
-    THEN 'event type'
+    THEN 'types'
   END,
   (SELECT coalesce(max(global_position), 0) FROM evstore.events)
 """

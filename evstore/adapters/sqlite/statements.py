@@ -34,16 +34,16 @@ SELECT
   CASE
     WHEN (SELECT coalesce(max(stream_key), 0) FROM events)
       > (SELECT coalesce(max(key), 0) FROM streams)
-    THEN 'stream'
+    THEN 'streams'
     WHEN (SELECT coalesce(max(category_key), 0) FROM events)
       > (SELECT coalesce(max(key), 0) FROM categories)
-    THEN 'category'
+    THEN 'categories'
     WHEN (SELECT coalesce(max(category_key), 0) FROM streams)
       > (SELECT coalesce(max(key), 0) FROM categories)
-    THEN 'category'
+    THEN 'categories'
     WHEN (SELECT coalesce(max(type_key), 0) FROM events)
       > (SELECT coalesce(max(key), 0) FROM types)
-    THEN 'event type'
+    THEN 'types'
   END
 """
 
@@ -372,7 +372,7 @@ FROM events
 WHERE timestamp BETWEEN :since AND :last
 """
 
-# The head, and the kind of name that the log lacks, NULL if none. Keys are given out without gaps, so that the
+# The head, and the table in which the log lacks names, NULL if none. Keys are given out without gaps, so that the
 # ends of the tables and of their indexes show if they agree.
 HEAD: Final = """
 SELECT
@@ -380,16 +380,16 @@ SELECT
   CASE
     WHEN (SELECT coalesce(max(stream_key), 0) FROM events)
       > (SELECT coalesce(max(key), 0) FROM streams)
-    THEN 'stream'
+    THEN 'streams'
     WHEN (SELECT coalesce(max(category_key), 0) FROM events)
       > (SELECT coalesce(max(key), 0) FROM categories)
-    THEN 'category'
+    THEN 'categories'
     WHEN (SELECT coalesce(max(category_key), 0) FROM streams)
       > (SELECT coalesce(max(key), 0) FROM categories)
-    THEN 'category'
+    THEN 'categories'
     WHEN (SELECT coalesce(max(type_key), 0) FROM events)
       > (SELECT coalesce(max(key), 0) FROM types)
-    THEN 'event type'
+    THEN 'types'
   END
 """
 
@@ -407,17 +407,17 @@ SELECT
     THEN NULL
     WHEN (SELECT coalesce(max(stream_key), 0) FROM events)
       > (SELECT coalesce(max(key), 0) FROM streams)
-    THEN 'stream'
+    THEN 'streams'
     WHEN (SELECT coalesce(max(category_key), 0) FROM events)
       > (SELECT coalesce(max(key), 0) FROM categories)
-    THEN 'category'
+    THEN 'categories'
     WHEN (SELECT coalesce(max(category_key), 0) FROM streams)
       > (SELECT coalesce(max(key), 0) FROM categories)
-    THEN 'category'
+    THEN 'categories'
     WHEN (SELECT coalesce(max(type_key), 0) FROM events)
       > (SELECT coalesce(max(key), 0) FROM types)
-    THEN 'event type'
-    WHEN (SELECT count(*) FROM categories) < (SELECT coalesce(max(key), 0) FROM categories) THEN 'category'
-    WHEN (SELECT count(*) FROM types) < (SELECT coalesce(max(key), 0) FROM types) THEN 'event type'
+    THEN 'types'
+    WHEN (SELECT count(*) FROM categories) < (SELECT coalesce(max(key), 0) FROM categories) THEN 'categories'
+    WHEN (SELECT count(*) FROM types) < (SELECT coalesce(max(key), 0) FROM types) THEN 'types'
   END
 """

@@ -104,5 +104,5 @@ def test_an_event_that_is_lost_at_the_start_is_reported(evstore: Command, words:
 @pytest.mark.parametrize("table", ["types", "streams", "categories"])
 def test_a_last_name_that_is_lost_is_not_given_out_again(evstore: Command, table: str) -> None:
     lose(evstore, table, "key = 3")
-    assert evstore("append", "Other-1", "-t", "Placed", stdin=b"{}").code == DAMAGED
-    assert evstore("append", "Stock-1", "-t", "Shipped", stdin=b"{}").code == DAMAGED
+    assert evstore("append", "Other-1", "-t", "Placed", "-", stdin=b"{}\n").code == DAMAGED
+    assert evstore("append", "Stock-1", "-t", "Shipped", "-", stdin=b"{}\n").code == DAMAGED
