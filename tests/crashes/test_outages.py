@@ -17,7 +17,7 @@ from evstore import (
     UnavailableError,
     connect,
 )
-from evstore.adapters.postgres import adapter as postgres
+from evstore.adapters.postgres import session
 from tests.support import changed_procedures
 from tests.support.servers import pgbouncer
 from tests.support.waiting import PATIENCE, wait_for
@@ -94,7 +94,7 @@ def test_a_read_through_a_pooler_does_not_show_what_a_stop_has_taken_since(
     with pgbouncer(own) as pooler, connect(own.url(schema)) as writer, connect(pooler.url(schema)) as reader:
         assert [event.version for event in reader.read("Order-1")] == [1]
         writer.append("Order-1", [an_event()])
-        monkeypatch.setattr(postgres, "wait_for_flush", stopping_before(own, postgres.wait_for_flush))
+        monkeypatch.setattr(session, "wait_for_flush", stopping_before(own, session.wait_for_flush))
         shown = [event.version for event in reader.read("Order-1")]
         assert shown == [version for (version,) in own.execute(f"SELECT version FROM {schema}.events")]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from unittest.mock import patch
 
-from evstore.adapters.postgres import adapter as postgres
+from evstore.adapters.postgres import session
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -53,7 +53,7 @@ def with_the_lock_held_over_the_flush(server: Server, schema: str) -> None:
 
 def without_the_barrier_of_readers() -> AbstractContextManager[object]:
     """For the block, what a read of this process shows may not be durable."""
-    return patch.object(postgres, "wait_for_flush", lambda connection, schema: None)
+    return patch.object(session, "wait_for_flush", lambda connection, schema: None)
 
 
 class Gate:
