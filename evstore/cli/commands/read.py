@@ -2,6 +2,7 @@
 
 import sys
 import time
+from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -198,6 +199,12 @@ def _newest(reading: "Reading", tail: Tail, after: int, to: int | None) -> "list
     return [*reading.in_range(after, to, tail.most, backward=True)] if tail.most else []
 
 
+def _tail(reading: "Reading", tail: Tail, after: int) -> "tuple[int, list[StoredEvent]]":
+    """The head, and the last events up to it, newest first."""
+    end = reading.head()
+    return end, _newest(reading, tail, after, end)
+
+
 def _there(found: "Iterator[StoredEvent]", reading: "Reading") -> "Iterator[StoredEvent]":
     """The events; before anything is printed an error, if there are none because nothing is there to read."""
     for first in found:
@@ -211,8 +218,8 @@ def _follow(reading: "Reading", request: Request) -> None:
     after, shown = request.after, 0
     if request.tail is not None:
         # Up to a head that is fixed first, so that what comes meanwhile is live and not history.
-        end = reading.head()
-        history = islice(reversed(_newest(reading, request.tail, after, end)), request.limit)
+        end, newest = reading.waiting.until_whole(partial(_tail, reading, request.tail, after), deadline)
+        history = islice(reversed(newest), request.limit)
         shown = events.show(history, request.columns, by_stream=reading.by_stream, live=True)
         after = max(after, end)
     left = None if request.limit is None else request.limit - shown
