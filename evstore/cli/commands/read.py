@@ -2,6 +2,7 @@
 
 import sys
 import time
+from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -224,6 +225,12 @@ def _oldest_first(reading: "Reading", tail: Tail, after: int, to: int | None) ->
     return reading.in_range(first - 1, last, None, backward=False)
 
 
+def _tail(reading: "Reading", tail: Tail, after: int) -> "tuple[int, Iterator[StoredEvent]]":
+    """The head, and the last events up to it."""
+    end = reading.head()
+    return end, _oldest_first(reading, tail, after, end)
+
+
 def _there(found: "Iterator[StoredEvent]", reading: "Reading") -> "Iterator[StoredEvent]":
     """The events; before anything is printed an error, if there are none because nothing is there to read."""
     for first in found:
@@ -237,8 +244,8 @@ def _follow(reading: "Reading", request: Request) -> None:
     after, shown = request.after, 0
     if request.tail is not None:
         # History ends at a head fixed first: later events are live.
-        end = reading.head()
-        history = islice(_oldest_first(reading, request.tail, after, end), request.limit)
+        end, oldest = reading.waiting.until_whole(partial(_tail, reading, request.tail, after), deadline)
+        history = islice(oldest, request.limit)
         shown = events.show(history, request.columns, by_stream=reading.by_stream, live=True)
         after = max(after, end)
     left = None if request.limit is None else request.limit - shown

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from evstore.errors import StreamNotFoundError
+from evstore.errors import IncompleteLogError, StreamNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Protocol
 
     from evstore.cli.options import Period
@@ -18,11 +19,19 @@ else:
     Protocol = object  # made for type checkers alone
 
 
+T = TypeVar("T")
+
+PAUSE_SECONDS: Final = 0.2
+"""The pause between two looks at a log that is incomplete."""
+
+
 class Reading(Protocol):
     """Events of a store in an order that has numbers: versions or positions."""
 
     by_stream: bool
     """All events are of one stream, and the numbers are its versions."""
+    waiting: Waiting
+    """The wait of a follower for a log that is incomplete."""
 
     def in_range(self, after: int, to: int | None, limit: int | None, *, backward: bool) -> Iterator[StoredEvent]:
         """The events with numbers from `after` (exclusive) to `to` (inclusive)."""
@@ -40,10 +49,30 @@ class Reading(Protocol):
         """Raise an error if there is nothing to read from and the caller did not allow that."""
 
 
-def _note_wait(error: EvstoreError) -> None:
-    from evstore.cli.output import writer
+class Waiting:
+    """A wait for a log that is incomplete: noted once, however many events come meanwhile."""
 
-    writer.note(f"waiting: {error}")
+    def __init__(self) -> None:
+        self._noted: object = None
+
+    def note(self, error: EvstoreError) -> None:
+        from evstore.cli.output import writer
+
+        missing = error.facts().get("missing")
+        if missing != self._noted:
+            writer.note(f"waiting: {error}")
+        self._noted = missing
+
+    def until_whole(self, ask: Callable[[], T], deadline: float | None) -> T:
+        """Ask until the log is whole, or raise its error at the deadline."""
+        while True:
+            try:
+                return ask()
+            except IncompleteLogError as error:
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise
+                self.note(error)
+                time.sleep(PAUSE_SECONDS)
 
 
 class StreamReading:
@@ -57,6 +86,7 @@ class StreamReading:
         self._types = types
         self._period = period
         self._missing_ok = missing_ok
+        self.waiting = Waiting()
 
     def in_range(self, after: int, to: int | None, limit: int | None, *, backward: bool) -> Iterator[StoredEvent]:
         since, until = self._period
@@ -78,7 +108,7 @@ class StreamReading:
             deadline=deadline,
             types=self._types,
             since=self._period.since,
-            on_wait=_note_wait,
+            on_wait=self.waiting.note,
         )
 
     def number(self, event: StoredEvent) -> int:
@@ -113,6 +143,7 @@ class LogReading:
         self._types = types
         self._period = period
         self._correlation_id = correlation_id
+        self.waiting = Waiting()
 
     def in_range(self, after: int, to: int | None, limit: int | None, *, backward: bool) -> Iterator[StoredEvent]:
         since, until = self._period
@@ -136,7 +167,7 @@ class LogReading:
             types=self._types,
             correlation_id=self._correlation_id,
             since=self._period.since,
-            on_wait=_note_wait,
+            on_wait=self.waiting.note,
         )
 
     def number(self, event: StoredEvent) -> int:

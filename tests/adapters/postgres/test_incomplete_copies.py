@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 from contextlib import closing
 from queue import Queue
 from typing import TYPE_CHECKING
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evstore import EventData, IncompleteLogError, connect
+from tests.support.command import Command
 from tests.support.subscriber import following
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from evstore import EventStore
     from tests.support.servers import Server
@@ -134,3 +137,25 @@ def test_a_follower_of_a_category_waits_for_an_event_before_those_that_it_sees(
         waited.get(timeout=PATIENCE)
         arrive(server, "events", high=EARLY)
         assert found.take(EVENTS // 2) == list(source.replay(["Order"]))
+
+
+@pytest.mark.parametrize("last", [[], ["--last", "5000"]])
+def test_the_command_notes_that_it_waits_and_goes_on_when_the_log_is_whole(
+    server: Server, source: EventStore, copy: EventStore, tmp_path: Path, last: list[str]
+) -> None:
+    arrive(server, "events", high=EARLY)
+    command = Command(tmp_path, copy.location)
+    words = ("replay", "--all", "-f", "-n", f"{EVENTS}", "--within", f"{PATIENCE:g}s", *last)
+    with subprocess.Popen(
+        command.argv(*words), cwd=tmp_path, env=command.env(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stderr.readline().startswith(b"note: waiting: the event store at ")
+        for name in NAMES:
+            arrive(server, name)
+        arrive(server, "events", low=EARLY + 1)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert out.decode().splitlines() == [event.to_json() for event in source.replay()]
+    assert err == b""

@@ -68,10 +68,11 @@ def test_export_and_get_report_a_type_that_is_lost(evstore: Command, which: int)
     assert evstore("get", IDS[which - 1]).code == 0
 
 
+@pytest.mark.parametrize("last", [[], ["--last", "2"]])
 @pytest.mark.parametrize("table", ["types", "streams", "categories"])
-def test_a_follower_waits_and_notes_that_once(evstore: Command, table: str) -> None:
+def test_a_follower_waits_and_notes_that_once(evstore: Command, table: str, last: list[str]) -> None:
     lose(evstore, table, "key = 3")
-    done = evstore("replay", "--all", *FOLLOW)
+    done = evstore("replay", "--all", *FOLLOW, *last)
     assert done.code != 0
     assert [line for line in done.err.splitlines() if "waiting" in line] == [
         line
