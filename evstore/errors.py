@@ -6,7 +6,7 @@
     ├── InvalidInputError            InvalidStreamIdError · InvalidVersionError · InvalidPayloadError ·
     │                                NoEventsError
     ├── SchemaError                  NotInitializedError · NotAStoreError · SchemaTooOldError · SchemaTooNewError
-    ├── UnavailableError             StoreBusyError · AppendOutcomeUnknownError
+    ├── UnavailableError             StoreBusyError · StoreReplacedError · AppendOutcomeUnknownError
     ├── InvalidTargetError           TargetExistsError
     ├── DeniedError
     ├── StorageFullError
@@ -255,6 +255,21 @@ class StoreBusyError(UnavailableError):
 
     def __str__(self) -> str:
         return f"the event store at {self.place} was busy for more than {self.timeout:g} s"
+
+
+class StoreReplacedError(UnavailableError):
+    """The open file is no longer the store at its path; connect anew."""
+
+    retryable = False
+    _facts = ("place", "detail")
+
+    def __init__(self, place: str, detail: str) -> None:
+        super().__init__(place, detail)
+        self.place = place
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"the event store at {self.place}: {self.detail}; what was not acknowledged is not stored"
 
 
 class AppendOutcomeUnknownError(UnavailableError):

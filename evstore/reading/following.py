@@ -130,6 +130,8 @@ def _reached(patience: Patience, ask: Callable[..., T], *what: Any) -> T:
         try:
             return ask(*what)
         except (UnavailableError, IncompleteLogError) as error:
+            if isinstance(error, UnavailableError) and not error.retryable:
+                raise
             left = patience.left(away_since)
             if left <= 0:
                 raise _GaveUp from error

@@ -35,6 +35,7 @@ EXAMPLES = {
     errors.SchemaTooNewError: (("/a/events.db", "schema 9"), ["/a/events.db", "schema 9"]),
     errors.UnavailableError: (("refused",), ["refused"]),
     errors.StoreBusyError: (("/a/events.db", 2.5), ["/a/events.db", "2.5"]),
+    errors.StoreReplacedError: (("/a/events.db", "it was moved"), ["/a/events.db", "it was moved", "not stored"]),
     errors.AppendOutcomeUnknownError: (([ID, ID[::-1]],), [ID, ID[::-1]]),
     errors.InvalidTargetError: (("/a/copy.db", "it is a folder"), ["/a/copy.db", "it is a folder"]),
     errors.TargetExistsError: (("/a/copy.db",), ["/a/copy.db", "exists"]),

@@ -19,6 +19,7 @@ from evstore.adapters.living import check_open
 from evstore.adapters.sql import ON_DISK, check_admits
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.errors import translated
+from evstore.adapters.sqlite.identity import OpenedFiles
 from evstore.adapters.sqlite.location import check_is_store, is_empty, is_store, lock_of, lost_log, make, uri_of
 from evstore.adapters.sqlite.lock import SideLock
 from evstore.adapters.sqlite.writing import Ledger
@@ -61,6 +62,7 @@ class SqliteAdapter:
         self._path = path
         self._timeout = timeout
         self._lock = SideLock(lock_of(path), path, timeout)
+        self._opened = OpenedFiles(path)
         self._writer: Any = None
         self._readers: list[Any] = []  # idle connections; a connection serves one call at a time
         self._closed = False
@@ -105,6 +107,9 @@ class SqliteAdapter:
         writer, self._writer = self._writer, None
         if writer is None:
             return
+        if not self._opened.in_place():  # and SQLite checkpoints no file that was moved
+            writer.close()
+            return
         try:
             with self._lock.held(queue=False):
                 writer.close()
@@ -132,10 +137,13 @@ class SqliteAdapter:
         return connection
 
     def _open(self, mode: str) -> Any:
+        self._opened.check_database()
         check_is_store(self._sqlite, self._path, self._timeout)
+        found = self._opened.look()
         connection = self._connect(self._path, mode)
         try:
             self._admit(connection.execute(sql.ADMITS).fetchall(), to_write=mode == "rw")
+            self._opened.opened(found)
         except BaseException:
             connection.close()
             raise
@@ -183,12 +191,14 @@ class SqliteAdapter:
     def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
         self._check_open()
         with translated(self._sqlite, self._path, self._timeout):
+            self._opened.check()
             if self._writer is None:
                 check_is_store(self._sqlite, self._path, self._timeout)  # before the lock makes a file
             with self._lock.held():
                 self._check_open()
                 if self._writer is None:
                     self._writer = self._open_writer()
+                    self._opened.check()
                 return self._append(self._writer, units, until_refused)
 
     def _append(self, connection: Any, units: Sequence[Append], until_refused: bool) -> list[Outcome]:
@@ -203,6 +213,7 @@ class SqliteAdapter:
             if connection.in_transaction:  # a full disk has rolled back already
                 connection.execute("ROLLBACK")
             raise
+        self._opened.check()  # what lies in another file must not be acknowledged
         return outcomes
 
     # --- reading ---
@@ -258,12 +269,15 @@ class SqliteAdapter:
     def head(self, beyond: int, timeout: float) -> int:
         deadline = time.monotonic() + timeout
         with self._reading() as connection:
+            if timeout > 0:
+                self._opened.check()
             # Seen before the head is read, so that a commit between the two is not slept over.
             seen = connection.execute("PRAGMA data_version").fetchone()
             head = self._head(connection)
             while head <= beyond and (left := deadline - time.monotonic()) > 0:
                 time.sleep(min(POLL_SECONDS, left))
                 self._check_open()
+                self._opened.check()
                 now = connection.execute("PRAGMA data_version").fetchone()
                 if now != seen:
                     seen = now

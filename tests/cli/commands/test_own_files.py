@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
+import subprocess
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from evstore import EventData, InvalidTargetError, connect
+from evstore import EventData, InvalidTargetError, StoreReplacedError, connect
 from tests.support.command import files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.support.command import Command
@@ -113,6 +117,7 @@ def test_a_backup_replaces_no_file_beside_a_store(several: Command, name: str) -
 
 @pytest.mark.parametrize("writes", [False, True])
 def test_a_backup_replaces_an_older_one_that_nobody_has_open(several: Command, writes: bool) -> None:
+    os.unlink(several.folder / "other-hard")
     with connect(f"sqlite:{several.folder}/other.db") as other:
         if writes:
             other.append("B-1", [EventData("T", 2)])
@@ -125,7 +130,6 @@ def test_a_backup_replaces_an_older_one_that_nobody_has_open(several: Command, w
             store.backup(several.folder / "other.db", force=True)  # by the same process
         other.append("B-1", [EventData("T", 4)])
     assert len(several.ok("--db", "other.db", "replay", "--all").lines) == 3 + writes
-    os.unlink(several.folder / "other-hard")
     several.ok("backup", "other.db", "--force")
     assert several.ok("--db", "other.db", "replay", "--all").out == several.ok("replay", "--all").out
 
@@ -151,3 +155,108 @@ def test_a_store_that_has_the_name_of_a_half_made_one_stays(evstore: Command) ->
     evstore.ok("init")
     assert len(evstore.ok("--db", "evstore.db-new", "replay", "--all").lines) == 1
     assert json.loads(evstore.ok("info").out)["events"] == 0
+
+
+# --- what is committed into another file is not acknowledged ---
+
+
+def remove(folder: Path) -> None:
+    (folder / "evstore.db").unlink()
+
+
+def move_all(folder: Path) -> None:
+    for name in files(folder):
+        if name.startswith("evstore.db"):
+            os.rename(folder / name, folder / f"moved{name.removeprefix('evstore')}")
+
+
+def replace(folder: Path) -> None:
+    os.replace(folder / "other.db", folder / "evstore.db")
+
+
+def link(folder: Path) -> None:
+    os.link(folder / "evstore.db", folder / "linked")
+
+
+def remove_log(folder: Path) -> None:
+    (folder / "evstore.db-wal").unlink()
+
+
+CHANGES = [remove, move_all, replace, link, remove_log]
+
+
+@pytest.fixture
+def two(store: Command) -> Command:
+    store.ok("init", "--db", "other.db")
+    return store
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_long_append_acknowledges_nothing_that_the_path_does_not_lead_to(
+    two: Command, change: Callable[[Path], None]
+) -> None:
+    process = two.start("append", "A-1", "-t", "T", "-", "--each", stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"1\n")
+    process.stdin.flush()
+    assert json.loads(process.stdout.readline())["version"] == 1
+    change(two.folder)
+    before = files(two.folder)
+    out, err = process.communicate(b"2\n", timeout=60)
+    assert (process.returncode, out) == (7, b"")
+    sentence, hint = err.decode().splitlines()
+    assert sentence.startswith(f"evstore: the event store at {two.place}: ")
+    assert sentence.endswith("; what was not acknowledged is not stored")
+    assert hint == "hint: the event before it is stored"
+    assert {*files(two.folder)} <= {*before}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_library_says_that_a_retry_is_in_vain(two: Command, change: Callable[[Path], None]) -> None:
+    with connect(two.url) as store:
+        store.append("A-1", [EventData("T", 1)])
+        change(two.folder)
+        for _ in range(2):
+            with pytest.raises(StoreReplacedError) as raised:
+                store.append("A-1", [EventData("T", 2)])
+        assert (raised.value.retryable, raised.value.code) == (False, "unavailable")
+        assert raised.value.place == two.place
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("words", [("read", "A-1"), ("replay", "--all")])
+def test_a_follower_ends_when_the_path_no_longer_leads_to_its_store(
+    two: Command, words: tuple[str, ...], change: Callable[[Path], None]
+) -> None:
+    append(two)
+    process = two.start(*words, "-f")
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["version"] == 1
+    change(two.folder)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (7, b"")
+    assert err.decode().startswith(f"evstore: the event store at {two.place}: ")
+
+
+def test_a_store_with_a_second_name_can_be_read_and_takes_no_event(store: Command) -> None:
+    append(store)
+    link(store.folder)
+    for more in ((), ("--db", "linked")):
+        done = store("append", "A-1", "-t", "T", "-d", "2", "--errors", "json", *more)
+        told = json.loads(done.err)["error"]
+        assert (done.code, told["class"], told["retryable"]) == (7, "StoreReplacedError", False)
+        assert len(store.ok("read", "A-1", *more).lines) == 1
+    (store.folder / "linked").unlink()
+    append(store)
+
+
+def test_what_others_do_to_a_store_that_stays_stops_no_writer(store: Command) -> None:
+    with connect(store.url) as held:
+        for n in range(3):
+            held.append("A-1", [EventData("T", n)])
+            append(store)  # a process that opens and closes it
+            store.ok("verify")
+            with closing(sqlite3.connect(store.place)) as maintenance:
+                maintenance.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert held.head() == 6
