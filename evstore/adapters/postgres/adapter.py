@@ -22,11 +22,11 @@ from evstore.adapters.postgres.connections import (
     unharmed,
 )
 from evstore.adapters.postgres.errors import Meaning, meaning, not_the_primary, translated
+from evstore.adapters.postgres.events import EventReads
 from evstore.adapters.postgres.flushing import wait_for_flush
 from evstore.adapters.postgres.waiting import LONGEST_PAUSE, SHORTEST_PAUSE, Hints
 from evstore.adapters.postgres.writing import PAUSES, Calls
 from evstore.adapters.sql import ON_DISK, check_admits
-from evstore.adapters.wholeness import check_agreed, check_category, check_log, check_named, check_stream, numbered
 from evstore.errors import (
     CorruptStoreError,
     EvstoreError,
@@ -34,10 +34,9 @@ from evstore.errors import (
     NotInitializedError,
     UnavailableError,
 )
-from evstore.model.events import StoredEvent
 from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
 from evstore.model.filters import Filter
-from evstore.port import Capabilities, Cut
+from evstore.port import Capabilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from evstore.adapters.postgres.connections import Connections
     from evstore.adapters.postgres.location import Place
     from evstore.adapters.postgres.reading import Question
+    from evstore.model.events import StoredEvent
     from evstore.port import Append, Audits, NamePage, Outcome, Page
 
 SCHEMA_NUMBER: Final = 1
@@ -55,8 +55,6 @@ APPLICATION: Final = "EVST"
 CAPABILITIES: Final = Capabilities(
     name="PostgreSQL", durable=True, how_durable=ON_DISK, multi_process=True, audits=True
 )
-POSITION: Final = StoredEvent._fields.index("global_position")
-"""Where a row of an event has its global position."""
 LAST_COLUMN: Final = -1
 """Where other rows have the highest that they rest on."""
 
@@ -71,6 +69,7 @@ class PostgresAdapter:
         self._timeout = timeout
         self._hints = Hints(place, connections)
         self._calls = Calls(connections, place, timeout, self._explained, self._again)
+        self._reads = EventReads(self._rows, place.shown)
         self._flushed = [0]
         """The highest global position known to be durable. Another list for another server: what a thread has
         learned of the one before is not said of it."""
@@ -232,48 +231,19 @@ class PostgresAdapter:
     # --- reading ---
 
     def read_stream(self, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
-        question = reading.of_stream(stream_id, page, where)
-        found = self._events(question)
-        if not found:  # in a store whose tables agree, that the stream is not found means that it is not there
-            self._check_names(where, stream_id)
-            found = self._events(question)
-        check_stream(found, page, where, self.location)
-        return found
+        return self._reads.stream(stream_id, page, where)
 
     def read_all(self, page: Page, where: Filter) -> list[StoredEvent]:
-        if where.categories is not None or where.types is not None:
-            self._check_names(where)
-        found = self._events(reading.of_log(page, where))
-        check_log(found, page, where, self.location)
-        given = numbered(found, page, where)
-        if given is not None:
-            ((*numbers, _),) = self._rows(reading.Question(sql.CATEGORY_NUMBERS, given))
-            check_category(found, numbers, given, self.location)
-        return found
-
-    def _check_names(self, where: Filter, stream_id: str | None = None) -> None:
-        """Raise IncompleteLogError if a name is not found in a store whose tables disagree."""
-        for missing, head in self._rows(reading.of_names(where, stream_id)):
-            check_agreed(self.location, head, missing)
+        return self._reads.log(page, where)
 
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
-        rows = self._rows(reading.Question(sql.GET_EVENTS, {"ids": [*ids]}), POSITION)
-        return [*map(self._event, rows)]
-
-    def _event(self, row: tuple[Any, ...]) -> StoredEvent:
-        check_named(row, self.location)
-        return StoredEvent._make(row)
-
-    def _events(self, question: Question) -> list[StoredEvent]:
-        rows = self._rows(question, POSITION, reading.paged)
-        events = map(self._event, rows)
-        return Cut(events) if isinstance(rows, Cut) else list(events)
+        return self._reads.by_ids(ids)
 
     def stream(self, stream_id: str) -> StreamInfo | None:
         question = reading.Question(sql.FIND_STREAM, {"stream_id": stream_id})
         rows = self._rows(question)
         if not rows:
-            self._check_names(Filter(), stream_id)
+            self._reads.check_names(Filter(), stream_id)
             rows = self._rows(question)
         return StreamInfo(*rows[0][:-1]) if rows else None
 
@@ -295,11 +265,10 @@ class PostgresAdapter:
         pause = SHORTEST_PAUSE
         try:
             while True:
-                ((missing, head),) = self._rows(reading.Question(sql.HEAD, {}))
-                check_agreed(self.location, head, missing)
+                head = self._reads.head()
                 left = deadline - time.monotonic()
                 if head > beyond or left <= 0:
-                    return int(head)
+                    return head
                 self._hints.wait(min(pause, left))
                 self._check_open()
                 pause = min(pause * 2, LONGEST_PAUSE)
