@@ -1,0 +1,139 @@
+"""A SQLite store and its connections.
+
+One connection writes, under a lock on a side file (see `lock`); others read, each opened read-only, so that
+reading can never checkpoint. On the SQLite versions with the WAL-reset bug (https://sqlite.org/wal.html) a
+checkpoint that overlaps a commit can lose it; here both happen only under the side lock: the automatic one
+inside COMMIT, and the one of the last close. That holds on every version, so none is treated apart.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from evstore.adapters.living import check_open
+from evstore.adapters.sql import check_admits
+from evstore.adapters.sqlite import statements as sql
+from evstore.adapters.sqlite.errors import translated
+from evstore.adapters.sqlite.identity import OpenedFiles
+from evstore.adapters.sqlite.location import check_is_store, lock_of, uri_of
+from evstore.adapters.sqlite.lock import SideLock
+from evstore.atomic import SIDE_FILES
+from evstore.errors import (
+    CorruptStoreError,
+    NotAStoreError,
+    StoreBusyError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import ModuleType
+
+
+SCHEMA: Final = 1
+"""The number of the schema that this evstore makes, reads and writes."""
+
+
+class Session:
+    """The connections to one store, and who may use it."""
+
+    def __init__(self, sqlite: ModuleType, path: str, timeout: float) -> None:
+        self.location = path
+        self.files = (path, *(f"{path}{each}" for each in SIDE_FILES))
+        self._sqlite = sqlite
+        self._path = path
+        self._timeout = timeout
+        self._lock = SideLock(lock_of(path), path, timeout)
+        self._opened = OpenedFiles(path)
+        self._writer: Any = None
+        self._readers: list[Any] = []  # idle connections; a connection serves one call at a time
+        self._closed = False
+        self._pid = os.getpid()
+
+    def close(self) -> None:
+        self._closed = True
+        if self._pid != os.getpid():
+            return  # the connections belong to the process that opened them
+        while self._readers:
+            self._readers.pop().close()
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        if not self._opened.in_place():  # and SQLite checkpoints no file that was moved
+            writer.close()
+            return
+        try:
+            with self._lock.held(queue=False):
+                writer.close()
+        except StoreBusyError:
+            # Another process writes, so this close must not checkpoint; an open reader keeps it from that.
+            guard = self._connect(self._path, "ro")
+            guard.execute(sql.HEAD).fetchall()
+            writer.close()
+            guard.close()
+
+    def _check_open(self) -> None:
+        check_open(self._closed, self._pid)
+
+    def _connect(self, path: str, mode: str) -> Any:
+        connection = self._sqlite.connect(
+            uri_of(path, mode),
+            uri=True,
+            timeout=self._timeout,
+            isolation_level=None,
+            check_same_thread=False,  # handed from thread to thread, never used by two at once
+        )
+        connection.execute("PRAGMA trusted_schema = OFF")
+        return connection
+
+    def _open(self, mode: str) -> Any:
+        self._opened.check_database()
+        check_is_store(self._sqlite, self._path, self._timeout)
+        found = self._opened.look()
+        connection = self._connect(self._path, mode)
+        try:
+            self._admit(connection.execute(sql.ADMITS).fetchall(), to_write=mode == "rw")
+            self._opened.opened(found)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _admit(self, rows: Sequence[tuple[Any, ...]], *, to_write: bool) -> None:
+        """Raise unless this evstore may use the store."""
+        if len(rows) != 1:
+            raise NotAStoreError(self._path, "evstore did not make it")
+        if not all(isinstance(each, int) for each in rows[0]):
+            raise CorruptStoreError(
+                f"the event store at {self._path} is damaged: its schema number cannot be read"
+            )
+        check_admits(self._path, rows[0], SCHEMA, to_write=to_write)
+
+    def _open_writer(self) -> Any:
+        connection = self._open("rw")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        if sys.platform == "darwin":  # there fsync alone does not reach the disk
+            connection.execute("PRAGMA fullfsync = ON")
+            connection.execute("PRAGMA checkpoint_fullfsync = ON")
+        if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):  # killed between its making and this
+            connection.execute("PRAGMA journal_mode = WAL")
+        return connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Any]:
+        self._check_open()
+        with translated(self._sqlite, self._path, self._timeout):
+            try:
+                connection = self._readers.pop()
+            except IndexError:
+                connection = self._open("ro")
+            try:
+                yield connection
+            finally:
+                if self._closed:
+                    connection.close()
+                else:
+                    self._readers.append(connection)
