@@ -3,8 +3,8 @@
 Everything is forgotten when the adapter is closed or the process ends. Not for speed: reads ask
 `Filter.matches` of one event after the other, so that nothing here can disagree with it.
 
-`memory:FILE.ndjson` begins with the events of a file that evstore printed, as they were stored. What was picked
-out of a log has gaps; such a store can only be read.
+`memory:FILE.ndjson` holds the events of a file that evstore printed, as they were stored, also compressed. Such a
+store can only be read, for what was appended to it would be thrown away.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from evstore.urls import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from io import BufferedReader
     from typing import NoReturn
 
 CAPABILITIES: Final = Capabilities(
@@ -67,7 +68,6 @@ class MemoryAdapter:
         self.location = f"memory:{path}"
         self._path = path
         self._to_load = path  # read by the first call, as every adapter opens with the first call
-        self._has_gaps = False
         self._log: list[StoredEvent] = []
         self._ids: dict[str, StoredEvent] = {}
         self._streams: dict[str, list[StoredEvent]] = {}
@@ -86,8 +86,8 @@ class MemoryAdapter:
             return outcomes
 
     def _append(self, unit: Append) -> Outcome:
-        if self._has_gaps:
-            return DeniedError(f"{self._path} has gaps, as a filtered export has; it can only be read")
+        if self._path:
+            return DeniedError(f"{self.location} can only be read: an appended event would be thrown away")
         held = [each for each in unit.ids() if each in self._ids]
         if held:
             return AlreadyStored(held)
@@ -222,7 +222,7 @@ class MemoryAdapter:
         from evstore.jsontext.splitting import read_values
 
         try:
-            with open(path, "rb") as lines:
+            with open(path, "rb") as raw, _unpacked(raw, path) as lines:
                 found = [event for _, event in read_values(lines, path, StoredEvent.from_json)]
         except PermissionError as error:
             raise DeniedError(f"cannot read {path}: permission denied") from error
@@ -234,13 +234,27 @@ class MemoryAdapter:
             same_place = self._log and self._log[-1].global_position == event.global_position
             if event.id in self._ids or same_place or (stream and stream[-1].version >= event.version):
                 raise InvalidInputError(f"{path} holds event {event.id}, or its place, twice")
-            self._has_gaps |= event.global_position != len(self._log) + 1 or event.version != len(stream) + 1
             self._log.append(event)
             stream.append(event)
             self._ids[event.id] = event
 
     def _check_open(self) -> None:
         check_open(self._closed, self._pid)
+
+
+@contextmanager
+def _unpacked(raw: BufferedReader, path: str) -> Iterator[Iterable[bytes]]:
+    if raw.peek(1)[:1] != b"\x1f":  # with which gzip begins, and no JSON
+        yield raw
+        return
+    import gzip
+    import zlib
+
+    try:
+        with gzip.open(raw, "rb") as lines:
+            yield lines
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InvalidInputError(f"{path} is damaged or ends too early: {error}") from error
 
 
 def _page(

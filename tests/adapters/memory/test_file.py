@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -42,10 +43,47 @@ def test_the_events_of_a_file_are_there_as_they_were_stored(tmp_path: Path, line
         assert store.info().head == 6
 
 
-def test_a_whole_log_goes_on_where_the_file_ends(tmp_path: Path, lines: list[str]) -> None:
-    with connect(written(tmp_path, lines)) as store:
-        (stored,) = store.append("A-1", [EventData("T", {})], expected_version=3)
-        assert (stored.version, stored.global_position) == (4, 7)
+def test_a_whole_log_can_only_be_read(tmp_path: Path, lines: list[str]) -> None:
+    url = written(tmp_path, lines)
+    for _ in range(2):
+        with connect(url) as store:
+            with pytest.raises(DeniedError, match=r"events.ndjson can only be read"):
+                store.append("A-1", [EventData("T", {})], expected_version=3)
+            assert store.head() == 6
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_the_command_refuses_to_append_to_a_file(
+    evstore: Command, tmp_path: Path, lines: list[str], compressed: bool
+) -> None:
+    path = tmp_path / ("events.ndjson.gz" if compressed else "events.ndjson")
+    text = "".join(f"{line}\n" for line in lines).encode()
+    path.write_bytes(gzip.compress(text) if compressed else text)
+    before = path.read_bytes()
+    db = ("--db", f"memory:{path.name}")
+    event = json.dumps({**json.loads(lines[0]), "id": "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"}).encode()
+    for words, stdin in (
+        (("append", "A-1", "-t", "T", "-d", "1"), b""),
+        (("append", "New-1", "-t", "T", "-", "--each"), b"1"),
+        (("append", "New-1", "-t", "T", "-", "--batch", "1"), b"1"),
+        (("import", "--renumber"), event),
+    ):
+        done = evstore(*words, *db, stdin=stdin)
+        assert (done.code, done.out) == (77, b"")
+        assert f"memory:{path} can only be read" in done.err
+    assert path.read_bytes() == before
+    assert evstore.ok("replay", "--all", *db).out == text
+
+
+@pytest.mark.parametrize("harm", [slice(0, -9), slice(0, 40)])
+def test_a_compressed_file_that_is_damaged_is_named(tmp_path: Path, lines: list[str], harm: slice) -> None:
+    path = tmp_path / "events.ndjson.gz"
+    path.write_bytes(gzip.compress("\n".join(lines).encode())[harm])
+    with (
+        connect(f"memory:{path}") as store,
+        pytest.raises(InvalidInputError, match=r"events.ndjson.gz is damaged"),
+    ):
+        store.info()
 
 
 @pytest.mark.parametrize("kept", [slice(1, None), slice(0, None, 2), slice(0, 5, 3)])
