@@ -245,7 +245,7 @@ complete -c evstore -n '__evstore_at info 1' -f -a '(__evstore_names streams)'
 complete -c evstore -n '__evstore_at trace' -l fields -r -f -d 'Only these: id,type,data.orderId,metadata.custom.k,category …'
 complete -c evstore -n '__evstore_at trace' -l utc -d 'Times on a terminal in UTC'
 
-complete -c evstore -n '__evstore_at export' -s O -l output -r -F -d 'Into a file; compressed if it ends in .gz'
+complete -c evstore -n '__evstore_at export' -s O -l output -r -F -d 'Into a file; compressed if it ends in .gz. - is stdout'
 complete -c evstore -n '__evstore_at export' -l force -d 'Replace FILE if it exists'
 complete -c evstore -n '__evstore_at export' -l from -r -f -d 'Begin with this one'
 complete -c evstore -n '__evstore_at export' -l after -r -f -d 'Begin behind this one'
