@@ -19,6 +19,7 @@ from evstore.errors import (
     InvalidInputError,
     PositionConflictError,
 )
+from evstore.jsontext.judging import same_json
 from evstore.model.events import EventData, StoredEvent, Write
 from evstore.model.names import check_stream_id
 from evstore.model.versions import ANY_VERSION, MAX_VERSION
@@ -48,6 +49,20 @@ class Imported(NamedTuple):
 
     stored: int
     skipped: int
+    """Events that were stored already."""
+    differing: int = 0
+    """Those of them whose time or metadata is stored otherwise; the store keeps its own."""
+    first_differing: str | None = None
+    """The source of the first of those."""
+
+    def plus(self, later: Imported) -> Imported:
+        """The counts of both."""
+        return Imported(
+            self.stored + later.stored,
+            self.skipped + later.skipped,
+            self.differing + later.differing,
+            self.first_differing or later.first_differing,
+        )
 
 
 def arrival(preparing: Preparing, source: str, stored: StoredEvent) -> Arrival:
@@ -95,13 +110,15 @@ def _stored(store: EventStore, batch: Sequence[Arrival], renumber: bool) -> Impo
     while True:
         known = store.get_many(each.stored.id for each in batch)
         new = [each for each in batch if not _is_stored(each, known, renumber)]
+        differing = [each.source for each in batch if _differs(each, known)]
+        told = Imported(len(new), len(batch) - len(new), len(differing), next(iter(differing), None))
         if not new:
-            return Imported(0, len(batch))
+            return told
         if not renumber:
             _check_positions(store, new)
         (outcome,) = store.appender.submit([_unit(new, renumber)])
         if isinstance(outcome, Receipt):
-            return Imported(len(new), len(batch) - len(new))
+            return told
         if isinstance(outcome, EvstoreError) and not isinstance(outcome, EventIdConflictError):
             raise _sourced(outcome, _refused(new, outcome)) if isinstance(outcome, ConflictError) else outcome
         # Another process imports the same events; the next round finds them.
@@ -122,6 +139,16 @@ def _is_stored(found: Arrival, known: Mapping[str, StoredEvent], renumber: bool)
     if not renumber and there.version != found.stored.version:
         raise _sourced(ConcurrencyError(there.stream_id, found.stored.version, there.version), found)
     return True
+
+
+def _differs(found: Arrival, known: Mapping[str, StoredEvent]) -> bool:
+    """True if the event is stored with another time or other metadata."""
+    there = known.get(found.stored.id)
+    if there is None:
+        return False
+    return there.timestamp_us != found.stored.timestamp_us or not same_json(
+        there.metadata_json, found.event.metadata_json
+    )
 
 
 def _check_positions(store: EventStore, new: Sequence[Arrival]) -> None:

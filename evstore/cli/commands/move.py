@@ -168,9 +168,16 @@ def import_(
     if file is None and stdin_is_terminal():
         exit_with_help(context)
     done, head = _import(file or "-", renumber=renumber)
-    skipped = f", {done.skipped:,} were there" if done.skipped else ""
+    apart = f" ({done.differing:,} of them with another time or other metadata)" if done.differing else ""
+    skipped = f", {done.skipped:,} were there{apart}" if done.skipped else ""
     sentence = f"imported {done.stored:,} events{skipped}; the log is at position {head:,}"
-    members = {"imported": done.stored, "skipped": done.skipped, "headPosition": head}
+    members = {"imported": done.stored, "skipped": done.skipped, "headPosition": head, "differing": done.differing}
+    if done.differing:
+        events = "event is" if done.differing == 1 else "events are"
+        writer.note(
+            f"{done.differing:,} {events} stored with another time or other metadata, and stay as stored; "
+            f"the first is at {done.first_differing}"
+        )
     with writer.after_the_fact(sentence, members):
         if settings.as_table():
             writer.line(sentence)
@@ -192,7 +199,7 @@ def _import(name: str, *, renumber: bool) -> "tuple[Imported, int]":
         store.head()  # without a store there, nothing is read
         try:
             for batch in import_events(store, _arrivals(store, source.chunks, name), renumber=renumber):
-                done = Imported(done.stored + batch.stored, done.skipped + batch.skipped)
+                done = done.plus(batch)
                 shown.at(source.position(), done.stored + done.skipped)
         except EvstoreError as error:
             shown.end()

@@ -67,10 +67,10 @@ def test_an_export_is_the_whole_log_as_replay_prints_it(full: Command) -> None:
 def test_a_log_that_was_moved_there_and_back_is_the_same_byte_for_byte(full: Command, other: Path) -> None:
     log = exported(full)
     told = json.loads(full.ok("--db", str(other), "import", stdin=log).out)
-    assert told == {"imported": COUNT, "skipped": 0, "headPosition": COUNT}
+    assert told == {"imported": COUNT, "skipped": 0, "headPosition": COUNT, "differing": 0}
     assert exported(full, "--db", str(other)) == log
     told = json.loads(full.ok("import", "-", stdin=log).out)
-    assert told == {"imported": 0, "skipped": COUNT, "headPosition": COUNT}
+    assert told == {"imported": 0, "skipped": COUNT, "headPosition": COUNT, "differing": 0}
 
 
 def test_from_a_file_into_this_database(store: Command, tmp_path: Path) -> None:
@@ -288,3 +288,43 @@ def test_a_sentence_on_a_terminal_says_what_came_of_it(full: Command, other: Pat
     done = full.ok("--db", str(other), "import", "-F", "table", stdin=exported(full))
     assert done.out.count(b"\n") == 1
     assert re.findall(r"\d+", done.out.decode()) == [f"{COUNT}"] * 2
+
+
+def changed(log: bytes, numbers: dict[int, dict[str, Any]]) -> bytes:
+    """The log with other members in some of its lines, which are counted from 1."""
+    lines = log.splitlines(keepends=True)
+    for number, members in numbers.items():
+        lines[number - 1] = json.dumps({**json.loads(lines[number - 1]), **members}).encode() + b"\n"
+    return b"".join(lines)
+
+
+@pytest.mark.parametrize("more", [(), ("--renumber",)])
+def test_an_event_that_is_there_with_another_time_or_metadata_is_counted_apart(
+    full: Command, other: Path, more: tuple[str, ...]
+) -> None:
+    log = exported(full)
+    full.ok("--db", f"{other}", "import", stdin=log)
+    differing = {
+        3: {"timestamp": "2020-01-01T00:00:00.000000Z"},
+        7: {"metadata": {"userId": "somebody"}},
+        9: {"metadata": {"custom": {"k": "v"}}, "timestamp": "2020-01-01T00:00:00.000000Z"},
+    }
+    done = full.ok("--db", f"{other}", "import", *more, stdin=changed(log, differing))
+    assert json.loads(done.out) == {"imported": 0, "skipped": COUNT, "headPosition": COUNT, "differing": 3}
+    (note,) = done.err.splitlines()
+    assert re.fullmatch(r"note: 3 .* -:3", note)
+    assert full.ok("--db", f"{other}", "export").out == log
+    same = full.ok("--db", f"{other}", "import", *more, stdin=changed(log, {}))
+    assert (json.loads(same.out)["differing"], same.err) == (0, "")
+    table = full.ok("--db", f"{other}", "import", "-F", "table", *more, stdin=changed(log, {39: differing[7]}))
+    assert re.findall(r"\d+", table.out.decode())[:3] == ["0", f"{COUNT}", "1"]
+
+
+def test_differing_events_are_counted_beside_new_ones(full: Command, other: Path) -> None:
+    lines = exported(full).splitlines(keepends=True)
+    full.ok("--db", f"{other}", "import", stdin=b"".join(lines[:10]))
+    log = changed(b"".join(lines), {9: {"metadata": {"userId": "somebody"}}})
+    done = full.ok("--db", f"{other}", "import", stdin=log)
+    told = {"imported": COUNT - 10, "skipped": 10, "headPosition": COUNT, "differing": 1}
+    assert json.loads(done.out) == told
+    assert "-:9" in done.err
