@@ -200,11 +200,11 @@ class SchemaError(EvstoreError):
     """The location holds no store that this evstore may use; it was left unchanged."""
 
     code = "schema"
-    _facts = ("place", "detail")
+    _facts = ("location", "detail")
 
-    def __init__(self, place: str, detail: str = "") -> None:
-        super().__init__(place, detail)
-        self.place = place
+    def __init__(self, location: str, detail: str = "") -> None:
+        super().__init__(location, detail)
+        self.location = location
         self.detail = detail
 
 
@@ -212,28 +212,28 @@ class NotInitializedError(SchemaError):
     """The location holds no store yet. `detail`: its database is gone, and its log holds events."""
 
     def __str__(self) -> str:
-        return f"no event store at {self.place}" + (f", but {self.detail}" if self.detail else "")
+        return f"no event store at {self.location}" + (f", but {self.detail}" if self.detail else "")
 
 
 class NotAStoreError(SchemaError):
     """The location holds something else."""
 
     def __str__(self) -> str:
-        return f"{self.place} is not an event store" + (f": {self.detail}" if self.detail else "")
+        return f"{self.location} is not an event store" + (f": {self.detail}" if self.detail else "")
 
 
 class SchemaTooOldError(SchemaError):
     """The store must be migrated before this evstore can use it."""
 
     def __str__(self) -> str:
-        return f"the event store at {self.place} is too old for this evstore: {self.detail}"
+        return f"the event store at {self.location} is too old for this evstore: {self.detail}"
 
 
 class SchemaTooNewError(SchemaError):
     """A newer evstore made or migrated the store, which admits only newer ones."""
 
     def __str__(self) -> str:
-        return f"the event store at {self.place} is too new for this evstore: {self.detail}"
+        return f"the event store at {self.location} is too new for this evstore: {self.detail}"
 
 
 class UnavailableError(EvstoreError):
@@ -246,30 +246,30 @@ class UnavailableError(EvstoreError):
 class StoreBusyError(UnavailableError):
     """Another writer held the store for longer than the timeout, in seconds."""
 
-    _facts = ("place", "timeout")
+    _facts = ("location", "timeout")
 
-    def __init__(self, place: str, timeout: float) -> None:
-        super().__init__(place, timeout)
-        self.place = place
+    def __init__(self, location: str, timeout: float) -> None:
+        super().__init__(location, timeout)
+        self.location = location
         self.timeout = timeout
 
     def __str__(self) -> str:
-        return f"the event store at {self.place} was busy for more than {self.timeout:g} s"
+        return f"the event store at {self.location} was busy for more than {self.timeout:g} s"
 
 
 class StoreReplacedError(UnavailableError):
     """The open file is no longer the store at its path; connect anew."""
 
     retryable = False
-    _facts = ("place", "detail")
+    _facts = ("location", "detail")
 
-    def __init__(self, place: str, detail: str) -> None:
-        super().__init__(place, detail)
-        self.place = place
+    def __init__(self, location: str, detail: str) -> None:
+        super().__init__(location, detail)
+        self.location = location
         self.detail = detail
 
     def __str__(self) -> str:
-        return f"the event store at {self.place}: {self.detail}; what was not acknowledged is not stored"
+        return f"the event store at {self.location}: {self.detail}; what was not acknowledged is not stored"
 
 
 class AppendOutcomeUnknownError(UnavailableError):
@@ -346,17 +346,17 @@ class CorruptStoreError(IntegrityError):
 class IncompleteLogError(CorruptStoreError):
     """An event, or a name that it needs, is missing at `position`: damage, or a copy that is not complete yet."""
 
-    _facts = ("place", "position", "missing")
+    _facts = ("location", "position", "missing")
 
-    def __init__(self, place: str, position: int, missing: str) -> None:
-        super().__init__(place, position, missing)
-        self.place = place
+    def __init__(self, location: str, position: int, missing: str) -> None:
+        super().__init__(location, position, missing)
+        self.location = location
         self.position = position
         self.missing = missing
 
     def __str__(self) -> str:
         return (
-            f"the event store at {self.place} has no {self.missing} at position {self.position}: "
+            f"the event store at {self.location} has no {self.missing} at position {self.position}: "
             "it is damaged, or a replication is still copying it"
         )
 

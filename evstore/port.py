@@ -274,6 +274,6 @@ class Audits(Protocol):
 class Backup(NamedTuple):
     """A copy of a store, and how far it goes."""
 
-    place: str
+    location: str
     head: int
     size_bytes: int

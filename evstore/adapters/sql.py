@@ -11,16 +11,16 @@ OLDEST_SCHEMA: Final = 1
 ON_DISK: Final = "an append is on disk before it is acknowledged"
 
 
-def check_admits(place: str, found: tuple[int, int, int], ours: int, *, to_write: bool) -> None:
+def check_admits(location: str, found: tuple[int, int, int], ours: int, *, to_write: bool) -> None:
     """Raise unless an evstore of our schema may use the store. `found`: the store's schema, and the oldest reader
     and writer that it admits."""
     number, reader, writer = found
     if number < OLDEST_SCHEMA:
-        raise SchemaTooOldError(place, f"its schema is {number}, the oldest known is {OLDEST_SCHEMA}")
+        raise SchemaTooOldError(location, f"its schema is {number}, the oldest known is {OLDEST_SCHEMA}")
     if reader > ours or (to_write and writer > ours):
         what = "readers" if reader > ours else "writers"
         raise SchemaTooNewError(
-            place, f"it admits {what} of schema {max(reader, writer)} and later, this evstore has schema {ours}"
+            location, f"it admits {what} of schema {max(reader, writer)} and later, this evstore has schema {ours}"
         )
 
 

@@ -22,29 +22,29 @@ _POSITION: Final = StoredEvent._fields.index("global_position")
 _NO_FILTER: Final = Filter()
 
 
-def check_named(row: Sequence[Any], place: str) -> None:
+def check_named(row: Sequence[Any], location: str) -> None:
     """Raise IncompleteLogError if the stream or the type of this row of an event has no name."""
     for at, missing in ((_STREAM, "name of the stream"), (_TYPE, "name of the event type")):
         if row[at] is None:
-            raise IncompleteLogError(place, row[_POSITION], missing)
+            raise IncompleteLogError(location, row[_POSITION], missing)
 
 
-def check_agreed(place: str, head: int, missing: str | None) -> None:
+def check_agreed(location: str, head: int, missing: str | None) -> None:
     """Raise IncompleteLogError if the tables disagree: some event up to the head lacks its name in this table."""
     if missing is not None:
-        raise incomplete(place, head, missing)
+        raise incomplete(location, head, missing)
 
 
-def incomplete(place: str, head: int, missing: str) -> IncompleteLogError:
+def incomplete(location: str, head: int, missing: str) -> IncompleteLogError:
     """The error of a log up to this head whose tables disagree."""
-    return IncompleteLogError(place, head, f"complete table of {missing}")
+    return IncompleteLogError(location, head, f"complete table of {missing}")
 
 
-def check_log(events: Sequence[StoredEvent], page: Page, where: Filter, place: str) -> None:
+def check_log(events: Sequence[StoredEvent], page: Page, where: Filter, location: str) -> None:
     """Raise IncompleteLogError if a page of the log that nothing filters leaves out a position."""
     gap = _first_gap(events, attrgetter("global_position"), page, where)
     if gap is not None:
-        raise IncompleteLogError(place, gap[0], "event")
+        raise IncompleteLogError(location, gap[0], "event")
 
 
 def numbered(events: Sequence[StoredEvent], page: Page, where: Filter) -> dict[str, Any] | None:
@@ -62,21 +62,23 @@ def numbered(events: Sequence[StoredEvent], page: Page, where: Filter) -> dict[s
 
 
 def check_category(
-    events: Sequence[StoredEvent], numbers: Sequence[int | None], given: dict[str, Any], place: str
+    events: Sequence[StoredEvent], numbers: Sequence[int | None], given: dict[str, Any], location: str
 ) -> None:
     """Raise IncompleteLogError if the numbers before and at the end of a range count more events than it shows."""
     before, last = numbers
     if (last or 0) - (before or 0) != len(events):
-        raise IncompleteLogError(place, given["last"], f'event of category "{given["category"]}" before the event')
+        raise IncompleteLogError(
+            location, given["last"], f'event of category "{given["category"]}" before the event'
+        )
 
 
-def check_stream(events: Sequence[StoredEvent], page: Page, where: Filter, place: str) -> None:
+def check_stream(events: Sequence[StoredEvent], page: Page, where: Filter, location: str) -> None:
     """Raise IncompleteLogError if a page of a stream that nothing filters leaves out a version."""
     gap = _first_gap(events, attrgetter("version"), page, where)
     if gap is not None:
         version, event = gap
         missing = f'version {version} of stream "{event.stream_id}" next to the event'
-        raise IncompleteLogError(place, event.global_position, missing)
+        raise IncompleteLogError(location, event.global_position, missing)
 
 
 def _first_gap(

@@ -56,7 +56,7 @@ def _again(words: str) -> str:
 def _init(error: Any) -> str:
     if not error.detail:
         return _again("init")
-    return f"move the database back to {error.place}, beside its log (or move the log away and lose its events)"
+    return f"move the database back to {error.location}, beside its log (or move the log away and lose its events)"
 
 
 def _conflict(error: Any) -> str:

@@ -86,8 +86,8 @@ def _fail(
 
 
 def _key(fact: str) -> str:
-    """The key of a fact on the wire, where the source of a fault has always been its place."""
-    return "place" if fact == "source" else re.sub("_([a-z])", lambda found: found[1].upper(), fact)
+    """The key of a fact on the wire, where the location of a store and the source of a fault are its place."""
+    return "place" if fact in ("source", "location") else re.sub("_([a-z])", lambda found: found[1].upper(), fact)
 
 
 def _usage(error: Any) -> int:

@@ -45,7 +45,7 @@ class StoreInfo(NamedTuple):
 
     backend: str
     backend_version: str
-    place: str
+    location: str
     """The resolved path, or the URL without its password."""
     schema_version: int
     streams: int

@@ -47,7 +47,7 @@ def made_by(url):
     """The file that a store at this URL is made in."""
     with connect(url) as store:
         store.initialize()
-        return store.info().place
+        return store.info().location
 
 
 # --- forms ---
@@ -339,9 +339,9 @@ def test_an_adapter_of_others_says_what_it_wants_from_a_command(installed):
 def test_a_command_has_one_connection_to_a_server():
     with closing(open_for_command("postgresql://h/db", 7)) as adapter:
         assert type(adapter._connections) is OneConnection
-        assert adapter._place.conninfo["connect_timeout"] == 7
+        assert adapter._location.conninfo["connect_timeout"] == 7
     with closing(open_for_command("postgresql://h/db")) as adapter:
-        assert adapter._place.conninfo["connect_timeout"] == 5
+        assert adapter._location.conninfo["connect_timeout"] == 5
 
 
 def test_a_command_uses_the_newer_sqlite_if_it_is_installed(here, monkeypatch):

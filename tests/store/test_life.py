@@ -73,7 +73,7 @@ def test_before_a_store_is_made_every_operation_says_so_and_makes_nothing(tmp_pa
         for _ in range(2):
             with pytest.raises(NotInitializedError) as raised:
                 operation(store)
-            assert raised.value.place == f"{tmp_path}/events.db"
+            assert raised.value.location == f"{tmp_path}/events.db"
     assert files(tmp_path) == []
 
 

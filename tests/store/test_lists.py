@@ -150,7 +150,7 @@ def test_the_store_tells_how_much_it_holds(filled):
 def test_the_store_tells_what_it_is_and_where(store, url):
     info = store.info()
     assert info.backend == url.partition(":")[0]
-    assert url.endswith(info.place)
+    assert url.endswith(info.location)
 
 
 def test_an_empty_store_lists_nothing(store):

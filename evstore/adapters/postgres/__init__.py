@@ -6,7 +6,7 @@ from typing import Any
 
 from evstore.adapters.postgres.adapter import PostgresAdapter
 from evstore.adapters.postgres.connections import OneConnection, PooledConnections
-from evstore.adapters.postgres.location import place_of
+from evstore.adapters.postgres.location import location_of
 
 
 def connect(
@@ -14,9 +14,11 @@ def connect(
 ) -> PostgresAdapter:
     """`timeout`: seconds to wait for other writers. `connect_timeout`: seconds to wait for the server (5, if
     the URL says nothing). `pool_size`: most connections at a time; with 1 there is no pool, threads take turns."""
-    place = place_of(url, connect_timeout)
-    connections = OneConnection(place, timeout) if pool_size == 1 else PooledConnections(place, pool_size, timeout)
-    return PostgresAdapter(place, connections, timeout)
+    location = location_of(url, connect_timeout)
+    connections = (
+        OneConnection(location, timeout) if pool_size == 1 else PooledConnections(location, pool_size, timeout)
+    )
+    return PostgresAdapter(location, connections, timeout)
 
 
 def command_options(timeout: float | None) -> dict[str, Any]:

@@ -40,13 +40,13 @@ class PostgresAdapter(Session):
     files: Sequence[str] = ()
 
     def __repr__(self) -> str:
-        return f"PostgresAdapter({self._place.shown})"
+        return f"PostgresAdapter({self._location.shown})"
 
     def initialize(self) -> None:
         from evstore.adapters.postgres.making import initialize
 
         self._check_open()
-        self._tried(lambda connection: initialize(connection, self._place, self._admission))
+        self._tried(lambda connection: initialize(connection, self._location, self._admission))
         self._admit()
 
     def close(self) -> None:
@@ -143,18 +143,18 @@ class PostgresAdapter(Session):
     def info(self) -> StoreInfo:
         from evstore.adapters.postgres.info import info
 
-        (facts,) = self._rows(reading.Question(sql.INFO, {"schema": self._place.schema}))
-        return info(self._place.shown, facts)
+        (facts,) = self._rows(reading.Question(sql.INFO, {"schema": self._location.schema}))
+        return info(self._location.shown, facts)
 
     # --- keeping ---
 
     def audits(self) -> Audits:
         from evstore.adapters.postgres.audit import PostgresAudits
 
-        return PostgresAudits(self._tried, self._place.schema)
+        return PostgresAudits(self._tried, self._location.schema)
 
     def backup(self, path: str, _force: bool) -> NoReturn:
         """Raise UnsupportedError: the server's own tools make backups."""
         from evstore.adapters.postgres.tools import no_backup
 
-        raise no_backup(self._place, path)
+        raise no_backup(self._location, path)

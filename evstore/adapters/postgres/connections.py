@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from evstore.adapters.postgres.location import Place
+    from evstore.adapters.postgres.location import Location
 
     class Connections(Protocol):
         def connection(self, patience: float | None = None) -> AbstractContextManager[Connection]: ...
@@ -51,24 +51,24 @@ logging.getLogger("psycopg").addHandler(logging.NullHandler())
 OPTIONS: Final[dict[str, Any]] = {"autocommit": True, "prepare_threshold": None}
 
 
-def connect(place: Place) -> Connection:
+def connect(location: Location) -> Connection:
     """A connection of its own. Raises what an application can understand."""
     connection = None
     try:
-        connection = psycopg.connect(**place.conninfo, **OPTIONS)
+        connection = psycopg.connect(**location.conninfo, **OPTIONS)
     except UnicodeError:
         pass  # reported below; Python's message would repeat the host
     except psycopg.Error as error:
-        failed = not_connected(error, place)
+        failed = not_connected(error, location)
         # Both hold the password, the driver's frames in their variables, and collectors of errors show all.
         error._pgconn = None  # noqa: SLF001
         raise failed from error.with_traceback(None)
     if connection is None:
-        raise InvalidUrlError(f"{place.shown} names an invalid host")
+        raise InvalidUrlError(f"{location.shown} names an invalid host")
     if connection.info.server_version < OLDEST_SERVER:
         version = connection.info.server_version // 10000
         connection.close()
-        raise MissingDependencyError(f"evstore needs PostgreSQL 13 or newer, at {place.shown} is {version}")
+        raise MissingDependencyError(f"evstore needs PostgreSQL 13 or newer, at {location.shown} is {version}")
     return connection
 
 
@@ -99,8 +99,8 @@ def is_standby(connection: Connection) -> bool:
 class OneConnection:
     """One connection, for a process that does one thing. Threads take turns."""
 
-    def __init__(self, place: Place, timeout: float) -> None:
-        self._place = place
+    def __init__(self, location: Location, timeout: float) -> None:
+        self._location = location
         self._timeout = timeout
         self._lock = Lock()
         self._connection: Connection | None = None
@@ -116,12 +116,12 @@ class OneConnection:
             yield self._connection
 
     def _connected(self) -> Connection:
-        connection = connect(self._place)
+        connection = connect(self._location)
         try:
             settle(connection, self._timeout)
         except psycopg.Error as error:
             connection.close()
-            raise not_connected(error, self._place) from error
+            raise not_connected(error, self._location) from error
         return connection
 
     def renew(self) -> None:
@@ -138,11 +138,11 @@ class OneConnection:
 class PooledConnections:
     """psycopg's pool. The first connection is made outside it: a pool does not report why it cannot connect."""
 
-    def __init__(self, place: Place, size: int, timeout: float) -> None:
-        self._place = place
+    def __init__(self, location: Location, size: int, timeout: float) -> None:
+        self._location = location
         self._size = size
         self._timeout = timeout
-        self._step = float(place.conninfo["connect_timeout"]) or CONNECT_SECONDS
+        self._step = float(location.conninfo["connect_timeout"]) or CONNECT_SECONDS
         self._lock = Lock()
         self._pool: Any = None
         self._lent = 0
@@ -177,7 +177,7 @@ class PooledConnections:
                     self._look()
                 if patience is not None or time.monotonic() >= deadline:
                     raise UnavailableError(
-                        f"the event store at {self._place.shown}: all {self._size} connections are in use"
+                        f"the event store at {self._location.shown}: all {self._size} connections are in use"
                     ) from error
         with self._lock:
             self._lent += 1
@@ -194,7 +194,7 @@ class PooledConnections:
         with self._looking:
             if self._looks == before:
                 try:
-                    connect(self._place).close()
+                    connect(self._location).close()
                     self._failed = None
                 except EvstoreError as error:
                     self._failed = None if all_taken(error) else error
@@ -206,9 +206,9 @@ class PooledConnections:
     def _opened(self) -> Any:
         from psycopg_pool import ConnectionPool
 
-        connect(self._place).close()
+        connect(self._location).close()
         return ConnectionPool(
-            kwargs={**self._place.conninfo, **OPTIONS},
+            kwargs={**self._location.conninfo, **OPTIONS},
             min_size=0,
             max_size=self._size,
             reconnect_timeout=FIRST_LOOK_SECONDS,  # the pool would try ever less often; a new request makes it try

@@ -27,7 +27,7 @@ from evstore.errors import (
 )
 
 if TYPE_CHECKING:
-    from evstore.adapters.postgres.location import Place
+    from evstore.adapters.postgres.location import Location
 
 
 class Meaning(StrEnum):
@@ -100,23 +100,23 @@ def meaning(error: Any) -> Meaning:
     return Meaning.OTHER
 
 
-def translated(error: Any, place: Place, timeout: float) -> EvstoreError:
-    message = without_secrets(_message_of(error), place)
-    at = f"the event store at {place.shown}"
+def translated(error: Any, location: Location, timeout: float) -> EvstoreError:
+    message = without_secrets(_message_of(error), location)
+    at = f"the event store at {location.shown}"
     match meaning(error):
         case Meaning.BUSY:
-            found: EvstoreError = StoreBusyError(place.shown, timeout)
+            found: EvstoreError = StoreBusyError(location.shown, timeout)
         case Meaning.DENIED:
             replica = error.sqlstate in (REPLICA, "25006")
-            found = not_the_primary(place) if replica else DeniedError(f"{at}: permission denied ({message})")
+            found = not_the_primary(location) if replica else DeniedError(f"{at}: permission denied ({message})")
         case Meaning.FULL:
             found = StorageFullError(
                 f"{at}: the server has no room or its disk fails ({message}); nothing was stored"
             )
         case Meaning.SCHEMA:
-            found = NotInitializedError(place.shown)
+            found = NotInitializedError(location.shown)
         case Meaning.DAMAGED:
-            found = _damage(error, place, message)
+            found = _damage(error, location, message)
         case Meaning.UNSUPPORTED:
             found = UnsupportedError(
                 f"{at} is behind a pooler in statement mode, where no two statements can belong together; "
@@ -130,22 +130,22 @@ def translated(error: Any, place: Place, timeout: float) -> EvstoreError:
         case Meaning.NOT_WRITTEN | Meaning.UNKNOWN | Meaning.STAGED_IS_GONE:
             found = UnavailableError(f"{at} did not answer: {message}")
         case Meaning.OTHER:
-            found = EvstoreError(f"PostgreSQL failed at {place.shown}: {message}")
+            found = EvstoreError(f"PostgreSQL failed at {location.shown}: {message}")
         case never:
             assert_never(never)
     found.__cause__ = error
     return found
 
 
-def _damage(error: Any, place: Place, message: str) -> CorruptStoreError:
+def _damage(error: Any, location: Location, message: str) -> CorruptStoreError:
     if error.sqlstate == INCOMPLETE:
-        return incomplete(place.shown, int(error.diag.message_detail), error.diag.message_hint)
-    return CorruptStoreError(f"the event store at {place.shown} is damaged: {message}")
+        return incomplete(location.shown, int(error.diag.message_detail), error.diag.message_hint)
+    return CorruptStoreError(f"the event store at {location.shown} is damaged: {message}")
 
 
-def not_the_primary(place: Place) -> DeniedError:
+def not_the_primary(location: Location) -> DeniedError:
     return DeniedError(
-        f"the event store at {place.shown} cannot append: this server is a read replica, or read-only; "
+        f"the event store at {location.shown} cannot append: this server is a read replica, or read-only; "
         "append on the primary"
     )
 
@@ -175,19 +175,19 @@ _RETRIED_WORDS: Final = (
 )
 
 
-def not_connected(error: Any, place: Place) -> EvstoreError:
+def not_connected(error: Any, location: Location) -> EvstoreError:
     """The error that a failure to connect means."""
-    message = without_secrets(_message_of(error), place)
+    message = without_secrets(_message_of(error), location)
     lost = getattr(error, "pgconn", None)
     asked = lost is not None and (lost.needs_password or lost.used_password)  # the words may be in any language
-    at = f"the event store at {place.shown}"
+    at = f"the event store at {location.shown}"
     found: EvstoreError
     if _WRONG.search(message):  # libpq's own message, before it contacts a server
-        found = InvalidUrlError(f"the database URL {place.shown} cannot be used: {message}")
+        found = InvalidUrlError(f"the database URL {location.shown} cannot be used: {message}")
     elif any(words in message for words in _RETRIED_WORDS):
         found = UnavailableError(f"{at} takes no connection now: {message}")
     elif 'FATAL:  database "' in str(error) and "does not exist" in message:
-        found = NotInitializedError(place.shown, "there is no such database")
+        found = NotInitializedError(location.shown, "there is no such database")
         found.add_note("createdb makes the database, evstore init the store in it")
     elif asked or any(words in message for words in _DENIED_WORDS):
         found = DeniedError(f"{at} refused the connection: {message}")

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 NOT_SAFE: Final = "NOT SAFE: a power cut can lose what was acknowledged"
 
 
-def info(place: str, facts: tuple[Any, ...]) -> StoreInfo:
+def info(location: str, facts: tuple[Any, ...]) -> StoreInfo:
     schema, streams, categories, size, standby, fsync, full_pages, commit, delay, version, head = facts
     commit = "on" if commit == "off" else commit  # as an append has it
     durable = is_durable(fsync, commit)
     return StoreInfo(
         backend="postgresql",
         backend_version=f"{version // 10000}.{version % 10000}",
-        place=place,
+        location=location,
         schema_version=schema,
         streams=streams,
         categories=categories,

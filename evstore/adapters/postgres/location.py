@@ -18,7 +18,7 @@ _SCHEMA_NAME = re.compile("(?!pg_)[A-Za-z_][A-Za-z0-9_]{0,62}")
 _NO_ENCODING = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """The location of a store. `conninfo` holds the password and is never shown."""
 
     conninfo: dict[str, Any]
@@ -28,10 +28,10 @@ class Place(NamedTuple):
     """The URL without its password."""
 
     def __repr__(self) -> str:
-        return f"Place({self.shown})"
+        return f"Location({self.shown})"
 
 
-def place_of(url: str, connect_timeout: float | None = None) -> Place:
+def location_of(url: str, connect_timeout: float | None = None) -> Location:
     """Read a URL as libpq does, but for `schema`, which libpq does not know.
 
     libpq's own words on a malformed URL repeat parts of it, perhaps of the password, so they are not passed on.
@@ -41,7 +41,7 @@ def place_of(url: str, connect_timeout: float | None = None) -> Place:
     others = "&".join(part for part in parts if part.partition("=")[0] != "schema")
     _check_schema(schemas)
     given = _read(url, f"postgresql:{url.partition(':')[2].partition('?')[0]}{'?' if others else ''}{others}")
-    return Place(_completed(given, connect_timeout), schemas[0] if schemas else DEFAULT_SCHEMA, redacted(url))
+    return Location(_completed(given, connect_timeout), schemas[0] if schemas else DEFAULT_SCHEMA, redacted(url))
 
 
 def _check_schema(schemas: list[str]) -> None:
@@ -96,9 +96,9 @@ def _completed(given: dict[str, Any], connect_timeout: float | None) -> dict[str
     return {**defaults, **given, "client_encoding": "utf8"}
 
 
-def without_secrets(text: str, place: Place) -> str:
+def without_secrets(text: str, location: Location) -> str:
     """A foreign message with all secrets cut out."""
-    for name, value in place.conninfo.items():
+    for name, value in location.conninfo.items():
         if value and is_secret(name):
             text = text.replace(str(value), "***")
     return text

@@ -16,47 +16,47 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from evstore.adapters.postgres.location import Place
+    from evstore.adapters.postgres.location import Location
 
     Admission: TypeAlias = Callable[[Connection], object]
 
 
-def initialize(connection: Connection, place: Place, admission: Admission) -> None:
+def initialize(connection: Connection, location: Location, admission: Admission) -> None:
     """Make a store unless one exists; of several processes at once, one makes it."""
-    if is_made(connection, place, admission):
+    if is_made(connection, location, admission):
         return
     connection.isolation_level = IsolationLevel.READ_COMMITTED  # what the lock waited for must be seen
     try:
         with connection.transaction():
             connection.execute("SET LOCAL synchronous_commit = on")
-            connection.execute(sql.INITIALIZE_LOCK, {"schema": place.schema})
-            there, _, _ = _occupied(connection, place)
-            if is_made(connection, place, admission):
+            connection.execute(sql.INITIALIZE_LOCK, {"schema": location.schema})
+            there, _, _ = _occupied(connection, location)
+            if is_made(connection, location, admission):
                 return
             if not there:
-                connection.execute(sql.in_schema(sql.CREATE_SCHEMA, place.schema))
+                connection.execute(sql.in_schema(sql.CREATE_SCHEMA, location.schema))
             text = get_data(__package__, "schema.sql")
             assert text is not None
-            connection.execute(sql.in_schema(text.decode(), place.schema))
+            connection.execute(sql.in_schema(text.decode(), location.schema))
     finally:
         if not connection.closed:
             connection.isolation_level = None
 
 
-def is_made(connection: Connection, place: Place, admission: Admission) -> bool:
+def is_made(connection: Connection, location: Location, admission: Admission) -> bool:
     """True if a store exists. Raises if the location holds something else."""
-    there, objects, encoding = _occupied(connection, place)
+    there, objects, encoding = _occupied(connection, location)
     if encoding != "UTF8":
-        raise NotAStoreError(place.shown, f"the database is encoded in {encoding}; evstore needs UTF8")
+        raise NotAStoreError(location.shown, f"the database is encoded in {encoding}; evstore needs UTF8")
     if not there or not objects:
         return False
     if admission(connection) is None:
-        raise NotAStoreError(place.shown, f'schema "{place.schema}" holds something else')
+        raise NotAStoreError(location.shown, f'schema "{location.schema}" holds something else')
     return True
 
 
-def _occupied(connection: Connection, place: Place) -> tuple[int, int, str]:
+def _occupied(connection: Connection, location: Location) -> tuple[int, int, str]:
     """The number of schemas with that name, the number of their objects, and the encoding of the database."""
-    row = connection.execute(sql.OCCUPIED, {"schema": place.schema}).fetchone()
+    row = connection.execute(sql.OCCUPIED, {"schema": location.schema}).fetchone()
     assert row is not None
     return row

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from evstore.adapters.postgres.connections import Connections
-    from evstore.adapters.postgres.location import Place
+    from evstore.adapters.postgres.location import Location
     from evstore.adapters.postgres.reading import Question
 
 SCHEMA_NUMBER: Final = 1
@@ -38,13 +38,13 @@ LAST_COLUMN: Final = -1
 class Session:
     """A store on a server, asked again after lost connections, whose answers are durable."""
 
-    def __init__(self, place: Place, connections: Connections, timeout: float) -> None:
-        self.location = place.shown
-        self._place = place
+    def __init__(self, location: Location, connections: Connections, timeout: float) -> None:
+        self.location = location.shown
+        self._location = location
         self._connections = connections
         self._timeout = timeout
-        self._hints = Hints(place, connections)
-        self._calls = Calls(connections, place, timeout, self._explained, self._again)
+        self._hints = Hints(location, connections)
+        self._calls = Calls(connections, location, timeout, self._explained, self._again)
         self._flushed = [0]
         """The highest global position known to be durable. Another server gets another list: the knowledge of a
         thread about the former server does not apply to it."""
@@ -58,7 +58,7 @@ class Session:
         """The store's schema number, the oldest reader and the oldest writer it admits; None if it is no store."""
         try:
             with unharmed(connection):
-                rows = connection.execute(sql.in_schema(sql.ADMITS, self._place.schema)).fetchall()
+                rows = connection.execute(sql.in_schema(sql.ADMITS, self._location.schema)).fetchall()
         except psycopg.Error as error:
             if meaning(error) != Meaning.SCHEMA:
                 raise
@@ -78,7 +78,7 @@ class Session:
         if not self._admitted:
             self._oldest = self._tried(self._asked)
             self._admitted = True
-        check_admits(self._place.shown, self._oldest, SCHEMA_NUMBER, to_write=to_write)
+        check_admits(self._location.shown, self._oldest, SCHEMA_NUMBER, to_write=to_write)
 
     def _asked(self, connection: Connection) -> tuple[int, int, int]:
         from evstore.adapters.postgres.making import is_made
@@ -86,9 +86,9 @@ class Session:
         found = self._admission(connection)
         if found is not None:
             return found
-        if is_made(connection, self._place, self._admission):
-            raise NotAStoreError(self._place.shown, "evstore did not make it")
-        raise NotInitializedError(self._place.shown)
+        if is_made(connection, self._location, self._admission):
+            raise NotAStoreError(self._location.shown, "evstore did not make it")
+        raise NotInitializedError(self._location.shown)
 
     def _check_open(self) -> None:
         check_open(self._closed, self._pid)
@@ -116,7 +116,7 @@ class Session:
                         return ask(connection)
             except psycopg.errors.FeatureNotSupported as error:  # a role's serializable default, on a standby
                 if self._begins:
-                    raise translated(error, self._place, self._timeout) from error
+                    raise translated(error, self._location, self._timeout) from error
                 self._begins = True
                 continue
             except UnavailableError:
@@ -135,11 +135,11 @@ class Session:
 
     def _explained(self, error: psycopg.Error) -> EvstoreError:
         """The error that a failure means. If a part of the schema is missing, the location is examined."""
-        failed = translated(error, self._place, self._timeout)
+        failed = translated(error, self._location, self._timeout)
         try:
             # A standby answers so to a role that is serializable by default.
             if isinstance(error, psycopg.errors.FeatureNotSupported) and self._tried(is_standby):
-                return not_the_primary(self._place)
+                return not_the_primary(self._location)
             if meaning(error) != Meaning.SCHEMA:
                 return failed
             with self._connections.connection() as connection:
@@ -149,7 +149,7 @@ class Session:
         except psycopg.Error:
             return failed
         return CorruptStoreError(
-            f"the event store at {self._place.shown} is damaged: {error.diag.message_primary}"
+            f"the event store at {self._location.shown} is damaged: {error.diag.message_primary}"
         )
 
     def _rows(
@@ -160,14 +160,14 @@ class Session:
         self._admit()
         if not reading.is_askable(question):
             return []
-        statement = sql.in_schema(question.statement, self._place.schema)
+        statement = sql.in_schema(question.statement, self._location.schema)
         flushed = self._flushed
 
         def ask(connection: Connection) -> tuple[list[tuple[Any, ...]], int]:
             rows = fetch(connection, statement, question.given)
             seen = max((row[position] or 0 for row in rows), default=0)
             if seen > self._flushed[0]:
-                wait_for_flush(connection, self._place.schema)
+                wait_for_flush(connection, self._location.schema)
             return rows, seen
 
         found: list[tuple[Any, ...]]

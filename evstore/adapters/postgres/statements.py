@@ -3,7 +3,7 @@
 Each is one autocommitted transaction. Rows of events have the columns of StoredEvent, in its order; nothing but
 that list is put into a statement here. The last column of a list is the highest global position that its row rests
 on. Ranges are closed ([low, high]); a filter that is NULL asks nothing, and the planner, which knows the values,
-drops them. Names are written out with their schema: for another one, `in_schema` puts its name in the place of
+drops them. Names are written out with their schema: for another one, `in_schema` puts its name in the location of
 this.
 
 Where an index has two columns, rows of both are compared and ordered: with the first set equal, the planner

@@ -9,22 +9,22 @@ from evstore.errors import UnsupportedError
 from evstore.urls import URL, is_secret
 
 if TYPE_CHECKING:
-    from evstore.adapters.postgres.location import Place
+    from evstore.adapters.postgres.location import Location
 
 
-def no_backup(place: Place, path: str) -> UnsupportedError:
+def no_backup(location: Location, path: str) -> UnsupportedError:
     """The refusal, with the command that makes a backup."""
     error = UnsupportedError("a store on PostgreSQL is backed up by pg_dump, not by evstore")
     # In a pattern of pg_dump, what is not quoted is folded to lower case.
-    schema = place.schema if place.schema.islower() else f'"{place.schema}"'
-    words = ["pg_dump", "--format=custom", f"--schema={schema}", f"--file={path}", url_for_tools(place)]
+    schema = location.schema if location.schema.islower() else f'"{location.schema}"'
+    words = ["pg_dump", "--format=custom", f"--schema={schema}", f"--file={path}", url_for_tools(location)]
     error.add_note(shlex.join(words))
     return error
 
 
-def url_for_tools(place: Place) -> str:
+def url_for_tools(location: Location) -> str:
     """The store's URL as libpq reads it, without a password; that comes from ~/.pgpass, or is asked for."""
-    found = URL.fullmatch(place.shown)
+    found = URL.fullmatch(location.shown)
     assert found is not None
     user = "" if found["user"] is None else f"{found['user']}@"
     parts = [part for part in (found["query"] or "").split("&") if part and not _is_ours(part.partition("=")[0])]

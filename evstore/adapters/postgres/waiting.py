@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from evstore.adapters.postgres.connections import Connections
-    from evstore.adapters.postgres.location import Place
+    from evstore.adapters.postgres.location import Location
 
 SHORTEST_PAUSE: Final = 0.02
 LONGEST_PAUSE: Final = 0.4
@@ -38,8 +38,8 @@ RETRY_SECONDS: Final = 60.0
 class Hints:
     """Sends hints after appends, and waits for those of others."""
 
-    def __init__(self, place: Place, connections: Connections) -> None:
-        self._place = place
+    def __init__(self, location: Location, connections: Connections) -> None:
+        self._location = location
         self._connections = connections
         self._lock = Lock()  # one thread listens; others poll
         self._listener: Any = None
@@ -53,7 +53,7 @@ class Hints:
         if time.monotonic() - self._sent < HINT_SECONDS:
             self._pending = True
             return
-        self._notify(self._place.schema)
+        self._notify(self._location.schema)
         self._sent = time.monotonic()
         self._pending = False
 
@@ -87,7 +87,7 @@ class Hints:
             return
         try:
             if self._listens:
-                self._hear(self._listener, seconds, lambda payload: payload == self._place.schema)
+                self._hear(self._listener, seconds, lambda payload: payload == self._location.schema)
             else:
                 self._listener.execute(sql.LISTEN)
                 self._listens = True
@@ -112,10 +112,10 @@ class Hints:
 
     def _proven(self) -> Any:
         """A connection that receives notifications of another connection, or None."""
-        proof = f"{self._place.schema} {time.monotonic_ns()}"
+        proof = f"{self._location.schema} {time.monotonic_ns()}"
         listener = None
         try:
-            listener = connect(self._place)
+            listener = connect(self._location)
             # A pooler reports a number of its own; the listening session would belong to another client.
             (session,) = listener.execute("SELECT pg_catalog.pg_backend_pid()").fetchone() or (0,)
             if session == listener.info.backend_pid:
@@ -149,6 +149,6 @@ class Hints:
         """End all waiting; send a hint that was held back, which also wakes a listener here."""
         self._closed = True
         if self._pending or self._lock.locked():
-            self._notify(self._place.schema)
+            self._notify(self._location.schema)
         with self._lock:  # a connection is not closed under the thread that reads from it
             self._drop()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from evstore.adapters.postgres.connections import Connections
-    from evstore.adapters.postgres.location import Place
+    from evstore.adapters.postgres.location import Location
     from evstore.port import PreparedEvent
 
 PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
@@ -43,13 +43,13 @@ class Calls:
     def __init__(
         self,
         connections: Connections,
-        place: Place,
+        location: Location,
         timeout: float,
         explained: Callable[[psycopg.Error], EvstoreError],
         again: Callable[[], None],
     ) -> None:
         self._connections = connections
-        self._place = place
+        self._location = location
         self._explained = explained
         self._wait_ms = milliseconds(timeout)
         self._again = again
@@ -86,7 +86,7 @@ class Calls:
         for pause in (*PAUSES, None):
             try:
                 with self._connections.connection() as connection:
-                    came = tried(connection, units, attempt, self._place.schema)
+                    came = tried(connection, units, attempt, self._location.schema)
             except EvstoreError as error:  # no connection, so nothing was sent
                 if not doubt.unknown:
                     raise
@@ -112,7 +112,7 @@ class Calls:
         raise doubt.remains(failed)
 
     def _calling(self, batch: Batch, until_refused: bool) -> Callable[[Connection], list[Any]]:
-        statement = sql.in_schema(sql.APPEND, self._place.schema)
+        statement = sql.in_schema(sql.APPEND, self._location.schema)
         given = {**batch.given, "until_refused": until_refused, "wait_ms": self._wait_ms}
 
         def attempt(connection: Connection) -> list[Any]:
@@ -121,7 +121,7 @@ class Calls:
         return attempt
 
     def _staging(self, unit: Append) -> Callable[[Connection], list[Any]]:
-        schema = self._place.schema
+        schema = self._location.schema
 
         def attempt(connection: Connection) -> list[Any]:
             given: dict[str, Any] = {"staged_as": str(uuid4()), "wanted_position": unit.first_position}

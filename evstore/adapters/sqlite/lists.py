@@ -21,12 +21,12 @@ _ABOVE_ALL_TEXT: Final = b""
 """In SQLite's order every blob stands above every text."""
 
 
-def stream(connection: Any, place: str, stream_id: str) -> StreamInfo | None:
+def stream(connection: Any, location: str, stream_id: str) -> StreamInfo | None:
     # A stream id holds no control character, so no id lies between it and itself with U+0001 appended.
     given = {"low": stream_id, "high": stream_id + "\x01", "after": None, "limit": 1}
     found = connection.execute(sql.LIST_STREAMS, given).fetchone()
     if found is None:
-        check_names(connection, place, Filter(), stream_id)
+        check_names(connection, location, Filter(), stream_id)
         found = connection.execute(sql.LIST_STREAMS, given).fetchone()
     return StreamInfo(*found) if found else None
 
@@ -65,7 +65,7 @@ def info(sqlite: ModuleType, connection: Any, path: str) -> StoreInfo:
     return StoreInfo(
         backend="sqlite",
         backend_version=sqlite.sqlite_version,
-        place=path,
+        location=path,
         schema_version=schema,
         streams=streams_,
         categories=categories_,

@@ -22,9 +22,9 @@ class SideLock:
     overtakes waiting writers: with eight writers the worst wait was five times that of this queue.
     """
 
-    def __init__(self, path: str, place: str, timeout: float) -> None:
+    def __init__(self, path: str, location: str, timeout: float) -> None:
         self._path = path
-        self._place = place
+        self._location = location
         self._timeout = timeout
         self._mutex = threading.Lock()
 
@@ -34,7 +34,7 @@ class SideLock:
         threads of this process, and give up at once where another process holds it."""
         deadline = time.monotonic() + self._timeout
         if not self._mutex.acquire(timeout=self._timeout):
-            raise StoreBusyError(self._place, self._timeout)
+            raise StoreBusyError(self._location, self._timeout)
         try:
             fd = self._acquire(deadline if queue else 0)
             try:
@@ -50,19 +50,19 @@ class SideLock:
         try:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            raise DeniedError(f"cannot lock the event store at {self._place}: {error}") from error
+            raise DeniedError(f"cannot lock the event store at {self._location}: {error}") from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if not _wait(fd, deadline - time.monotonic()):
-                raise StoreBusyError(self._place, self._timeout) from None
+                raise StoreBusyError(self._location, self._timeout) from None
         return fd
 
 
 def _wait(fd: int, timeout: float) -> bool:
     """Queue for the lock for `timeout` seconds. If that was in vain, the descriptor is no longer the caller's.
 
-    flock knows no timeout, and asking again and again would lose the place in the queue; so a thread waits. It
+    flock knows no timeout, and asking again and again would lose the location in the queue; so a thread waits. It
     may be granted the lock after the caller gave up: whoever comes second (caller or thread) sees it.
     """
     if timeout <= 0:

@@ -24,36 +24,36 @@ if TYPE_CHECKING:
     from evstore.port import Page
 
 
-def read_stream(connection: Any, place: str, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
+def read_stream(connection: Any, location: str, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
     statement = sql.READ_STREAM_BACKWARD if page.backward else sql.READ_STREAM_FORWARD
     given = {**_range(page), **_residual(where), "stream_id": stream_id}
-    found = _rows(connection, place, statement, given)
+    found = _rows(connection, location, statement, given)
     if not found:  # in a store whose tables agree, that the stream is not found means that it is not there
-        check_names(connection, place, where, stream_id)
-        found = _rows(connection, place, statement, given)
-    check_stream(found, page, where, place)
+        check_names(connection, location, where, stream_id)
+        found = _rows(connection, location, statement, given)
+    check_stream(found, page, where, location)
     return found
 
 
-def read_all(connection: Any, place: str, page: Page, where: Filter) -> list[StoredEvent]:
+def read_all(connection: Any, location: str, page: Page, where: Filter) -> list[StoredEvent]:
     """A page of the log. Raises IncompleteLogError rather than leave out an event."""
     if where.categories is not None or where.types is not None:
-        check_names(connection, place, where)
-    found = _log(connection, place, page, where)
-    check_log(found, page, where, place)
+        check_names(connection, location, where)
+    found = _log(connection, location, page, where)
+    check_log(found, page, where, location)
     given = numbered(found, page, where)
     if given is not None:
-        check_category(found, connection.execute(sql.CATEGORY_NUMBERS, given).fetchone(), given, place)
+        check_category(found, connection.execute(sql.CATEGORY_NUMBERS, given).fetchone(), given, location)
     return found
 
 
-def check_names(connection: Any, place: str, where: Filter, stream_id: str | None = None) -> None:
+def check_names(connection: Any, location: str, where: Filter, stream_id: str | None = None) -> None:
     """Raise IncompleteLogError if a name is not found in a store whose tables disagree."""
     given = {"stream_id": stream_id, "categories": _array(where.categories), "types": _array(where.types)}
-    check_agreed(place, *connection.execute(sql.LOST, given).fetchone())
+    check_agreed(location, *connection.execute(sql.LOST, given).fetchone())
 
 
-def _log(connection: Any, place: str, page: Page, where: Filter) -> list[StoredEvent]:
+def _log(connection: Any, location: str, page: Page, where: Filter) -> list[StoredEvent]:
     """Choose the statement by the narrowest index; the other filters are residual."""
     given = {**_range(page), **_residual(where)}
     if where.correlation_id is not None:
@@ -64,18 +64,18 @@ def _log(connection: Any, place: str, page: Page, where: Filter) -> list[StoredE
     elif where.categories is not None:
         statement = sql.READ_CATEGORY_BACKWARD if page.backward else sql.READ_CATEGORY_FORWARD
         several = [{**given, "category": each} for each in {*where.categories}]
-        return _merged(connection, place, page, statement, several)
+        return _merged(connection, location, page, statement, several)
     elif where.types is not None:
         statement = sql.READ_TYPE_BACKWARD if page.backward else sql.READ_TYPE_FORWARD
         several = [{**given, "type": each} for each in {*where.types}]
-        return _merged(connection, place, page, statement, several)
+        return _merged(connection, location, page, statement, several)
     else:
         statement = sql.READ_LOG_BACKWARD if page.backward else sql.READ_LOG_FORWARD
-    return _rows(connection, place, statement, given)
+    return _rows(connection, location, statement, given)
 
 
 def _merged(
-    connection: Any, place: str, page: Page, statement: str, several: list[dict[str, Any]]
+    connection: Any, location: str, page: Page, statement: str, several: list[dict[str, Any]]
 ) -> list[StoredEvent]:
     """A page of what each of these gives, read no further than the page goes."""
     cursors: list[Any] = []
@@ -83,7 +83,7 @@ def _merged(
     connection.execute("BEGIN")
     try:
         cursors += [connection.execute(statement, given) for given in several]
-        pages = [_events(cursor, place) for cursor in cursors]
+        pages = [_events(cursor, location) for cursor in cursors]
         together = merge(*pages, key=lambda event: event.global_position, reverse=page.backward)
         return _paged(islice(together, page.limit))
     finally:
@@ -92,9 +92,9 @@ def _merged(
         connection.execute("COMMIT")
 
 
-def get(connection: Any, place: str, ids: Sequence[str]) -> list[StoredEvent]:
+def get(connection: Any, location: str, ids: Sequence[str]) -> list[StoredEvent]:
     pages = (connection.execute(sql.GET_EVENT, (id_to_blob(each),)) for each in ids)
-    return [found for page in pages for found in _events(page, place)]
+    return [found for page in pages for found in _events(page, location)]
 
 
 def span(connection: Any, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
@@ -110,10 +110,10 @@ def span(connection: Any, since_us: int | None, until_us: int | None) -> tuple[i
     return None if first is None else (first, end)
 
 
-def _rows(connection: Any, place: str, statement: str, given: dict[str, Any]) -> list[StoredEvent]:
+def _rows(connection: Any, location: str, statement: str, given: dict[str, Any]) -> list[StoredEvent]:
     cursor = connection.execute(statement, given)
     try:
-        return _paged(_events(cursor, place))
+        return _paged(_events(cursor, location))
     finally:
         cursor.close()
 
@@ -123,9 +123,9 @@ def _paged(events: Iterator[StoredEvent]) -> list[StoredEvent]:
     return found if next(events, None) is None else Cut(found)
 
 
-def _events(rows: Iterable[tuple[Any, ...]], place: str) -> Iterator[StoredEvent]:
+def _events(rows: Iterable[tuple[Any, ...]], location: str) -> Iterator[StoredEvent]:
     for row in rows:
-        check_named(row, place)
+        check_named(row, location)
         event_id, *others = row
         yield StoredEvent(id_from_blob(event_id), *others)
 

@@ -45,16 +45,16 @@ class _Stream:
 class Ledger:
     """Keys and last numbers of the store within one transaction, each read once."""
 
-    def __init__(self, sqlite: ModuleType, connection: Any, place: str) -> None:
+    def __init__(self, sqlite: ModuleType, connection: Any, location: str) -> None:
         self._sqlite = sqlite
         self._connection = connection
-        self._place = place
+        self._location = location
         self._read()
 
     def _read(self) -> None:
         found = self._connection.execute(sql.LAST_KEYS).fetchone()
         self._head, self._last_stream, self._last_category, self._last_type, missing = found
-        check_agreed(self._place, self._head, missing)
+        check_agreed(self._location, self._head, missing)
         self._streams: dict[str, _Stream] = {}
         self._categories: dict[str, _Category] = {}
         self._types: dict[str, int] = {}
@@ -75,7 +75,7 @@ class Ledger:
         except EvstoreError as error:
             refused = error
         except self._sqlite.IntegrityError as error:
-            refused = CorruptStoreError(f"the event store at {self._place} refused an event: {error}")
+            refused = CorruptStoreError(f"the event store at {self._location} refused an event: {error}")
             refused.__cause__ = error
         else:
             self._connection.execute("RELEASE unit")

@@ -21,13 +21,13 @@ def init() -> None:
     with opened() as store:
         store.initialize()
         info = store.info()
-    with writer.after_the_fact(f"the event store at {info.place} is made", {"place": info.place}):
+    with writer.after_the_fact(f"the event store at {info.location} is made", {"place": info.location}):
         _print(info)
 
 
 def _print(info: "StoreInfo") -> None:
     if settings.as_table():
-        writer.line(f"event store at {info.place}, {info.head} events")
+        writer.line(f"event store at {info.location}, {info.head} events")
         if info.head == 0:
             writer.note(settings.again("append Order-1 -t OrderPlaced -d '{\"total\": 99.9}'"), "next")
         return

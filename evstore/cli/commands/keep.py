@@ -144,13 +144,13 @@ def backup(
     with opened() as store, to_the_end():
         made = store.backup(file, force=force)
     members = {
-        "place": made.place,
+        "place": made.location,
         "headPosition": made.head,
         "events": made.head,
         "sizeBytes": made.size_bytes,
     }
-    with writer.after_the_fact(f"{made.place} is written", members):
+    with writer.after_the_fact(f"{made.location} is written", members):
         if settings.as_table():
-            writer.line(f"{made.head:,} events in {made.place} ({made.size_bytes:,} bytes)")
+            writer.line(f"{made.head:,} events in {made.location} ({made.size_bytes:,} bytes)")
         else:
             forms.one(members)

@@ -25,7 +25,7 @@ _NO_PROMISE: Final = "NOT SAFE: its adapter promises nothing"
 
 def of_store(store: EventStore, info: StoreInfo) -> None:
     report = _Report()
-    report.line("place", writer.visible(info.place), "bold", whole=True)
+    report.line("place", writer.visible(info.location), "bold", whole=True)
     backend = f"{store.capabilities.name} {info.backend_version}".strip()
     report.line("backend", f"{backend}, schema {info.schema_version}")
     streams = (

@@ -15,7 +15,7 @@ def of_store(info: StoreInfo) -> dict[str, Any]:
     return {
         "backend": info.backend,
         "backendVersion": info.backend_version,
-        "place": info.place,
+        "place": info.location,
         "schemaVersion": info.schema_version,
         "streams": info.streams,
         "categories": info.categories,

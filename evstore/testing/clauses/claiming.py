@@ -30,7 +30,7 @@ class ClaimClauses(Harness):
     def test_E5_info_names_the_location_that_the_adapter_names(self, fresh: Adapter) -> None:
         before = fresh.location
         fresh.initialize()
-        assert before == fresh.location == fresh.info().place
+        assert before == fresh.location == fresh.info().location
 
     def test_E5_capabilities_stay_the_same(self, fresh: Adapter) -> None:
         before = fresh.capabilities

@@ -99,7 +99,7 @@ def test_a_right_password_is_in_nothing_that_a_store_shows(
             list(store.replay())
         store.initialize()
         store.append("Order-1", [EventData("Placed", 1)])
-        keeps(repr(store) + repr(store._adapter) + repr(store._adapter._place) + repr(store.info()))
+        keeps(repr(store) + repr(store._adapter) + repr(store._adapter._location) + repr(store.info()))
         with store._adapter._connections.connection() as connection:
             keeps(repr(connection) + repr(connection.info) + connection.info.dsn)
     for each in told(caught.value):

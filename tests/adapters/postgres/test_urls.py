@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from evstore import EventData, InvalidUrlError, NotAStoreError, NotInitializedError, UnavailableError, connect
-from evstore.adapters.postgres.location import place_of
+from evstore.adapters.postgres.location import location_of
 from tests.support.daemons import free_port
 from tests.support.postgres_roles import a_role
 
@@ -122,7 +122,7 @@ def test_a_name_that_cannot_be_a_schema_is_refused_before_anything_is_asked(name
 
 @pytest.mark.parametrize("name", ["Events", "user", "_" + "e" * 62, "EVSTORE2", "%61bc"])
 def test_a_name_that_can_be_a_schema_is_one_in_its_own_case(newest: Server, name: str) -> None:
-    place = place_of(f"postgresql://h/db?application_name=x&schema={name}&sslmode=disable")
+    place = location_of(f"postgresql://h/db?application_name=x&schema={name}&sslmode=disable")
     assert place.schema == name.replace("%61", "a")
     assert "schema" not in place.conninfo
     assert (place.conninfo["application_name"], place.conninfo["sslmode"]) == ("x", "disable")
@@ -138,8 +138,8 @@ def test_a_name_that_can_be_a_schema_is_one_in_its_own_case(newest: Server, name
 
 
 def test_without_a_name_the_schema_is_called_evstore() -> None:
-    assert place_of("postgresql://h/db").schema == "evstore"
-    assert "schema" not in place_of("postgresql://h/db").conninfo
+    assert location_of("postgresql://h/db").schema == "evstore"
+    assert "schema" not in location_of("postgresql://h/db").conninfo
 
 
 def test_two_schemas_of_a_database_are_stores_that_know_nothing_of_each_other(newest: Server) -> None:

@@ -51,7 +51,7 @@ def test_a_writer_waits_as_long_as_it_was_told_and_says_that_the_store_was_busy(
         assert 0.3 <= time.monotonic() - started < 3
         assert caught.value.retryable
         assert caught.value.timeout == 0.3
-        assert repr(store._adapter) == f"PostgresAdapter({caught.value.place})"
+        assert repr(store._adapter) == f"PostgresAdapter({caught.value.location})"
         assert list(store.replay()) == []  # reading waits for nobody
     with connect(newest.url(schema), timeout=0.3) as store:
         assert store.append("Order-1", AN_EVENT)[0].global_position == 1

@@ -105,7 +105,7 @@ def test_a_store_is_refused_by_the_readers_and_writers_it_admits_and_by_nothing_
         connection.execute("UPDATE store SET min_reader = 7")
     with connect(f"sqlite:{path}") as store, pytest.raises(SchemaTooNewError, match="7") as raised:
         list(store.read("Order-1"))
-    assert raised.value.place == refused.value.place == str(path)
+    assert raised.value.location == refused.value.location == str(path)
     assert raised.value.detail != refused.value.detail  # it says whether readers or writers are refused
 
 

@@ -78,7 +78,7 @@ def test_backups_of_a_store_under_writers_hold_a_beginning_of_its_log(store: Com
         assert appended.acquire(timeout=PATIENCE)  # they have gone on
     with connect(store.url) as source:
         for made in copies:
-            with connect(f"sqlite:{made.place}") as copy:
+            with connect(f"sqlite:{made.location}") as copy:
                 verification = copy.verify(engine=True)
                 assert list(verification) == []
             assert verification.head == verification.checked == made.head

@@ -221,7 +221,7 @@ def test_the_library_says_that_a_retry_is_in_vain(two: Command, change: Callable
             with pytest.raises(StoreReplacedError) as raised:
                 store.append("A-1", [EventData("T", 2)])
         assert (raised.value.retryable, raised.value.code) == (False, "unavailable")
-        assert raised.value.place == two.place
+        assert raised.value.location == two.place
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -11,7 +11,7 @@ import pytest
 
 from evstore import EventData, connect
 from evstore.adapters.postgres.errors import not_the_primary
-from evstore.adapters.postgres.location import place_of
+from evstore.adapters.postgres.location import location_of
 from evstore.adapters.postgres.writing import PAUSES
 from evstore.port import PAGE_CHARACTERS
 from tests.support.command import Command, Ended
@@ -173,7 +173,7 @@ def test_a_replica_is_read_and_followed_and_says_why_it_cannot_append(
         assert (done.code, done.out) == (77, b"")
         error = json.loads(done.err)["error"]
         assert error["class"] == "DeniedError"
-        assert error["message"] == str(not_the_primary(place_of(url)))
+        assert error["message"] == str(not_the_primary(location_of(url)))
 
 
 # --- others, and the network ---
