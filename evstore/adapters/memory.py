@@ -233,7 +233,7 @@ class MemoryAdapter:
             stream = self._streams.setdefault(event.stream_id, [])
             same_place = self._log and self._log[-1].global_position == event.global_position
             if event.id in self._ids or same_place or (stream and stream[-1].version >= event.version):
-                raise InvalidInputError(f"{path} holds event {event.id}, or its location, twice")
+                raise InvalidInputError(f"{path} holds event {event.id}, or its position, twice")
             self._log.append(event)
             stream.append(event)
             self._ids[event.id] = event

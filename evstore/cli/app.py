@@ -59,7 +59,7 @@ def evstore(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
-    """Store events: append-only streams of JSON, in a SQLite file or in PostgreSQL.
+    """Store events: append-only streams of JSON, in SQLite or in PostgreSQL.
 
     \b
     Examples:

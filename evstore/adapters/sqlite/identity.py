@@ -47,7 +47,7 @@ class OpenedFiles:
 
     def _check(self, found: os.stat_result) -> None:
         if _identity(found) != self._database:
-            raise StoreReplacedError(self._path, "another file is in its location since it was opened")
+            raise StoreReplacedError(self._path, "another file is in its place since it was opened")
 
     def in_place(self) -> bool:
         """True if `check` finds nothing."""

@@ -61,7 +61,7 @@ class Unreceipted:
         more = f" and {len(runs) - _MOST_RUNS} more" if len(runs) > _MOST_RUNS else ""
         return InputOutputError(
             f"{error}; stored all the same: {named}{more}",
-            "they are stored; to append them again, without their ids, stores them twice",
+            "the events are stored: appending them again without their ids stores them twice",
             {"stored": [run.members(with_ids=with_ids) for run in runs]},
         )
 
