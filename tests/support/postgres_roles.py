@@ -26,7 +26,6 @@ WRITER = (
     "SELECT ON TABLE {0}.events",
     "SELECT ON TABLE {0}.streams",
     "SELECT ON TABLE {0}.types",
-    "SELECT ON TABLE {0}.categories",
     "EXECUTE ON PROCEDURE {0}.append_v1",
     "EXECUTE ON FUNCTION {0}.append_unit_v1",
     "EXECUTE ON FUNCTION {0}.make_durable_v1",
