@@ -90,7 +90,7 @@ def judge(adapter: Adapter, unit: Append, outcome: Outcome) -> Receipt | Duplica
 
 
 def _duplicate(unit: Append, stored: Iterator[StoredEvent], after_lost_answer: bool) -> Duplicate:
-    """A lost try of this append is no duplicate, if nobody else can have its ids."""
+    """The stored events as a Duplicate, not flagged if a lost try of this append stored them."""
     first = last = None
     size = 0
     for last in stored:

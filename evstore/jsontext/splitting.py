@@ -38,8 +38,8 @@ def read_values(
     """Yield each value's line number (from 1) and the result of `read`.
 
     `chunks` are the file's bytes, cut anywhere; `name` stands in messages. An InvalidInputError of `read` gets its
-    source, so that it reads `events.ndjson:3: missing "type"`. A value longer than `most_bytes` is refused before
-    it is held in memory.
+    source, so that it reads `events.ndjson:3: missing "type"`. A value that grows over `most_bytes`
+    while it is incomplete is refused.
     """
     values = Values(name, read, most_bytes)
     yield from values.feed(chunks)
@@ -58,7 +58,7 @@ class Values(Generic[T]):
         self._scanner = _Scanner(most_bytes)
 
     def feed(self, chunks: Iterable[bytes]) -> Iterator[tuple[int, T]]:
-        """The values that these bytes complete. A value is complete at its last bracket or at its line's end."""
+        """The values found whole: at their line's end, or in a line beyond 64 KiB at their last bracket."""
         for chunk in chunks:
             *lines, rest = chunk.split(b"\n")
             for line in lines:

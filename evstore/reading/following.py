@@ -37,7 +37,7 @@ LONGEST_PAUSE: Final = 5.0
 class Patience(NamedTuple):
     """Limits of waiting: `quiet` seconds without an event, and the monotonic time `deadline`.
 
-    `on_wait` receives the error that keeps a follower waiting, once for each state of it.
+    `on_wait` receives an IncompleteLogError that keeps a follower waiting, when its text changes.
     """
 
     quiet: float | None = None

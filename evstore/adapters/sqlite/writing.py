@@ -43,7 +43,7 @@ class _Stream:
 
 
 class Ledger:
-    """Keys and last numbers of the store within one transaction, each read once."""
+    """Keys and last numbers of the store within one transaction, kept while they fit."""
 
     def __init__(self, sqlite: ModuleType, connection: Any, location: str) -> None:
         self._sqlite = sqlite

@@ -26,7 +26,7 @@ MANY: Final = 5000
 
 
 def whole(store: EventStore, plan: Plan, found: Iterable[InputEvent], *, skip_stored: bool) -> Iterator[Result]:
-    """Append all the events or none; of those that are stored already, the rest."""
+    """Append all the events or none. `skip_stored`: yield stored ones as a duplicate, append the rest."""
     with closing(_spool(found)) as spool:
         if not skip_stored:
             yield _submit(store, plan, spool)
