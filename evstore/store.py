@@ -112,7 +112,7 @@ class EventStore:
         if isinstance(outcome, EvstoreError):
             raise outcome
         stored = Appended(self.appender.stored_of(unit, outcome))
-        stored.duplicate = isinstance(outcome, Duplicate) and outcome.flagged
+        stored.duplicate = isinstance(outcome, Duplicate) and outcome.by_earlier_append
         return stored
 
     # --- reading ---

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from evstore.port import Append, Audits, NamePage, Outcome, Page
 
 CAPABILITIES: Final = Capabilities(
-    name="PostgreSQL", durable=True, how_durable=ON_DISK, multi_process=True, audits=True
+    name="PostgreSQL", durable=True, how_durable=ON_DISK, multi_process=True, has_audits=True
 )
 POSITION: Final = StoredEvent._fields.index("global_position")
 """The index of the global position in a row of an event."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS: Final = 0.02
 CAPABILITIES: Final = Capabilities(
-    name="SQLite", durable=True, how_durable=ON_DISK, multi_process=True, audits=True, backup=True
+    name="SQLite", durable=True, how_durable=ON_DISK, multi_process=True, has_audits=True, can_backup=True
 )
 
 

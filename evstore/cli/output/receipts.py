@@ -42,7 +42,7 @@ class ReceiptFacts(NamedTuple):
             end.version,
             begin.global_position,
             end.global_position,
-            outcome.flagged,
+            outcome.by_earlier_append,
         )
 
 

@@ -154,9 +154,9 @@ def test_a_unit_that_is_submitted_again_is_a_duplicate_though_an_answer_to_it_wa
 ) -> None:
     with Proxy(newest, before_answer("append_v1")) as proxy, connect(proxy.url(schema)) as store:
         units = [store.appender.unit([("Order-1", [EventData("Placed", n)], -1)]) for n in range(1, SMALL + 1)]
-        assert [each.flagged for each in store.appender.submit(units)] == [False] * SMALL
-        assert [each.flagged for each in store.appender.submit(units)] == [True] * SMALL
-        assert [each.flagged for each in store.appender.submit_in_order(units)] == [True] * SMALL
+        assert [each.by_earlier_append for each in store.appender.submit(units)] == [False] * SMALL
+        assert [each.by_earlier_append for each in store.appender.submit(units)] == [True] * SMALL
+        assert [each.by_earlier_append for each in store.appender.submit_in_order(units)] == [True] * SMALL
     assert proxy.cuts == 1
     assert stored(newest, schema) == [0, 1, 2, 3]
 
