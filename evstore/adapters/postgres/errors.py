@@ -38,7 +38,7 @@ class Meaning(StrEnum):
     UNKNOWN = auto()
     """It may have been done or not: the same may be tried again only where that does no harm."""
     CANCELLED = auto()
-    """The server has ended it, because of statement_timeout or an administrator, perhaps after a commit."""
+    """The server has ended it, because of a limit of time or an administrator, perhaps after a commit."""
     BUSY = auto()
     DENIED = auto()
     FULL = auto()
@@ -73,7 +73,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "57014": Meaning.CANCELLED,  # query_canceled
     "57P": Meaning.UNKNOWN,  # admin_shutdown, crash_shutdown, idle_session_timeout
     "25P03": Meaning.UNKNOWN,  # idle_in_transaction_session_timeout
-    "25P04": Meaning.UNKNOWN,  # transaction_timeout
+    "25P04": Meaning.CANCELLED,  # transaction_timeout
     "53": Meaning.FULL,  # insufficient_resources: disk_full, out_of_memory
     "58": Meaning.FULL,  # system_error, as io_error
     "3F000": Meaning.SCHEMA,  # invalid_schema_name
@@ -84,6 +84,9 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "XX002": Meaning.DAMAGED,  # index_corrupted
     "23": Meaning.DAMAGED,  # integrity_constraint_violation: only another hand than evstore's leads there
 }
+
+ENDED_BY: Final = {"25P04": "transaction_timeout"}
+"""The setting behind such a failure, where it is known."""
 
 
 def meaning(error: Any) -> Meaning:
@@ -123,10 +126,8 @@ def translated(error: Any, location: Location, timeout: float) -> EvstoreError:
                 "evstore needs pool_mode = transaction, or session"
             )
         case Meaning.CANCELLED:
-            found = UnavailableError(
-                f"{at}: the server cancelled what it was asked, because of statement_timeout or an administrator "
-                f"({message})"
-            )
+            reason = ENDED_BY.get(error.sqlstate, "statement_timeout or an administrator")
+            found = UnavailableError(f"{at}: the server ended what it was asked, because of {reason} ({message})")
         case Meaning.NOT_WRITTEN | Meaning.UNKNOWN | Meaning.STAGED_IS_GONE:
             found = UnavailableError(f"{at} did not answer: {message}")
         case Meaning.OTHER:

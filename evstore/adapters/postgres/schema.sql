@@ -275,7 +275,9 @@ BEGIN
     AS given (write, id, correlation_hash, metadata, data, stored_at, n);
 
   GET DIAGNOSTICS inserted = ROW_COUNT;
-  IF inserted <> cardinality(ids) OR inserted <> starts[cardinality(starts)] + sizes[cardinality(sizes)] - 1 THEN
+  IF inserted IS DISTINCT FROM cardinality(ids)
+    OR inserted IS DISTINCT FROM starts[cardinality(starts)] + sizes[cardinality(sizes)] - 1
+  THEN
     RAISE EXCEPTION USING ERRCODE = 'EV003', MESSAGE = 'evstore: the lists that make an append disagree in length';
   END IF;
   RETURN json_build_object(
@@ -413,6 +415,7 @@ DECLARE
   datas json[];
   times bigint[];
 BEGIN
+  PERFORM pg_advisory_xact_lock_shared(hashtextextended(staged_as::text, 1163285332));  -- nobody sweeps meanwhile
   PERFORM pg_advisory_xact_lock(1163285332, 'evstore.events'::regclass::oid::integer);
   now_us := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
   SELECT
@@ -616,16 +619,21 @@ BEGIN
 END $$;
 
 -- Forget what was staged, and what others staged and left; whoever comes back to that after a day is told that it
--- is gone, and stages it again.
-CREATE FUNCTION evstore.sweep_staged_v1(staged_as uuid) RETURNS void
-LANGUAGE sql
+-- is gone, and stages it again. False, and nothing is forgotten, while a call whose answer was lost still reads it.
+CREATE FUNCTION evstore.sweep_staged_v1(staged_as uuid) RETURNS boolean
+LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(hashtextextended(staged_as::text, 1163285332)) THEN
+    RETURN false;
+  END IF;
   DELETE FROM evstore.staged
   WHERE staged.append_id = staged_as
     OR staged.staged_at < now() - interval '1 day';
-$$;
+  RETURN true;
+END $$;
 
 -- Nobody but the owner, who made the store, has any right to it until the owner grants one, whatever the default
 -- privileges say. What was granted on a schema that was there before this transaction stays.
