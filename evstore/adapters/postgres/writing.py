@@ -124,8 +124,9 @@ class Calls:
             return failed
         try:  # perhaps on another connection: the session may have ended with the try
             with self._connections.connection() as connection:
+                nothing = stored_nothing(connection, units, self._location.schema)
                 self._sweep(connection)
-                if stored_nothing(connection, units, self._location.schema):
+                if nothing:
                     return failed
         except EvstoreError:
             pass
