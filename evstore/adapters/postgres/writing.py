@@ -91,8 +91,8 @@ class Calls:
         for pause in (*PAUSES, None):
             try:
                 with self._connections.connection() as connection:
-                    self._sweep(connection)
                     came = tried(connection, attempt)
+                    self._sweep(connection)
             except EvstoreError as error:  # no connection, so nothing was sent
                 if not doubt.unknown:
                     raise
