@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from evstore.adapters.postgres import reading
 from evstore.adapters.postgres import statements as sql
+from evstore.adapters.postgres.errors import hides_rows
 from evstore.adapters.postgres.session import Session
 from evstore.adapters.postgres.waiting import LONGEST_PAUSE, SHORTEST_PAUSE
 from evstore.adapters.sql import ON_DISK
 from evstore.adapters.wholeness import check_agreed, check_category, check_log, check_named, check_stream, numbered
+from evstore.errors import DeniedError
 from evstore.model.events import StoredEvent
 from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
 from evstore.model.filters import Filter
@@ -143,8 +145,17 @@ class PostgresAdapter(Session):
     def info(self) -> StoreInfo:
         from evstore.adapters.postgres.info import info
 
-        (facts,) = self._rows(reading.Question(sql.INFO, {"schema": self._location.schema}))
-        return info(self._location.shown, facts)
+        question = reading.Question(sql.INFO, {"schema": self._location.schema})
+        try:
+            rows = self._rows(question)
+        except DeniedError as error:
+            if not hides_rows(error.__cause__):
+                raise
+            statement = sql.in_schema(question.statement, self._location.schema)
+            rows = self._tried(lambda connection: reading.filtered(connection, statement, question.given))
+            if not rows:
+                raise
+        return info(self._location.shown, rows[0])
 
     # --- keeping ---
 

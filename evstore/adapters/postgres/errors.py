@@ -85,6 +85,8 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "23": Meaning.DAMAGED,  # integrity_constraint_violation: only another hand than evstore's leads there
 }
 
+_FILTERED: Final = {("42501", "check_enable_rls"), ("0A000", "DoCopy")}
+"""SQLSTATE and source of the failures of row level security, which have no SQLSTATE of their own."""
 ENDED_BY: Final = {"25P04": "transaction_timeout"}
 """The setting behind such a failure, where it is known."""
 
@@ -92,6 +94,8 @@ ENDED_BY: Final = {"25P04": "transaction_timeout"}
 def meaning(error: Any) -> Meaning:
     """The meaning of a psycopg error; without a SQLSTATE the connection was lost."""
     state: str | None = error.sqlstate
+    if hides_rows(error):
+        return Meaning.DENIED
     if state == POOLER and "statement pooling" in str(error):
         return Meaning.UNSUPPORTED
     if state is None:
@@ -110,8 +114,7 @@ def translated(error: Any, location: Location, timeout: float) -> EvstoreError:
         case Meaning.BUSY:
             found: EvstoreError = StoreBusyError(location.shown, timeout)
         case Meaning.DENIED:
-            replica = error.sqlstate in (REPLICA, "25006")
-            found = not_the_primary(location) if replica else DeniedError(f"{at}: permission denied ({message})")
+            found = _denial(error, location, at, message)
         case Meaning.FULL:
             found = StorageFullError(
                 f"{at}: the server has no room or its disk fails ({message}); nothing was stored"
@@ -142,6 +145,24 @@ def _damage(error: Any, location: Location, message: str) -> CorruptStoreError:
     if error.sqlstate == INCOMPLETE:
         return incomplete(location.shown, int(error.diag.message_detail), error.diag.message_hint)
     return CorruptStoreError(f"the event store at {location.shown} is damaged: {message}")
+
+
+def hides_rows(error: Any) -> bool:
+    """True if the server refused because row level security would hide rows from this role."""
+    source = error.diag.source_function if error.diag else None
+    return (error.sqlstate, source) in _FILTERED
+
+
+def _denial(error: Any, location: Location, at: str, message: str) -> DeniedError:
+    if error.sqlstate in (REPLICA, "25006"):
+        return not_the_primary(location)
+    if not hides_rows(error):
+        return DeniedError(f"{at}: permission denied ({message})")
+    found = DeniedError(
+        f"{at}: row level security hides rows from this role, and a log without them is not the log ({message})"
+    )
+    found.add_note("use a role with BYPASSRLS, or disable row level security on the tables of the store")
+    return found
 
 
 def not_the_primary(location: Location) -> DeniedError:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 
 from evstore.adapters.postgres import statements as sql
-from evstore.adapters.postgres.connections import is_standby
 from evstore.adapters.postgres.errors import Meaning, meaning
 from evstore.errors import AppendOutcomeUnknownError, EvstoreError, PositionConflictError, UnavailableError
 from evstore.model.versions import STREAM_EXISTS, check_version
@@ -46,8 +45,7 @@ def stored_nothing(connection: Connection, units: Sequence[Append], schema: str)
     """True if a finished try certainly stored nothing; a unit is stored if its first event is."""
     first = [next(iter(write.events)).id for unit in units for write in [next(iter(unit.writes))]]
     try:
-        held = connection.execute(sql.in_schema(sql.HOLDS, schema), {"ids": first}).fetchall()
-        return not held and not is_standby(connection)  # which may lag behind what was stored
+        return connection.execute(sql.in_schema(sql.HOLDS, schema), {"ids": first}).fetchone() == (False,)
     except psycopg.Error:
         return False
 

@@ -83,6 +83,13 @@ def fetched(connection: Connection, statement: bytes, given: dict[str, Any]) -> 
     return connection.execute(statement, given).fetchall()
 
 
+def filtered(connection: Connection, statement: bytes, given: dict[str, Any]) -> list[Any]:
+    """The rows that row level security lets through."""
+    with connection.transaction():
+        connection.execute(sql.ADMIT_FILTERS)
+        return fetched(connection, statement, given)
+
+
 def paged(connection: Connection, statement: bytes, given: dict[str, Any]) -> list[Any]:
     """The rows of a page of events; few rows beyond it are ever in memory."""
     alone = connection.info.transaction_status == TransactionStatus.IDLE

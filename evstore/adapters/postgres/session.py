@@ -112,7 +112,7 @@ class Session:
                         return ask(connection)
                     connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
                     with connection.transaction():
-                        connection.execute(sql.LIMIT_WAITS, {"wait_ms": milliseconds(self._timeout)})
+                        connection.execute(sql.SETTLE_TRANSACTION, {"wait_ms": milliseconds(self._timeout)})
                         return ask(connection)
             except psycopg.errors.FeatureNotSupported as error:  # a role's serializable default, on a standby
                 if self._begins:

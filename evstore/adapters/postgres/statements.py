@@ -32,18 +32,26 @@ EVENT: Final = f"""events.id, streams.stream_id, types.name, {OWN}"""
 # --- Opening -------------------------------------------------------------------------------------------------
 
 # Settings of a session that is ours alone; a pooler, which reports a number of its own, lends it to others
-# next. Locks are waited for no longer than the timeout, and a list that is sent may hold NULL, whatever the role's
-# defaults are.
+# next. Whatever the role's defaults are, locks are waited for no longer than the timeout, a list that is sent may
+# hold NULL, and where row level security would hide rows the server refuses.
 SETTLE: Final = """
 SELECT
+  pg_catalog.set_config('row_security', 'off', false),
   pg_catalog.set_config('lock_timeout', %(wait_ms)s::text, false),
   pg_catalog.set_config('array_nulls', 'on', false)
 WHERE pg_catalog.pg_backend_pid() = %(session)s
 """
 
-# The limit of waiting for locks in one transaction of a reader, where the session cannot have it.
-LIMIT_WAITS: Final = """
-SELECT pg_catalog.set_config('lock_timeout', %(wait_ms)s::text, true)
+# The same in one transaction of a reader, where the session cannot have it.
+SETTLE_TRANSACTION: Final = """
+SELECT
+  pg_catalog.set_config('row_security', 'off', true),
+  pg_catalog.set_config('lock_timeout', %(wait_ms)s::text, true)
+"""
+
+# For the transaction alone: see what row level security lets through.
+ADMIT_FILTERS: Final = """
+SELECT pg_catalog.set_config('row_security', 'on', true)
 """
 
 ADMITS: Final = """
@@ -103,9 +111,14 @@ SWEEP_STAGED: Final = """
 SELECT evstore.sweep_staged_v1(%(staged_as)s::uuid)
 """
 
-# Index events_by_id.
+# Index events_by_id. NULL where this server does not show what is stored: a standby may lag behind, and row level
+# security hides rows.
 HOLDS: Final = """
-SELECT events.id FROM evstore.events WHERE events.id = ANY (%(ids)s::uuid[])
+SELECT
+  CASE
+    WHEN pg_catalog.pg_is_in_recovery() OR pg_catalog.row_security_active('evstore.events'::regclass) THEN NULL
+    ELSE EXISTS (SELECT FROM evstore.events WHERE events.id = ANY (%(ids)s::uuid[]))
+  END
 """
 
 # A transaction of its own, never part of an append: where the queue of notifications is full, its commit fails.
@@ -590,6 +603,12 @@ SELECT
   pg_catalog.current_setting('synchronous_commit'),
   pg_catalog.current_setting('commit_delay')::integer,
   pg_catalog.current_setting('server_version_num')::integer,
+  ARRAY(
+    SELECT relname::text FROM pg_catalog.pg_class
+    WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s)
+      AND relkind = 'r' AND pg_catalog.row_security_active(oid)
+    ORDER BY relname
+  ),
   (SELECT coalesce(max(global_position), 0) FROM evstore.events)
 FROM evstore.store
 """
