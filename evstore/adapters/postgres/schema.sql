@@ -545,7 +545,7 @@ CREATE PROCEDURE evstore.append_v1(
 LANGUAGE plpgsql
 AS $$
 DECLARE
-  answers json[] := '{}';
+  answers pg_catalog.json[] := '{}';  -- resolved before the path is set
   w integer := 1;  -- the unit's first write
   e integer := 1;  -- and first event
   last_w integer;
@@ -587,7 +587,7 @@ BEGIN
   BEGIN
     PERFORM evstore.make_durable_v1();
   EXCEPTION WHEN OTHERS THEN
-    RAISE EXCEPTION USING ERRCODE = 'EV006', MESSAGE = 'evstore: stored, but not made durable: ' || SQLERRM;
+    RAISE EXCEPTION USING ERRCODE = 'EV006', MESSAGE = pg_catalog.concat('evstore: stored, but not made durable: ', SQLERRM);
   END;
   COMMIT;
 END $$;
@@ -616,7 +616,7 @@ BEGIN
   BEGIN
     PERFORM evstore.make_durable_v1();
   EXCEPTION WHEN OTHERS THEN
-    RAISE EXCEPTION USING ERRCODE = 'EV006', MESSAGE = 'evstore: stored, but not made durable: ' || SQLERRM;
+    RAISE EXCEPTION USING ERRCODE = 'EV006', MESSAGE = pg_catalog.concat('evstore: stored, but not made durable: ', SQLERRM);
   END;
   COMMIT;
 END $$;

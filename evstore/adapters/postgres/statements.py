@@ -32,21 +32,24 @@ EVENT: Final = f"""events.id, streams.stream_id, types.name, {OWN}"""
 # --- Opening -------------------------------------------------------------------------------------------------
 
 # Settings of a session that is ours alone; a pooler, which reports a number of its own, lends it to others
-# next. Whatever the role's defaults are, locks are waited for no longer than the timeout, a list that is sent may
-# hold NULL, and where row level security would hide rows the server refuses.
+# next. Whatever the role's defaults are, no operator, type or function is looked up in a foreign schema,
+# locks are waited for no longer than the timeout, a list that is sent may hold NULL, and where row level security
+# would hide rows the server refuses. Until then nothing can be trusted that has no schema.
 SETTLE: Final = """
 SELECT
+  pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false),
   pg_catalog.set_config('row_security', 'off', false),
-  pg_catalog.set_config('lock_timeout', %(wait_ms)s::text, false),
+  pg_catalog.set_config('lock_timeout', %(wait_ms)s::pg_catalog.text, false),
   pg_catalog.set_config('array_nulls', 'on', false)
-WHERE pg_catalog.pg_backend_pid() = %(session)s
+WHERE pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) %(session)s
 """
 
 # The same in one transaction of a reader, where the session cannot have it.
 SETTLE_TRANSACTION: Final = """
 SELECT
+  pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
   pg_catalog.set_config('row_security', 'off', true),
-  pg_catalog.set_config('lock_timeout', %(wait_ms)s::text, true)
+  pg_catalog.set_config('lock_timeout', %(wait_ms)s::pg_catalog.text, true)
 """
 
 # For the transaction alone: see what row level security lets through.
@@ -62,17 +65,16 @@ IS_STANDBY: Final = """
 SELECT pg_catalog.pg_is_in_recovery()
 """
 
-# The location of a store: no schema, an empty schema, or other objects.
+# The location of a store: no schema, an empty schema, or other objects. Asked also where nothing is settled.
 OCCUPIED: Final = """
 SELECT
-  (SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s),
-  (SELECT count(*) FROM pg_catalog.pg_class JOIN pg_catalog.pg_namespace AS n ON n.oid = relnamespace
-   WHERE n.nspname = %(schema)s)
-  + (SELECT count(*) FROM pg_catalog.pg_type JOIN pg_catalog.pg_namespace AS n ON n.oid = typnamespace
-     WHERE n.nspname = %(schema)s)
-  + (SELECT count(*) FROM pg_catalog.pg_proc JOIN pg_catalog.pg_namespace AS n ON n.oid = pronamespace
-     WHERE n.nspname = %(schema)s),
+  space.oid IS NOT NULL,
+  EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace OPERATOR(pg_catalog.=) space.oid)
+  OR EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace OPERATOR(pg_catalog.=) space.oid)
+  OR EXISTS (SELECT FROM pg_catalog.pg_proc WHERE pronamespace OPERATOR(pg_catalog.=) space.oid),
   pg_catalog.current_setting('server_encoding')
+FROM (SELECT) AS one
+LEFT JOIN pg_catalog.pg_namespace AS space ON nspname OPERATOR(pg_catalog.=) %(schema)s::pg_catalog.name
 """
 
 # Processes that initialize wait here for the first; the lock ends with the transaction.
@@ -86,13 +88,16 @@ CREATE SCHEMA evstore
 
 # --- Appending -----------------------------------------------------------------------------------------------
 
+# A pooler lends a session that is not settled, and a CALL that commits cannot settle it: every type and operator
+# has its schema.
+
 APPEND: Final = """
 CALL evstore.append_v1(
   %(unit_writes)s::integer[], %(unit_events)s::integer[], %(unit_positions)s::bigint[], %(until_refused)s,
   %(wait_ms)s,
-  %(stream_ids)s::text[], %(categories)s::text[], %(expected)s::bigint[], %(sizes)s::integer[],
-  %(writes)s::integer[], %(ids)s::uuid[], %(types)s::text[], %(hashes)s::bigint[], %(metadatas)s::json[],
-  %(datas)s::json[], %(times)s::bigint[], NULL
+  %(stream_ids)s::pg_catalog.text[], %(categories)s::pg_catalog.text[], %(expected)s::bigint[],
+  %(sizes)s::integer[], %(writes)s::integer[], %(ids)s::pg_catalog.uuid[], %(types)s::pg_catalog.text[],
+  %(hashes)s::bigint[], %(metadatas)s::pg_catalog.json[], %(datas)s::pg_catalog.json[], %(times)s::bigint[], NULL
 )
 """
 
@@ -104,11 +109,13 @@ COPY evstore.staged (
 """
 
 APPEND_STAGED: Final = """
-CALL evstore.append_staged_v1(%(staged_as)s::uuid, %(size)s, %(wanted_position)s::bigint, %(wait_ms)s, NULL)
+CALL evstore.append_staged_v1(
+  %(staged_as)s::pg_catalog.uuid, %(size)s, %(wanted_position)s::bigint, %(wait_ms)s, NULL
+)
 """
 
 SWEEP_STAGED: Final = """
-SELECT evstore.sweep_staged_v1(%(staged_as)s::uuid)
+SELECT evstore.sweep_staged_v1(%(staged_as)s::pg_catalog.uuid)
 """
 
 # Index events_by_id. NULL where this server does not show what is stored: a standby may lag behind, and row level
@@ -116,8 +123,11 @@ SELECT evstore.sweep_staged_v1(%(staged_as)s::uuid)
 HOLDS: Final = """
 SELECT
   CASE
-    WHEN pg_catalog.pg_is_in_recovery() OR pg_catalog.row_security_active('evstore.events'::regclass) THEN NULL
-    ELSE EXISTS (SELECT FROM evstore.events WHERE events.id = ANY (%(ids)s::uuid[]))
+    WHEN pg_catalog.pg_is_in_recovery() OR pg_catalog.row_security_active('evstore.events'::pg_catalog.regclass)
+    THEN NULL
+    ELSE EXISTS (
+      SELECT FROM evstore.events WHERE events.id OPERATOR(pg_catalog.=) ANY (%(ids)s::pg_catalog.uuid[])
+    )
   END
 """
 
