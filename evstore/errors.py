@@ -216,6 +216,9 @@ class SchemaError(EvstoreError):
         self.location = location
         self.detail = detail
 
+    def __str__(self) -> str:
+        return f"the event store at {self.location} cannot be used" + (f": {self.detail}" if self.detail else "")
+
 
 class NotInitializedError(SchemaError):
     """The location holds no store yet. `detail`: its database is gone, and its log holds events."""

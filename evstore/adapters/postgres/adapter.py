@@ -162,7 +162,7 @@ class PostgresAdapter(Session):
     def audits(self) -> Audits:
         from evstore.adapters.postgres.audit import PostgresAudits
 
-        return PostgresAudits(self._tried, self._location.schema)
+        return PostgresAudits(self._tried, self._location.schema, lambda: self._appends_to)
 
     def backup(self, path: str, _force: bool) -> NoReturn:
         """Raise UnsupportedError: the server's own tools make backups."""

@@ -20,6 +20,7 @@ from evstore.errors import (
     EvstoreError,
     InvalidUrlError,
     NotInitializedError,
+    SchemaError,
     StorageFullError,
     StoreBusyError,
     UnavailableError,
@@ -170,6 +171,21 @@ def not_the_primary(location: Location) -> DeniedError:
         f"the event store at {location.shown} cannot append: this server is a read replica, or read-only; "
         "append on the primary"
     )
+
+
+def renamed(location: Location, former: str) -> SchemaError:
+    error = SchemaError(location.shown, renamed_from(former, location.schema))
+    error.add_note(rename_back(former, location.schema))
+    return error
+
+
+def renamed_from(former: str, schema: str) -> str:
+    return f'its schema "{former}" was renamed to "{schema}", and its procedures still append to "{former}"'
+
+
+def rename_back(former: str, schema: str) -> str:
+    """The next step where a schema was renamed."""
+    return f'run ALTER SCHEMA "{schema}" RENAME TO "{former}", and put schema={former} into the URL'
 
 
 def _message_of(error: Any) -> str:

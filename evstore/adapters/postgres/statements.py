@@ -57,8 +57,13 @@ ADMIT_FILTERS: Final = """
 SELECT pg_catalog.set_config('row_security', 'on', true)
 """
 
+# The last column is the schema that its procedures append to. Asked also where nothing is settled.
 ADMITS: Final = """
-SELECT application, schema_version, min_reader, min_writer, pg_catalog.pg_backend_pid() FROM evstore.store
+SELECT
+  application, schema_version, min_reader, min_writer, pg_catalog.pg_backend_pid(),
+  (SELECT pg_catalog.substring(prosrc, '= "?([A-Za-z0-9_]+)"?[.]append_unit_v1[(]') FROM pg_catalog.pg_proc
+   WHERE oid OPERATOR(pg_catalog.=) pg_catalog.to_regproc('evstore.append_v1'))
+FROM evstore.store
 """
 
 IS_STANDBY: Final = """
