@@ -34,8 +34,8 @@ Reading
     R6  Text in is text out, byte for byte; metadata is equal; the timestamp is UTC in microseconds, taken
         when the unit is stored and the same for all its events, unless the unit brings one for each.
     R7  No event is left out because a name of it, or an event before it, is missing: IncompleteLogError, also for
-        the head and for an append that would give out a key again. What is asked for by name is absent only where
-        the tables agree.
+        the head and for an append that would give out a key again. What is asked for by name is absent, and a list
+        of all ends, only where no name is lost.
     L1  Lists are ordered by code point, paged by name, and cost by what they return; `prefix` compares
         literally.
 

@@ -17,7 +17,19 @@ from evstore.adapters.postgres.errors import hides_rows
 from evstore.adapters.postgres.session import Session
 from evstore.adapters.postgres.waiting import LONGEST_PAUSE, SHORTEST_PAUSE
 from evstore.adapters.sql import ON_DISK
-from evstore.adapters.wholeness import check_agreed, check_category, check_log, check_named, check_stream, numbered
+from evstore.adapters.wholeness import (
+    CATEGORY_PARTS,
+    STREAM_PARTS,
+    TYPE_PARTS,
+    check_agreed,
+    check_category,
+    check_listed,
+    check_log,
+    check_named,
+    check_stream,
+    is_whole_list,
+    numbered,
+)
 from evstore.errors import DeniedError
 from evstore.model.events import StoredEvent
 from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
@@ -25,7 +37,7 @@ from evstore.model.filters import Filter
 from evstore.port import Capabilities, Cut
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from evstore.adapters.postgres.reading import Question
     from evstore.port import Append, Audits, NamePage, Outcome, Page
@@ -89,8 +101,20 @@ class PostgresAdapter(Session):
 
     def _check_names(self, where: Filter, stream_id: str | None = None) -> None:
         """Raise IncompleteLogError if a name is not found in a store whose tables disagree."""
-        for missing, head in self._rows(reading.of_names(where, stream_id)):
+        self._check_tables(reading.of_names(where, stream_id), of_streams=stream_id is not None)
+
+    def _check_list(self, found: Sequence[Any], page: NamePage, *, of_streams: bool = False) -> None:
+        """Raise IncompleteLogError if a list of all names ends in a store that lost one."""
+        if is_whole_list(found, page):
+            self._check_tables(reading.of_names(Filter(), every=True), of_streams=of_streams)
+
+    def _check_tables(self, question: Question, *, of_streams: bool) -> None:
+        for missing, head in self._rows(question):
             check_agreed(self.location, head, missing)
+            if missing is None and of_streams:
+                count = reading.Question(sql.COUNT_STREAMS, {"whole": self._counted.whole})
+                ((missed, last_key, head_then),) = self._rows(count)
+                self._counted.check(self.location, head_then, missed, last_key)
 
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         rows = self._rows(reading.Question(sql.GET_EVENTS, {"ids": [*ids]}), POSITION)
@@ -111,16 +135,34 @@ class PostgresAdapter(Session):
         if not rows:
             self._check_names(Filter(), stream_id)
             rows = self._rows(question)
-        return StreamInfo(*rows[0][:-1]) if rows else None
+        return StreamInfo(*self._listed(rows, STREAM_PARTS)[0]) if rows else None
 
     def streams(self, page: NamePage, category: str | None) -> list[StreamInfo]:
-        return [StreamInfo(*row[:-1]) for row in self._rows(reading.of_streams(page, category))]
+        found = self._listed(self._rows(reading.of_streams(page, category)), STREAM_PARTS)
+        if category is None:
+            self._check_list(found, page, of_streams=True)
+        elif not found:
+            self._check_names(Filter(categories=(category,)))
+        return [StreamInfo(*row) for row in found]
 
     def categories(self, page: NamePage) -> list[CategoryInfo]:
-        return [CategoryInfo(*row[:-1]) for row in self._rows(reading.of_categories(page))]
+        found = self._listed(self._rows(reading.of_categories(page)), CATEGORY_PARTS)
+        self._check_list(found, page)
+        return [CategoryInfo(*row) for row in found]
 
     def types(self, page: NamePage, category: str | None) -> list[TypeInfo]:
-        return [TypeInfo(*row[:-1]) for row in self._rows(reading.of_types(page, category)) if row[1]]
+        found = self._listed(self._rows(reading.of_types(page, category)), TYPE_PARTS)
+        if category is None:
+            self._check_list(found, page)
+        elif not found:
+            self._check_names(Filter(categories=(category,)))
+        return [TypeInfo(*row) for row in found]
+
+    def _listed(self, rows: list[tuple[Any, ...]], parts: Mapping[int, str]) -> list[tuple[Any, ...]]:
+        """The rows of a list without the position they rest on. Raises IncompleteLogError if a part is missing."""
+        for row in rows:
+            check_listed(row, parts, self.location)
+        return [row[:-1] for row in rows]
 
     def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
         rows = self._rows(reading.of_span(since_us, until_us))

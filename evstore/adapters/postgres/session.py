@@ -17,6 +17,7 @@ from evstore.adapters.postgres.flushing import wait_for_flush
 from evstore.adapters.postgres.waiting import Hints
 from evstore.adapters.postgres.writing import PAUSES, Calls
 from evstore.adapters.sql import check_admits
+from evstore.adapters.wholeness import Counted
 from evstore.errors import CorruptStoreError, EvstoreError, NotAStoreError, NotInitializedError, UnavailableError
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Session:
         self._flushed = [0]
         """The highest global position known to be durable. Another server gets another list: the knowledge of a
         thread about the former server does not apply to it."""
+        self._counted = Counted()
         self._admitted = False
         self._appends_to = location.schema
         """The schema that the store's procedures name: another, if the schema was renamed."""

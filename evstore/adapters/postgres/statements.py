@@ -391,7 +391,8 @@ WHERE categories.name = %(category)s
 
 # --- Lists and facts -----------------------------------------------------------------------------------------
 
-# Names are compared as [low, high) by their bytes, which is code point order; `after` itself is left out.
+# Names are compared as [low, high) by their bytes, which is code point order; `after` itself is left out. What a
+# row needs is joined from the outside: that it is missing is a fault to report, and the row is no absence.
 
 # Index streams_by_id; each stream's first and last event by events_by_stream.
 LIST_STREAMS: Final = """
@@ -399,15 +400,15 @@ SELECT
   streams.stream_id, categories.name, newest.version, oldest.timestamp, newest.timestamp, types.name,
   newest.global_position
 FROM evstore.streams
-JOIN evstore.categories ON categories.key = streams.category_key
-CROSS JOIN LATERAL (
+LEFT JOIN evstore.categories ON categories.key = streams.category_key
+LEFT JOIN LATERAL (
   SELECT timestamp FROM evstore.events WHERE stream_key = streams.key AND version = 1
-) AS oldest
+) AS oldest ON true
 CROSS JOIN LATERAL (
   SELECT version, timestamp, type_key, global_position FROM evstore.events
   WHERE stream_key = streams.key ORDER BY version DESC LIMIT 1
 ) AS newest
-JOIN evstore.types ON types.key = newest.type_key
+LEFT JOIN evstore.types ON types.key = newest.type_key
 WHERE streams.stream_id >= %(low)s
   AND (%(high)s::text IS NULL OR streams.stream_id < %(high)s)
   AND (%(after)s::text IS NULL OR streams.stream_id > %(after)s)
@@ -421,14 +422,14 @@ SELECT
   streams.stream_id, %(category)s::text, newest.version, oldest.timestamp, newest.timestamp, types.name,
   newest.global_position
 FROM evstore.streams
-CROSS JOIN LATERAL (
+LEFT JOIN LATERAL (
   SELECT timestamp FROM evstore.events WHERE stream_key = streams.key AND version = 1
-) AS oldest
+) AS oldest ON true
 CROSS JOIN LATERAL (
   SELECT version, timestamp, type_key, global_position FROM evstore.events
   WHERE stream_key = streams.key ORDER BY version DESC LIMIT 1
 ) AS newest
-JOIN evstore.types ON types.key = newest.type_key
+LEFT JOIN evstore.types ON types.key = newest.type_key
 WHERE (streams.category_key, streams.stream_id) >= (
     (SELECT key FROM evstore.categories WHERE name = %(category)s),
     greatest(%(low)s::text COLLATE "C", %(after)s::text)
@@ -448,15 +449,15 @@ SELECT
   streams.stream_id, categories.name, newest.version, oldest.timestamp, newest.timestamp, types.name,
   newest.global_position
 FROM evstore.streams
-JOIN evstore.categories ON categories.key = streams.category_key
-CROSS JOIN LATERAL (
+LEFT JOIN evstore.categories ON categories.key = streams.category_key
+LEFT JOIN LATERAL (
   SELECT timestamp FROM evstore.events WHERE stream_key = streams.key AND version = 1
-) AS oldest
+) AS oldest ON true
 CROSS JOIN LATERAL (
   SELECT version, timestamp, type_key, global_position FROM evstore.events
   WHERE stream_key = streams.key ORDER BY version DESC LIMIT 1
 ) AS newest
-JOIN evstore.types ON types.key = newest.type_key
+LEFT JOIN evstore.types ON types.key = newest.type_key
 WHERE streams.stream_id = %(stream_id)s
 """
 
@@ -467,10 +468,10 @@ SELECT
   categories.name, streams_of.category_number, newest.category_number, oldest.global_position,
   newest.global_position, newest.timestamp, newest.global_position
 FROM evstore.categories
-CROSS JOIN LATERAL (
+LEFT JOIN LATERAL (
   SELECT category_number FROM evstore.streams
   WHERE category_key = categories.key ORDER BY category_number DESC LIMIT 1
-) AS streams_of
+) AS streams_of ON true
 CROSS JOIN LATERAL (
   SELECT category_key, global_position FROM evstore.events
   WHERE (category_key, global_position) >= (categories.key, 0) ORDER BY category_key, global_position LIMIT 1
@@ -499,6 +500,7 @@ CROSS JOIN LATERAL (
 WHERE types.name >= %(low)s
   AND (%(high)s::text IS NULL OR types.name < %(high)s)
   AND (%(after)s::text IS NULL OR types.name > %(after)s)
+  AND counted.events > 0
 ORDER BY types.name
 LIMIT (SELECT %(limit)s::bigint)
 """
@@ -512,11 +514,12 @@ FROM (
   WHERE category_key = (SELECT key FROM evstore.categories WHERE name = %(category)s)
   GROUP BY type_key
 ) AS counted
-JOIN evstore.types ON types.key = counted.type_key
-WHERE types.name >= %(low)s
+LEFT JOIN evstore.types ON types.key = counted.type_key
+WHERE types.name IS NULL
+  OR types.name >= %(low)s
   AND (%(high)s::text IS NULL OR types.name < %(high)s)
   AND (%(after)s::text IS NULL OR types.name > %(after)s)
-ORDER BY types.name
+ORDER BY types.name NULLS FIRST
 LIMIT (SELECT %(limit)s::bigint)
 """
 
@@ -573,17 +576,18 @@ SELECT
   (SELECT coalesce(max(global_position), 0) FROM evstore.events)
 """
 
-# The same for a read that asks by name: names that are all there need no look at the tables. Of categories and
-# types, which are few, the count shows if one is lost.
+# The same for what asks by name, or lists all names. Names that are all there need no look at the tables, and the
+# answer is an empty text. Of categories and types, which are few, the count shows if one is lost.
 LOST: Final = """
 SELECT
   CASE
-    WHEN (%(stream_id)s::text IS NULL OR EXISTS (SELECT FROM evstore.streams WHERE stream_id = %(stream_id)s))
+    WHEN NOT %(all)s
+      AND (%(stream_id)s::text IS NULL OR EXISTS (SELECT FROM evstore.streams WHERE stream_id = %(stream_id)s))
       AND NOT EXISTS (SELECT FROM pg_catalog.unnest(%(categories)s::text[]) AS given (name)
         WHERE NOT EXISTS (SELECT FROM evstore.categories WHERE categories.name = given.name))
       AND NOT EXISTS (SELECT FROM pg_catalog.unnest(%(types)s::text[]) AS given (name)
         WHERE NOT EXISTS (SELECT FROM evstore.types WHERE types.name = given.name))
-    THEN NULL
+    THEN ''
     WHEN (SELECT coalesce(max(stream_key), 0) FROM evstore.events)
       > (SELECT coalesce(max(key), 0) FROM evstore.streams)
     THEN 'streams'
@@ -602,6 +606,16 @@ SELECT
     THEN 'types'
   END,
   (SELECT coalesce(max(global_position), 0) FROM evstore.events)
+"""
+
+# The same of streams, counted beyond the key up to which none is missing, and the last key.
+COUNT_STREAMS: Final = """
+SELECT
+  CASE WHEN count(*) < max(key) - %(whole)s THEN 'streams' END,
+  coalesce(max(key), %(whole)s),
+  (SELECT coalesce(max(global_position), 0) FROM evstore.events)
+FROM evstore.streams
+WHERE key > %(whole)s
 """
 
 INFO: Final = """
