@@ -41,6 +41,12 @@ def check_agreed(location: str, head: int, missing: str | None) -> None:
         raise incomplete(location, head, missing)
 
 
+def names_wanted(where: Filter) -> int:
+    """The number of names that a read of the log asks for. If it is 1, an event that is found shows that the name
+    is there; of several names, a page does not show that one is lost."""
+    return len({*(where.categories or ())}) + len({*(where.types or ())})
+
+
 class Counted:
     """The streams that an adapter has counted. Of a large store, each is counted once."""
 

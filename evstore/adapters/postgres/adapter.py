@@ -28,6 +28,7 @@ from evstore.adapters.wholeness import (
     check_named,
     check_stream,
     is_whole_list,
+    names_wanted,
     numbered,
 )
 from evstore.errors import DeniedError
@@ -89,9 +90,13 @@ class PostgresAdapter(Session):
         return found
 
     def read_all(self, page: Page, where: Filter) -> list[StoredEvent]:
-        if where.categories is not None or where.types is not None:
+        wanted = names_wanted(where)
+        if wanted > 1:
             self._check_names(where)
         found = self._events(reading.of_log(page, where))
+        if wanted == 1 and not found:
+            self._check_names(where)
+            found = self._events(reading.of_log(page, where))
         check_log(found, page, where, self.location)
         given = numbered(found, page, where)
         if given is not None:

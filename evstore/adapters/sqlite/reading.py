@@ -19,6 +19,7 @@ from evstore.adapters.wholeness import (
     check_log,
     check_named,
     check_stream,
+    names_wanted,
     numbered,
 )
 from evstore.model.events import StoredEvent
@@ -50,9 +51,13 @@ def read_stream(
 
 def read_all(connection: Any, location: str, page: Page, where: Filter) -> list[StoredEvent]:
     """A page of the log. Raises IncompleteLogError rather than leave out an event."""
-    if where.categories is not None or where.types is not None:
+    wanted = names_wanted(where)
+    if wanted > 1:
         check_names(connection, location, where)
     found = _log(connection, location, page, where)
+    if wanted == 1 and not found:
+        check_names(connection, location, where)
+        found = _log(connection, location, page, where)
     check_log(found, page, where, location)
     given = numbered(found, page, where)
     if given is not None:
