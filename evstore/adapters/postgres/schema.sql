@@ -163,6 +163,7 @@ DECLARE
   first_numbers bigint[];
   starts bigint[];
   actual bigint;
+  named boolean := false;  -- by this call
   inserted bigint;
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -251,9 +252,22 @@ BEGIN
       END LOOP;
     END IF;
 
+    IF 1 = ANY (first_versions) AND NOT named THEN  -- a stream that has a name has an event, or its events are lost
+      FOR w IN 1 .. cardinality(first_versions) LOOP
+        IF first_versions[w] = 1 AND stream_keys[w] IS NOT NULL THEN
+          RAISE EXCEPTION USING
+            ERRCODE = 'EV007',
+            MESSAGE = 'evstore: the tables disagree; no version is given out',
+            DETAIL = head::text,
+            HINT = 'events';
+        END IF;
+      END LOOP;
+    END IF;
+
     EXIT WHEN array_position(stream_keys, NULL) IS NULL AND array_position(type_keys, NULL) IS NULL;
     -- Once names are there, look again: what was found of a stream that was missing is not complete.
     PERFORM evstore.add_names_v1(stream_ids, category_names, type_names);
+    named := true;
     SELECT * INTO type_keys, stream_keys, category_keys FROM evstore.keys_v1(stream_ids, type_names);
   END LOOP;
 
