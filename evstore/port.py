@@ -35,7 +35,7 @@ Reading
         when the unit is stored, the same for all its events, unless the unit brings a time for each.
     R7  No read leaves an event out because its name, or an event before it, is missing: IncompleteLogError. The
         same goes for the head, and for an append that would give out a key again. What is asked for by name
-        is absent only where the tables agree.
+        is absent, and a list of all ends, only where no name is lost.
     L1  Lists are ordered by code point, paged by name, and cost by what they return; `prefix` compares
         literally.
 

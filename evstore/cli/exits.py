@@ -78,12 +78,20 @@ def _scheme(error: Any) -> str | None:
     return f'did you mean "{meant}:"?' if meant else None
 
 
+def _all_ids(error: Any) -> str | None:
+    from evstore.errors import MOST_NAMED
+
+    many = len(error.ids) > MOST_NAMED
+    return "--errors json prints every id; with --key a second run makes the same ids" if many else None
+
+
 _HINTS: Final[dict[str, Callable[[Any], str | None] | str]] = {
     "NotInitializedError": _init,
     "SchemaTooOldError": lambda _: _again("migrate"),
     "SchemaTooNewError": "install a newer evstore",
     "ConcurrencyError": _conflict,
     "EventIdConflictError": "an id belongs to one event for ever; without an id a new event is appended",
+    "AppendOutcomeUnknownError": _all_ids,
     "StreamNotFoundError": lambda _: _again("streams"),
     "TargetExistsError": "--force replaces it",
     "StoreBusyError": "try again",

@@ -105,7 +105,7 @@ class SqliteAdapter(Session):
         from evstore.adapters.sqlite.reading import read_stream
 
         with self._reading() as connection:
-            return read_stream(connection, self._path, stream_id, page, where)
+            return read_stream(connection, self._path, self._counted, stream_id, page, where)
 
     def read_all(self, page: Page, where: Filter) -> list[StoredEvent]:
         from evstore.adapters.sqlite.reading import read_all
@@ -123,25 +123,25 @@ class SqliteAdapter(Session):
         from evstore.adapters.sqlite.lists import stream
 
         with self._reading() as connection:
-            return stream(connection, self._path, stream_id)
+            return stream(connection, self._path, self._counted, stream_id)
 
     def streams(self, page: NamePage, category: str | None) -> list[StreamInfo]:
         from evstore.adapters.sqlite.lists import streams
 
         with self._reading() as connection:
-            return streams(connection, page, category)
+            return streams(connection, self._path, self._counted, page, category)
 
     def categories(self, page: NamePage) -> list[CategoryInfo]:
         from evstore.adapters.sqlite.lists import categories
 
         with self._reading() as connection:
-            return categories(connection, page)
+            return categories(connection, self._path, page)
 
     def types(self, page: NamePage, category: str | None) -> list[TypeInfo]:
         from evstore.adapters.sqlite.lists import types
 
         with self._reading() as connection:
-            return types(connection, page, category)
+            return types(connection, self._path, page, category)
 
     def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
         from evstore.adapters.sqlite.reading import span

@@ -20,6 +20,7 @@ from evstore.adapters.sqlite.errors import translated
 from evstore.adapters.sqlite.identity import OpenedFiles
 from evstore.adapters.sqlite.location import check_is_store, lock_of, uri_of
 from evstore.adapters.sqlite.lock import SideLock
+from evstore.adapters.wholeness import Counted
 from evstore.atomic import SIDE_FILES
 from evstore.errors import (
     CorruptStoreError,
@@ -47,6 +48,7 @@ class Session:
         self._timeout = timeout
         self._lock = SideLock(lock_of(path), path, timeout)
         self._opened = OpenedFiles(path)
+        self._counted = Counted()
         self._writer: Any = None
         self._readers: list[Any] = []  # idle connections; a connection serves one call at a time
         self._closed = False
