@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from evstore.adapters.sqlite.beside import closed_to_us
 from evstore.errors import (
     CorruptStoreError,
     DeniedError,
@@ -54,7 +55,7 @@ def _translate(code: int | None, error: Exception, path: str, timeout: float) ->
     if primary == _NOTADB:
         return NotAStoreError(path, "it is not a SQLite database")
     if primary in _DENIED:
-        return DeniedError(f"the event store at {path}: {_DENIED[primary]} ({error})")
+        return DeniedError(f"the event store at {path}: {closed_to_us(path) or _DENIED[primary]} ({error})")
     if primary in _FULL:
         return StorageFullError(f"the event store at {path}: {_FULL[primary]} ({error}); nothing was stored")
     if str(error) == _NO_JSON:

@@ -13,6 +13,7 @@ from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
 from evstore.model.filters import Filter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import ModuleType
 
     from evstore.port import NamePage
@@ -56,7 +57,7 @@ def _range(page: NamePage, category: str | None = None) -> dict[str, Any]:
     return given if category is None else {**given, "category": category}
 
 
-def info(sqlite: ModuleType, connection: Any, path: str) -> StoreInfo:
+def info(sqlite: ModuleType, connection: Any, path: str, notes: Sequence[str]) -> StoreInfo:
     head, streams_, categories_, *_ = connection.execute(sql.LAST_KEYS).fetchone()
     (schema,) = connection.execute("PRAGMA user_version").fetchone()
     (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
@@ -72,7 +73,7 @@ def info(sqlite: ModuleType, connection: Any, path: str) -> StoreInfo:
         head=head,
         size_bytes=size,
         durability={"journalMode": journal, "synchronous": "full"},
-        warnings=tuple(warnings),
+        warnings=(*warnings, *notes),
         durable=True,  # whatever this connection has: those that write set synchronous
         how_durable=ON_DISK,
     )
