@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 _FAILING: Final = (10, 13)
 """SQLite's codes for disks that fail or are full: the copy's, more often than the store's."""
 _PAGES: Final = 4096
+_VERSIONS_AT: Final = 18
+_NO_LOG: Final = b"\1\1"
+"""The versions in the header (https://sqlite.org/fileformat2.html) of a database without a `-wal`: any program can
+read such a copy anywhere, also where it can make no file. The first append gives it a log again."""
 
 
 def backup(
@@ -43,6 +47,7 @@ def backup(
         try:
             with new_file(target, force=force, leftovers=LOGS) as part:
                 head = _copy(source, connect, part.path)
+                os.pwrite(part.fd, _NO_LOG, _VERSIONS_AT)
                 size = os.fstat(part.fd).st_size
         except OSError as error:
             raise cannot_write(target, error) from error
