@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 import sys
+
+from evstore.cli.signals import end_by_signals
 
 
 def main() -> None:
     """Run the command line of this process, and end it."""
-    _die_by_signals()
+    end_by_signals()
     if sys.argv[1:] == ["--version"] and _told_version():  # needs nothing that follows
         return
     if sys.argv[1:2] == ["--complete"]:  # a person waits for it at every TAB
@@ -31,14 +32,3 @@ def _told_version() -> bool:
     except OSError:
         return False  # the full start reports the reason
     return True
-
-
-def _die_by_signals() -> None:
-    """SIGINT and SIGPIPE end the process themselves, so that a shell sees why and stops its loop.
-
-    An append is not harmed: the database keeps it whole or not at all, however the process ends. What the
-    caller chose to ignore (as `nohup` and `&` do for SIGINT) stays ignored.
-    """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from evstore import atomic
+from evstore.cli import signals
 from evstore.cli.errors import InputOutputError, UsageError
 from evstore.cli.exits import hint_for
 from evstore.cli.input.sources import chunks, open_input
@@ -34,9 +35,9 @@ def to_the_end() -> Iterator[None]:
     def end(number: int, _: object) -> None:
         if inside:
             raise _End(number)
-        _die(number)
+        signals.end(number)
 
-    ending = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) is signal.SIG_DFL]
+    ending = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM) if signals.ends(each)}
     for each in ending:
         signal.signal(each, end)
     try:
@@ -45,15 +46,10 @@ def to_the_end() -> Iterator[None]:
         finally:
             inside = False
     except _End as error:
-        _die(error.args[0])
+        signals.end(error.args[0])
     finally:
-        for each in ending:
-            signal.signal(each, signal.SIG_DFL)
-
-
-def _die(number: int) -> None:
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
+        for each, before in ending.items():
+            signal.signal(each, before)
 
 
 @contextmanager
