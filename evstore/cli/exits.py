@@ -71,6 +71,12 @@ def _quotes(error: Any) -> str | None:
     return """the shell eats quotes; put JSON in single ones: -d '{"total": 99.9}'""" if inline else None
 
 
+def _busy(error: Any) -> str:
+    if not error.detail:
+        return "try again"
+    return "close that program: other SQLite libraries keep a file locked while they have it open"
+
+
 def _scheme(error: Any) -> str | None:
     from evstore.did_you_mean import nearest
 
@@ -86,7 +92,7 @@ _HINTS: Final[dict[str, Callable[[Any], str | None] | str]] = {
     "EventIdConflictError": "an id belongs to one event for ever; without an id a new event is appended",
     "StreamNotFoundError": lambda _: _again("streams"),
     "TargetExistsError": "--force replaces it",
-    "StoreBusyError": "try again",
+    "StoreBusyError": _busy,
     "UnknownAdapterError": _scheme,
     "InvalidPayloadError": _quotes,
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from evstore.adapters.paging import end_of_prefix
 from evstore.adapters.sql import ON_DISK
 from evstore.adapters.sqlite import statements as sql
+from evstore.adapters.sqlite.module import STANDARD
 from evstore.adapters.sqlite.reading import check_names
 from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
 from evstore.model.filters import Filter
@@ -62,7 +63,7 @@ def info(sqlite: ModuleType, connection: Any, path: str, notes: Sequence[str]) -
     (schema,) = connection.execute("PRAGMA user_version").fetchone()
     (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
     size = sum(os.path.getsize(each) for each in (path, f"{path}-wal") if os.path.exists(each))
-    warnings = [] if _resets_wal_safely(sqlite.sqlite_version_info) else [_WAL_RESET_BUG]
+    warnings = [] if _resets_wal_safely(sqlite.sqlite_version_info) else [_wal_reset_bug(sqlite)]
     return StoreInfo(
         backend="sqlite",
         backend_version=sqlite.sqlite_version,
@@ -81,8 +82,14 @@ def info(sqlite: ModuleType, connection: Any, path: str, notes: Sequence[str]) -
 
 _WAL_RESET_BUG: Final = (
     "this SQLite can lose a commit that overlaps a checkpoint; evstore keeps them apart, other programs that "
-    "open this file may not. Fixed in SQLite 3.51.3, or with evstore[sqlite]"
+    "open this file may not. Fixed in SQLite 3.51.3, or with "
 )
+_MENDED: Final = "pysqlite3>=0.6.1"
+
+
+def _wal_reset_bug(sqlite: ModuleType) -> str:
+    """The warning, with advice that is not followed already."""
+    return _WAL_RESET_BUG + ("evstore[sqlite]" if sqlite.__name__ == STANDARD else f"pip install '{_MENDED}'")
 
 
 def _resets_wal_safely(version: tuple[int, int, int]) -> bool:

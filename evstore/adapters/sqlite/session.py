@@ -21,6 +21,7 @@ from evstore.adapters.sqlite.errors import translated
 from evstore.adapters.sqlite.identity import OpenedFiles
 from evstore.adapters.sqlite.location import SCHEMA, check_is_store, exclusive, lock_of, marking, uri_of
 from evstore.adapters.sqlite.lock import SideLock
+from evstore.adapters.sqlite.module import check_usable
 from evstore.atomic import SIDE_FILES
 from evstore.errors import (
     CorruptStoreError,
@@ -43,6 +44,7 @@ class Session:
         self.location = path
         self.files = (path, *(f"{path}{each}" for each in SIDE_FILES))
         self._sqlite = sqlite
+        self._usable = False  # not looked at yet
         self._path = path
         self._timeout = timeout
         self._lock = SideLock(lock_of(path), path, timeout, self._alone)
@@ -50,6 +52,7 @@ class Session:
         self._writer: Any = None
         self._readers: list[Any] = []  # idle connections; a connection serves one call at a time
         self._frozen: Frozen | None = None  # the files as they were, if the readers take no lock
+        self._has_read = False
         self._notes: dict[str, None] = {}
         self._closed = False
         self._pid = os.getpid()
@@ -61,7 +64,8 @@ class Session:
         self._close_readers()
         writer, self._writer = self._writer, None
         if writer is None:
-            self._clear()
+            if self._has_read:
+                self._clear()
             return
         if not self._opened.in_place():  # and SQLite checkpoints no file that was moved
             writer.close()
@@ -80,7 +84,7 @@ class Session:
         """Remove the empty log that reading made and leaves, as closing a connection that may write does, unless
         somebody else has the store open. Where the log holds anything, that would be a checkpoint."""
         with suppress(OSError, EvstoreError, self._sqlite.Error):
-            if self._frozen or os.stat(f"{self._path}-wal").st_size or reading_mode(self._path) != READ:
+            if os.stat(f"{self._path}-wal").st_size or reading_mode(self._path) != READ:
                 return
             with self._lock.held(queue=False) as held:
                 last = self._connect(self._path, "rw")
@@ -90,6 +94,9 @@ class Session:
 
     def _check_open(self) -> None:
         check_open(self._closed, self._pid)
+        if not self._usable:
+            check_usable(self._sqlite)
+            self._usable = True
 
     def _connect(self, path: str, mode: str) -> Any:
         connection = self._sqlite.connect(
@@ -186,6 +193,7 @@ class Session:
 
     def _reading_mode(self) -> str:
         mode = reading_mode(self._path)
+        self._has_read = mode == READ
         if mode == READ_FROZEN:
             self._frozen = Frozen.of(self._path)
             self._notes[f"{self._path} is read as it lies (immutable): {self._frozen.reason}"] = None
