@@ -14,7 +14,8 @@ from msgspec import UNSET, Raw, UnsetType
 from evstore.did_you_mean import nearest
 from evstore.errors import InvalidInputError, InvalidVersionError
 from evstore.jsontext.decoding import members_of
-from evstore.jsontext.judging import MAX_DATA_BYTES, KeptJson, decode, describe, keep_json
+from evstore.jsontext.faults import fault_of
+from evstore.jsontext.judging import MAX_DATA_BYTES, KeptJson, decode, keep_json
 from evstore.model.metadata import NO_METADATA, Metadata
 from evstore.model.versions import expected_version
 
@@ -93,4 +94,4 @@ def _explain(value: bytes, error: Exception) -> NoReturn:
     for key in _STRINGS:
         if key in members and not bytes(members[key]).startswith(b'"'):
             raise InvalidInputError(f'"{key}" is not a string')
-    raise InvalidInputError(f"not an event: {describe(error)}")
+    raise InvalidInputError(f"not an event: {fault_of(value, error)}")
