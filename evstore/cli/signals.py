@@ -1,4 +1,4 @@
-"""Signals end the process themselves, so that a shell sees why and stops its loop."""
+"""The end of the process by a signal."""
 
 from __future__ import annotations
 
@@ -10,20 +10,13 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGHUP)
-_FIRST: Final = 1
-"""The number of the first process of a container, which the system spares from signals without a handler."""
 
 
-def end_by_signals() -> None:
-    """An append is not harmed: the database keeps it whole or not at all, however the process ends. What the
-    caller chose to ignore (as `nohup` and `&` do for SIGINT) stays ignored."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    if os.getpid() == _FIRST:
-        for each in _ENDING:
-            if signal.getsignal(each) is signal.SIG_DFL:
-                signal.signal(each, end)
+def end_the_first() -> None:
+    """Give each signal that ends a process a handler: without one the system spares the first process from it."""
+    for each in _ENDING:
+        if signal.getsignal(each) is signal.SIG_DFL:
+            signal.signal(each, end)
 
 
 def ends(number: signal.Signals) -> bool:
