@@ -16,7 +16,8 @@ from evstore.errors import InvalidInputError, InvalidVersionError
 from evstore.jsontext.decoding import members_of
 from evstore.jsontext.faults import fault_of
 from evstore.jsontext.judging import MAX_DATA_BYTES, KeptJson, decode, keep_json
-from evstore.model.metadata import NO_METADATA, Metadata
+from evstore.jsontext.keys import check_once
+from evstore.model.metadata import NO_METADATA, Metadata, metadata_from_input
 from evstore.model.versions import expected_version
 
 
@@ -58,7 +59,8 @@ def envelope_from_json(value: bytes, max_data_bytes: int = MAX_DATA_BYTES) -> En
         found = decode(_envelopes, value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         _explain(value, error)
-    metadata = NO_METADATA if found.metadata is UNSET else Metadata.from_json(bytes(found.metadata))
+    check_once(value, found)
+    metadata = NO_METADATA if found.metadata is UNSET else metadata_from_input(bytes(found.metadata))
     return Envelope(
         found.type,
         keep_json(bytes(found.data), max_data_bytes),

@@ -14,6 +14,7 @@ from evstore.did_you_mean import nearest
 from evstore.errors import InvalidPayloadError
 from evstore.jsontext.faults import fault_of
 from evstore.jsontext.judging import NO_LIMIT, KeptJson, decode, keep_json
+from evstore.jsontext.keys import check_once, check_once_in_metadata
 
 
 class MetadataFields(NamedTuple):
@@ -100,6 +101,8 @@ def _fields(decoder: msgspec.json.Decoder[Any], line: str | bytes) -> StoredFiel
         data, metadata = keep_json(bytes(found.data), NO_LIMIT), keep_json(bytes(found.metadata), NO_LIMIT)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise InvalidPayloadError(f"not a stored event: {fault_of(line, error)}") from error
+    check_once(line.encode() if isinstance(line, str) else line, found)
+    check_once_in_metadata(bytes(found.metadata))
     return StoredFields(
         found.id,
         found.stream_id,

@@ -15,7 +15,7 @@ from evstore.jsontext.judging import check_json, keep_json, raw_value
 from evstore.jsontext.splitting import Values
 from evstore.model.events import Write
 from evstore.model.ids import key_id
-from evstore.model.metadata import IDS, NO_METADATA, Metadata, check_metadata
+from evstore.model.metadata import IDS, NO_METADATA, Metadata, check_metadata, metadata_from_input
 from evstore.model.names import check_stream_id
 from evstore.model.versions import ANY_VERSION, EXPECTED_WORDS, expected_version
 
@@ -66,7 +66,7 @@ def metadata_of(flags: AppendFlags) -> Metadata:
     check_metadata(found)
     if flags.metadata is not None:
         try:
-            given = Metadata.from_json(_utf8(flags.metadata))
+            given = metadata_from_input(_utf8(flags.metadata))
             check_metadata(given)
             found = found.over(given)
         except InvalidInputError as error:
