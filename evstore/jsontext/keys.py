@@ -23,10 +23,9 @@ def check_once(text: bytes, found: msgspec.Struct) -> None:
     Each key has two quotes, and so has each string; only where more are left, the text is looked through.
     """
     left = text.count(b'"')
-    for name in found.__struct_fields__:
-        part = getattr(found, name)
+    for part in msgspec.structs.astuple(found):
         if part is not msgspec.UNSET:
-            left -= 2 + _quotes_of(part)
+            left -= 4 if type(part) is str else 2 + _quotes_of(part)
     if left:
         _check_keys(text, deepest=1)
 
@@ -38,8 +37,6 @@ def check_once_in_metadata(text: bytes) -> None:
 
 
 def _quotes_of(part: object) -> int:
-    if isinstance(part, str):
-        return 2
     if isinstance(part, list):
         return 2 * len(part)
     return bytes(part).count(b'"') if isinstance(part, msgspec.Raw) else 0
