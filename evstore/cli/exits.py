@@ -56,6 +56,8 @@ def _again(words: str) -> str:
 def _init(error: Any) -> str:
     if not error.detail:
         return _again("init")
+    if error.detail.startswith(f"{error.location}-lock "):
+        return f"move the database back to {error.location}; {_again('init')} makes a new, empty store"
     return f"move the database back to {error.location}, beside its log (or move the log away and lose its events)"
 
 

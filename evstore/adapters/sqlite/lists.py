@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.paging import end_of_prefix
@@ -14,7 +15,7 @@ from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
 from evstore.model.filters import Filter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from types import ModuleType
 
     from evstore.port import NamePage
@@ -73,11 +74,30 @@ def info(sqlite: ModuleType, connection: Any, path: str, notes: Sequence[str]) -
         categories=categories_,
         head=head,
         size_bytes=size,
-        durability={"journalMode": journal, "synchronous": "full"},
-        warnings=(*warnings, *notes),
+        durability={"journalMode": "immutable" if notes else journal, "synchronous": "full"},
+        warnings=(*warnings, *_lost_triggers(connection), *notes),
         durable=True,  # whatever this connection has: those that write set synchronous
         how_durable=ON_DISK,
     )
+
+
+def _lost_triggers(connection: Any) -> Iterator[str]:
+    """A warning if a trigger is missing, as after another program made a table anew."""
+    from pkgutil import get_data
+
+    from evstore.adapters.sqlite.audit import OBJECTS
+
+    schema = get_data(__package__, "schema.sql")
+    assert schema is not None
+    there = {name for kind, name, *_ in connection.execute(OBJECTS) if kind == "trigger"}
+    made = re.findall(r"^CREATE TRIGGER (\w+)", schema.decode(), re.MULTILINE)
+    lost = [name for name in made if name not in there]
+    if lost:
+        missing = f"{len(lost)} triggers are missing" if len(lost) > 1 else "1 trigger is missing"
+        yield (
+            f"{missing}, of those that keep the log as it is: {', '.join(lost)}; "
+            "evstore verify reports how to make them again"
+        )
 
 
 _WAL_RESET_BUG: Final = (

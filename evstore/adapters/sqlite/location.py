@@ -74,7 +74,7 @@ def check_is_store(sqlite: ModuleType, path: str, timeout: float) -> None:
     The file is never read around SQLite: closing it would drop the locks of whoever has it open in this process.
     """
     if is_empty(path):
-        raise NotInitializedError(path, lost_log(path))
+        raise NotInitializedError(path, lost_log(path) or left_lock(path))
     try:
         found = _header(sqlite, path, timeout)
     except sqlite.DatabaseError as error:
@@ -199,6 +199,12 @@ def lost_log(path: str) -> str:
     """A clause on the log of a database that is gone, or nothing. The log holds events of that database."""
     log = log_with_events(path)
     return f"{log} is there, the log of a database that was moved or removed" if log else ""
+
+
+def left_lock(path: str) -> str:
+    """A clause on the lock of a database that is gone, or nothing."""
+    lock = lock_of(path)
+    return f"{lock} is there, so one was here and was moved or removed" if os.path.exists(lock) else ""
 
 
 def make(path: str, fill: Callable[[str], None]) -> None:
