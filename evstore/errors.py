@@ -256,17 +256,19 @@ class UnavailableError(EvstoreError):
 
 
 class StoreBusyError(UnavailableError):
-    """Another writer held the store for longer than the timeout, in seconds."""
+    """Another writer held the store for longer than the timeout, in seconds. `detail`: it is not evstore."""
 
-    _facts = ("location", "timeout")
+    _facts = ("location", "timeout", "detail")
 
-    def __init__(self, location: str, timeout: float) -> None:
-        super().__init__(location, timeout)
+    def __init__(self, location: str, timeout: float, detail: str = "") -> None:
+        super().__init__(location, timeout, detail)
         self.location = location
         self.timeout = timeout
+        self.detail = detail
 
     def __str__(self) -> str:
-        return f"the event store at {self.location} was busy for more than {self.timeout:g} s"
+        busy = f"the event store at {self.location} was busy for more than {self.timeout:g} s"
+        return f"{busy}: {self.detail}" if self.detail else busy
 
 
 class StoreReplacedError(UnavailableError):

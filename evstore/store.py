@@ -277,6 +277,11 @@ class EventStore:
         """The files that are the store, by resolved path, also those that are not there yet; none on a server."""
         return self._adapter.files
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences for whoever reads, where the store was read in an unusual way; an adapter may have some."""
+        return getattr(self._adapter, "notes", ())
+
     # --- keeping ---
 
     def verify(

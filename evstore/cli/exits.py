@@ -56,6 +56,8 @@ def _again(words: str) -> str:
 def _init(error: Any) -> str:
     if not error.detail:
         return _again("init")
+    if error.detail.startswith(f"{error.location}-lock "):
+        return f"move the database back to {error.location}; {_again('init')} makes a new, empty store"
     return f"move the database back to {error.location}, beside its log (or move the log away and lose its events)"
 
 
@@ -69,6 +71,12 @@ def _conflict(error: Any) -> str:
 def _quotes(error: Any) -> str | None:
     inline = error.source == "--data" and "not valid JSON" in str(error)
     return """the shell eats quotes; put JSON in single ones: -d '{"total": 99.9}'""" if inline else None
+
+
+def _busy(error: Any) -> str:
+    if not error.detail:
+        return "try again"
+    return "close that program: other SQLite libraries keep a file locked while they have it open"
 
 
 def _scheme(error: Any) -> str | None:
@@ -94,7 +102,7 @@ _HINTS: Final[dict[str, Callable[[Any], str | None] | str]] = {
     "AppendOutcomeUnknownError": _all_ids,
     "StreamNotFoundError": lambda _: _again("streams"),
     "TargetExistsError": "--force replaces it",
-    "StoreBusyError": "try again",
+    "StoreBusyError": _busy,
     "UnknownAdapterError": _scheme,
     "InvalidPayloadError": _quotes,
 }

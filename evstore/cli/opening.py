@@ -28,7 +28,11 @@ def opened() -> Iterator[EventStore]:
     with connect_for_command(url, settings.current.timeout) as store:  # a URL that cannot be read is not shown
         if settings.current.verbose:
             note(f"the store is {store.location}")
-        yield store
+        try:
+            yield store
+        finally:
+            for each in store.notes:
+                note(each)
 
 
 def _url(db: str) -> str:

@@ -1,7 +1,7 @@
 """A splitter of byte streams into JSON values, for every layout.
 
-NDJSON, pretty-printed, concatenated, arrays (flattened one level), byte order mark and CRLF are recognised
-without a flag. This module finds the ends of values; their reader judges them.
+NDJSON, pretty-printed, concatenated, arrays (flattened one level), JSON text sequences (RFC 7464), byte order mark
+and CRLF are recognised without a flag. This module finds the ends of values; their reader judges them.
 """
 
 from __future__ import annotations
@@ -25,11 +25,14 @@ _PIECE: Final = 1 << 16
 _COMMAS: Final = "not valid JSON: an array's values stand between single commas"
 _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
+_RECORD = b"\x1e"
+"""The character before each value of a JSON text sequence; within a value it is no JSON."""
+_AROUND = _SPACE + _RECORD
 _BETWEEN_OBJECTS = re.compile(rb"}[ \t\r]*{")
 # The tokens that decide where an array or an object ends; strings are skipped whole.
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}"]', re.DOTALL)
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_SCALAR_END = re.compile(rb"[ \t\r\n,\[\]{}\"]")
+_SCALAR_END = re.compile(rb"[ \t\r\n,\[\]{}\"\x1e]")
 
 
 def read_values(
@@ -43,6 +46,11 @@ def read_values(
     values = Values(name, read, most_bytes)
     yield from values.feed(chunks)
     yield from values.end()
+
+
+def only_text(text: bytes) -> bytes:
+    """The text of a single value, without what may stand before it in a file."""
+    return text.removeprefix(_BOM).removeprefix(_RECORD)
 
 
 class Values(Generic[T]):
@@ -81,7 +89,8 @@ class Values(Generic[T]):
         """A line, or its last part."""
         text = line.removeprefix(_BOM) if self._number == 1 and not self._scanner.begun else line
         scanner = self._scanner
-        if scanner.idle and len(stripped := text.strip(_SPACE)) <= scanner.most_bytes and _looks_whole(stripped):
+        stripped = text.rstrip(_SPACE).lstrip(_AROUND)
+        if scanner.idle and len(stripped) <= scanner.most_bytes and _looks_whole(stripped):
             try:
                 value = self._read(stripped)
             except InvalidInputError as error:
@@ -203,7 +212,7 @@ class _Scanner:
 
     def _between(self, line: bytes | bytearray, at: int, number: int, whole_line: bool) -> int:
         mark = line[at : at + 1]
-        if mark in _SPACE:
+        if mark in _SPACE or (mark == _RECORD and not self._expected):
             return at + 1
         if self._expected and mark in b"],":
             if (mark == b"," and self._expected != ", or ]") or (mark == b"]" and self._expected == "value"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.sql import ON_DISK
 from evstore.adapters.sqlite import statements as sql
+from evstore.adapters.sqlite.beside import check_writable
 from evstore.adapters.sqlite.errors import translated
 from evstore.adapters.sqlite.location import check_is_store, is_empty, is_store, lost_log, make
 from evstore.adapters.sqlite.session import Session
@@ -25,6 +26,7 @@ from evstore.port import Capabilities
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from evstore.adapters.sqlite.lock import Held
     from evstore.model.events import StoredEvent
     from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
     from evstore.model.filters import Filter
@@ -39,6 +41,11 @@ CAPABILITIES: Final = Capabilities(
 class SqliteAdapter(Session):
     capabilities = CAPABILITIES
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences about the way in which the store was read so far, for whoever reads."""
+        return tuple(self._notes)
+
     # --- living ---
 
     def initialize(self) -> None:
@@ -49,9 +56,13 @@ class SqliteAdapter(Session):
             if lost := lost_log(self._path):  # before the lock makes a file
                 raise NotInitializedError(self._path, lost)
             check_target(self._path, force=True, is_store=partial(is_store, self._connect))
-            with translated(self._sqlite, self._path, self._timeout), self._lock.held():
+            with translated(self._sqlite, self._path, self._timeout), self._lock.held() as held:
                 if is_empty(self._path):  # otherwise another process was first
-                    make(self._path, self._fill)
+                    try:
+                        make(self._path, self._fill)
+                    except BaseException:
+                        held.unmake()
+                        raise
         with self._reading():
             return  # what is there must be a store that this evstore may use
 
@@ -77,12 +88,28 @@ class SqliteAdapter(Session):
             self._opened.check()
             if self._writer is None:
                 check_is_store(self._sqlite, self._path, self._timeout)  # before the lock makes a file
-            with self._lock.held():
-                self._check_open()
-                if self._writer is None:
-                    self._writer = self._open_writer()
-                    self._opened.check()
-                return self._append(self._writer, units, until_refused)
+                check_writable(self._path)
+            while True:
+                with self._lock.held() as held:
+                    self._check_open()
+                    if self._has_writer(held):
+                        return self._append(self._writer, units, until_refused)
+
+    def _has_writer(self, held: Held) -> bool:
+        """False if another lock took the place of the one that is held before the database was open."""
+        if self._writer is not None:
+            return True
+        try:
+            self._writer = self._open_writer()
+        except BaseException:
+            held.unmake()
+            raise
+        self._opened.check()
+        if held.at_its_place():
+            return True
+        self._writer.close()
+        self._writer = None
+        return False
 
     def _append(self, connection: Any, units: Sequence[Append], until_refused: bool) -> list[Outcome]:
         # IMMEDIATE, because a transaction that reads first and then wants to write fails at once when
@@ -151,7 +178,7 @@ class SqliteAdapter(Session):
 
     def head(self, beyond: int, timeout: float) -> int:
         deadline = time.monotonic() + timeout
-        with self._reading() as connection:
+        with self._reading(to_follow=timeout > 0) as connection:
             if timeout > 0:
                 self._opened.check()
             # Seen before the head is read, so that a commit between the two is not slept over.
@@ -176,7 +203,7 @@ class SqliteAdapter(Session):
         from evstore.adapters.sqlite.lists import info
 
         with self._reading() as connection:
-            return info(self._sqlite, connection, self._path)
+            return info(self._sqlite, connection, self._path, self.notes)
 
     # --- keeping ---
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from evstore.appending.envelopes import envelope_from_json
 from evstore.cli.errors import UsageError
-from evstore.cli.input.sources import chunks, open_input
+from evstore.cli.input.sources import input_of
 from evstore.cli.output.writer import note
 from evstore.errors import InvalidInputError, InvalidPayloadError, InvalidVersionError, NoEventsError
 from evstore.jsontext.judging import check_json, keep_json, raw_value
-from evstore.jsontext.splitting import Values
+from evstore.jsontext.splitting import Values, only_text
 from evstore.model.events import Write
 from evstore.model.ids import key_id
-from evstore.model.metadata import IDS, NO_METADATA, Metadata, check_metadata
+from evstore.model.metadata import IDS, NO_METADATA, Metadata, check_metadata, metadata_from_input
 from evstore.model.names import check_stream_id
 from evstore.model.versions import ANY_VERSION, EXPECTED_WORDS, expected_version
 
@@ -66,7 +66,7 @@ def metadata_of(flags: AppendFlags) -> Metadata:
     check_metadata(found)
     if flags.metadata is not None:
         try:
-            given = Metadata.from_json(_utf8(flags.metadata))
+            given = metadata_from_input(_utf8(flags.metadata))
             check_metadata(given)
             found = found.over(given)
         except InvalidInputError as error:
@@ -114,9 +114,9 @@ class Intake:
             if not flag.startswith("@"):
                 return self._payload(check_json(flag))
             name = flag[1:]
-            with open_input(name) as file:
-                raw = file.read().removeprefix(b"\xef\xbb\xbf")
-            return self._payload(keep_json(raw_value(raw)))
+            with input_of(name) as file:
+                raw = b"".join(file.chunks)
+            return self._payload(keep_json(raw_value(only_text(raw))))
         except InvalidPayloadError as error:
             error.source = name
             raise
@@ -124,15 +124,15 @@ class Intake:
     def _values(self) -> Iterator[InputEvent]:
         for name in self._flags.inputs:
             values = Values(name, self._read)
-            with open_input(name) as file:
-                yield from _with_source(name, values.feed(chunks(file)))
+            with input_of(name) as file:
+                yield from _with_source(name, values.feed(file.chunks))
             yield from _with_source(name, values.end())
 
     def _ready(self) -> Iterator[list[InputEvent]]:
         for name in self._flags.inputs:
             values = Values(name, self._read)
-            with open_input(name) as file:
-                for chunk in chunks(file):
+            with input_of(name) as file:
+                for chunk in file.chunks:
                     yield from _before_fault(_with_source(name, values.feed([chunk])))
             yield from _before_fault(_with_source(name, values.end()))
 

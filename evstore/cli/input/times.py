@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from evstore.cli.errors import UsageError
+from evstore.model.times import moment_of
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
@@ -33,7 +34,7 @@ def moment(flag: str, value: str) -> datetime:
             return datetime.fromisoformat(value).replace(tzinfo=UTC)
         if not _TIME.fullmatch(value.upper()):
             raise ValueError(value)
-        found = datetime.fromisoformat(value.upper())
+        found = moment_of(value)
     except (ValueError, OverflowError):
         raise UsageError(
             f"{flag} takes a time as 2026-11-23T14:30:00Z, a date as 2026-11-23, or an age as 2h or 7d, "
