@@ -114,7 +114,7 @@ def test_who_reads_in_serializable_transactions_reads_from_a_replica_too(newest:
             standby.caught_up()
             with connect(standby.url(schema, user=role.name)) as store:
                 for events in (AN_EVENT, LARGE):
-                    with pytest.raises(DeniedError, match="read replica"):
+                    with pytest.raises(DeniedError, match="replica"):
                         store.append("Order-1", events)
                 assert [event.version for event in store.replay()] == [1]
 
@@ -174,7 +174,7 @@ def test_the_function_that_appends_refuses_a_transaction_that_would_not_see_what
     schema = server.schema()
     with connect(server.url(schema)) as store, server.connect() as caller:
         store.initialize()
-        with pytest.raises(psycopg.Error, match="needs READ COMMITTED") as caught, caller.transaction():
+        with pytest.raises(psycopg.Error, match="READ COMMITTED") as caught, caller.transaction():
             caller.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}".encode())
             caller.execute(in_schema(UNIT, schema), given_of(store, "Order-1"))
         assert caught.value.sqlstate == "EV002"

@@ -12,6 +12,7 @@ import pytest
 
 from evstore import EventData, IncompleteLogError, connect
 from tests.support.command import Command
+from tests.support.sentences import names
 from tests.support.subscriber import following
 from tests.support.waiting import PATIENCE
 
@@ -165,7 +166,7 @@ def test_the_command_notes_that_it_waits_and_goes_on_when_the_log_is_whole(
     ) as process:
         assert process.stdout
         assert process.stderr
-        assert process.stderr.readline().startswith(b"note: waiting: the event store at ")
+        assert names(process.stderr.readline().decode(), "note", "waiting", copy.location)
         for name in NAMES:
             arrive(server, name)
         arrive(server, "events", low=EARLY + 1)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import psycopg
 import pytest
@@ -16,6 +16,7 @@ from evstore import EventData, InvalidUrlError, NotAStoreError, NotInitializedEr
 from evstore.adapters.postgres.location import location_of
 from tests.support.daemons import free_port
 from tests.support.postgres_roles import a_role
+from tests.support.sentences import names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,8 +117,11 @@ def test_files_of_libpq_name_servers_and_passwords(
     ],
 )
 def test_a_name_that_cannot_be_a_schema_is_refused_before_anything_is_asked(name: str) -> None:
-    with pytest.raises(InvalidUrlError, match="cannot be the schema of a store"):
+    with pytest.raises(InvalidUrlError) as caught:
         connect(f"postgresql://nowhere.invalid/db?schema={name}")
+    assert caught.value.code == "usage"
+    assert f'"{unquote(name)}"' in str(caught.value)
+    assert names(caught.value, "schema")
 
 
 @pytest.mark.parametrize("name", ["Events", "user", "_" + "e" * 62, "EVSTORE2", "%61bc"])
@@ -245,8 +249,9 @@ def test_what_holds_something_else_is_refused_and_left_as_it_was(newest: Server,
     newest.execute(f"CREATE {theirs.format(schema)}")
     with connect(newest.url(schema)) as store:
         for ask in (store.initialize, store.head, lambda: store.append("Order-1", AN_EVENT)):
-            with pytest.raises(NotAStoreError, match="something else"):
+            with pytest.raises(NotAStoreError) as caught:
                 ask()
+            assert names(caught.value, store.location, schema, "something else")
     assert newest.execute("SELECT to_regclass(%s)", f"{schema}.events") == [(None,)]
 
 

@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from evstore import EventData, StoreBusyError, UnavailableError, connect
 from tests.support.postgres_roles import WRITER, a_role, grant
 from tests.support.postgres_sessions import locked, waiting, writing
 from tests.support.proxies import Proxy
+from tests.support.sentences import names
 from tests.support.servers import another, newest_of
 from tests.support.waiting import PATIENCE, wait_for
 
@@ -46,7 +48,7 @@ def test_a_writer_waits_as_long_as_it_was_told_and_says_that_the_store_was_busy(
     with connect(newest.url(schema), timeout=0.3, pool_size=pool_size) as store, writing(newest, schema):
         store.head()
         started = time.monotonic()
-        with pytest.raises(StoreBusyError, match=r"busy for more than 0.3 s") as caught:
+        with pytest.raises(StoreBusyError) as caught:
             store.append("Order-1", AN_EVENT)
         assert 0.3 <= time.monotonic() - started < 3
         assert caught.value.retryable
@@ -67,8 +69,10 @@ def test_a_reader_waits_for_who_has_locked_a_table_as_long_as_it_was_told(
         with locked(newest, f"{schema}.events"):
             for ask in (lambda: [*store.replay()], store.head, lambda: [*store.read("Order-1")], store.info):
                 started = time.monotonic()
-                with pytest.raises(StoreBusyError, match=r"busy for more than 0.3 s"):
+                with pytest.raises(StoreBusyError) as caught:
                     ask()
+                assert names(caught.value, store.location, "busy", caught.value.timeout)
+                assert caught.value.timeout == 0.3
                 assert 0.3 <= time.monotonic() - started < 3
         assert [*store.replay()] == []
 
@@ -186,7 +190,7 @@ def test_hints_that_cannot_be_sent_are_done_without(newest: Server) -> None:
             deaf.execute("LISTEN evstore")
             deaf.execute("BEGIN")
             deaf.execute("SELECT 1")
-            with pytest.raises(Exception, match="too many notifications"):
+            with pytest.raises(psycopg.errors.ProgramLimitExceeded):
                 while True:
                     loud.execute(
                         "SELECT pg_notify('evstore', repeat('x', 7000) || n) FROM generate_series(1, 20) AS n"
@@ -291,8 +295,10 @@ def test_a_subscription_to_a_server_that_is_away_waits_until_it_is_back(own: Own
         wait_for(lambda: heard == [1])
         own.stop()
         for place in (url, own.url(own.schema(), tcp=True)):
-            with connect(place) as store, pytest.raises(UnavailableError, match="cannot be reached"):
+            with connect(place) as store, pytest.raises(UnavailableError) as caught:
                 store.append("Order-1", AN_EVENT)
+            assert type(caught.value) is UnavailableError
+            assert names(caught.value, store.location, "reached")
         own.start()
         with connect(url) as store:
             store.append("Order-1", AN_EVENT)
