@@ -289,14 +289,16 @@ class StoreReplacedError(UnavailableError):
 class AppendOutcomeUnknownError(UnavailableError):
     """The append may or may not be stored. Appending again with the same ids is safe and gives the answer."""
 
-    _facts = ("ids",)
+    _facts = ("ids", "reason")
 
-    def __init__(self, ids: Sequence[str]) -> None:
-        super().__init__(tuple(ids))
+    def __init__(self, ids: Sequence[str], reason: str = "") -> None:
+        super().__init__(tuple(ids), reason)
         self.ids = tuple(ids)
+        self.reason = reason
 
     def __str__(self) -> str:
-        return f"the outcome of the append is unknown; append again with the same ids: {listed(self.ids)}"
+        reason = f" ({self.reason})" if self.reason else ""
+        return f"the outcome of the append is unknown{reason}; append again with the same ids: {listed(self.ids)}"
 
 
 class InvalidTargetError(EvstoreError):

@@ -127,9 +127,9 @@ class AlreadyStored(NamedTuple):
 Outcome: TypeAlias = Receipt | AlreadyStored | EvstoreError
 
 
-def outcome_unknown(units: Iterable[Append]) -> AppendOutcomeUnknownError:
+def outcome_unknown(units: Iterable[Append], reason: str = "") -> AppendOutcomeUnknownError:
     """The error for units whose outcome is unknown."""
-    return AppendOutcomeUnknownError([each for unit in units for each in unit.ids()])
+    return AppendOutcomeUnknownError([each for unit in units for each in unit.ids()], reason)
 
 
 class Page(NamedTuple):

@@ -36,7 +36,7 @@ EXAMPLES = {
     errors.UnavailableError: (("refused",), ["refused"]),
     errors.StoreBusyError: (("/a/events.db", 2.5), ["/a/events.db", "2.5"]),
     errors.StoreReplacedError: (("/a/events.db", "it was moved"), ["/a/events.db", "it was moved", "not stored"]),
-    errors.AppendOutcomeUnknownError: (([ID, ID[::-1]],), [ID, ID[::-1]]),
+    errors.AppendOutcomeUnknownError: (([ID, ID[::-1]], "it timed out"), [ID, ID[::-1], "it timed out"]),
     errors.InvalidTargetError: (("/a/copy.db", "it is a folder"), ["/a/copy.db", "it is a folder"]),
     errors.TargetExistsError: (("/a/copy.db",), ["/a/copy.db", "exists"]),
     errors.DeniedError: (("permission denied",), ["permission denied"]),

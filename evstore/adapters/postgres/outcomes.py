@@ -116,7 +116,7 @@ class Doubt:
         """The error if no try got an answer and the last failed with `failed`."""
         if not self.unknown:
             return failed
-        unknown = outcome_unknown(self._units)
+        unknown = outcome_unknown(self._units, str(failed))
         unknown.__cause__ = failed
         return unknown
 
@@ -129,7 +129,7 @@ def told_of_each(units: Sequence[Append], size: int, error: EvstoreError) -> Ite
             answer = UnavailableError(f"not tried: an earlier append failed: {error}")
             answer.__cause__ = error
         elif isinstance(error, AppendOutcomeUnknownError):
-            answer = outcome_unknown([unit])
+            answer = outcome_unknown([unit], error.reason)
             answer.__cause__ = error.__cause__
         yield answer
 

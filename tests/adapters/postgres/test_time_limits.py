@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from evstore import EventData, UnavailableError, connect
+from evstore import AppendOutcomeUnknownError, EventData, UnavailableError, connect
 from evstore.adapters.postgres.writing import MOST_EVENTS
 from evstore.cli.exits import CODES
 from tests.support.changed_procedures import Gate, with_a_gate
@@ -16,6 +16,7 @@ from tests.support.command import Command
 from tests.support.postgres_roles import ALL_WRITER, a_role, grant
 from tests.support.postgres_sessions import locked, waiting, writing
 from tests.support.proxies import Proxy, before_call
+from tests.support.sentences import names
 from tests.support.servers import NO_TRANSACTION_TIMEOUT, needs
 from tests.support.waiting import wait_for
 
@@ -106,6 +107,25 @@ def test_an_append_that_is_ended_behind_its_commit_is_stored_once(
         assert not appended.result().duplicate
         assert store.head() == count
     assert staged(server, schema) == 0
+
+
+@pytest.mark.parametrize("count", [3, 2 * MOST_EVENTS], ids=["small", "staged"])
+def test_an_append_that_is_ended_twice_behind_its_commit_names_the_limit(
+    server: Server, schema: str, role: Role, count: int
+) -> None:
+    with_a_gate(server, schema)
+    gate = Gate(server)
+    gate.shut()
+    events = [EventData("Placed", n, id=str(uuid4())) for n in range(count)]
+    with connect(role.url(schema)) as store:
+        with pytest.raises(AppendOutcomeUnknownError) as caught:
+            store.append("Order-1", events)
+        assert [*caught.value.ids] == [event.id for event in events]
+        assert names(caught.value, SETTING)
+        assert len(str(caught.value)) < MOST_IN_MESSAGE
+        assert staged(server, schema) == 0
+        gate.open()
+        assert store.append("Order-1", events).duplicate
 
 
 def test_a_copy_that_takes_too_long_ends_the_append(server: Server, schema: str, role: Role) -> None:
