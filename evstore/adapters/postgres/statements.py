@@ -61,8 +61,8 @@ SELECT pg_catalog.set_config('row_security', 'on', true)
 ADMITS: Final = """
 SELECT
   application, schema_version, min_reader, min_writer, pg_catalog.pg_backend_pid(),
-  (SELECT pg_catalog.substring(prosrc, '= "?([A-Za-z0-9_]+)"?[.]append_unit_v1[(]') FROM pg_catalog.pg_proc
-   WHERE oid OPERATOR(pg_catalog.=) pg_catalog.to_regproc('evstore.append_v1'))
+  (SELECT pg_catalog.substring(prosrc, 'FROM "?([A-Za-z0-9_]+)"?[.]keys_v1[(]') FROM pg_catalog.pg_proc
+   WHERE oid OPERATOR(pg_catalog.=) pg_catalog.to_regproc('evstore.append_unit_v1'))
 FROM evstore.store
 """
 
