@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from importlib.machinery import PathFinder
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,6 +42,12 @@ STEPS = re.compile(
 HAND_MADE = {"sql", "dockerfile"}
 """What is shown, and not run here."""
 SET_UP = ("tour.sh", "pytest")
+SHARED_STORE = {"other-tools.md"}
+"""Pages whose first block makes the store of every section."""
+TOOLS = os.environ.get("EVSTORE_TEST_TOOLS", "")
+"""A folder, made by `pip install --target`, with what people look into a store with."""
+MODULES = re.compile(r"^import (duckdb|pandas|polars)$", re.MULTILINE)
+COMMANDS = re.compile(r"^(?:datasette|sqlite3)(?= )|\bjq(?= )", re.MULTILINE)
 
 
 class Block(NamedTuple):
@@ -77,7 +84,8 @@ def _sections() -> list[list[Block]]:
 
 def _environment(folder: Path) -> dict[str, str]:
     return {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{Path(sys.executable).parent}:{TOOLS}/bin:{os.environ['PATH']}",
+        "PYTHONPATH": TOOLS,
         "HOME": str(folder),
         "LANG": "C.UTF-8",
         "PYTHONWARNINGS": "error",
@@ -88,6 +96,36 @@ def _environment(folder: Path) -> dict[str, str]:
 
 def _argv(block: Block) -> list[str]:
     return [sys.executable, "-c", block.text] if block.language == "python" else ["bash", "-euc", block.text]
+
+
+def _needed(section: list[Block]) -> Iterator[str]:
+    """The commands and modules that a section uses and that are not here, nor among the tools."""
+    text = "".join(block.text for block in section)
+    for command in COMMANDS.findall(text):
+        if shutil.which(command, path=f"{TOOLS}/bin:{os.environ['PATH']}") is None:
+            yield command
+    for module in MODULES.findall(text):
+        if PathFinder.find_spec(module, [TOOLS, *sys.path]) is None:
+            yield module
+
+
+def _give_duckdb_its_extension(folder: Path) -> None:
+    """Put the extension that reads SQLite where DuckDB looks for it, which else loads it from its server."""
+    for each in (
+        Path(TOOLS).glob("duckdb_extension_sqlite_scanner/extensions/*/*.duckdb_extension") if TOOLS else ()
+    ):
+        machine = subprocess.check_output(
+            [sys.executable, "-c", "import duckdb; print(*duckdb.sql('PRAGMA platform').fetchone())"],
+            env=_environment(folder),
+            text=True,
+        )
+        place = folder / ".duckdb" / "extensions" / each.parent.name / machine.strip()
+        place.mkdir(parents=True)
+        (place / each.name).symlink_to(each)
+        return
+    pytest.skip(
+        "the extension of DuckDB that reads SQLite is not among the tools, and is not loaded from elsewhere"
+    )
 
 
 def _run(argv: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -152,8 +190,13 @@ def folder() -> Iterator[Path]:
 def test_the_blocks_of_a_section_print_what_the_page_shows(
     section: list[Block], folder: Path, request: pytest.FixtureRequest
 ) -> None:
-    if any("jq" in block.text for block in section) and shutil.which("jq") is None:
-        pytest.skip("jq is not installed here; the section is for those who have it")
+    for tool in _needed(section):
+        pytest.skip(f"{tool} is not installed here; the section is for those who have it")
+    if section[0].page in SHARED_STORE:
+        first = next(_blocks(section[0].page, PAGES[section[0].page]))
+        assert first in section or _run(_argv(first), folder).returncode == 0
+    if any(block.text.startswith("import duckdb") and "ATTACH" in block.text for block in section):
+        _give_duckdb_its_extension(folder)
     if any(POSTGRES in block.text for block in section):
         url = request.getfixturevalue("shop")
         section = [block._replace(text=block.text.replace(POSTGRES, url)) for block in section]

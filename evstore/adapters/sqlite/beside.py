@@ -1,19 +1,20 @@
 """The files beside a database: their owner and mode, and ways to read where none can be made.
 
-Files beside the store take owner, group and mode of the database, whoever makes them. SQLite sees to that for its
-own as far as root makes them; for others it takes the mode alone.
+Files beside the store take owner, group and mode of the database, whoever makes them. SQLite sees to that when
+root makes them; for others it takes the mode alone.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from evstore.errors import DeniedError, UnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Self
 
 LOGS: Final = ("-journal", "-wal", "-shm")
@@ -95,46 +96,57 @@ class Frozen(NamedTuple):
 
 
 def adopt(fd: int, database: str) -> None:
-    """Give the open file, of which nothing depends but its rights, to the owner of the database.
-
-    Only what can be nothing but an empty file of evstore's own: in a folder of others, root could be given a link.
-    """
-    try:
+    """Give an open file that is always empty, as the lock is, to the owner of the database."""
+    with suppress(OSError):  # there is no database yet
         wanted = os.stat(database)
-    except OSError:
-        return  # not made yet
-    found = os.fstat(fd)
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_size:
-        return
-    with suppress(OSError):
-        if os.geteuid() == 0 and _owner(found) != _owner(wanted):
-            os.fchown(fd, wanted.st_uid, wanted.st_gid)
-        elif found.st_uid == os.geteuid() and found.st_gid != wanted.st_gid:
-            os.fchown(fd, -1, wanted.st_gid)
-    with suppress(OSError):
-        if _mode(found) != _mode(wanted):
-            os.fchmod(fd, _mode(wanted))
+        found = os.fstat(fd)
+        if not found.st_size:
+            _give(fd, found, wanted)
 
 
-def share(database: str, found: os.stat_result) -> None:
-    """Give the files beside the database, where they are this user's, the group and the mode of the database.
+def share(database: str, wanted: os.stat_result) -> None:
+    """Give the files beside the database to its owner and group, with its mode, as far as this user may.
 
-    By name, since closing a file would drop SQLite's locks on it. Root is left out: SQLite gives what it makes as
-    root away, and a name in a folder of others may lead anywhere.
+    Not opened as files are, since closing one would drop SQLite's locks on it.
     """
-    user = os.geteuid()
-    if user == 0:
-        return
     for suffix in ("-wal", "-shm", "-lock"):
-        path = f"{database}{suffix}"
-        with suppress(OSError):
-            beside = os.lstat(path)
-            if beside.st_uid != user or not stat.S_ISREG(beside.st_mode):
-                continue
-            if beside.st_gid != found.st_gid:
-                os.chown(path, -1, found.st_gid, follow_symlinks=False)
-            if _mode(beside) != _mode(found):
-                os.chmod(path, _mode(found))
+        with suppress(OSError), _named(f"{database}{suffix}") as path:
+            _give(path, os.stat(path), wanted)
+
+
+def is_shared(beside: os.stat_result, database: os.stat_result) -> bool:
+    """True if the file has the rights of the database, as far as this user may give them."""
+    same = (beside.st_mode, beside.st_gid) == (database.st_mode, database.st_gid)
+    return same and (os.geteuid() != 0 or beside.st_uid == database.st_uid)
+
+
+@contextmanager
+def _named(path: str) -> Iterator[str]:
+    """A name that leads to the file even if its folder's owner puts another file in its place."""
+    if not hasattr(os, "O_PATH"):
+        if os.geteuid() == 0:
+            raise PermissionError(path)
+        yield path
+        return
+    fd = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{fd}"
+    finally:
+        os.close(fd)
+
+
+def _give(file: int | str, found: os.stat_result, wanted: os.stat_result) -> None:
+    """Only what is a file of a single name: in a folder of others, root could be given a link to anything."""
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        return
+    user = os.geteuid()
+    if user == 0 and (found.st_uid, found.st_gid) != (wanted.st_uid, wanted.st_gid):
+        os.chown(file, wanted.st_uid, wanted.st_gid)
+    elif user == found.st_uid and found.st_gid != wanted.st_gid:
+        with suppress(OSError):  # of a group that is not this user's
+            os.chown(file, -1, wanted.st_gid)
+    if _mode(found) != _mode(wanted):
+        os.chmod(file, _mode(wanted))
 
 
 def closed_to_us(database: str) -> str:
@@ -146,10 +158,6 @@ def closed_to_us(database: str) -> str:
         if os.path.exists(path) and not may(path, os.W_OK):
             return f"{path} cannot be written, though the database can: give it the owner and mode of the database"
     return ""
-
-
-def _owner(found: os.stat_result) -> tuple[int, int]:
-    return found.st_uid, found.st_gid
 
 
 def _mode(found: os.stat_result) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from evstore.adapters.sqlite.beside import share
+from evstore.adapters.sqlite.beside import is_shared, share
 from evstore.errors import StoreReplacedError
 
 _LOG: Final = "-wal"
@@ -76,7 +76,7 @@ class OpenedFiles:
             now = None
         else:
             now = _identity(found)
-            if (found.st_mode, found.st_gid) != (database.st_mode, database.st_gid):
+            if not is_shared(found, database):
                 share(self._path, database)
         if self._log is None:
             self._log = now

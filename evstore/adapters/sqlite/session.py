@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from evstore.adapters.living import check_open
@@ -85,13 +85,12 @@ class Session:
     def _clear(self) -> None:
         """Remove the empty log that reading made and leaves, as closing a connection that may write does, unless
         somebody else has the store open. Where the log holds anything, that would be a checkpoint."""
-        with suppress(OSError, EvstoreError, self._sqlite.Error):
+        with suppress(OSError, EvstoreError, UnicodeDecodeError, self._sqlite.Error):  # nothing depends on it
             if os.stat(f"{self._path}-wal").st_size or reading_mode(self._path) != READ:
                 return
             with self._lock.held(queue=False) as held:
-                last = self._connect(self._path, "rw")
-                last.execute(sql.ADMITS).fetchall()
-                last.close()
+                with closing(self._connect(self._path, "rw")) as last:
+                    last.execute(sql.ADMITS).fetchall()
                 held.unmake()
 
     def _check_open(self) -> None:

@@ -9,12 +9,13 @@ import signal
 import sqlite3
 import stat
 import subprocess
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from evstore import DeniedError, EventData, NotAStoreError, SchemaTooNewError, UnavailableError, connect
+from evstore.adapters.sqlite.beside import share
 from tests.support.command import Command, Ended, files
 from tests.support.users import ANNE, AS_ROOT, BERT, CARL, TEAM, User, doing, folder_of, start
 
@@ -204,6 +205,36 @@ def test_a_store_that_is_in_use_takes_the_new_mode_of_its_database_with_the_next
                 assert {each[1:] for each in rights(folder).values()} == {(TEAM, 0o660)}
 
         doing(ANNE, work)
+
+
+def test_a_store_that_root_uses_goes_to_its_new_owner_with_the_next_append() -> None:
+    with folder_of(ANNE) as folder:
+        path = folder / "events.db"
+        with connect(f"sqlite:{path}") as store:
+            store.initialize()
+            store.append("A-1", [EventData("T", 1)])
+            os.chown(path, ANNE.uid, TEAM)
+            path.chmod(0o660)
+            store.append("A-1", [EventData("T", 1)])
+            assert set(rights(folder).values()) == {(ANNE.uid, TEAM, 0o660)}
+            doing(ANNE, append(path))
+            assert store.append("A-1", [EventData("T", 1)])[0].version == 4
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", "-lock"])
+def test_root_follows_no_link_beside_a_store(suffix: str) -> None:
+    with folder_of(ANNE) as folder:
+        path = folder / "events.db"
+        init(path)
+        secret = folder / "secret"
+        secret.write_text("")
+        secret.chmod(0o600)
+        for link in (os.symlink, os.link):
+            with suppress(FileNotFoundError):
+                os.unlink(f"{path}{suffix}")
+            link(secret, f"{path}{suffix}")
+            share(str(path), os.stat(path))
+            assert (secret.stat().st_uid, secret.stat().st_mode & 0o777) == (0, 0o600)
 
 
 def test_a_reader_who_may_not_write_leaves_no_file_that_stops_the_writer() -> None:
