@@ -6,7 +6,7 @@ Every event that reaches an adapter has passed this module: its type proves that
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from evstore.errors import InvalidInputError, InvalidPayloadError, NoEventsError
 from evstore.model.events import EventData, Write
@@ -23,13 +23,19 @@ if TYPE_CHECKING:
     from evstore.port import Capabilities, PreparedWrite
 
 
+MOST_KNOWN: Final = 1000
+"""Names that are known to be valid, and not checked again."""
+
+
 class Preparing:
     """A maker of prepared events that share default metadata. `max_data_bytes` bounds data given to `event`."""
 
     def __init__(self, default: Metadata | None = None, max_data_bytes: int | None = None) -> None:
         self._default = default
+        self._default_is_checked = False
         self._max_data_bytes = max_data_bytes
-        # Events of one append mostly share their metadata, so the latest is not judged again.
+        # Events of one append mostly share their types, and often their metadata: both are judged once.
+        self._types: set[str] = set()
         self._last: Metadata | None = None
         self._merged = NO_METADATA
         self._merged_json = ""
@@ -53,7 +59,10 @@ class Preparing:
         made_id: str | None = None,
     ) -> PreparedEvent:
         """The prepared event of data whose text was judged at reading. Raises InvalidInputError."""
-        check_name("event type", type)
+        if type not in self._types:
+            check_name("event type", type)
+            if len(self._types) < MOST_KNOWN:
+                self._types.add(type)
         return self._complete(type, data, metadata, id, made_id)
 
     def _complete(
@@ -68,9 +77,12 @@ class Preparing:
         check_metadata(metadata)
         merged = metadata
         if self._default is not None:
-            check_metadata(self._default)
+            if not self._default_is_checked:
+                check_metadata(self._default)
+                self._default_is_checked = True
             merged = metadata.over(self._default)
-            check_metadata(merged)  # together they may be too large
+            if merged is not metadata:
+                check_metadata(merged)  # together they may be too large
         self._last, self._merged, self._merged_json = metadata, merged, merged.to_json()
 
 

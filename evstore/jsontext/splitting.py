@@ -69,10 +69,11 @@ class Values(Generic[T]):
         for chunk in chunks:
             *lines, rest = chunk.split(b"\n")
             for line in lines:
-                whole = bytes(self._rest) + line + b"\n"
-                self._rest.clear()
-                self._look_at = _PIECE
-                yield from self._line(whole)
+                if self._rest:
+                    line = bytes(self._rest) + line  # noqa: PLW2901 - the whole line
+                    self._rest.clear()
+                    self._look_at = _PIECE
+                yield from self._line(line + b"\n")
                 self._number += 1
             self._rest += rest
             if len(self._rest) >= self._look_at:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 from evstore.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _KEY_NAMESPACE: Final = "f2a7c1de-5d5b-5c1e-9b0a-2f4f1d8b6f3e"
 """The namespace of ids made from keys; it must never change."""
@@ -24,11 +28,16 @@ def normalize_id(event_id: object) -> str:
 
 def new_id() -> str:
     """A fresh UUIDv7. Ids made in succession are neighbours in the index."""
+    return str(_uuid7()())
+
+
+@cache  # loaded where an id is made, and not looked for each time
+def _uuid7() -> Callable[[], object]:
     if sys.version_info >= (3, 14):
         from uuid import uuid7
     else:
         from uuid_utils import uuid7
-    return str(uuid7())
+    return uuid7
 
 
 def key_id(stream_id: str, key: str, ordinal: int) -> str:

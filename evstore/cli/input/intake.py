@@ -205,7 +205,7 @@ def _not_empty(found: Iterable[T], files: Sequence[str]) -> Iterator[T]:
 
 
 def _with_source(name: str, found: Iterable[tuple[int, InputEvent]]) -> Iterator[InputEvent]:
-    return (event._replace(source=(name, number)) for number, event in found)
+    return (InputEvent(*event[:3], (name, number)) for number, event in found)
 
 
 def _before_fault(events: Iterable[InputEvent]) -> Iterator[list[InputEvent]]:
