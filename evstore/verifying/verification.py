@@ -32,6 +32,8 @@ class Verification:
 
     checked: int = 0
     """The number of events checked."""
+    names: int = 0
+    """The number of names checked: of categories, types and streams."""
     head: int = 0
     """The position up to which events were checked."""
     digest: str | None = None
@@ -101,6 +103,7 @@ class Verification:
             after: int | str | None = None
             while page := self._audits.names(what, after, MOST_IN_PAGE):
                 after = _further(what, after, page[-1].key)
+                self.names += len(page)
                 self._on_progress(0, self._total())
                 for name in page:
                     stream_id = name.name if what == "stream" else None

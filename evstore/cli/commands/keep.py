@@ -14,6 +14,7 @@ from evstore.cli.output import forms, writer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from evstore.cli.output.progress import Progress
     from evstore.model.findings import Finding
     from evstore.verifying.verification import Verification
 
@@ -61,13 +62,20 @@ def verify(
             after=after,
             expect=expect,
             engine=engine,
-            on_progress=lambda done, total: shown.at(done, done, total),
+            on_progress=lambda done, total: _report(verification, shown, done, total),
         )
         counted = forms.Counter(_visible(verification, shown.end))
         forms.many((_row(found, advice) for found in counted), ("finding", "globalPosition", "message"))
     _print_notes(verification, advice)
     if counted.count:
         raise typer.Exit(CODES["findings"])
+
+
+def _report(verification: "Verification", shown: "Progress", done: int, total: int) -> None:
+    if verification.checked:
+        shown.at(done, verification.checked, total)
+    else:
+        shown.at(0, verification.names, total, "names")
 
 
 def _check_expect(expect: str | None, from_: int | None) -> None:

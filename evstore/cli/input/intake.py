@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from itertools import chain, count, islice
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
 
 from evstore.appending.envelopes import envelope_from_json
 from evstore.cli.errors import UsageError
-from evstore.cli.input.sources import chunks, open_input
+from evstore.cli.input.sources import chunks, open_input, size_of
 from evstore.cli.output.writer import note
 from evstore.errors import InvalidInputError, InvalidPayloadError, InvalidVersionError, NoEventsError
 from evstore.jsontext.judging import check_json, keep_json, raw_value
@@ -88,6 +88,7 @@ class Intake:
         self._flags = flags
         self._stream = flags.target
         self._ordinals = count(1)
+        self._bytes = 0
 
     def events(self) -> Iterator[InputEvent]:
         """All the events, in order; NoEventsError if there are none."""
@@ -95,6 +96,14 @@ class Intake:
             return iter([self._inline(self._flags.data)])
         found = _not_empty(self._values(), self._flags.inputs)
         return found if self._flags.id is None else _only(found)
+
+    def size(self) -> int | None:
+        """The bytes of the input, if it is known how many they are."""
+        return size_of(self._flags.inputs)
+
+    def position(self) -> int:
+        """The bytes of the input that were read by now."""
+        return self._bytes
 
     def batches(self, most: int) -> Iterator[list[InputEvent]]:
         """The events in groups of `most`."""
@@ -125,16 +134,21 @@ class Intake:
         for name in self._flags.inputs:
             values = Values(name, self._read)
             with open_input(name) as file:
-                yield from _with_source(name, values.feed(chunks(file)))
+                yield from _with_source(name, values.feed(self._chunks(file)))
             yield from _with_source(name, values.end())
 
     def _ready(self) -> Iterator[list[InputEvent]]:
         for name in self._flags.inputs:
             values = Values(name, self._read)
             with open_input(name) as file:
-                for chunk in chunks(file):
+                for chunk in self._chunks(file):
                     yield from _before_fault(_with_source(name, values.feed([chunk])))
             yield from _before_fault(_with_source(name, values.end()))
+
+    def _chunks(self, file: BinaryIO) -> Iterator[bytes]:
+        for chunk in chunks(file):
+            self._bytes += len(chunk)
+            yield chunk
 
     def _read(self, value: bytes) -> InputEvent:
         if self._flags.type is not None:

@@ -12,7 +12,7 @@ from evstore.cli.errors import InputOutputError, UsageError
 from evstore.errors import DeniedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 _READ_BYTES: Final = 1 << 16
 
@@ -36,6 +36,14 @@ def chunks(file: BinaryIO) -> Iterator[bytes]:
     """The bytes of a file as they come: each chunk is the result of one read."""
     while chunk := file.read1(_READ_BYTES):  # type: ignore[attr-defined]
         yield chunk
+
+
+def size_of(files: Sequence[str]) -> int | None:
+    """The bytes of the files together; None if one of them is stdin or a pipe."""
+    found = [os.stat(name) for name in files if name != "-"]
+    if len(found) < len(files) or not all(stat.S_ISREG(each.st_mode) for each in found):
+        return None
+    return sum(each.st_size for each in found)
 
 
 @contextmanager

@@ -12,12 +12,15 @@ from evstore.cli import settings
 from evstore.cli.errors import InputOutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _TOGETHER: Final = 1 << 16
 """Characters that are written at once."""
 # C0, DEL, C1 and the bidirectional controls: what could move, colour or reorder a terminal.
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+make_room: Callable[[], None] | None = None
+"""Removes what is drawn on stderr, where something is, before a line stands there."""
 
 
 def visible(text: str) -> str:
@@ -45,6 +48,8 @@ def err_text(text: str) -> None:
     """Text on stderr, unchanged. If stderr cannot be written, the work goes on."""
     if sys.stderr is None:
         return
+    if make_room is not None:
+        make_room()
     try:
         if settings.current.errors == "json":  # JSON is UTF-8 in every locale
             sys.stderr.flush()
