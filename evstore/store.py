@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing import Self
     from uuid import UUID
 
-    from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
+    from evstore.model.facts import CategoryInfo, LockWait, StoreInfo, StreamInfo, TypeInfo
     from evstore.model.filters import Filter
     from evstore.model.metadata import Metadata
     from evstore.port import Adapter, Backup, Capabilities
@@ -48,8 +48,16 @@ class Appended(list[StoredEvent]):
 class EventStore:
     """Append-only streams of events. A context manager; threads may share it, forked children may not."""
 
-    def __init__(self, adapter: Adapter, *, max_data_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        adapter: Adapter,
+        *,
+        max_data_bytes: int | None = None,
+        on_wait: Callable[[LockWait], None] | None = None,
+    ) -> None:
         self._adapter = adapter
+        if on_wait is not None:
+            adapter.on_wait = on_wait
         self._closed = False
         self.appender = Appender(adapter, max_data_bytes)
         """Appends in bulk, in units and receipts instead of events; for use inside evstore."""

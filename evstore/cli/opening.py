@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from evstore import EventStore
+    from evstore.model.facts import LockWait
 
 
 @contextmanager
@@ -25,10 +26,16 @@ def opened() -> Iterator[EventStore]:
     url = _url(settings.current.db)
     if url == "memory:":
         note("memory: forgets everything when this command ends")
-    with connect_for_command(url, settings.current.timeout) as store:  # a URL that cannot be read is not shown
+    with connect_for_command(
+        url, settings.current.timeout, _note_wait
+    ) as store:  # a URL that cannot be read is not shown
         if settings.current.verbose:
             note(f"the store is {store.location}")
         yield store
+
+
+def _note_wait(wait: LockWait) -> None:
+    note(f"{wait} (--timeout)")
 
 
 def _url(db: str) -> str:

@@ -46,6 +46,14 @@ LIMIT_WAITS: Final = """
 SELECT pg_catalog.set_config('lock_timeout', %(wait_ms)s::text, true)
 """
 
+# The sessions that keep another from a lock, those first that wait for nobody. Everybody may see these columns.
+BLOCKERS: Final = """
+SELECT pid, application_name, usename
+FROM pg_catalog.pg_stat_activity
+WHERE pid = ANY (pg_catalog.pg_blocking_pids(%(session)s))
+ORDER BY pg_catalog.cardinality(pg_catalog.pg_blocking_pids(pid)), pid
+"""
+
 ADMITS: Final = """
 SELECT application, schema_version, min_reader, min_writer, pg_catalog.pg_backend_pid() FROM evstore.store
 """

@@ -9,10 +9,13 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from evstore.adapters.patience import holder_of
 from evstore.errors import DeniedError, StoreBusyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from evstore.adapters.patience import Patience
 
 
 class SideLock:
@@ -22,10 +25,11 @@ class SideLock:
     overtakes waiting writers: with eight writers the worst wait was five times that of this queue.
     """
 
-    def __init__(self, path: str, location: str, timeout: float) -> None:
+    def __init__(self, path: str, location: str, patience: Patience) -> None:
         self._path = path
         self._location = location
-        self._timeout = timeout
+        self._patience = patience
+        self._timeout = patience.timeout
         self._mutex = threading.Lock()
 
     @contextmanager
@@ -33,7 +37,7 @@ class SideLock:
         """Wait for the lock, at most the store's timeout, else StoreBusyError. Without `queue` only for other
         threads of this process, and give up at once where another process holds it."""
         deadline = time.monotonic() + self._timeout
-        if not self._mutex.acquire(timeout=self._timeout):
+        if not self._patience.until(self._in_process, self._timeout, lambda: "another thread of this process"):
             raise StoreBusyError(self._location, self._timeout)
         try:
             fd = self._acquire(deadline if queue else 0)
@@ -46,6 +50,9 @@ class SideLock:
         finally:
             self._mutex.release()
 
+    def _in_process(self, seconds: float) -> bool:
+        return self._mutex.acquire(timeout=seconds)
+
     def _acquire(self, deadline: float) -> int:
         try:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -54,12 +61,12 @@ class SideLock:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if not _wait(fd, deadline - time.monotonic()):
+            if not _wait(fd, deadline - time.monotonic(), self._patience):
                 raise StoreBusyError(self._location, self._timeout) from None
         return fd
 
 
-def _wait(fd: int, timeout: float) -> bool:
+def _wait(fd: int, timeout: float, patience: Patience) -> bool:
     """Queue for the lock for `timeout` seconds. If that was in vain, the descriptor is no longer the caller's.
 
     flock knows no timeout, and asking again and again would lose the location in the queue; so a thread waits. It
@@ -83,7 +90,7 @@ def _wait(fd: int, timeout: float) -> bool:
 
     threading.Thread(target=wait, daemon=True, name="evstore-lock").start()
     try:
-        granted.wait(timeout)
+        patience.until(granted.wait, timeout, lambda: holder_of(fd))
         with guard:
             given_up = not granted.is_set()
     except BaseException:  # interrupted: the lock must not stay with a caller that left

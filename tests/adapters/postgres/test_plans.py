@@ -77,7 +77,7 @@ AUDITS_WITHOUT_PLAN = {"BY_INDEX", "OBJECTS", "AMCHECK", "BTREES", "IN_AMCHECK",
 WITHOUT_PLAN = {
     "ADMITS", "OCCUPIED", "INITIALIZE_LOCK", "INFO", "SWEEP_STAGED", "NOTIFY", "WRITTEN", "FLUSHED", "FLUSH",
     "MAKE_DURABLE",
-    "SETTLE", "LIMIT_WAITS", "IS_STANDBY",
+    "SETTLE", "LIMIT_WAITS", "IS_STANDBY", "BLOCKERS",
 }  # fmt: skip
 # The pages of several categories or types are brought into one order, and so are the names of types that were counted.
 SORTS = {
