@@ -44,10 +44,48 @@ def test_a_table_is_as_wide_as_the_terminal_and_cuts_long_values(store: Command,
 
 
 def test_without_a_limit_a_terminal_shows_the_last_hundred_oldest_first_and_says_so(busy: Command) -> None:
-    note, _, *rows = STYLE.sub("", seen(busy, "replay", "--all")).splitlines()
-    assert note.startswith("note: ")
-    assert names(note, 100, "--limit all")
+    _, *rows, note = STYLE.sub("", seen(busy, "replay", "--all")).splitlines()
+    assert note == "note: the last 100 of 150 events; --limit all shows everything"
     assert [int(row.split()[0]) for row in rows] == list(range(51, 151))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("replay", "--all", "--after", "20", "--to", "140"), "the last 100 of 120 events"),
+        (("replay", "--all", "-r"), "the last 100 of 150 events"),
+        (("replay", "A"), "the last 100 events"),
+        (("replay", "--all", "--until", "1d", "-t", "T", "--since", "1d"), None),
+        (("replay", "--all", "-n", "120"), None),
+        (("replay", "--all", "--after", "50"), None),
+        (("read", "A-1", "--to", "2"), None),
+    ],
+)
+def test_the_note_of_a_cut_list_stands_below_it_with_the_numbers(
+    busy: Command, words: tuple[str, ...], said: str | None
+) -> None:
+    *_, last = STYLE.sub("", seen(busy, *words)).splitlines() or [""]
+    if said is None:
+        assert not last.startswith("note:")
+    else:
+        assert last == f"note: {said}; --limit all shows everything"
+
+
+@pytest.mark.parametrize(
+    ("words", "total"),
+    [((), " of 121"), (("S",), " of 120"), (("--prefix", "S-"), " of 120"), (("S", "--prefix", "S-1"), None)],
+)
+def test_streams_that_are_not_shown_are_counted_below_the_list(
+    store: Command, words: tuple[str, ...], total: str | None
+) -> None:
+    lines = [f'{{"streamId":"S-{n}","type":"T","data":{n}}}' for n in range(1, 121)]
+    store.ok("append", "--many", "-", stdin="\n".join([*lines, lines[0].replace("S-1", "R-1")]).encode())
+    *rows, last = STYLE.sub("", seen(store, "streams", *words)).splitlines()
+    if total is None:
+        assert last.startswith("S-")
+    else:
+        assert last == f"note: the first 100{total} streams; --limit all shows everything"
+        assert len(rows) == 101
 
 
 def test_limit_all_shows_everything_on_a_terminal(busy: Command) -> None:
@@ -58,9 +96,9 @@ def test_limit_all_shows_everything_on_a_terminal(busy: Command) -> None:
 def test_follow_on_a_terminal_begins_with_the_last_ten(busy: Command) -> None:
     argv = busy.argv("replay", "A", "-f")
     child = pexpect.spawn(argv[0], argv[1:], cwd=str(busy.folder), env=busy.env(TERM="xterm"), encoding="utf-8")
-    child.expect(r"note: .*\b10\b.*--limit all")
     child.expect('"n":150')
     assert str(child.before).count('"n":') == 9
+    child.expect(r"note: the last 10 events; --limit all shows everything")
     busy.ok("append", "A-1", "-t", "T", "-d", '"fresh"')
     child.expect('"fresh"')
     child.sendintr()
