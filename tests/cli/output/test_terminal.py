@@ -118,6 +118,36 @@ def test_an_append_answers_in_a_sentence(store: Command) -> None:
     assert re.findall(r"\d+", again.partition(": ")[2]) == ["1", "2", "2"]
 
 
+@pytest.mark.parametrize("mode", [("--each",), ("--batch", "1")])
+def test_several_receipts_end_with_their_sum_and_the_next_step(store: Command, mode: tuple[str, ...]) -> None:
+    (store.folder / "in").write_text("1\n2\n3\n")
+    words = ("append", "Order-1", "-t", "T", "in", "--key", "k", *mode)
+    *receipts, total, following = seen(store, *words).splitlines()
+    assert [line.partition(":")[0] for line in receipts] == ["Order-1"] * 3
+    assert total == "1 stream: appended 3 events, up to position 3"
+    assert following == "next: evstore read Order-1"
+    (store.folder / "in").write_text("1\n2\n3\n4\n")
+    *receipts, total = seen(store, *words, "--skip-stored").splitlines()
+    assert len(receipts) == 4
+    assert total == "1 stream: appended 1 event, 3 events already stored, up to position 4"
+
+
+def test_a_sum_names_the_streams_of_an_append_to_many(store: Command) -> None:
+    (store.folder / "in").write_text(
+        "".join(f'{{"streamId":"S-{n % 2}","type":"T","data":{n}}}\n' for n in range(5))
+    )
+    *_, total, following = seen(store, "append", "--many", "in", "--each").splitlines()
+    assert total == "2 streams: appended 5 events, up to position 5"
+    assert following == "next: evstore streams"
+
+
+def test_a_sum_is_for_people_alone(store: Command) -> None:
+    (store.folder / "in").write_text("1\n2\n")
+    for words in (("-F", "ndjson"), ("-q",), ("--echo",)):
+        assert "appended" not in seen(store, "append", "A-1", "-t", "T", "in", "--each", *words)
+    assert "up to position" not in seen(store, "append", "B-1", "-t", "T", "-d", "1", "--each")
+
+
 def test_init_says_where_the_store_is_and_what_to_try_next(evstore: Command) -> None:
     first, hint = seen(evstore, "init").splitlines()
     assert names(first, evstore.place, 0)
