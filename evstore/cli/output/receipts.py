@@ -134,7 +134,7 @@ class Receipts:
             raise self._unreceipted.reported(error) from error
 
     def _end(self) -> None:
-        """Close the array. Print the sum below several sentences, and the next step after a store's first event."""
+        """Close the array; print the sum of several sentences, and the next step after a store's first event."""
         if self._array is not None:
             self._array.close()
         elif settings.as_table() and not self._echo:
