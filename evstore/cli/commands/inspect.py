@@ -119,7 +119,7 @@ def streams(
         shown = forms.AtMost(found, FIRST_ON_TERMINAL if few else sys.maxsize)
         rows: Any = map(objects.of_stream, shown)
         columns = ("streamId", "version", "updatedAt", "lastType")
-        forms.many(rows, columns, spare=("updatedAt", "lastType"), none="no streams")
+        forms.many(rows, columns, spare=("lastType", "updatedAt"), none="no streams")
         if shown.cut:
             total = _count_of_streams(store, category, prefix or "")
             forms.note_cut("first", FIRST_ON_TERMINAL, total, "streams")

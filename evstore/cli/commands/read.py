@@ -252,15 +252,20 @@ def _there(found: "Iterator[StoredEvent]", reading: "Reading") -> "Iterator[Stor
 def _follow(reading: "Reading", request: Request) -> None:
     deadline = None if request.within is None else time.monotonic() + request.within
     after, shown = request.after, 0
+    table = events.table_of(request.columns, by_stream=reading.by_stream)
+    show = partial(events.show, fields=request.columns, by_stream=reading.by_stream, table=table)
     if request.tail is not None:
         # History ends at a head fixed first: later events are live.
         end, oldest = reading.waiting.until_whole(partial(_tail, reading, request.tail, after), deadline)
         history = islice(oldest, request.limit)
-        shown = events.show(history, request.columns, by_stream=reading.by_stream, live=True)
+        shown = show(history)
         request.tail.note_cut(reading, after, end)
+        if table is not None:
+            table.note_left_out()
+        writer.flush()
         after = max(after, end)
     left = None if request.limit is None else request.limit - shown
     coming = islice(reading.follow(after, deadline), left) if left != 0 else iter(())
-    shown += events.show(coming, request.columns, by_stream=reading.by_stream, live=True, header=shown == 0)
+    shown += show(coming, live=True)
     if request.within is not None and request.limit is not None and shown < request.limit:
         raise TimedOut(f"{shown} of {request.limit} events came in time")

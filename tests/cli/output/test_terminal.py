@@ -43,6 +43,78 @@ def test_a_table_is_as_wide_as_the_terminal_and_cuts_long_values(store: Command,
     assert "…" in screen
 
 
+STREAM = "Order-0198e5c4-0000-7000-8000-000000000007"
+
+
+@pytest.fixture
+def long_ids(store: Command) -> Command:
+    """Streams as they are named in practice, and a correlation."""
+    words = ("-t", "OrderShippedToCustomer", "-d", '{"orderId":"order-1","total":19.90,"customer":"Ann"}')
+    store.ok("append", STREAM, *words, "--correlation-id", "c")
+    store.ok("append", "Order-2", *words, "--correlation-id", "c")
+    return store
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 140])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("replay", "--all"), ("replay", "Order", "-r"), ("streams",), ("trace", "c"), ("read", STREAM, "--fields", "stream,data"),
+        ("replay", "--all", "--last", "2", "-f", "-n", "2"), ("append", "--many", "in", "--dry-run"),
+    ],
+)  # fmt: skip
+@PRINTING
+def test_the_id_of_a_stream_is_never_cut_where_a_column_can_give_way(
+    long_ids: Command, words: tuple[str, ...], columns: int
+) -> None:
+    (long_ids.folder / "in").write_text(f'{{"streamId":"{STREAM}","type":"{"T" * 30}","data":"{"x" * 99}"}}')
+    lines = STYLE.sub("", seen(long_ids, *words, columns=columns)).splitlines()
+    assert any(STREAM in line for line in lines)
+    assert max(len(line) for line in lines if not line.startswith("note:")) <= columns
+
+
+@PRINTING
+def test_a_column_without_room_is_named_below_the_table(long_ids: Command) -> None:
+    shown = {
+        columns: seen(long_ids, "replay", "--all", columns=columns, NO_COLOR="1") for columns in (60, 80, 140)
+    }
+    assert "note:" not in shown[140]
+    assert shown[80].splitlines()[0].split() == ["position", "stream", "type", "data"]
+    assert shown[80].splitlines()[-1] == "note: no room for time; a wider window or -F json shows everything"
+    assert shown[60].splitlines()[0].split() == ["position", "stream"]
+    assert shown[60].splitlines()[-1].startswith("note: no room for time, type and data; ")
+    streams = seen(long_ids, "streams", columns=60, NO_COLOR="1").splitlines()
+    assert streams[-1].startswith("note: no room for updated and last type; ")
+    assert "no room for" not in seen(long_ids, "replay", "--all", "-q", columns=60)
+
+
+@PRINTING
+def test_times_of_today_go_without_the_date_where_room_is_short(store: Command) -> None:
+    store.ok("append", "Order-1", "-t", "OrderPlaced", "-d", f'"{"x" * 99}"')
+    wide, narrow = (seen(store, "read", "Order-1", columns=columns, NO_COLOR="1") for columns in (100, 50))
+    assert re.search(r"  [0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}  OrderPlaced  ", wide)
+    assert re.search(r"^ +1  [0-9:]{8}  OrderPlaced  \"x", narrow, re.MULTILINE)
+    old = (
+        '{"id":"0198e5c4-0000-7000-8000-000000000001","streamId":"Old-1","type":"T","data":"%s","metadata":{},'
+        % ("x" * 99)
+    )
+    old += '"version":1,"globalPosition":1,"timestamp":"2020-11-23T14:30:00.000000Z"}'
+    store.ok("import", "--renumber", stdin=old.encode())
+    assert "2020-11-23 14:30:00" in seen(store, "read", "Old-1", columns=50, NO_COLOR="1", TZ="UTC0")
+
+
+@PRINTING
+def test_columns_are_picked_by_their_titles_as_well(store: Command) -> None:
+    store.ok("append", "A-1", "-t", "T", "-d", '{"n":1}')
+    titles = "position,time,stream,type,data"
+    assert seen(store, "replay", "--all", "--fields", titles) == seen(store, "replay", "--all")
+    assert store.ok("replay", "--all", "--fields", "position,stream").lines == ['{"position":1,"stream":"A-1"}']
+    (time_,), (stamp,) = (
+        store.ok("replay", "--all", "--fields", name, "-F", "tsv").lines for name in ("time", "timestamp")
+    )
+    assert time_ == stamp
+
+
 def test_without_a_limit_a_terminal_shows_the_last_hundred_oldest_first_and_says_so(busy: Command) -> None:
     _, *rows, note = STYLE.sub("", seen(busy, "replay", "--all")).splitlines()
     assert note == "note: the last 100 of 150 events; --limit all shows everything"
