@@ -65,8 +65,16 @@ def verify(
             on_progress=lambda done, total: _report(verification, shown, done, total),
         )
         counted = forms.Counter(_visible(verification, shown.end))
-        forms.many((_row(found, advice) for found in counted), ("finding", "globalPosition", "message"))
+        if settings.as_table():
+            from evstore.cli.output import findings
+
+            advice = findings.show(counted)
+        else:
+            forms.many((_row(found) for found in counted), ())
     _print_notes(verification, advice)
+    if not counted.count and not verification.unchecked:
+        scope = f" from position {after + 1} on" if after else ": the store is sound"
+        writer.note(f"no contradiction was found{scope}")
     if counted.count:
         raise typer.Exit(CODES["findings"])
 
@@ -94,17 +102,15 @@ def _check_expect(expect: str | None, from_: int | None) -> None:
 
 def _visible(findings: "Iterable[Finding]", make_room: "Callable[[], None]") -> "Iterator[Finding]":
     """The findings; `make_room` is called before any is written where a person looks on."""
-    written_at_once = settings.on_terminal() and not settings.as_table()
     for found in findings:
-        if written_at_once:
+        if settings.on_terminal():
             make_room()
         yield found
     make_room()
 
 
-def _row(found: "Finding", advice: dict[str, str]) -> dict[str, Any]:
-    """The finding as it is printed; `advice` gets that of each kind."""
-    advice.setdefault(found.kind, found.advice)
+def _row(found: "Finding") -> dict[str, Any]:
+    """The finding as a line or an array has it."""
     row = {"finding": found.kind, "globalPosition": found.position, "streamId": found.stream_id}
     if found.stream_id is None and settings.current.format != "tsv":  # there a column stays where it is
         del row["streamId"]
@@ -112,9 +118,8 @@ def _row(found: "Finding", advice: dict[str, str]) -> dict[str, Any]:
 
 
 def _print_notes(verification: "Verification", advice: dict[str, str]) -> None:
-    if settings.as_table():  # where a person has no room for it on every line
-        for kind, what in advice.items():
-            writer.note(f"{kind}: {what}", "advice")
+    for kind, what in advice.items():  # a person needs it once, not with every finding
+        writer.note(f"{kind}: {what}", "advice")
     digest = f"; digest {verification.digest}" if verification.digest else ""
     events = "event" if verification.checked == 1 else "events"
     writer.note(f"{verification.checked} {events} checked, up to position {verification.head}{digest}")
