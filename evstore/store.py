@@ -198,19 +198,21 @@ class EventStore:
         timeout: float | None = None,
         deadline: float | None = None,
         on_wait: Callable[[EvstoreError], None] | None = None,
+        on_idle: Callable[[], None] | None = None,
     ) -> Iterator[StoredEvent]:
         """History after a position (a version, with `stream_id`), then live events, without gap or duplicate.
 
         Ends when the store is closed, after `timeout` seconds without an event, or when `time.monotonic()`
         has reached `deadline`. Where the log is incomplete, as while a replication still copies it, the
         subscription waits and passes over nothing; `on_wait` receives the error, once for each state of the log.
+        `on_idle` is called at least every few seconds while no event comes; what it raises ends the subscription.
         """
         from evstore.reading.following import Patience, follow_log, follow_stream
 
         with suppress(IncompleteLogError):  # is waited for
             self._adapter.head(-1, 0)  # a store closed already is an error; closing it later ends the subscription
         cursor = range_of(after, None, False).low - 1
-        patience = Patience(timeout, deadline, on_wait or (lambda _: None))
+        patience = Patience(timeout, deadline, on_wait or (lambda _: None), on_idle or (lambda: None))
         if stream_id is None:
             where = filter_of(categories, types, correlation_id, since)
             pages = follow_log(self._adapter, where, cursor, patience)

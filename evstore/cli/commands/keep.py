@@ -152,6 +152,8 @@ def backup(
     """
     if not file:
         raise UsageError("FILE is empty")
+    if file == "-":
+        raise UsageError("a backup is a database file, stdout is none", "evstore export -O - prints the log")
     from evstore.cli.input.files import to_the_end
 
     with opened() as store, to_the_end():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from evstore.cli.output import writer
 from evstore.errors import IncompleteLogError, StreamNotFoundError
 
 if TYPE_CHECKING:
@@ -59,8 +60,6 @@ class Waiting:
         self._noted: object = None
 
     def note(self, error: EvstoreError) -> None:
-        from evstore.cli.output import writer
-
         missing = error.facts().get("missing")
         if missing != self._noted:
             writer.note(f"waiting: {error}")
@@ -75,6 +74,7 @@ class Waiting:
                 if deadline is not None and time.monotonic() >= deadline:
                     raise
                 self.note(error)
+                writer.check_reader()
                 time.sleep(PAUSE_SECONDS)
 
 
@@ -112,6 +112,7 @@ class StreamReading:
             types=self._types,
             since=self._period.since,
             on_wait=self.waiting.note,
+            on_idle=writer.check_reader,
         )
 
     def number(self, event: StoredEvent) -> int:
@@ -177,6 +178,7 @@ class LogReading:
             correlation_id=self._correlation_id,
             since=self._period.since,
             on_wait=self.waiting.note,
+            on_idle=writer.check_reader,
         )
 
     def number(self, event: StoredEvent) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -119,6 +120,21 @@ def flush() -> None:
     except (OSError, ValueError) as error:
         silence(sys.stdout)
         raise InputOutputError(f"cannot write to stdout: {error}") from error
+
+
+def check_reader() -> None:
+    """End as a write would if nobody can read stdout any more. A follower asks, which may not write for hours."""
+    if sys.stdout is None or not hasattr(sys.stdout, "fileno"):
+        return
+    import select
+
+    asked = select.poll()
+    asked.register(sys.stdout.fileno(), 0)
+    if not any(state & (select.POLLERR | select.POLLHUP) for _, state in asked.poll(0)):
+        return
+    os.kill(os.getpid(), signal.SIGPIPE)  # unless the parent had it ignored
+    silence(sys.stdout)
+    raise InputOutputError("cannot write to stdout: nobody reads it any more")
 
 
 @contextmanager
