@@ -22,10 +22,19 @@ again is worth it without anybody mending anything. Errors can be pickled.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+MOST_NAMED: Final = 10
+"""The most ids or streams that a sentence names."""
+
+
+def listed(names: Sequence[str], most: int = MOST_NAMED) -> str:
+    """The first of these names, and the count of all where there are more."""
+    more = f" and {len(names) - most} more, {len(names)} in all" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 class EvstoreError(Exception):
@@ -207,6 +216,9 @@ class SchemaError(EvstoreError):
         self.location = location
         self.detail = detail
 
+    def __str__(self) -> str:
+        return f"the event store at {self.location} cannot be used" + (f": {self.detail}" if self.detail else "")
+
 
 class NotInitializedError(SchemaError):
     """The location holds no store yet. `detail`: its database is gone, and its log holds events."""
@@ -244,17 +256,19 @@ class UnavailableError(EvstoreError):
 
 
 class StoreBusyError(UnavailableError):
-    """Another writer held the store for longer than the timeout, in seconds."""
+    """Another writer held the store for longer than the timeout, in seconds. `detail`: it is not evstore."""
 
-    _facts = ("location", "timeout")
+    _facts = ("location", "timeout", "detail")
 
-    def __init__(self, location: str, timeout: float) -> None:
-        super().__init__(location, timeout)
+    def __init__(self, location: str, timeout: float, detail: str = "") -> None:
+        super().__init__(location, timeout, detail)
         self.location = location
         self.timeout = timeout
+        self.detail = detail
 
     def __str__(self) -> str:
-        return f"the event store at {self.location} was busy for more than {self.timeout:g} s"
+        busy = f"the event store at {self.location} was busy for more than {self.timeout:g} s"
+        return f"{busy}: {self.detail}" if self.detail else busy
 
 
 class StoreReplacedError(UnavailableError):
@@ -282,7 +296,7 @@ class AppendOutcomeUnknownError(UnavailableError):
         self.ids = tuple(ids)
 
     def __str__(self) -> str:
-        return f"the outcome of the append is unknown; append again with the same ids: {', '.join(self.ids)}"
+        return f"the outcome of the append is unknown; append again with the same ids: {listed(self.ids)}"
 
 
 class InvalidTargetError(EvstoreError):

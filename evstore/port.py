@@ -5,37 +5,37 @@ lower case, JSON checked and on one line, metadata merged, limits given. It spea
 makes iterators of them. The clauses, each a test in `evstore.testing`:
 
 Writing
-    W1  A unit is all or nothing over all its writes. The units of one call succeed and fail alone, in order;
-        with `until_refused` the first unit that is not accepted ends the call, and later units are not judged.
-        On return the accepted ones are durable (if the adapter claims it) and visible to every later read. Where
-        the storage fails after some of them, that is the outcome of the others.
+    W1  A unit is all or nothing over all its writes. The units of one call succeed and fail alone, in order.
+        With `until_refused` the first unit that is not accepted ends the call; later units are not judged.
+        On return the accepted units are visible to every later read, and durable if the adapter claims it.
+        If the storage fails after some units, its error is the outcome of the others.
     W2  Versions of a stream are 1, 2, 3…; so are global positions, and the numbers of events and of streams
         within a category. No gap, no reuse. Within a unit all follow list order, and nothing interleaves.
-    W3  The expectation is judged by `model.versions.check_version` inside the same isolated step as the insert: of
+    W3  `model.versions.check_version` judges the expectation inside the same isolated step as the insert. Of
         n racing writers that expect the same version exactly one wins.
     W4  ANY_VERSION never raises ConcurrencyError, also for two first writers of a stream.
-    W5  Ids are looked at before versions. If the store holds any id of a unit, nothing of it is written, and
-        the answer is AlreadyStored with the ids it holds, each once; the core decides what that means. That
-        includes what an earlier unit of the same call stored.
+    W5  Ids are judged before versions. If the store holds any id of a unit, nothing of the unit is written. The
+        answer is AlreadyStored with the ids that the store holds, each once, also those that an earlier unit of
+        the same call stored. The core decides what that means.
     W6  A refused unit leaves no trace: no event, stream, category, type or position.
     W7  What a receipt says equals what a later read returns.
     W8  A unit that names its first position is refused unless that is the next one: PositionConflictError,
         judged after the ids and before the versions.
 
 Reading
-    R1  `after` is the paging cursor, exclusive in the direction of travel, None at that direction's start;
-        `low` and `high` are inclusive bounds whatever the direction.
+    R1  `after` is the paging cursor, exclusive in the direction of travel, None at that direction's start.
+        `low` and `high` are inclusive bounds in both directions.
     R2  A page is a list and has exactly `limit` members unless there are no more; 0 gives none. Of long events
         it may have fewer, but one at least, and is then a Cut. No transaction, cursor or lock survives the call.
-    R3  No skip: once a read of the log has shown position p, nothing at or below p appears later; and what a
+    R3  No skip: once a read of the log has shown position p, nothing at or below p appears later. What a
         read has shown survives a crash.
     R4  A missing stream or category is an empty page.
     R5  A filter means what `Filter.matches` says; an empty tuple matches nothing.
-    R6  Text in is text out, byte for byte; metadata is equal; the timestamp is UTC in microseconds, taken
-        when the unit is stored and the same for all its events, unless the unit brings one for each.
-    R7  No event is left out because a name of it, or an event before it, is missing: IncompleteLogError, also for
-        the head and for an append that would give out a key again. What is asked for by name is absent only where
-        the tables agree.
+    R6  Text in is text out, byte for byte; metadata is equal. The timestamp is UTC in microseconds. It is taken
+        when the unit is stored, the same for all its events, unless the unit brings a time for each.
+    R7  No read leaves an event out because its name, or an event before it, is missing: IncompleteLogError. The
+        same goes for the head, and for an append that would give out a key again. What is asked for by name
+        is absent, and a list of all ends, only where no name is lost.
     L1  Lists are ordered by code point, paged by name, and cost by what they return; `prefix` compares
         literally.
 
@@ -48,9 +48,9 @@ Living
     E3  One adapter may be shared by threads, and one store by the adapters of several processes if it claims
         `multi_process`.
     E4  Only EvstoreErrors come out, with the driver's exception as `__cause__`; `retryable` is right.
-    E5  An adapter does what its `capabilities` claim, and `info` calls no store durable whose adapter does not
-        claim it. `backup` without the claim raises UnsupportedError and makes nothing; `audits` is asked of none
-        that does not claim it: there `verify` looks no deeper than reads do.
+    E5  An adapter does what its `capabilities` claim. `info` calls a store durable only if the adapter claims it.
+        Without `can_backup`, `backup` raises UnsupportedError and makes nothing. Without `has_audits` nobody calls
+        `audits`, and `verify` sees no more than reads do.
 """
 
 from __future__ import annotations
@@ -94,10 +94,10 @@ class Append(NamedTuple):
 
     writes: Many[PreparedWrite]
     times_us: Sequence[int] | None = None
-    """For each event, when it was first stored, if that was elsewhere."""
+    """For each event, the time at which another store first stored it; None if this store is the first."""
     first_position: int | None = None
-    """The global position that the first event must get, if it must be a certain one."""
-    ids_are_new: bool = False
+    """The global position that the first event must get; None accepts the next one."""
+    has_new_ids: bool = False
     """Some ids were made for this unit, so that nobody else has them; of no concern to an adapter."""
 
     def ids(self) -> Iterator[str]:
@@ -171,10 +171,10 @@ class Capabilities(NamedTuple):
     """Several adapters, of one process or of many, may work on one store at once."""
     born_initialized: bool = False
     """The store needs no `initialize`, so there is no time before it."""
-    audits: bool = False
-    """It is `Audited`."""
-    backup: bool = False
-    """`backup` makes one."""
+    has_audits: bool = False
+    """The adapter is `Audited`."""
+    can_backup: bool = False
+    """`backup` makes a copy."""
     max_unit_events: int | None = None
     """The most events of a unit, None if there is no limit."""
     max_data_bytes: int | None = None
@@ -204,8 +204,10 @@ class Adapter(Protocol):
         """Make the store if it is not there yet."""
 
     def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
-        """Judge the units in order, each as if alone, commit once, and answer each that was judged. Fails as a
-        whole only if the storage does, and none is known to be stored."""
+        """Judge the units in order, each as if alone, commit once, and answer each that was judged.
+
+        Raises only if the storage fails and no unit is known to be stored.
+        """
 
     def read_stream(self, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
         """Events of one stream by version. `where` asks for types and times only."""
@@ -229,26 +231,32 @@ class Adapter(Protocol):
         """Event types by name; counts cost by the events counted."""
 
     def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
-        """First and last global position stored in [since, until), None if there is none. Costs by the events
-        in that time; the core narrows reads with it, so that a recent time does not scan an old log."""
+        """First and last global position stored in [since, until), None if there is none.
+
+        Costs by the events in that time. The core narrows reads with it, so that a recent time scans no old log.
+        """
 
     def head(self, beyond: int, timeout: float) -> int:
-        """The global position of the last event, 0 if there is none: at once if it is greater than `beyond`,
-        else as soon as it is, or when `timeout` seconds have passed."""
+        """The global position of the last event, 0 if there is none.
+
+        Returns once it is greater than `beyond`, or when `timeout` seconds have passed.
+        """
 
     def info(self) -> StoreInfo:
         """The kind, location and size of the store."""
 
     def backup(self, path: str, force: bool) -> Backup:
-        """Copy the store, while it is in use, to a new file; with `force` also over another. Without the claim
-        UnsupportedError, with what else makes a copy."""
+        """Copy the store, while it is in use, to a new file; with `force` also over another file.
+
+        Without `can_backup` raises UnsupportedError, which names what else makes a copy.
+        """
 
     def close(self) -> None:
         """Free everything; the store stays."""
 
 
 class Audited(Adapter, Protocol):
-    """An adapter that claims `audits`."""
+    """An adapter that claims `has_audits`."""
 
     def audits(self) -> Audits:
         """The audits of the store, for `verify`."""

@@ -120,7 +120,7 @@ class EventStore:
         if isinstance(outcome, EvstoreError):
             raise outcome
         stored = Appended(self.appender.stored_of(unit, outcome))
-        stored.duplicate = isinstance(outcome, Duplicate) and outcome.flagged
+        stored.duplicate = isinstance(outcome, Duplicate) and outcome.by_earlier_append
         return stored
 
     # --- reading ---
@@ -286,6 +286,11 @@ class EventStore:
     def files(self) -> Sequence[str]:
         """The files that are the store, by resolved path, also those that are not there yet; none on a server."""
         return self._adapter.files
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences for whoever reads, where the store was read in an unusual way; an adapter may have some."""
+        return getattr(self._adapter, "notes", ())
 
     # --- keeping ---
 

@@ -14,6 +14,7 @@ from tests.support import servers as postgres
 from tests.support.command import Command
 from tests.support.servers import Servers, newest_of, running
 from tests.support.sqlite_files import EmptyStore
+from tests.support.widening import reason_of, widened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,27 +35,34 @@ def pytest_report_header() -> list[str]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--all-adapters", action="store_true", help="try tests/store on every adapter, and not on memory alone"
+        "--all-adapters",
+        action="store_true",
+        help="try tests/store on every adapter, PostgreSQL in every version there is, and long tests on both"
+        " databases; -m widened alone runs what this adds",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     for line in (
         "sqlite_only(reason): the command is tried on SQLite alone, for this reason",
+        "sqlite_first(reason): the command is tried on SQLite, and on other databases with --all-adapters",
         "sqlite_too(reason): the store is tried on SQLite too, where it is otherwise tried on memory alone",
+        "widened: a test that --all-adapters adds",
     ):
         config.addinivalue_line("markers", line)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Whatever uses the command is tried on every database, unless it is marked and says why not."""
-    if "backend" not in metafunc.fixturenames:
-        return
-    mark = metafunc.definition.get_closest_marker("sqlite_only")
-    if mark is None:
-        metafunc.parametrize("backend", BACKENDS, indirect=True, scope="module")
-    elif not (mark.args and mark.args[0]):
-        raise pytest.UsageError(f"{metafunc.definition.nodeid}: sqlite_only says for which reason")
+    """Whatever uses the command is tried on every database, unless it is marked and says why not.
+
+    Whatever asks for a server is tried on the newest PostgreSQL there is, or with --all-adapters on every one.
+    """
+    if "server" in metafunc.fixturenames:
+        kinds = postgres.KINDS or [None]
+        widened(metafunc, "server", kinds, 1, ids=lambda kind: kind.name if kind else "postgres")
+    if "backend" in metafunc.fixturenames and not reason_of(metafunc, "sqlite_only"):
+        first = 1 if reason_of(metafunc, "sqlite_first") else len(BACKENDS)
+        widened(metafunc, "backend", BACKENDS, first, scope="module")
 
 
 @pytest.fixture(scope="session")
@@ -64,9 +72,9 @@ def servers() -> Iterator[Servers]:
     made.close()
 
 
-@pytest.fixture(params=postgres.KINDS or [None], ids=lambda kind: kind.name if kind else "postgres")
+@pytest.fixture
 def server(request: pytest.FixtureRequest, servers: Servers) -> Iterator[Server]:
-    """Every PostgreSQL there is, one after the other; its places last for the test."""
+    """The newest PostgreSQL there is, with --all-adapters every one in turn; its places last for the test."""
     yield running(servers, request.param)
     running(servers, request.param).drop_places()
 

@@ -26,6 +26,7 @@ from evstore.errors import (
     DeniedError,
     EvstoreError,
     InvalidInputError,
+    InvalidPayloadError,
     InvalidUrlError,
     PositionConflictError,
     UnsupportedError,
@@ -40,7 +41,6 @@ from evstore.urls import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from io import BufferedReader
     from typing import NoReturn
 
     from evstore.model.facts import LockWait
@@ -222,11 +222,17 @@ class MemoryAdapter:
             yield
 
     def _load(self, path: str) -> None:
+        from evstore.jsontext.packed import chunks, is_packed, unpacked
         from evstore.jsontext.splitting import read_values
 
         try:
-            with open(path, "rb") as raw, _unpacked(raw, path) as lines:
-                found = [event for _, event in read_values(lines, path, StoredEvent.from_json)]
+            with open(path, "rb") as raw:
+                text = unpacked(raw) if is_packed(raw.peek(1)) else chunks(raw)
+                found = [event for _, event in read_values(text, path, StoredEvent.from_json)]
+        except InvalidPayloadError as error:
+            if error.source is None:  # not of a line, but of what is compressed
+                raise InvalidInputError(f"{path} is damaged or ends too early: {error.__cause__}") from error
+            raise
         except PermissionError as error:
             raise DeniedError(f"cannot read {path}: permission denied") from error
         except OSError as error:
@@ -243,21 +249,6 @@ class MemoryAdapter:
 
     def _check_open(self) -> None:
         check_open(self._closed, self._pid)
-
-
-@contextmanager
-def _unpacked(raw: BufferedReader, path: str) -> Iterator[Iterable[bytes]]:
-    if raw.peek(1)[:1] != b"\x1f":  # with which gzip begins, and no JSON
-        yield raw
-        return
-    import gzip
-    import zlib
-
-    try:
-        with gzip.open(raw, "rb") as lines:
-            yield lines
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InvalidInputError(f"{path} is damaged or ends too early: {error}") from error
 
 
 def _page(

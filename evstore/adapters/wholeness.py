@@ -12,14 +12,20 @@ from evstore.model.events import StoredEvent
 from evstore.model.filters import Filter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from evstore.port import Page
+    from evstore.port import NamePage, Page
 
 _STREAM: Final = StoredEvent._fields.index("stream_id")
 _TYPE: Final = StoredEvent._fields.index("type")
 _POSITION: Final = StoredEvent._fields.index("global_position")
 _NO_FILTER: Final = Filter()
+MOST_RECOUNTED: Final = 1000
+"""Streams that are counted each time that one is not found."""
+STREAM_PARTS: Final = {1: "name of the category", 3: "first event of the stream", 5: "name of the event type"}
+CATEGORY_PARTS: Final = {1: "stream of the category"}
+TYPE_PARTS: Final = {0: "name of the event type"}
+"""The columns of a row of a list that can be missing."""
 
 
 def check_named(row: Sequence[Any], location: str) -> None:
@@ -31,8 +37,40 @@ def check_named(row: Sequence[Any], location: str) -> None:
 
 def check_agreed(location: str, head: int, missing: str | None) -> None:
     """Raise IncompleteLogError if the tables disagree: some event up to the head lacks its name in this table."""
-    if missing is not None:
+    if missing:
         raise incomplete(location, head, missing)
+
+
+def names_wanted(where: Filter) -> int:
+    """The number of names that a read of the log asks for. If it is 1, an event that is found shows that the name
+    is there; of several names, a page does not show that one is lost."""
+    return len({*(where.categories or ())}) + len({*(where.types or ())})
+
+
+class Counted:
+    """The streams that an adapter has counted. Of a large store, each is counted once."""
+
+    def __init__(self) -> None:
+        self.whole = 0
+        """The key up to which none is missing."""
+
+    def check(self, location: str, head: int, missing: str | None, last_key: int) -> None:
+        """Raise IncompleteLogError if a stream is missing."""
+        check_agreed(location, head, missing)
+        if last_key > MOST_RECOUNTED:
+            self.whole = last_key
+
+
+def check_listed(row: Sequence[Any], parts: Mapping[int, str], location: str) -> None:
+    """Raise IncompleteLogError if a row of a list, whose last column is a position, lacks one of these parts."""
+    for at, missing in parts.items():
+        if row[at] is None:
+            raise IncompleteLogError(location, row[-1], missing)
+
+
+def is_whole_list(found: Sequence[Any], page: NamePage) -> bool:
+    """True if this page ends a list of all names."""
+    return len(found) < page.limit and not page.prefix
 
 
 def incomplete(location: str, head: int, missing: str) -> IncompleteLogError:

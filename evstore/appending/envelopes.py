@@ -14,8 +14,10 @@ from msgspec import UNSET, Raw, UnsetType
 from evstore.did_you_mean import nearest
 from evstore.errors import InvalidInputError, InvalidVersionError
 from evstore.jsontext.decoding import members_of
-from evstore.jsontext.judging import MAX_DATA_BYTES, KeptJson, decode, describe, keep_json
-from evstore.model.metadata import NO_METADATA, Metadata
+from evstore.jsontext.faults import fault_of
+from evstore.jsontext.judging import MAX_DATA_BYTES, KeptJson, decode, keep_json
+from evstore.jsontext.keys import check_once
+from evstore.model.metadata import NO_METADATA, Metadata, metadata_from_input
 from evstore.model.versions import expected_version
 
 
@@ -57,7 +59,8 @@ def envelope_from_json(value: bytes, max_data_bytes: int = MAX_DATA_BYTES) -> En
         found = decode(_envelopes, value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         _explain(value, error)
-    metadata = NO_METADATA if found.metadata is UNSET else Metadata.from_json(bytes(found.metadata))
+    check_once(value, found)
+    metadata = NO_METADATA if found.metadata is UNSET else metadata_from_input(bytes(found.metadata))
     return Envelope(
         found.type,
         keep_json(bytes(found.data), max_data_bytes),
@@ -93,4 +96,4 @@ def _explain(value: bytes, error: Exception) -> NoReturn:
     for key in _STRINGS:
         if key in members and not bytes(members[key]).startswith(b'"'):
             raise InvalidInputError(f'"{key}" is not a string')
-    raise InvalidInputError(f"not an event: {describe(error)}")
+    raise InvalidInputError(f"not an event: {fault_of(value, error)}")

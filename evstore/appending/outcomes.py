@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from evstore.errors import AppendOutcomeUnknownError, EventIdConflictError, EvstoreError, UnavailableError
+from evstore.errors import EventIdConflictError, EvstoreError, UnavailableError
 from evstore.model.events import StoredEvent
 from evstore.port import MOST_IN_PAGE, PAGE_CHARACTERS, AlreadyStored, Receipt, outcome_unknown
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from evstore.port import Adapter, Append, Outcome, PreparedEvent, PreparedWrite
 
-    Found = tuple[PreparedWrite, PreparedEvent, StoredEvent | None]
+    LookedUp = tuple[PreparedWrite, PreparedEvent, StoredEvent | None]
     """An event, its write, and the stored event of the same id."""
 
 
@@ -24,7 +24,7 @@ class Duplicate(NamedTuple):
     first: StoredEvent
     last: StoredEvent
     size: int
-    flagged: bool
+    by_earlier_append: bool
     """True if an earlier append stored them; False if a try of this append did, whose answer was lost."""
 
 
@@ -46,11 +46,11 @@ def stored_events(unit: Append, receipt: Receipt) -> Iterator[StoredEvent]:
             position += 1
 
 
-def look_up(adapter: Adapter, writes: Iterable[PreparedWrite]) -> Iterator[Found]:
+def look_up(adapter: Adapter, writes: Iterable[PreparedWrite]) -> Iterator[LookedUp]:
     """Each event of the writes, with the stored event of the same id."""
     for some in _in_pages((write, event) for write in writes for event in write.events):
-        found = {each.id: each for each in adapter.get([event.id for _, event in some])}
-        yield from ((write, event, found.get(event.id)) for write, event in some)
+        by_id = {each.id: each for each in adapter.get([event.id for _, event in some])}
+        yield from ((write, event, by_id.get(event.id)) for write, event in some)
 
 
 def _in_pages(
@@ -69,24 +69,25 @@ def _in_pages(
 
 
 def first_stored(adapter: Adapter, unit: Append, stored_id: str) -> Iterator[StoredEvent]:
-    """The unit's events as first stored. Raises EventIdConflictError. `stored_id`: one of its ids that is stored.
-
-    If the lookup fails, the outcome is unknown: a lost try of this unit may have stored them.
-    """
-    try:
-        yield from check_ids(stored_id, look_up(adapter, unit.writes))
-    except UnavailableError as error:
-        raise outcome_unknown([unit]) from error
+    """The unit's events as first stored. `stored_id` is one of its ids. Raises EventIdConflictError."""
+    return check_retry(stored_id, look_up(adapter, unit.writes))
 
 
 def judge(adapter: Adapter, unit: Append, outcome: Outcome) -> Receipt | Duplicate | EvstoreError:
-    """The meaning of an adapter's answer."""
+    """The meaning of an adapter's answer.
+
+    If the lookup of stored events fails, the outcome is unknown: a lost try of this unit may have stored them.
+    """
     if not isinstance(outcome, AlreadyStored):
         return outcome
     try:
         return _duplicate(unit, first_stored(adapter, unit, outcome.ids[0]), outcome.after_lost_answer)
-    except (EventIdConflictError, AppendOutcomeUnknownError) as error:
+    except EventIdConflictError as error:
         return error
+    except UnavailableError as error:
+        unknown = outcome_unknown([unit])
+        unknown.__cause__ = error
+        return unknown
 
 
 def _duplicate(unit: Append, stored: Iterator[StoredEvent], after_lost_answer: bool) -> Duplicate:
@@ -98,7 +99,7 @@ def _duplicate(unit: Append, stored: Iterator[StoredEvent], after_lost_answer: b
         size += 1
     assert first is not None
     assert last is not None
-    return Duplicate(first, last, size, not (unit.ids_are_new and after_lost_answer))
+    return Duplicate(first, last, size, not (unit.has_new_ids and after_lost_answer))
 
 
 def append_in_order(adapter: Adapter, units: Sequence[Append]) -> Iterator[Receipt | Duplicate]:
@@ -129,13 +130,14 @@ def _leading(adapter: Adapter, units: Sequence[Append], after_lost_answer: bool)
 
     If the answer to an earlier unit was lost, so was theirs: one call had sent them together.
     """
-    pairs = look_up(adapter, (write for unit in units for write in unit.writes))
+    looked_up = look_up(adapter, (write for unit in units for write in unit.writes))
     done = 0
     try:
-        for unit, (write, event, found) in zip(units, pairs, strict=True):
+        for unit, (write, event, found) in zip(units, looked_up, strict=True):
             if found is None:
                 return
-            yield _duplicate(unit, check_ids(found.id, [(write, event, found)]), after_lost_answer)
+            check_same(write.stream_id, event, found)
+            yield _duplicate(unit, iter([found]), after_lost_answer)
             done += 1
     except UnavailableError as error:
         if not after_lost_answer:
@@ -152,21 +154,20 @@ def split_stored(
     """
     for write, event, found in look_up(adapter, writes):
         if found is not None:
-            for _ in check_ids(found.id, [(write, event, found)]):
-                continue
+            check_same(write.stream_id, event, found)
         yield write, found
 
 
-def check_ids(stored_id: str, pairs: Iterable[Found]) -> Iterator[StoredEvent]:
+def check_retry(stored_id: str, looked_up: Iterable[LookedUp]) -> Iterator[StoredEvent]:
     """Yield the events as first stored if the append is a retry. Raises EventIdConflictError.
 
-    `stored_id` is one of the append's ids that is stored; `pairs` are all its events in order, each with its
+    `stored_id` is one of the append's ids that is stored; `looked_up` are all its events in order, each with its
     write and with the stored event of the same id. It is a retry if all ids are stored: each write's in its
     stream, at consecutive versions, in its order, with the same type and the same data.
     """
     reached: dict[str, int] = {}
     last_write: PreparedWrite | None = None
-    for write, event, found in pairs:
+    for write, event, found in looked_up:
         if found is None:
             raise EventIdConflictError(stored_id, "is stored already, but other events of this append are not")
         check_same(write.stream_id, event, found)

@@ -94,7 +94,7 @@ def unit_of(
     checked: list[PreparedWrite] = []
     ids: set[str] = set()
     ordinals = count(1)
-    ids_are_new = False
+    has_new_ids = False
     for write in writes:
         stream_id, events, expected = Write(*write)
         check_stream_id(stream_id)
@@ -104,7 +104,7 @@ def unit_of(
         for event in events:
             made = None if key is None else key_id(stream_id, key, next(ordinals))
             complete.append(preparing.event(event, made))
-            ids_are_new = ids_are_new or (made is None and event.id is None)
+            has_new_ids = has_new_ids or (made is None and event.id is None)
         if not complete:
             raise NoEventsError(f'no events to append to stream "{stream_id}"')
         check_expected_version(expected)
@@ -115,7 +115,7 @@ def unit_of(
         checked.append(Write(stream_id, complete, expected))
     if not checked:
         raise NoEventsError
-    return Append(checked, ids_are_new=ids_are_new)
+    return Append(checked, has_new_ids=has_new_ids)
 
 
 def check_fits(units: Iterable[Append], capabilities: Capabilities) -> None:

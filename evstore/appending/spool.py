@@ -22,7 +22,7 @@ IN_MEMORY: Final = 8 * 1024 * 1024
 class Spool:
     """Writes of one prepared event each, in order."""
 
-    ids_are_new: bool = False
+    has_new_ids: bool = False
     """As in `Append`."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Spool:
             if number in self._ids:
                 raise InvalidInputError(f"event id {event.id} comes twice in one append")
             self._ids.add(number)
-        self.ids_are_new = self.ids_are_new or new_id
+        self.has_new_ids = self.has_new_ids or new_id
         self._length += 1
         self._writes.append(write)
         self._size += len(event.data_json) + len(event.metadata_json) + len(write.stream_id) + 100

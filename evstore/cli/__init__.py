@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from typing import Final
+
+_UTF8: Final = ["-X", "utf8"]
 
 
 def main() -> None:
     """Run the command line of this process, and end it."""
-    _die_by_signals()
+    _end_by_signals()
+    _in_utf8()
     if sys.argv[1:] == ["--version"] and _told_version():  # needs nothing that follows
         return
     if sys.argv[1:2] == ["--complete"]:  # a person waits for it at every TAB
@@ -33,8 +38,8 @@ def _told_version() -> bool:
     return True
 
 
-def _die_by_signals() -> None:
-    """SIGINT and SIGPIPE end the process themselves, so that a shell sees why and stops its loop.
+def _end_by_signals() -> None:
+    """Signals end the process themselves, so that a shell sees why and stops its loop.
 
     An append is not harmed: the database keeps it whole or not at all, however the process ends. What the
     caller chose to ignore (as `nohup` and `&` do for SIGINT) stays ignored.
@@ -42,3 +47,21 @@ def _die_by_signals() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if os.getpid() == 1:  # of a container
+        from evstore.cli.signals import end_the_first
+
+        end_the_first()
+
+
+def _in_utf8() -> None:
+    """Arguments, variables and names of files are UTF-8 in every locale.
+
+    Python has decoded them already by the locale, so in another one it starts anew. Its messages stay in the
+    encoding of the locale.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and sys.executable:
+        os.execv(sys.executable, [sys.executable, *_UTF8, *sys.orig_argv[1:]])  # noqa: S606 - this very command
+    if sys.orig_argv[1:3] == _UTF8 and sys.stderr is not None and "PYTHONIOENCODING" not in os.environ:
+        import locale
+
+        sys.stderr.reconfigure(encoding=locale.getencoding())  # type: ignore[union-attr]

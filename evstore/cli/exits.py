@@ -56,6 +56,8 @@ def _again(words: str) -> str:
 def _init(error: Any) -> str:
     if not error.detail:
         return _again("init")
+    if error.detail.startswith(f"{error.location}-lock "):
+        return f"move the database back to {error.location}; {_again('init')} makes a new, empty store"
     return f"move the database back to {error.location}, beside its log (or move the log away and lose its events)"
 
 
@@ -71,11 +73,24 @@ def _quotes(error: Any) -> str | None:
     return """the shell eats quotes; put JSON in single ones: -d '{"total": 99.9}'""" if inline else None
 
 
+def _busy(error: Any) -> str:
+    if not error.detail:
+        return "try again"
+    return "close that program: other SQLite libraries keep a file locked while they have it open"
+
+
 def _scheme(error: Any) -> str | None:
     from evstore.did_you_mean import nearest
 
     meant = nearest(error.scheme, error.known)
     return f'did you mean "{meant}:"?' if meant else None
+
+
+def _all_ids(error: Any) -> str | None:
+    from evstore.errors import MOST_NAMED
+
+    many = len(error.ids) > MOST_NAMED
+    return "--errors json prints every id; with --key a second run makes the same ids" if many else None
 
 
 _HINTS: Final[dict[str, Callable[[Any], str | None] | str]] = {
@@ -84,9 +99,10 @@ _HINTS: Final[dict[str, Callable[[Any], str | None] | str]] = {
     "SchemaTooNewError": "install a newer evstore",
     "ConcurrencyError": _conflict,
     "EventIdConflictError": "an id belongs to one event for ever; without an id a new event is appended",
+    "AppendOutcomeUnknownError": _all_ids,
     "StreamNotFoundError": lambda _: _again("streams"),
     "TargetExistsError": "--force replaces it",
-    "StoreBusyError": "try again",
+    "StoreBusyError": _busy,
     "UnknownAdapterError": _scheme,
     "InvalidPayloadError": _quotes,
 }

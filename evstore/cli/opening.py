@@ -31,7 +31,11 @@ def opened() -> Iterator[EventStore]:
     ) as store:  # a URL that cannot be read is not shown
         if settings.current.verbose:
             note(f"the store is {store.location}")
-        yield store
+        try:
+            yield store
+        finally:
+            for each in store.notes:
+                note(each)
 
 
 def _note_wait(wait: LockWait) -> None:

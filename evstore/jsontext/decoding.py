@@ -12,7 +12,9 @@ from msgspec import Raw
 
 from evstore.did_you_mean import nearest
 from evstore.errors import InvalidPayloadError
-from evstore.jsontext.judging import NO_LIMIT, KeptJson, decode, describe, keep_json
+from evstore.jsontext.faults import fault_of
+from evstore.jsontext.judging import NO_LIMIT, KeptJson, decode, keep_json
+from evstore.jsontext.keys import check_once, check_once_in_metadata
 
 
 class MetadataFields(NamedTuple):
@@ -98,7 +100,9 @@ def _fields(decoder: msgspec.json.Decoder[Any], line: str | bytes) -> StoredFiel
         found = decode(decoder, line)
         data, metadata = keep_json(bytes(found.data), NO_LIMIT), keep_json(bytes(found.metadata), NO_LIMIT)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise InvalidPayloadError(f"not a stored event: {describe(error)}") from error
+        raise InvalidPayloadError(f"not a stored event: {fault_of(line, error)}") from error
+    check_once(line.encode() if isinstance(line, str) else line, found)
+    check_once_in_metadata(bytes(found.metadata))
     return StoredFields(
         found.id,
         found.stream_id,
@@ -118,7 +122,7 @@ def members_of(what: str, text: str | bytes, error: Exception) -> dict[str, Raw]
     except msgspec.ValidationError:
         raise InvalidPayloadError(f"{what} is not a JSON object") from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        raise InvalidPayloadError(f"not valid JSON: {describe(error)}") from None
+        raise InvalidPayloadError(f"not valid JSON: {fault_of(text, error)}") from None
 
 
 def _explain_metadata(text: str | bytes, error: Exception) -> NoReturn:

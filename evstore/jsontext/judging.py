@@ -14,9 +14,8 @@ from typing import Any, Final, NewType, TypeVar
 import msgspec
 
 from evstore.errors import InvalidPayloadError
+from evstore.jsontext.faults import MAX_DEPTH, fault_of
 
-MAX_DEPTH: Final = 512
-"""The deepest nesting of arrays and objects."""
 MAX_DATA_BYTES: Final = 16 * 1024 * 1024
 """The default limit of one event's data, in bytes of UTF-8."""
 
@@ -54,7 +53,7 @@ def raw_value(value: bytes) -> bytes:
     try:
         return bytes(decode(_decoder, value))
     except (msgspec.DecodeError, RecursionError) as error:
-        raise InvalidPayloadError(f"data is not valid JSON: {describe(error)}") from None
+        raise InvalidPayloadError(f"data is not valid JSON: {fault_of(value, error)}") from None
 
 
 def keep_json(value: bytes, max_bytes: int = MAX_DATA_BYTES) -> KeptJson:
@@ -112,16 +111,6 @@ def member(text: str, key: str) -> str | None:
     except msgspec.DecodeError:  # evstore stores valid JSON alone; another program wrote this text
         return None
     return None if found is None else bytes(found).decode()
-
-
-def describe(error: Exception) -> str:
-    """The fault that msgspec found, in evstore's words."""
-    if isinstance(error, RecursionError):
-        return f"it is nested deeper than {MAX_DEPTH}"
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8"
-    text = str(error).removeprefix("JSON is malformed: ")
-    return "it ends too early" if text == "Input data was truncated" else text
 
 
 def _without_space(text: str) -> str:

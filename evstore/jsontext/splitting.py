@@ -1,7 +1,7 @@
 """A splitter of byte streams into JSON values, for every layout.
 
-NDJSON, pretty-printed, concatenated, arrays (flattened one level), byte order mark and CRLF are recognised
-without a flag. This module finds the ends of values; their reader judges them.
+NDJSON, pretty-printed, concatenated, arrays (flattened one level), JSON text sequences (RFC 7464), byte order mark
+and CRLF are recognised without a flag. This module finds the ends of values; their reader judges them.
 """
 
 from __future__ import annotations
@@ -25,11 +25,14 @@ _PIECE: Final = 1 << 16
 _COMMAS: Final = "not valid JSON: an array's values stand between single commas"
 _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
+_RECORD = b"\x1e"
+"""The character before each value of a JSON text sequence; within a value it is no JSON."""
+_AROUND = _SPACE + _RECORD
 _BETWEEN_OBJECTS = re.compile(rb"}[ \t\r]*{")
 # The tokens that decide where an array or an object ends; strings are skipped whole.
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}"]', re.DOTALL)
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_SCALAR_END = re.compile(rb"[ \t\r\n,\[\]{}\"]")
+_SCALAR_END = re.compile(rb"[ \t\r\n,\[\]{}\"\x1e]")
 
 
 def read_values(
@@ -38,12 +41,16 @@ def read_values(
     """Yield each value's line number (from 1) and the result of `read`.
 
     `chunks` are the file's bytes, cut anywhere; `name` stands in messages. An InvalidInputError of `read` gets its
-    source, so that it reads `events.ndjson:3: missing "type"`. A value that grows over `most_bytes`
-    while it is incomplete is refused.
+    source, so that it reads `events.ndjson:3: missing "type"`. A value over `most_bytes` is refused.
     """
     values = Values(name, read, most_bytes)
     yield from values.feed(chunks)
     yield from values.end()
+
+
+def only_text(text: bytes) -> bytes:
+    """The text of a single value, without what may stand before it in a file."""
+    return text.removeprefix(_BOM).removeprefix(_RECORD)
 
 
 class Values(Generic[T]):
@@ -54,7 +61,7 @@ class Values(Generic[T]):
         self._read = read
         self._number = 1
         self._rest = bytearray()  # the beginning of a line, or the part of it that the scanner left
-        self._due = _PIECE  # the length at which the rest is worth another look
+        self._look_at = _PIECE  # the length at which the rest is worth another look
         self._scanner = _Scanner(most_bytes)
 
     def feed(self, chunks: Iterable[bytes]) -> Iterator[tuple[int, T]]:
@@ -64,11 +71,11 @@ class Values(Generic[T]):
             for line in lines:
                 whole = bytes(self._rest) + line + b"\n"
                 self._rest.clear()
-                self._due = _PIECE
+                self._look_at = _PIECE
                 yield from self._line(whole)
                 self._number += 1
             self._rest += rest
-            if len(self._rest) >= self._due:
+            if len(self._rest) >= self._look_at:
                 yield from self._part()
 
     def end(self) -> Iterator[tuple[int, T]]:
@@ -82,7 +89,8 @@ class Values(Generic[T]):
         """A line, or its last part."""
         text = line.removeprefix(_BOM) if self._number == 1 and not self._scanner.begun else line
         scanner = self._scanner
-        if scanner.idle and _looks_whole(stripped := text.strip(_SPACE)):
+        stripped = text.rstrip(_SPACE).lstrip(_AROUND)
+        if scanner.idle and len(stripped) <= scanner.most_bytes and _looks_whole(stripped):
             try:
                 value = self._read(stripped)
             except InvalidInputError as error:
@@ -106,7 +114,7 @@ class Values(Generic[T]):
             del rest[: len(_BOM)]
         del rest[: scanner.feed(rest, self._number, whole_line=False)]
         # A string is looked at again when it has doubled, or is too long.
-        self._due = max(_PIECE, min(2 * len(rest), scanner.most_bytes + 1))
+        self._look_at = max(_PIECE, min(2 * len(rest), scanner.most_bytes + 1))
         if len(rest) > scanner.most_bytes:
             scanner.refuse(self._number)
         yield from self._found()
@@ -146,13 +154,12 @@ class _Scanner:
         self._start = 0  # the line it began on
         self._size = 0  # of that value, without the indentation of its lines
         self._depth = 0  # brackets open in it
-        self._opened = False  # the last step began a value and took nothing yet
-        self._due = ""  # in an array at the top: "value", "value or ]", ", or ]"; empty outside
+        self._expected = ""  # in an array at the top: "value", "value or ]", ", or ]"; empty outside
 
     @property
     def idle(self) -> bool:
         """True if no value is incomplete, so that the next line may be a value of its own."""
-        return not (self._pieces or self._due)
+        return not (self._pieces or self._expected)
 
     def feed(self, line: bytes | bytearray, number: int, *, whole_line: bool = True) -> int:
         """Take a line, or with `whole_line=False` its beginning; the length taken. The rest may go on."""
@@ -162,9 +169,8 @@ class _Scanner:
             after = (
                 self._inside(line, at, whole_line) if self._pieces else self._between(line, at, number, whole_line)
             )
-            if after == at and not whole_line and not self._opened:
+            if after == at and not whole_line:
                 break
-            self._opened = False
             at = after
             if self._size > self.most_bytes:
                 self.refuse(self._start)
@@ -179,7 +185,7 @@ class _Scanner:
         """End the input. An incomplete value goes to its reader, which refuses it."""
         if self._pieces:
             self._finish()
-        elif self._due:
+        elif self._expected:
             self.found.append((self._start, b"["))
 
     def _inside(self, line: bytes | bytearray, at: int, whole_line: bool) -> int:
@@ -206,23 +212,23 @@ class _Scanner:
 
     def _between(self, line: bytes | bytearray, at: int, number: int, whole_line: bool) -> int:
         mark = line[at : at + 1]
-        if mark in _SPACE:
+        if mark in _SPACE or (mark == _RECORD and not self._expected):
             return at + 1
-        if self._due and mark in b"],":
-            if (mark == b"," and self._due != ", or ]") or (mark == b"]" and self._due == "value"):
+        if self._expected and mark in b"],":
+            if (mark == b"," and self._expected != ", or ]") or (mark == b"]" and self._expected == "value"):
                 self.found.append((number, _COMMAS))
-            self._due = "value" if mark == b"," else ""
+            self._expected = "value" if mark == b"," else ""
             return at + 1
-        if self._due == ", or ]":
+        if self._expected == ", or ]":
             self.found.append((number, _COMMAS))
         self._start = number
-        if mark == b"[" and not self._due:
-            self._due = "value or ]"
+        if mark == b"[" and not self._expected:
+            self._expected = "value or ]"
             return at + 1
         if mark in b"[{":
-            self._pieces.append(b"")
-            self._opened = True
-            return at
+            self._add(mark)
+            self._depth = 1
+            return at + 1
         end = _end_of_scalar(line, at)
         if end == len(line) and not whole_line:
             return at
@@ -231,10 +237,13 @@ class _Scanner:
         return end
 
     def _finish(self) -> None:
-        self.found.append((self._start, b"".join(self._pieces)))
+        if self._size > self.most_bytes:
+            self.refuse(self._start)
+        else:
+            self.found.append((self._start, b"".join(self._pieces)))
         self._pieces, self._size, self._depth = [], 0, 0
-        if self._due:
-            self._due = ", or ]"
+        if self._expected:
+            self._expected = ", or ]"
 
 
 def _end_of_scalar(line: bytes | bytearray, at: int) -> int:

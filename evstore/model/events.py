@@ -15,7 +15,7 @@ from evstore.jsontext.quoting import quote, shortened
 from evstore.model.ids import normalize_id
 from evstore.model.metadata import NO_METADATA, Metadata
 from evstore.model.names import category_of
-from evstore.model.times import EPOCH, format_timestamp, timestamp_us
+from evstore.model.times import EPOCH, format_timestamp, moment_of, timestamp_us
 from evstore.model.versions import ANY_VERSION
 
 if TYPE_CHECKING:
@@ -139,8 +139,8 @@ class StoredEvent(NamedTuple):
     @classmethod
     def _of(cls, found: StoredFields) -> StoredEvent:
         try:
-            moment = datetime.fromisoformat(found.timestamp)
-        except ValueError as error:
+            moment = moment_of(found.timestamp)
+        except (ValueError, OverflowError) as error:
             raise InvalidPayloadError(f"not a stored event: {error}") from error
         return cls(
             normalize_id(found.id),

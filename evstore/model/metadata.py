@@ -84,6 +84,16 @@ def _from_json(text: str | bytes) -> Metadata:
     return Metadata(*metadata_fields(text))
 
 
+@lru_cache(maxsize=256)
+def metadata_from_input(text: bytes) -> Metadata:
+    """The same of metadata that somebody wrote. Raises InvalidPayloadError if a key stands twice, too."""
+    from evstore.jsontext.keys import check_once_in_metadata
+
+    found = _from_json(text)
+    check_once_in_metadata(text)
+    return found
+
+
 def check_metadata(metadata: Metadata) -> None:
     """Raise InvalidPayloadError unless every database can keep and search this metadata."""
     if not isinstance(metadata, Metadata):

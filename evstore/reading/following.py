@@ -46,7 +46,7 @@ class Patience(NamedTuple):
     on_wait: Callable[[EvstoreError], None] = lambda _: None
     on_idle: Callable[[], None] = lambda: None
 
-    def left(self, quiet_since: float) -> float:
+    def seconds_left(self, quiet_since: float) -> float:
         now = time.monotonic()
         quiet = inf if self.quiet is None else quiet_since + self.quiet - now
         return min(quiet, inf if self.deadline is None else self.deadline - now)
@@ -108,7 +108,7 @@ def _heads(adapter: Adapter, seen: int, patience: Patience) -> Iterator[int]:
     """Yield each head beyond those seen."""
     quiet_since = time.monotonic()
     while True:
-        left = max(0.0, min(WAIT_SECONDS, patience.left(quiet_since)))
+        left = max(0.0, min(WAIT_SECONDS, patience.seconds_left(quiet_since)))
         head = _reached(patience, adapter.head, seen, left)
         if head > seen:
             yield head
@@ -116,7 +116,7 @@ def _heads(adapter: Adapter, seen: int, patience: Patience) -> Iterator[int]:
             quiet_since = time.monotonic()
             if patience.deadline is not None and quiet_since >= patience.deadline:
                 return  # also while new events keep coming
-        elif patience.left(quiet_since) <= 0:
+        elif patience.seconds_left(quiet_since) <= 0:
             return
 
 
@@ -135,7 +135,7 @@ def _reached(patience: Patience, ask: Callable[..., T], *what: Any) -> T:
         except (UnavailableError, IncompleteLogError) as error:
             if isinstance(error, UnavailableError) and not error.retryable:
                 raise
-            left = patience.left(away_since)
+            left = patience.seconds_left(away_since)
             if left <= 0:
                 raise _GaveUp from error
             if isinstance(error, IncompleteLogError) and str(error) != reported:

@@ -1,4 +1,4 @@
-"""Audits made of plain reads, for adapters that do not claim `audits`.
+"""Audits made of plain reads, for adapters that do not claim `has_audits`.
 
 A fact that such reads do not show is not checked.
 """
@@ -24,7 +24,7 @@ _ALL: Final = Filter()
 
 def audits_of(adapter: Adapter) -> Audits:
     """The adapter's own audits, or audits made of its reads."""
-    return cast("Audited", adapter).audits() if adapter.capabilities.audits else PlainAudits(adapter)
+    return cast("Audited", adapter).audits() if adapter.capabilities.has_audits else PlainAudits(adapter)
 
 
 class PlainAudits:

@@ -72,7 +72,7 @@ class Verification:
         end = None
         try:
             self.head = self._head()
-            if not self._adapter.capabilities.audits and self._adapter.info().missing:
+            if not self._adapter.capabilities.has_audits and self._adapter.info().missing:
                 self._part = _Part()
         except CorruptStoreError as error:
             end = error

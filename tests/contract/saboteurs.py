@@ -17,7 +17,13 @@ from threading import Barrier, BrokenBarrierError, get_ident
 from typing import ClassVar
 
 from evstore.adapters.memory import MemoryAdapter
-from evstore.errors import EventIdConflictError, EvstoreError, PositionConflictError, StreamNotFoundError
+from evstore.errors import (
+    EventIdConflictError,
+    EvstoreError,
+    IncompleteLogError,
+    PositionConflictError,
+    StreamNotFoundError,
+)
 from evstore.model.events import EventData
 from evstore.model.filters import Filter
 from evstore.model.versions import ANY_VERSION, NO_STREAM, STREAM_EXISTS, check_version
@@ -464,6 +470,42 @@ class PassesOverEventsWithoutATypeOrStream(Saboteur):
         self._log = [e for e in self._log if e.id not in lost]
         self._streams = {of: [e for e in its if e.id not in lost] for of, its in self._streams.items()}
         self._ids = {e.id: e for e in self._log}
+
+
+class ReadsAStreamWithoutItsNameAsAbsent(Saboteur):
+    """Reports a lost name wherever it meets an event, and nowhere else."""
+
+    clause = "R7"
+    _lost = ""
+
+    def lose(self, _what, name):
+        self._lost = name
+
+    def _whole(self, events):
+        for event in events:
+            if self._lost in (event.type, event.stream_id):
+                raise IncompleteLogError(self.location, event.global_position, "name")
+        return events
+
+    def read_all(self, page, where):
+        return self._whole(super().read_all(page, where))
+
+    def get(self, ids):
+        return self._whole(super().get(ids))
+
+    def head(self, beyond, timeout):
+        self._whole(self._log)
+        return super().head(beyond, timeout)
+
+    def append(self, units, *, until_refused=False):
+        self._whole(self._log)
+        return super().append(units, until_refused=until_refused)
+
+    def read_stream(self, stream_id, page, where):
+        return [] if stream_id == self._lost else self._whole(super().read_stream(stream_id, page, where))
+
+    def stream(self, stream_id):
+        return None if stream_id == self._lost else super().stream(stream_id)
 
 
 class _Lists(Saboteur):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tracemalloc
 from itertools import cycle
 from typing import NamedTuple
@@ -391,3 +392,18 @@ def test_a_value_that_is_too_long_is_refused_before_it_is_held(begin):
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("layout", ["{}", "{}\n", "[{}]", "\n {}  "])
+def test_a_value_that_is_whole_at_once_is_held_to_the_limit_too(layout):
+    """What passes must not hang on how the bytes were cut."""
+    text = json.dumps({"a": "x" * 40})
+    longest = len(text)
+    given = layout.replace("{}", text).encode()
+    assert [value for _, value in read_values([given], "in", bytes, longest)] == [text.encode()]
+    for cut in (len(given), 7):
+        pieces = [given[at : at + cut] for at in range(0, len(given), cut)]
+        with pytest.raises(InvalidInputError) as raised:
+            list(read_values(pieces, "in", bytes, longest - 1))
+        assert raised.value.source in ("in:1", "in:2")
+        assert f"{longest - 1} bytes" in str(raised.value)

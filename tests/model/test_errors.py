@@ -219,3 +219,12 @@ def test_bad_input_is_a_value_error():
     assert [
         cls for cls in EVERY if issubclass(cls, ValueError) and not issubclass(cls, errors.InvalidInputError)
     ] == []
+
+
+def test_a_sentence_names_ten_ids_at_most_and_their_count() -> None:
+    ids = [f"{n:08d}-7a2b-7c3d-8e4f-0123456789ab" for n in range(20_000)]
+    few, many = errors.AppendOutcomeUnknownError(ids[:10]), errors.AppendOutcomeUnknownError(ids)
+    assert names(few, *ids[:10])
+    assert names(many, *ids[:10], 20_000)
+    assert ids[10] not in str(many)
+    assert many.facts()["ids"] == tuple(ids)  # a script needs them all

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evstore.appending.outcomes import check_ids
+from evstore.appending.outcomes import check_retry
 from evstore.errors import EventIdConflictError, InvalidInputError
 from evstore.model.events import EventData, StoredEvent, Write
 from evstore.model.ids import normalize_id
@@ -89,8 +89,8 @@ def stored(number, version, data='{"n":1}', type="Placed", stream_id="Order-1"):
 
 
 def judged(*pairs, held=1):
-    """What `check_ids` makes of the pairs of (write, event, stored event or None)."""
-    return list(check_ids(an_id(held), pairs))
+    """What `check_retry` makes of the pairs of (write, event, stored event or None)."""
+    return list(check_retry(an_id(held), pairs))
 
 
 def conflict(*pairs, held=1):

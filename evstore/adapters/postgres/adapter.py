@@ -13,23 +13,38 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from evstore.adapters.postgres import reading
 from evstore.adapters.postgres import statements as sql
+from evstore.adapters.postgres.errors import hides_rows
 from evstore.adapters.postgres.session import Session
 from evstore.adapters.postgres.waiting import LONGEST_PAUSE, SHORTEST_PAUSE
 from evstore.adapters.sql import ON_DISK
-from evstore.adapters.wholeness import check_agreed, check_category, check_log, check_named, check_stream, numbered
+from evstore.adapters.wholeness import (
+    CATEGORY_PARTS,
+    STREAM_PARTS,
+    TYPE_PARTS,
+    check_agreed,
+    check_category,
+    check_listed,
+    check_log,
+    check_named,
+    check_stream,
+    is_whole_list,
+    names_wanted,
+    numbered,
+)
+from evstore.errors import DeniedError
 from evstore.model.events import StoredEvent
 from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
 from evstore.model.filters import Filter
 from evstore.port import Capabilities, Cut
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from evstore.adapters.postgres.reading import Question
     from evstore.port import Append, Audits, NamePage, Outcome, Page
 
 CAPABILITIES: Final = Capabilities(
-    name="PostgreSQL", durable=True, how_durable=ON_DISK, multi_process=True, audits=True
+    name="PostgreSQL", durable=True, how_durable=ON_DISK, multi_process=True, has_audits=True
 )
 POSITION: Final = StoredEvent._fields.index("global_position")
 """The index of the global position in a row of an event."""
@@ -75,9 +90,13 @@ class PostgresAdapter(Session):
         return found
 
     def read_all(self, page: Page, where: Filter) -> list[StoredEvent]:
-        if where.categories is not None or where.types is not None:
+        wanted = names_wanted(where)
+        if wanted > 1:
             self._check_names(where)
         found = self._events(reading.of_log(page, where))
+        if wanted == 1 and not found:
+            self._check_names(where)
+            found = self._events(reading.of_log(page, where))
         check_log(found, page, where, self.location)
         given = numbered(found, page, where)
         if given is not None:
@@ -87,8 +106,20 @@ class PostgresAdapter(Session):
 
     def _check_names(self, where: Filter, stream_id: str | None = None) -> None:
         """Raise IncompleteLogError if a name is not found in a store whose tables disagree."""
-        for missing, head in self._rows(reading.of_names(where, stream_id)):
+        self._check_tables(reading.of_names(where, stream_id), of_streams=stream_id is not None)
+
+    def _check_list(self, found: Sequence[Any], page: NamePage, *, of_streams: bool = False) -> None:
+        """Raise IncompleteLogError if a list of all names ends in a store that lost one."""
+        if is_whole_list(found, page):
+            self._check_tables(reading.of_names(Filter(), every=True), of_streams=of_streams)
+
+    def _check_tables(self, question: Question, *, of_streams: bool) -> None:
+        for missing, head in self._rows(question):
             check_agreed(self.location, head, missing)
+            if missing is None and of_streams:
+                count = reading.Question(sql.COUNT_STREAMS, {"whole": self._counted.whole})
+                ((missed, last_key, head_then),) = self._rows(count)
+                self._counted.check(self.location, head_then, missed, last_key)
 
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         rows = self._rows(reading.Question(sql.GET_EVENTS, {"ids": [*ids]}), POSITION)
@@ -109,16 +140,34 @@ class PostgresAdapter(Session):
         if not rows:
             self._check_names(Filter(), stream_id)
             rows = self._rows(question)
-        return StreamInfo(*rows[0][:-1]) if rows else None
+        return StreamInfo(*self._listed(rows, STREAM_PARTS)[0]) if rows else None
 
     def streams(self, page: NamePage, category: str | None) -> list[StreamInfo]:
-        return [StreamInfo(*row[:-1]) for row in self._rows(reading.of_streams(page, category))]
+        found = self._listed(self._rows(reading.of_streams(page, category)), STREAM_PARTS)
+        if category is None:
+            self._check_list(found, page, of_streams=True)
+        elif not found:
+            self._check_names(Filter(categories=(category,)))
+        return [StreamInfo(*row) for row in found]
 
     def categories(self, page: NamePage) -> list[CategoryInfo]:
-        return [CategoryInfo(*row[:-1]) for row in self._rows(reading.of_categories(page))]
+        found = self._listed(self._rows(reading.of_categories(page)), CATEGORY_PARTS)
+        self._check_list(found, page)
+        return [CategoryInfo(*row) for row in found]
 
     def types(self, page: NamePage, category: str | None) -> list[TypeInfo]:
-        return [TypeInfo(*row[:-1]) for row in self._rows(reading.of_types(page, category)) if row[1]]
+        found = self._listed(self._rows(reading.of_types(page, category)), TYPE_PARTS)
+        if category is None:
+            self._check_list(found, page)
+        elif not found:
+            self._check_names(Filter(categories=(category,)))
+        return [TypeInfo(*row) for row in found]
+
+    def _listed(self, rows: list[tuple[Any, ...]], parts: Mapping[int, str]) -> list[tuple[Any, ...]]:
+        """The rows of a list without the position they rest on. Raises IncompleteLogError if a part is missing."""
+        for row in rows:
+            check_listed(row, parts, self.location)
+        return [row[:-1] for row in rows]
 
     def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
         rows = self._rows(reading.of_span(since_us, until_us))
@@ -143,15 +192,24 @@ class PostgresAdapter(Session):
     def info(self) -> StoreInfo:
         from evstore.adapters.postgres.info import info
 
-        (facts,) = self._rows(reading.Question(sql.INFO, {"schema": self._location.schema}))
-        return info(self._location.shown, facts)
+        question = reading.Question(sql.INFO, {"schema": self._location.schema})
+        try:
+            rows = self._rows(question)
+        except DeniedError as error:
+            if not hides_rows(error.__cause__):
+                raise
+            statement = sql.in_schema(question.statement, self._location.schema)
+            rows = self._tried(lambda connection: reading.filtered(connection, statement, question.given))
+            if not rows:
+                raise
+        return info(self._location.shown, rows[0])
 
     # --- keeping ---
 
     def audits(self) -> Audits:
         from evstore.adapters.postgres.audit import PostgresAudits
 
-        return PostgresAudits(self._tried, self._location.schema)
+        return PostgresAudits(self._tried, self._location.schema, lambda: self._appends_to)
 
     def backup(self, path: str, _force: bool) -> NoReturn:
         """Raise UnsupportedError: the server's own tools make backups."""

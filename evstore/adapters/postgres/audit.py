@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
-from evstore.adapters.postgres.definitions import OBJECTS, differences
+from evstore.adapters.postgres.definitions import OBJECTS, differences, renamed
 from evstore.adapters.postgres.reading import fetched, paged
 from evstore.adapters.postgres.statements import in_schema
 from evstore.adapters.sql import correlation_hash
@@ -185,11 +185,15 @@ _NAMES: Final[dict[What, str]] = {
 
 
 class PostgresAudits:
-    """`port.Audits`. `tried` asks again where a connection was lost."""
+    """`port.Audits`. `tried` asks again where a connection was lost; `appends_to` gives the schema that the
+    procedures name, once the store is admitted."""
 
-    def __init__(self, tried: Callable[[Callable[[Connection], Any]], Any], schema: str) -> None:
+    def __init__(
+        self, tried: Callable[[Callable[[Connection], Any]], Any], schema: str, appends_to: Callable[[], str]
+    ) -> None:
         self._tried = tried
         self._schema = schema
+        self._appends_to = appends_to
 
     def events(self, low: int, high: int, limit: int) -> list[AuditedEvent]:
         rows = self._by_index(AUDIT_EVENTS, {"low": low, "high": high, "limit": limit}, paged)
@@ -206,7 +210,8 @@ class PostgresAudits:
         text = get_data(__package__, "schema.sql")
         assert text is not None
         schema_sql = in_schema(text.decode(), self._schema).decode()
-        return list(differences(schema_sql, self._schema, self._rows(OBJECTS, {"schema": self._schema})))
+        found, there = renamed(self._rows(OBJECTS, {"schema": self._schema}), self._appends_to(), self._schema)
+        return [*found, *differences(schema_sql, self._schema, there)]
 
     def engine(self) -> list[Finding]:
         """amcheck, index after index, each in a transaction of its own."""

@@ -55,8 +55,18 @@ logging.getLogger("psycopg").addHandler(logging.NullHandler())
 OPTIONS: Final[dict[str, Any]] = {"autocommit": True, "prepare_threshold": None}
 
 
-def connect(location: Location) -> WatchedConnection:
-    """A connection of its own. Raises what an application can understand."""
+def connect(location: Location, timeout: float) -> WatchedConnection:
+    """A connection of its own, settled. Raises what an application can understand."""
+    connection = _connected(location)
+    try:
+        settle(connection, timeout)
+    except psycopg.Error as error:
+        connection.close()
+        raise not_connected(error, location) from error
+    return connection
+
+
+def _connected(location: Location) -> WatchedConnection:
     connection = None
     try:
         connection = WatchedConnection.connect(**location.conninfo, **OPTIONS)
@@ -78,12 +88,12 @@ def connect(location: Location) -> WatchedConnection:
 
 def watched(connection: WatchedConnection, location: Location, patience: Patience) -> Connection:
     """The connection, which notes what its statements wait for."""
-    connection.watch(patience, lambda: connect(location))
+    connection.watch(patience, lambda: connect(location, patience.timeout))
     return connection
 
 
 def settle(connection: Connection, timeout: float) -> None:
-    """Take JSON and ids as the text they are, and wait for nobody longer than that."""
+    """Take JSON and ids as the text they are, wait for nobody longer than that, and trust no default of a role."""
     for name in ("json", "uuid"):
         connection.adapters.register_loader(name, TextLoader)
     given = {"session": connection.info.backend_pid, "wait_ms": milliseconds(timeout)}
@@ -123,17 +133,9 @@ class OneConnection:
             if self._closed:
                 raise StoreClosedError
             if self._connection is None or self._connection.closed:
-                self._connection = self._connected()
+                connected = connect(self._location, self._timeout)
+                self._connection = watched(connected, self._location, self.patience)
             yield self._connection
-
-    def _connected(self) -> Connection:
-        connection = watched(connect(self._location), self._location, self.patience)
-        try:
-            settle(connection, self._timeout)
-        except psycopg.Error as error:
-            connection.close()
-            raise not_connected(error, self._location) from error
-        return connection
 
     def renew(self) -> None:
         """Forget what is broken."""
@@ -206,7 +208,7 @@ class PooledConnections:
         with self._looking:
             if self._looks == before:
                 try:
-                    connect(self._location).close()
+                    connect(self._location, self._timeout).close()
                     self._failed = None
                 except EvstoreError as error:
                     self._failed = None if all_taken(error) else error
@@ -218,7 +220,7 @@ class PooledConnections:
     def _opened(self) -> Any:
         from psycopg_pool import ConnectionPool
 
-        connect(self._location).close()
+        connect(self._location, self._timeout).close()
         return ConnectionPool(
             connection_class=WatchedConnection,
             kwargs={**self._location.conninfo, **OPTIONS},

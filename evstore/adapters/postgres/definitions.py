@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from evstore.adapters.postgres.errors import rename_back, renamed_from
 from evstore.model.findings import Finding
 
 if TYPE_CHECKING:
@@ -91,6 +92,18 @@ def made(schema_sql: str) -> Iterator[tuple[str, str, str, str]]:
 
 def _type(name: str) -> str:
     return {"timestamptz": "timestamp with time zone"}.get(name, name)
+
+
+def renamed(there: list[tuple[Any, ...]], former: str, schema: str) -> tuple[list[Finding], list[tuple[Any, ...]]]:
+    """The finding of a renamed schema, and the objects as if the functions did not name the former one."""
+    if former == schema:
+        return [], there
+    name = re.compile(rf'(?<!\w)"?{former}"?\.')
+    moved = [
+        (kind, *names, name.sub(f'"{schema}".', text) if kind == "function" else text, in_force)
+        for kind, *names, text, in_force in there
+    ]
+    return [Finding("changed-function", renamed_from(former, schema), advice=rename_back(former, schema))], moved
 
 
 def differences(schema_sql: str, schema: str, there: list[tuple[Any, ...]]) -> Iterator[Finding]:

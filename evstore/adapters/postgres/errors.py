@@ -20,6 +20,7 @@ from evstore.errors import (
     EvstoreError,
     InvalidUrlError,
     NotInitializedError,
+    SchemaError,
     StorageFullError,
     StoreBusyError,
     UnavailableError,
@@ -38,7 +39,7 @@ class Meaning(StrEnum):
     UNKNOWN = auto()
     """It may have been done or not: the same may be tried again only where that does no harm."""
     CANCELLED = auto()
-    """The server has ended it, because of statement_timeout or an administrator, perhaps after a commit."""
+    """The server has ended it, because of a limit of time or an administrator, perhaps after a commit."""
     BUSY = auto()
     DENIED = auto()
     FULL = auto()
@@ -73,7 +74,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "57014": Meaning.CANCELLED,  # query_canceled
     "57P": Meaning.UNKNOWN,  # admin_shutdown, crash_shutdown, idle_session_timeout
     "25P03": Meaning.UNKNOWN,  # idle_in_transaction_session_timeout
-    "25P04": Meaning.UNKNOWN,  # transaction_timeout
+    "25P04": Meaning.CANCELLED,  # transaction_timeout
     "53": Meaning.FULL,  # insufficient_resources: disk_full, out_of_memory
     "58": Meaning.FULL,  # system_error, as io_error
     "3F000": Meaning.SCHEMA,  # invalid_schema_name
@@ -85,10 +86,17 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "23": Meaning.DAMAGED,  # integrity_constraint_violation: only another hand than evstore's leads there
 }
 
+_FILTERED: Final = {("42501", "check_enable_rls"), ("0A000", "DoCopy")}
+"""SQLSTATE and source of the failures of row level security, which have no SQLSTATE of their own."""
+ENDED_BY: Final = {"25P04": "transaction_timeout"}
+"""The setting behind such a failure, where it is known."""
+
 
 def meaning(error: Any) -> Meaning:
     """The meaning of a psycopg error; without a SQLSTATE the connection was lost."""
     state: str | None = error.sqlstate
+    if hides_rows(error):
+        return Meaning.DENIED
     if state == POOLER and "statement pooling" in str(error):
         return Meaning.UNSUPPORTED
     if state is None:
@@ -107,8 +115,7 @@ def translated(error: Any, location: Location, timeout: float) -> EvstoreError:
         case Meaning.BUSY:
             found: EvstoreError = StoreBusyError(location.shown, timeout)
         case Meaning.DENIED:
-            replica = error.sqlstate in (REPLICA, "25006")
-            found = not_the_primary(location) if replica else DeniedError(f"{at}: permission denied ({message})")
+            found = _denial(error, location, at, message)
         case Meaning.FULL:
             found = StorageFullError(
                 f"{at}: the server has no room or its disk fails ({message}); nothing was stored"
@@ -123,10 +130,8 @@ def translated(error: Any, location: Location, timeout: float) -> EvstoreError:
                 "evstore needs pool_mode = transaction, or session"
             )
         case Meaning.CANCELLED:
-            found = UnavailableError(
-                f"{at}: the server cancelled what it was asked, because of statement_timeout or an administrator "
-                f"({message})"
-            )
+            reason = ENDED_BY.get(error.sqlstate, "statement_timeout or an administrator")
+            found = UnavailableError(f"{at}: the server ended what it was asked, because of {reason} ({message})")
         case Meaning.NOT_WRITTEN | Meaning.UNKNOWN | Meaning.STAGED_IS_GONE:
             found = UnavailableError(f"{at} did not answer: {message}")
         case Meaning.OTHER:
@@ -143,11 +148,44 @@ def _damage(error: Any, location: Location, message: str) -> CorruptStoreError:
     return CorruptStoreError(f"the event store at {location.shown} is damaged: {message}")
 
 
+def hides_rows(error: Any) -> bool:
+    """True if the server refused because row level security would hide rows from this role."""
+    source = error.diag.source_function if error.diag else None
+    return (error.sqlstate, source) in _FILTERED
+
+
+def _denial(error: Any, location: Location, at: str, message: str) -> DeniedError:
+    if error.sqlstate in (REPLICA, "25006"):
+        return not_the_primary(location)
+    if not hides_rows(error):
+        return DeniedError(f"{at}: permission denied ({message})")
+    found = DeniedError(
+        f"{at}: row level security hides rows from this role, and a log without them is not the log ({message})"
+    )
+    found.add_note("use a role with BYPASSRLS, or disable row level security on the tables of the store")
+    return found
+
+
 def not_the_primary(location: Location) -> DeniedError:
     return DeniedError(
         f"the event store at {location.shown} cannot append: this server is a read replica, or read-only; "
         "append on the primary"
     )
+
+
+def renamed(location: Location, former: str) -> SchemaError:
+    error = SchemaError(location.shown, renamed_from(former, location.schema))
+    error.add_note(rename_back(former, location.schema))
+    return error
+
+
+def renamed_from(former: str, schema: str) -> str:
+    return f'its schema "{former}" was renamed to "{schema}", and its procedures still append to "{former}"'
+
+
+def rename_back(former: str, schema: str) -> str:
+    """The next step where a schema was renamed."""
+    return f'run ALTER SCHEMA "{schema}" RENAME TO "{former}", and put schema={former} into the URL'
 
 
 def _message_of(error: Any) -> str:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.sql import ON_DISK
+from evstore.errors import listed
 from evstore.model.facts import StoreInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 NOT_SAFE: Final = "NOT SAFE: a power cut can lose what was acknowledged"
 
 
 def info(location: str, facts: tuple[Any, ...]) -> StoreInfo:
-    schema, streams, categories, size, standby, fsync, full_pages, commit, delay, version, head = facts
+    schema, streams, categories, size, standby, fsync, full_pages, commit, delay, version, filtered, head = facts
     commit = "on" if commit == "off" else commit  # as an append has it
     durable = is_durable(fsync, commit)
     return StoreInfo(
@@ -31,7 +32,7 @@ def info(location: str, facts: tuple[Any, ...]) -> StoreInfo:
             "fullPageWrites": full_pages,
             "synchronousCommit": commit,
         },
-        warnings=tuple(_warnings(standby, fsync, full_pages, delay)),
+        warnings=tuple(_warnings(standby, fsync, full_pages, delay, filtered)),
         durable=durable,
         how_durable=ON_DISK if durable else NOT_SAFE,
     )
@@ -42,9 +43,11 @@ def is_durable(fsync: str, commit: str) -> bool:
     return fsync == "on" and commit in ("on", "local", "remote_write", "remote_apply")
 
 
-def _warnings(standby: bool, fsync: str, full_pages: str, delay: int) -> Iterator[str]:
+def _warnings(standby: bool, fsync: str, full_pages: str, delay: int, filtered: Sequence[str]) -> Iterator[str]:
     if standby:
         yield "this server is a read replica: it cannot append, and may lag behind its primary"
+    if filtered:
+        yield f"row level security hides rows of {listed(filtered)} from this role, so that reads are refused"
     if fsync == "off":
         yield "fsync is off: a power cut can lose acknowledged events, or the whole database"
     if full_pages == "off":

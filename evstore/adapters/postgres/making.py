@@ -28,6 +28,7 @@ def initialize(connection: Connection, location: Location, admission: Admission)
     connection.isolation_level = IsolationLevel.READ_COMMITTED  # what the lock waited for must be seen
     try:
         with connection.transaction():
+            connection.execute("SET LOCAL search_path = pg_catalog, pg_temp")
             connection.execute("SET LOCAL synchronous_commit = on")
             connection.execute(sql.INITIALIZE_LOCK, {"schema": location.schema})
             there, _, _ = _occupied(connection, location)
@@ -55,8 +56,8 @@ def is_made(connection: Connection, location: Location, admission: Admission) ->
     return True
 
 
-def _occupied(connection: Connection, location: Location) -> tuple[int, int, str]:
-    """The number of schemas with that name, the number of their objects, and the encoding of the database."""
+def _occupied(connection: Connection, location: Location) -> tuple[bool, bool, str]:
+    """True if there is a schema of that name, True if it holds objects, and the encoding of the database."""
     row = connection.execute(sql.OCCUPIED, {"schema": location.schema}).fetchone()
     assert row is not None
     return row

@@ -30,9 +30,7 @@ class Failed(NamedTuple):
     server has finished."""
 
 
-def tried(
-    connection: Connection, units: Sequence[Append], attempt: Callable[[Connection], list[Any]], schema: str
-) -> list[Any] | Failed:
+def tried(connection: Connection, attempt: Callable[[Connection], list[Any]]) -> list[Any] | Failed:
     try:
         return _heeding_standbys(connection, attempt)
     except psycopg.Error as error:
@@ -40,16 +38,14 @@ def tried(
         # The server panicked, perhaps after its commit.
         if connection.closed and kind in (Meaning.FULL, Meaning.DAMAGED, Meaning.OTHER):
             kind = Meaning.UNKNOWN
-        if kind == Meaning.CANCELLED and not _stored_nothing(connection, units, schema):
-            kind = Meaning.UNKNOWN
         return Failed(error, kind, kind == Meaning.UNKNOWN and connection.closed)
 
 
-def _stored_nothing(connection: Connection, units: Sequence[Append], schema: str) -> bool:
+def stored_nothing(connection: Connection, units: Sequence[Append], schema: str) -> bool:
     """True if a finished try certainly stored nothing; a unit is stored if its first event is."""
     first = [next(iter(write.events)).id for unit in units for write in [next(iter(unit.writes))]]
     try:
-        return not connection.execute(sql.in_schema(sql.HOLDS, schema), {"ids": first}).fetchall()
+        return connection.execute(sql.in_schema(sql.HOLDS, schema), {"ids": first}).fetchone() == (False,)
     except psycopg.Error:
         return False
 

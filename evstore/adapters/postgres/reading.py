@@ -52,10 +52,10 @@ def of_log(page: Page, where: Filter) -> Question:
     return Question(statement, given)
 
 
-def of_names(where: Filter, stream_id: str | None = None) -> Question:
+def of_names(where: Filter, stream_id: str | None = None, *, every: bool = False) -> Question:
     """Ask if the names are there, or if they are not there in a store whose tables agree."""
-    given = {"stream_id": stream_id, "categories": _names(where.categories), "types": _names(where.types)}
-    return Question(sql.LOST, given)
+    names = {"categories": _names(where.categories), "types": _names(where.types)}
+    return Question(sql.LOST, {**names, "stream_id": stream_id, "all": every})
 
 
 def of_streams(page: NamePage, category: str | None) -> Question:
@@ -81,6 +81,13 @@ def of_span(since_us: int | None, until_us: int | None) -> Question:
 
 def fetched(connection: Connection, statement: bytes, given: dict[str, Any]) -> list[Any]:
     return connection.execute(statement, given).fetchall()
+
+
+def filtered(connection: Connection, statement: bytes, given: dict[str, Any]) -> list[Any]:
+    """The rows that row level security lets through."""
+    with connection.transaction():
+        connection.execute(sql.ADMIT_FILTERS)
+        return fetched(connection, statement, given)
 
 
 def paged(connection: Connection, statement: bytes, given: dict[str, Any]) -> list[Any]:

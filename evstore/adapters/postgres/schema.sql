@@ -127,8 +127,9 @@ CREATE TRIGGER types_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON evstore
 --   {"status": "held", "ids": [those that are stored already]}
 --   {"status": "misplaced", "actual": the position that the first event would get}
 --   {"status": "refused", "write": which, "actual": the version its stream has there}
--- SECURITY DEFINER, so that a role that may append needs no right to insert; index scans and a generic plan,
--- because statistics of a young table lead astray and planning takes longer than the insert.
+-- SECURITY DEFINER, so that a role that may append needs no right to insert; row_security off, so that a policy that
+-- hides rows from the owner is an error; index scans and a generic plan, because statistics of a young table lead
+-- astray and planning takes longer than the insert.
 CREATE FUNCTION evstore.append_unit_v1(
   stream_ids text[],            -- for each write
   category_names text[],        -- for each write
@@ -146,6 +147,7 @@ CREATE FUNCTION evstore.append_unit_v1(
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET row_security = off
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET jit = off
@@ -161,6 +163,7 @@ DECLARE
   first_numbers bigint[];
   starts bigint[];
   actual bigint;
+  named boolean := false;  -- by this call
   inserted bigint;
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -249,9 +252,22 @@ BEGIN
       END LOOP;
     END IF;
 
+    IF 1 = ANY (first_versions) AND NOT named THEN  -- a stream that has a name has an event, or its events are lost
+      FOR w IN 1 .. cardinality(first_versions) LOOP
+        IF first_versions[w] = 1 AND stream_keys[w] IS NOT NULL THEN
+          RAISE EXCEPTION USING
+            ERRCODE = 'EV007',
+            MESSAGE = 'evstore: the tables disagree; no version is given out',
+            DETAIL = head::text,
+            HINT = 'events';
+        END IF;
+      END LOOP;
+    END IF;
+
     EXIT WHEN array_position(stream_keys, NULL) IS NULL AND array_position(type_keys, NULL) IS NULL;
     -- Once names are there, look again: what was found of a stream that was missing is not complete.
     PERFORM evstore.add_names_v1(stream_ids, category_names, type_names);
+    named := true;
     SELECT * INTO type_keys, stream_keys, category_keys FROM evstore.keys_v1(stream_ids, type_names);
   END LOOP;
 
@@ -275,7 +291,9 @@ BEGIN
     AS given (write, id, correlation_hash, metadata, data, stored_at, n);
 
   GET DIAGNOSTICS inserted = ROW_COUNT;
-  IF inserted <> cardinality(ids) OR inserted <> starts[cardinality(starts)] + sizes[cardinality(sizes)] - 1 THEN
+  IF inserted IS DISTINCT FROM cardinality(ids)
+    OR inserted IS DISTINCT FROM starts[cardinality(starts)] + sizes[cardinality(sizes)] - 1
+  THEN
     RAISE EXCEPTION USING ERRCODE = 'EV003', MESSAGE = 'evstore: the lists that make an append disagree in length';
   END IF;
   RETURN json_build_object(
@@ -387,6 +405,7 @@ CREATE FUNCTION evstore.append_staged_unit_v1(staged_as uuid, size bigint, wante
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET row_security = off
 SET enable_seqscan = off
 SET jit = off
 AS $$
@@ -413,6 +432,7 @@ DECLARE
   datas json[];
   times bigint[];
 BEGIN
+  PERFORM pg_advisory_xact_lock_shared(hashtextextended(staged_as::text, 1163285332));  -- nobody sweeps meanwhile
   PERFORM pg_advisory_xact_lock(1163285332, 'evstore.events'::regclass::oid::integer);
   now_us := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
   SELECT
@@ -539,7 +559,7 @@ CREATE PROCEDURE evstore.append_v1(
 LANGUAGE plpgsql
 AS $$
 DECLARE
-  answers json[] := '{}';
+  answers pg_catalog.json[] := '{}';  -- resolved before the path is set
   w integer := 1;  -- the unit's first write
   e integer := 1;  -- and first event
   last_w integer;
@@ -581,7 +601,7 @@ BEGIN
   BEGIN
     PERFORM evstore.make_durable_v1();
   EXCEPTION WHEN OTHERS THEN
-    RAISE EXCEPTION USING ERRCODE = 'EV006', MESSAGE = 'evstore: stored, but not made durable: ' || SQLERRM;
+    RAISE EXCEPTION USING ERRCODE = 'EV006', MESSAGE = pg_catalog.concat('evstore: stored, but not made durable: ', SQLERRM);
   END;
   COMMIT;
 END $$;
@@ -610,22 +630,28 @@ BEGIN
   BEGIN
     PERFORM evstore.make_durable_v1();
   EXCEPTION WHEN OTHERS THEN
-    RAISE EXCEPTION USING ERRCODE = 'EV006', MESSAGE = 'evstore: stored, but not made durable: ' || SQLERRM;
+    RAISE EXCEPTION USING ERRCODE = 'EV006', MESSAGE = pg_catalog.concat('evstore: stored, but not made durable: ', SQLERRM);
   END;
   COMMIT;
 END $$;
 
 -- Forget what was staged, and what others staged and left; whoever comes back to that after a day is told that it
--- is gone, and stages it again.
-CREATE FUNCTION evstore.sweep_staged_v1(staged_as uuid) RETURNS void
-LANGUAGE sql
+-- is gone, and stages it again. False, and nothing is forgotten, while a call whose answer was lost still reads it.
+CREATE FUNCTION evstore.sweep_staged_v1(staged_as uuid) RETURNS boolean
+LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET row_security = off
 AS $$
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(hashtextextended(staged_as::text, 1163285332)) THEN
+    RETURN false;
+  END IF;
   DELETE FROM evstore.staged
   WHERE staged.append_id = staged_as
     OR staged.staged_at < now() - interval '1 day';
-$$;
+  RETURN true;
+END $$;
 
 -- Nobody but the owner, who made the store, has any right to it until the owner grants one, whatever the default
 -- privileges say. What was granted on a schema that was there before this transaction stays.

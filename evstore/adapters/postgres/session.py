@@ -12,11 +12,12 @@ from evstore.adapters.living import check_open
 from evstore.adapters.postgres import reading
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.connections import is_standby, milliseconds, unharmed
-from evstore.adapters.postgres.errors import Meaning, meaning, not_the_primary, translated
+from evstore.adapters.postgres.errors import Meaning, meaning, not_the_primary, renamed, translated
 from evstore.adapters.postgres.flushing import wait_for_flush
 from evstore.adapters.postgres.waiting import Hints
 from evstore.adapters.postgres.writing import PAUSES, Calls
 from evstore.adapters.sql import check_admits
+from evstore.adapters.wholeness import Counted
 from evstore.errors import CorruptStoreError, EvstoreError, NotAStoreError, NotInitializedError, UnavailableError
 
 if TYPE_CHECKING:
@@ -49,7 +50,10 @@ class Session:
         self._flushed = [0]
         """The highest global position known to be durable. Another server gets another list: the knowledge of a
         thread about the former server does not apply to it."""
+        self._counted = Counted()
         self._admitted = False
+        self._appends_to = location.schema
+        """The schema that the store's procedures name: another, if the schema was renamed."""
         self._begins = False
         """True if a read begins a transaction: the role's isolation is unusable, or a pooler stands between."""
         self._closed = False
@@ -74,6 +78,7 @@ class Session:
             return None
         if len(rows) != 1 or rows[0][0] != APPLICATION:
             return None
+        self._appends_to = rows[0][5] or self._location.schema
         # A pooler reports a number of its own. Through it, only a transaction stays on one server. Otherwise
         # a page could come from one server, and the answer about its durability from a server that lost it.
         if rows[0][4] != connection.info.backend_pid and not self._begins:
@@ -88,6 +93,8 @@ class Session:
             self._oldest = self._tried(self._asked)
             self._admitted = True
         check_admits(self._location.shown, self._oldest, SCHEMA_NUMBER, to_write=to_write)
+        if to_write and self._appends_to != self._location.schema:
+            raise renamed(self._location, self._appends_to)
 
     def _asked(self, connection: Connection) -> tuple[int, int, int]:
         from evstore.adapters.postgres.making import is_made
@@ -121,7 +128,7 @@ class Session:
                         return ask(connection)
                     connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
                     with connection.transaction():
-                        connection.execute(sql.LIMIT_WAITS, {"wait_ms": milliseconds(self._timeout)})
+                        connection.execute(sql.SETTLE_TRANSACTION, {"wait_ms": milliseconds(self._timeout)})
                         return ask(connection)
             except psycopg.errors.FeatureNotSupported as error:  # a role's serializable default, on a standby
                 if self._begins:

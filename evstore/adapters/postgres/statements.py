@@ -32,18 +32,24 @@ EVENT: Final = f"""events.id, streams.stream_id, types.name, {OWN}"""
 # --- Opening -------------------------------------------------------------------------------------------------
 
 # Settings of a session that is ours alone; a pooler, which reports a number of its own, lends it to others
-# next. Locks are waited for no longer than the timeout, and a list that is sent may hold NULL, whatever the role's
-# defaults are.
+# next. Whatever the role's defaults are, no operator, type or function is looked up in a foreign schema,
+# locks are waited for no longer than the timeout, a list that is sent may hold NULL, and where row level security
+# would hide rows the server refuses. Until then nothing can be trusted that has no schema.
 SETTLE: Final = """
 SELECT
-  pg_catalog.set_config('lock_timeout', %(wait_ms)s::text, false),
+  pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false),
+  pg_catalog.set_config('row_security', 'off', false),
+  pg_catalog.set_config('lock_timeout', %(wait_ms)s::pg_catalog.text, false),
   pg_catalog.set_config('array_nulls', 'on', false)
-WHERE pg_catalog.pg_backend_pid() = %(session)s
+WHERE pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) %(session)s
 """
 
-# The limit of waiting for locks in one transaction of a reader, where the session cannot have it.
-LIMIT_WAITS: Final = """
-SELECT pg_catalog.set_config('lock_timeout', %(wait_ms)s::text, true)
+# The same in one transaction of a reader, where the session cannot have it.
+SETTLE_TRANSACTION: Final = """
+SELECT
+  pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
+  pg_catalog.set_config('row_security', 'off', true),
+  pg_catalog.set_config('lock_timeout', %(wait_ms)s::pg_catalog.text, true)
 """
 
 # The sessions that keep another from a lock, those first that wait for nobody. Everybody may see these columns.
@@ -54,25 +60,34 @@ WHERE pid = ANY (pg_catalog.pg_blocking_pids(%(session)s))
 ORDER BY pg_catalog.cardinality(pg_catalog.pg_blocking_pids(pid)), pid
 """
 
+# For the transaction alone: see what row level security lets through.
+ADMIT_FILTERS: Final = """
+SELECT pg_catalog.set_config('row_security', 'on', true)
+"""
+
+# The last column is the schema that its procedures append to. Asked also where nothing is settled.
 ADMITS: Final = """
-SELECT application, schema_version, min_reader, min_writer, pg_catalog.pg_backend_pid() FROM evstore.store
+SELECT
+  application, schema_version, min_reader, min_writer, pg_catalog.pg_backend_pid(),
+  (SELECT pg_catalog.substring(prosrc, '= "?([A-Za-z0-9_]+)"?[.]append_unit_v1[(]') FROM pg_catalog.pg_proc
+   WHERE oid OPERATOR(pg_catalog.=) pg_catalog.to_regproc('evstore.append_v1'))
+FROM evstore.store
 """
 
 IS_STANDBY: Final = """
 SELECT pg_catalog.pg_is_in_recovery()
 """
 
-# The location of a store: no schema, an empty schema, or other objects.
+# The location of a store: no schema, an empty schema, or other objects. Asked also where nothing is settled.
 OCCUPIED: Final = """
 SELECT
-  (SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s),
-  (SELECT count(*) FROM pg_catalog.pg_class JOIN pg_catalog.pg_namespace AS n ON n.oid = relnamespace
-   WHERE n.nspname = %(schema)s)
-  + (SELECT count(*) FROM pg_catalog.pg_type JOIN pg_catalog.pg_namespace AS n ON n.oid = typnamespace
-     WHERE n.nspname = %(schema)s)
-  + (SELECT count(*) FROM pg_catalog.pg_proc JOIN pg_catalog.pg_namespace AS n ON n.oid = pronamespace
-     WHERE n.nspname = %(schema)s),
+  space.oid IS NOT NULL,
+  EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace OPERATOR(pg_catalog.=) space.oid)
+  OR EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace OPERATOR(pg_catalog.=) space.oid)
+  OR EXISTS (SELECT FROM pg_catalog.pg_proc WHERE pronamespace OPERATOR(pg_catalog.=) space.oid),
   pg_catalog.current_setting('server_encoding')
+FROM (SELECT) AS one
+LEFT JOIN pg_catalog.pg_namespace AS space ON nspname OPERATOR(pg_catalog.=) %(schema)s::pg_catalog.name
 """
 
 # Processes that initialize wait here for the first; the lock ends with the transaction.
@@ -86,13 +101,16 @@ CREATE SCHEMA evstore
 
 # --- Appending -----------------------------------------------------------------------------------------------
 
+# A pooler lends a session that is not settled, and a CALL that commits cannot settle it: every type and operator
+# has its schema.
+
 APPEND: Final = """
 CALL evstore.append_v1(
   %(unit_writes)s::integer[], %(unit_events)s::integer[], %(unit_positions)s::bigint[], %(until_refused)s,
   %(wait_ms)s,
-  %(stream_ids)s::text[], %(categories)s::text[], %(expected)s::bigint[], %(sizes)s::integer[],
-  %(writes)s::integer[], %(ids)s::uuid[], %(types)s::text[], %(hashes)s::bigint[], %(metadatas)s::json[],
-  %(datas)s::json[], %(times)s::bigint[], NULL
+  %(stream_ids)s::pg_catalog.text[], %(categories)s::pg_catalog.text[], %(expected)s::bigint[],
+  %(sizes)s::integer[], %(writes)s::integer[], %(ids)s::pg_catalog.uuid[], %(types)s::pg_catalog.text[],
+  %(hashes)s::bigint[], %(metadatas)s::pg_catalog.json[], %(datas)s::pg_catalog.json[], %(times)s::bigint[], NULL
 )
 """
 
@@ -104,16 +122,26 @@ COPY evstore.staged (
 """
 
 APPEND_STAGED: Final = """
-CALL evstore.append_staged_v1(%(staged_as)s::uuid, %(size)s, %(wanted_position)s::bigint, %(wait_ms)s, NULL)
+CALL evstore.append_staged_v1(
+  %(staged_as)s::pg_catalog.uuid, %(size)s, %(wanted_position)s::bigint, %(wait_ms)s, NULL
+)
 """
 
 SWEEP_STAGED: Final = """
-SELECT evstore.sweep_staged_v1(%(staged_as)s::uuid)
+SELECT evstore.sweep_staged_v1(%(staged_as)s::pg_catalog.uuid)
 """
 
-# Index events_by_id.
+# Index events_by_id. NULL where this server does not show what is stored: a standby may lag behind, and row level
+# security hides rows.
 HOLDS: Final = """
-SELECT events.id FROM evstore.events WHERE events.id = ANY (%(ids)s::uuid[])
+SELECT
+  CASE
+    WHEN pg_catalog.pg_is_in_recovery() OR pg_catalog.row_security_active('evstore.events'::pg_catalog.regclass)
+    THEN NULL
+    ELSE EXISTS (
+      SELECT FROM evstore.events WHERE events.id OPERATOR(pg_catalog.=) ANY (%(ids)s::pg_catalog.uuid[])
+    )
+  END
 """
 
 # A transaction of its own, never part of an append: where the queue of notifications is full, its commit fails.
@@ -371,7 +399,8 @@ WHERE categories.name = %(category)s
 
 # --- Lists and facts -----------------------------------------------------------------------------------------
 
-# Names are compared as [low, high) by their bytes, which is code point order; `after` itself is left out.
+# Names are compared as [low, high) by their bytes, which is code point order; `after` itself is left out. What a
+# row needs is joined from the outside: that it is missing is a fault to report, and the row is no absence.
 
 # Index streams_by_id; each stream's first and last event by events_by_stream.
 LIST_STREAMS: Final = """
@@ -379,15 +408,15 @@ SELECT
   streams.stream_id, categories.name, newest.version, oldest.timestamp, newest.timestamp, types.name,
   newest.global_position
 FROM evstore.streams
-JOIN evstore.categories ON categories.key = streams.category_key
-CROSS JOIN LATERAL (
+LEFT JOIN evstore.categories ON categories.key = streams.category_key
+LEFT JOIN LATERAL (
   SELECT timestamp FROM evstore.events WHERE stream_key = streams.key AND version = 1
-) AS oldest
+) AS oldest ON true
 CROSS JOIN LATERAL (
   SELECT version, timestamp, type_key, global_position FROM evstore.events
   WHERE stream_key = streams.key ORDER BY version DESC LIMIT 1
 ) AS newest
-JOIN evstore.types ON types.key = newest.type_key
+LEFT JOIN evstore.types ON types.key = newest.type_key
 WHERE streams.stream_id >= %(low)s
   AND (%(high)s::text IS NULL OR streams.stream_id < %(high)s)
   AND (%(after)s::text IS NULL OR streams.stream_id > %(after)s)
@@ -401,14 +430,14 @@ SELECT
   streams.stream_id, %(category)s::text, newest.version, oldest.timestamp, newest.timestamp, types.name,
   newest.global_position
 FROM evstore.streams
-CROSS JOIN LATERAL (
+LEFT JOIN LATERAL (
   SELECT timestamp FROM evstore.events WHERE stream_key = streams.key AND version = 1
-) AS oldest
+) AS oldest ON true
 CROSS JOIN LATERAL (
   SELECT version, timestamp, type_key, global_position FROM evstore.events
   WHERE stream_key = streams.key ORDER BY version DESC LIMIT 1
 ) AS newest
-JOIN evstore.types ON types.key = newest.type_key
+LEFT JOIN evstore.types ON types.key = newest.type_key
 WHERE (streams.category_key, streams.stream_id) >= (
     (SELECT key FROM evstore.categories WHERE name = %(category)s),
     greatest(%(low)s::text COLLATE "C", %(after)s::text)
@@ -428,15 +457,15 @@ SELECT
   streams.stream_id, categories.name, newest.version, oldest.timestamp, newest.timestamp, types.name,
   newest.global_position
 FROM evstore.streams
-JOIN evstore.categories ON categories.key = streams.category_key
-CROSS JOIN LATERAL (
+LEFT JOIN evstore.categories ON categories.key = streams.category_key
+LEFT JOIN LATERAL (
   SELECT timestamp FROM evstore.events WHERE stream_key = streams.key AND version = 1
-) AS oldest
+) AS oldest ON true
 CROSS JOIN LATERAL (
   SELECT version, timestamp, type_key, global_position FROM evstore.events
   WHERE stream_key = streams.key ORDER BY version DESC LIMIT 1
 ) AS newest
-JOIN evstore.types ON types.key = newest.type_key
+LEFT JOIN evstore.types ON types.key = newest.type_key
 WHERE streams.stream_id = %(stream_id)s
 """
 
@@ -447,10 +476,10 @@ SELECT
   categories.name, streams_of.category_number, newest.category_number, oldest.global_position,
   newest.global_position, newest.timestamp, newest.global_position
 FROM evstore.categories
-CROSS JOIN LATERAL (
+LEFT JOIN LATERAL (
   SELECT category_number FROM evstore.streams
   WHERE category_key = categories.key ORDER BY category_number DESC LIMIT 1
-) AS streams_of
+) AS streams_of ON true
 CROSS JOIN LATERAL (
   SELECT category_key, global_position FROM evstore.events
   WHERE (category_key, global_position) >= (categories.key, 0) ORDER BY category_key, global_position LIMIT 1
@@ -479,6 +508,7 @@ CROSS JOIN LATERAL (
 WHERE types.name >= %(low)s
   AND (%(high)s::text IS NULL OR types.name < %(high)s)
   AND (%(after)s::text IS NULL OR types.name > %(after)s)
+  AND counted.events > 0
 ORDER BY types.name
 LIMIT (SELECT %(limit)s::bigint)
 """
@@ -492,11 +522,12 @@ FROM (
   WHERE category_key = (SELECT key FROM evstore.categories WHERE name = %(category)s)
   GROUP BY type_key
 ) AS counted
-JOIN evstore.types ON types.key = counted.type_key
-WHERE types.name >= %(low)s
+LEFT JOIN evstore.types ON types.key = counted.type_key
+WHERE types.name IS NULL
+  OR types.name >= %(low)s
   AND (%(high)s::text IS NULL OR types.name < %(high)s)
   AND (%(after)s::text IS NULL OR types.name > %(after)s)
-ORDER BY types.name
+ORDER BY types.name NULLS FIRST
 LIMIT (SELECT %(limit)s::bigint)
 """
 
@@ -553,17 +584,18 @@ SELECT
   (SELECT coalesce(max(global_position), 0) FROM evstore.events)
 """
 
-# The same for a read that asks by name: names that are all there need no look at the tables. Of categories and
-# types, which are few, the count shows if one is lost.
+# The same for what asks by name, or lists all names. Names that are all there need no look at the tables, and the
+# answer is an empty text. Of categories and types, which are few, the count shows if one is lost.
 LOST: Final = """
 SELECT
   CASE
-    WHEN (%(stream_id)s::text IS NULL OR EXISTS (SELECT FROM evstore.streams WHERE stream_id = %(stream_id)s))
+    WHEN NOT %(all)s
+      AND (%(stream_id)s::text IS NULL OR EXISTS (SELECT FROM evstore.streams WHERE stream_id = %(stream_id)s))
       AND NOT EXISTS (SELECT FROM pg_catalog.unnest(%(categories)s::text[]) AS given (name)
         WHERE NOT EXISTS (SELECT FROM evstore.categories WHERE categories.name = given.name))
       AND NOT EXISTS (SELECT FROM pg_catalog.unnest(%(types)s::text[]) AS given (name)
         WHERE NOT EXISTS (SELECT FROM evstore.types WHERE types.name = given.name))
-    THEN NULL
+    THEN ''
     WHEN (SELECT coalesce(max(stream_key), 0) FROM evstore.events)
       > (SELECT coalesce(max(key), 0) FROM evstore.streams)
     THEN 'streams'
@@ -584,6 +616,16 @@ SELECT
   (SELECT coalesce(max(global_position), 0) FROM evstore.events)
 """
 
+# The same of streams, counted beyond the key up to which none is missing, and the last key.
+COUNT_STREAMS: Final = """
+SELECT
+  CASE WHEN count(*) < max(key) - %(whole)s THEN 'streams' END,
+  coalesce(max(key), %(whole)s),
+  (SELECT coalesce(max(global_position), 0) FROM evstore.events)
+FROM evstore.streams
+WHERE key > %(whole)s
+"""
+
 INFO: Final = """
 SELECT
   store.schema_version,
@@ -598,6 +640,12 @@ SELECT
   pg_catalog.current_setting('synchronous_commit'),
   pg_catalog.current_setting('commit_delay')::integer,
   pg_catalog.current_setting('server_version_num')::integer,
+  ARRAY(
+    SELECT relname::text FROM pg_catalog.pg_class
+    WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s)
+      AND relkind = 'r' AND pg_catalog.row_security_active(oid)
+    ORDER BY relname
+  ),
   (SELECT coalesce(max(global_position), 0) FROM evstore.events)
 FROM evstore.store
 """

@@ -115,7 +115,7 @@ class Hints:
         proof = f"{self._location.schema} {time.monotonic_ns()}"
         listener = None
         try:
-            listener = connect(self._location)
+            listener = connect(self._location, PROOF_SECONDS)
             # A pooler reports a number of its own; the listening session would belong to another client.
             (session,) = listener.execute("SELECT pg_catalog.pg_backend_pid()").fetchone() or (0,)
             if session == listener.info.backend_pid:

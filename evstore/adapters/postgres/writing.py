@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import suppress
+from collections import deque
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
@@ -13,8 +13,8 @@ import psycopg
 
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.connections import milliseconds
-from evstore.adapters.postgres.errors import Meaning
-from evstore.adapters.postgres.outcomes import Doubt, Failed, told_of_each, tried
+from evstore.adapters.postgres.errors import Meaning, meaning
+from evstore.adapters.postgres.outcomes import Doubt, Failed, stored_nothing, told_of_each, tried
 from evstore.adapters.sql import correlation_hash
 from evstore.errors import EvstoreError, StoreClosedError
 from evstore.model.names import category_of
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Seconds between tries, so that a server may restart meanwhile. Tries are bounded, whatever happens."""
+AGAIN: Final = {Meaning.NOT_WRITTEN, Meaning.UNKNOWN, Meaning.STAGED_IS_GONE, Meaning.CANCELLED}
+MOST_ENDED: Final = 2
+"""Tries that the server may end: an operator ends one, a limit of time ends the next as well."""
 MOST_EVENTS: Final = 1000
 MOST_CHARACTERS: Final = 1024 * 1024
 """The limits of one call. A unit beyond them is staged; several units become several calls."""
@@ -53,6 +56,8 @@ class Calls:
         self._explained = explained
         self._wait_ms = milliseconds(timeout)
         self._again = again
+        self._left: deque[str] = deque()
+        """The ids under which tries staged what nobody has swept yet."""
 
     def append(self, units: Sequence[Append], until_refused: bool) -> list[Outcome]:
         """Append the units call by call. Raises only if the first call fails: stored units must be reported."""
@@ -81,12 +86,13 @@ class Calls:
 
         Once the outcome is unknown, a failure to try again leaves it unknown.
         """
-        again = {Meaning.NOT_WRITTEN, Meaning.UNKNOWN, Meaning.STAGED_IS_GONE, Meaning.CANCELLED}
         failed: EvstoreError | None = None
+        ended = 0
         for pause in (*PAUSES, None):
             try:
                 with self._connections.connection() as connection:
-                    came = tried(connection, units, attempt, self._location.schema)
+                    came = tried(connection, attempt)
+                    self._sweep(connection)
             except EvstoreError as error:  # no connection, so nothing was sent
                 if not doubt.unknown:
                     raise
@@ -94,13 +100,14 @@ class Calls:
             else:
                 if not isinstance(came, Failed):
                     return doubt.outcomes(came)
+                ended += came.meaning == Meaning.CANCELLED
+                came = self._looked_up(units, came)
                 doubt.add(came)
                 failed = self._explained(came.error)
-                if came.meaning not in again and not doubt.unknown:
+                if came.meaning not in AGAIN and not doubt.unknown:
                     raise failed from came.error
-                if came.meaning == Meaning.CANCELLED:
-                    # One may be an operator's; a statement_timeout ends the next try as well.
-                    again.discard(Meaning.CANCELLED)
+                if ended == MOST_ENDED:
+                    break
             if pause is not None:
                 time.sleep(pause)
                 try:
@@ -110,6 +117,36 @@ class Calls:
                     break
         assert failed is not None
         raise doubt.remains(failed)
+
+    def _looked_up(self, units: Sequence[Append], failed: Failed) -> Failed:
+        """The failure; of unknown outcome if the server ended the try, unless nothing of it is stored."""
+        if failed.meaning != Meaning.CANCELLED:
+            return failed
+        try:  # perhaps on another connection: the session may have ended with the try
+            with self._connections.connection() as connection:
+                nothing = stored_nothing(connection, units, self._location.schema)
+                self._sweep(connection)
+                if nothing:
+                    return failed
+        except EvstoreError:
+            pass
+        return failed._replace(meaning=Meaning.UNKNOWN)
+
+    def _sweep(self, connection: Connection) -> None:
+        """Delete what earlier tries have staged. What cannot be deleted now is deleted on a later connection."""
+        for _ in range(len(self._left)):
+            try:
+                staged_as = self._left.popleft()
+            except IndexError:
+                return  # to another thread
+            given = {"staged_as": staged_as}
+            try:
+                row = connection.execute(sql.in_schema(sql.SWEEP_STAGED, self._location.schema), given).fetchone()
+                swept = row != (False,)
+            except psycopg.Error as error:
+                swept = meaning(error) == Meaning.DENIED
+            if not swept:
+                self._left.append(staged_as)
 
     def _calling(self, batch: Batch, until_refused: bool) -> Callable[[Connection], list[Any]]:
         statement = sql.in_schema(sql.APPEND, self._location.schema)
@@ -126,16 +163,16 @@ class Calls:
         def attempt(connection: Connection) -> list[Any]:
             given: dict[str, Any] = {"staged_as": str(uuid4()), "wanted_position": unit.first_position}
             size = 0
-            with connection.cursor().copy(sql.in_schema(sql.STAGE, schema)) as copy:
-                for row in _staged(unit):
-                    copy.write_row((given["staged_as"], *row))
-                    size += 1
-            given |= {"size": size, "wait_ms": self._wait_ms}
             try:
+                with connection.cursor().copy(sql.in_schema(sql.STAGE, schema)) as copy:
+                    for row in _staged(unit):
+                        copy.write_row((given["staged_as"], *row))
+                        size += 1
+                given |= {"size": size, "wait_ms": self._wait_ms}
                 return _answers(connection.execute(sql.in_schema(sql.APPEND_STAGED, schema), given).fetchone())
             finally:
-                with suppress(psycopg.Error):  # whatever the outcome; otherwise the next append sweeps
-                    connection.execute(sql.in_schema(sql.SWEEP_STAGED, schema), given)
+                self._left.append(given["staged_as"])
+                self._sweep(connection)
 
         return attempt
 

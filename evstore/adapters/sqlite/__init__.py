@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.sqlite.adapter import SqliteAdapter
 from evstore.adapters.sqlite.location import path_of
-from evstore.errors import MissingDependencyError
+from evstore.adapters.sqlite.module import check_version
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-OLDEST_SQLITE: Final = (3, 37)  # STRICT tables
 LONGEST_TIMEOUT: Final = 2_000_000.0  # SQLite counts milliseconds in 31 bits
 
 
@@ -23,8 +22,7 @@ def connect(url: str, *, timeout: float = 30.0, sqlite: ModuleType | None = None
         import sqlite3
 
         sqlite = sqlite3
-    if sqlite.sqlite_version_info < OLDEST_SQLITE:
-        raise MissingDependencyError(f"evstore needs SQLite 3.37 or newer, this is {sqlite.sqlite_version}")
+    check_version(sqlite)
     return SqliteAdapter(sqlite, os.path.realpath(path_of(url)), min(timeout, LONGEST_TIMEOUT))
 
 

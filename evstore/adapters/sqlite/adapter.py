@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.sql import ON_DISK
 from evstore.adapters.sqlite import statements as sql
+from evstore.adapters.sqlite.beside import check_writable
 from evstore.adapters.sqlite.errors import translated
 from evstore.adapters.sqlite.location import is_empty, is_store, lost_log, make
 from evstore.adapters.sqlite.session import Session
@@ -25,6 +26,7 @@ from evstore.port import Capabilities
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from evstore.adapters.sqlite.lock import Held
     from evstore.model.events import StoredEvent
     from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
     from evstore.model.filters import Filter
@@ -32,12 +34,17 @@ if TYPE_CHECKING:
 
 POLL_SECONDS: Final = 0.02
 CAPABILITIES: Final = Capabilities(
-    name="SQLite", durable=True, how_durable=ON_DISK, multi_process=True, audits=True, backup=True
+    name="SQLite", durable=True, how_durable=ON_DISK, multi_process=True, has_audits=True, can_backup=True
 )
 
 
 class SqliteAdapter(Session):
     capabilities = CAPABILITIES
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences about the way in which the store was read so far, for whoever reads."""
+        return tuple(self._notes)
 
     # --- living ---
 
@@ -49,9 +56,13 @@ class SqliteAdapter(Session):
             if lost := lost_log(self._path):  # before the lock makes a file
                 raise NotInitializedError(self._path, lost)
             check_target(self._path, force=True, is_store=partial(is_store, self._connect))
-            with translated(self._sqlite, self._path, self._timeout), self._lock.held():
+            with translated(self._sqlite, self._path, self._timeout), self._lock.held() as held:
                 if is_empty(self._path):  # otherwise another process was first
-                    make(self._path, self._fill)
+                    try:
+                        make(self._path, self._fill)
+                    except BaseException:
+                        held.unmake()
+                        raise
         with self._reading():
             return  # what is there must be a store that this evstore may use
 
@@ -77,12 +88,28 @@ class SqliteAdapter(Session):
             self._opened.check()
             if self._writer is None:
                 self._check_is_store()  # before the lock makes a file
-            with self._lock.held():
-                self._check_open()
-                if self._writer is None:
-                    self._writer = self._open_writer()
-                    self._opened.check()
-                return self._append(self._writer, units, until_refused)
+                check_writable(self._path)
+            while True:
+                with self._lock.held() as held:
+                    self._check_open()
+                    if self._has_writer(held):
+                        return self._append(self._writer, units, until_refused)
+
+    def _has_writer(self, held: Held) -> bool:
+        """False if another lock took the place of the one that is held before the database was open."""
+        if self._writer is not None:
+            return True
+        try:
+            self._writer = self._open_writer()
+        except BaseException:
+            held.unmake()
+            raise
+        self._opened.check()
+        if held.at_its_place():
+            return True
+        self._writer.close()
+        self._writer = None
+        return False
 
     def _append(self, connection: Any, units: Sequence[Append], until_refused: bool) -> list[Outcome]:
         self._begin(connection)
@@ -103,7 +130,7 @@ class SqliteAdapter(Session):
         from evstore.adapters.sqlite.reading import read_stream
 
         with self._reading() as connection:
-            return read_stream(connection, self._path, stream_id, page, where)
+            return read_stream(connection, self._path, self._counted, stream_id, page, where)
 
     def read_all(self, page: Page, where: Filter) -> list[StoredEvent]:
         from evstore.adapters.sqlite.reading import read_all
@@ -121,25 +148,25 @@ class SqliteAdapter(Session):
         from evstore.adapters.sqlite.lists import stream
 
         with self._reading() as connection:
-            return stream(connection, self._path, stream_id)
+            return stream(connection, self._path, self._counted, stream_id)
 
     def streams(self, page: NamePage, category: str | None) -> list[StreamInfo]:
         from evstore.adapters.sqlite.lists import streams
 
         with self._reading() as connection:
-            return streams(connection, page, category)
+            return streams(connection, self._path, self._counted, page, category)
 
     def categories(self, page: NamePage) -> list[CategoryInfo]:
         from evstore.adapters.sqlite.lists import categories
 
         with self._reading() as connection:
-            return categories(connection, page)
+            return categories(connection, self._path, page)
 
     def types(self, page: NamePage, category: str | None) -> list[TypeInfo]:
         from evstore.adapters.sqlite.lists import types
 
         with self._reading() as connection:
-            return types(connection, page, category)
+            return types(connection, self._path, page, category)
 
     def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
         from evstore.adapters.sqlite.reading import span
@@ -149,7 +176,7 @@ class SqliteAdapter(Session):
 
     def head(self, beyond: int, timeout: float) -> int:
         deadline = time.monotonic() + timeout
-        with self._reading() as connection:
+        with self._reading(to_follow=timeout > 0) as connection:
             if timeout > 0:
                 self._opened.check()
             # Seen before the head is read, so that a commit between the two is not slept over.
@@ -174,7 +201,7 @@ class SqliteAdapter(Session):
         from evstore.adapters.sqlite.lists import info
 
         with self._reading() as connection:
-            return info(self._sqlite, connection, self._path)
+            return info(self._sqlite, connection, self._path, self.notes)
 
     # --- keeping ---
 

@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.sqlite import statements as sql
-from evstore.adapters.sqlite.location import LOGS, is_store, lost_log
+from evstore.adapters.sqlite.beside import LOGS
+from evstore.adapters.sqlite.location import exclusive, is_store, lost_log, primary_code
 from evstore.atomic import cannot_write, check_target, new_file
 from evstore.errors import InvalidTargetError, StorageFullError
 from evstore.port import Backup
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
 
 _FAILING: Final = (10, 13)
 """SQLite's codes for disks that fail or are full: the copy's, more often than the store's."""
-_BUSY: Final = (5, 6)
-"""SQLite's codes for a database that another connection has locked."""
 _PAGES: Final = 4096
+_VERSIONS_AT: Final = 18
+_NO_LOG: Final = b"\1\1"
+"""The versions in the header (https://sqlite.org/fileformat2.html) of a database without a `-wal`: any program can
+read such a copy anywhere, also where it can make no file. The first append gives it a log again."""
 
 
 def backup(
@@ -44,11 +47,12 @@ def backup(
         try:
             with new_file(target, force=force, leftovers=LOGS) as part:
                 head = _copy(source, connect, part.path)
+                os.pwrite(part.fd, _NO_LOG, _VERSIONS_AT)
                 size = os.fstat(part.fd).st_size
         except OSError as error:
             raise cannot_write(target, error) from error
         except Exception as error:
-            if (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _FAILING:
+            if primary_code(error) in _FAILING:
                 raise StorageFullError(f"cannot copy the store to {target}: {error}") from error
             raise
     return Backup(target, head, size)
@@ -56,18 +60,8 @@ def backup(
 
 def _is_open(connect: Callable[[str, str], Any], path: str) -> bool:
     """True if another connection, of this process or of another, has the database open."""
-    connection = connect(path, "rw")
-    try:
-        connection.execute("PRAGMA busy_timeout = 0")
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()  # takes the lock
-    except Exception as error:
-        if (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _BUSY:
-            return True
-        raise
-    finally:
-        connection.close()
-    return False
+    with exclusive(connect, path) as alone:
+        return not alone
 
 
 def _copy(source: Any, connect: Callable[[str, str], Any], part: str) -> int:

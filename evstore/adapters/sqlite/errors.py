@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from evstore.adapters.sqlite.beside import closed_to_us
 from evstore.errors import (
     CorruptStoreError,
     DeniedError,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 # Primary result codes, https://sqlite.org/rescode.html
 _BUSY, _LOCKED, _NOTADB = 5, 6, 26
 _DENIED: Final = {3: "no permission", 8: "it is read-only", 14: "cannot be opened", 23: "no authorization"}
+_FOREIGN: Final = "another program than evstore keeps the file locked"
 _FULL: Final = {10: "the disk failed", 13: "the disk is full"}
 _NOT_UTF8: Final = "it holds text that is not UTF-8"
 _NO_JSON: Final = "malformed JSON"
@@ -55,11 +57,11 @@ def translated(sqlite: ModuleType, path: str, timeout: float) -> Iterator[None]:
 def _translate(code: int | None, error: Exception, path: str, timeout: float) -> EvstoreError:
     primary = (code or 0) & 0xFF
     if primary in (_BUSY, _LOCKED):
-        return StoreBusyError(path, timeout)
+        return StoreBusyError(path, timeout, _FOREIGN)  # evstore's own writers queue on the lock beside it
     if primary == _NOTADB:
         return NotAStoreError(path, "it is not a SQLite database")
     if primary in _DENIED:
-        return DeniedError(f"the event store at {path}: {_DENIED[primary]} ({error})")
+        return DeniedError(f"the event store at {path}: {closed_to_us(path) or _DENIED[primary]} ({error})")
     if primary in _FULL:
         return StorageFullError(f"the event store at {path}: {_FULL[primary]} ({error}); nothing was stored")
     if str(error) == _NO_JSON:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from evstore.adapters.sqlite.beside import share
 from evstore.errors import StoreReplacedError
 
 _LOG: Final = "-wal"
@@ -43,7 +44,7 @@ class OpenedFiles:
             raise StoreReplacedError(
                 self._path, "it has a second name, a hard link, and each name would get a log of its own"
             )
-        self._check_log()
+        self._check_log(found)
 
     def _check(self, found: os.stat_result) -> None:
         if _identity(found) != self._database:
@@ -57,13 +58,17 @@ class OpenedFiles:
             return False
         return True
 
+    def forget_log(self) -> None:
+        """Expect any log, since no connection is open; the last to close removes it."""
+        self._log = None
+
     def _stat(self) -> os.stat_result:
         try:
             return os.stat(self._path)
         except OSError as error:
             raise StoreReplacedError(self._path, "it was moved or removed since it was opened") from error
 
-    def _check_log(self) -> None:
+    def _check_log(self, database: os.stat_result) -> None:
         """SQLite makes the log with the first connection, and removes it with the last."""
         try:
             found = os.stat(self._path + _LOG)
@@ -71,6 +76,8 @@ class OpenedFiles:
             now = None
         else:
             now = _identity(found)
+            if (found.st_mode, found.st_gid) != (database.st_mode, database.st_gid):
+                share(self._path, database)
         if self._log is None:
             self._log = now
         elif self._log != now:

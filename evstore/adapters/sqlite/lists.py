@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.paging import end_of_prefix
 from evstore.adapters.sql import ON_DISK
 from evstore.adapters.sqlite import statements as sql
-from evstore.adapters.sqlite.reading import check_names
+from evstore.adapters.sqlite.module import STANDARD
+from evstore.adapters.sqlite.reading import ALL, check_names, check_streams
+from evstore.adapters.wholeness import (
+    CATEGORY_PARTS,
+    STREAM_PARTS,
+    TYPE_PARTS,
+    Counted,
+    check_listed,
+    is_whole_list,
+)
 from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
 from evstore.model.filters import Filter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
     from evstore.port import NamePage
@@ -21,28 +32,53 @@ _ABOVE_ALL_TEXT: Final = b""
 """In SQLite's order every blob stands above every text."""
 
 
-def stream(connection: Any, location: str, stream_id: str) -> StreamInfo | None:
+def stream(connection: Any, location: str, counted: Counted, stream_id: str) -> StreamInfo | None:
     # A stream id holds no control character, so no id lies between it and itself with U+0001 appended.
     given = {"low": stream_id, "high": stream_id + "\x01", "after": None, "limit": 1}
     found = connection.execute(sql.LIST_STREAMS, given).fetchone()
     if found is None:
-        check_names(connection, location, Filter(), stream_id)
+        if check_names(connection, location, ALL, stream_id):
+            check_streams(connection, location, counted)
         found = connection.execute(sql.LIST_STREAMS, given).fetchone()
-    return StreamInfo(*found) if found else None
+    return StreamInfo(*_listed([found], STREAM_PARTS, location)[0]) if found else None
 
 
-def streams(connection: Any, page: NamePage, category: str | None) -> list[StreamInfo]:
+def streams(
+    connection: Any, location: str, counted: Counted, page: NamePage, category: str | None
+) -> list[StreamInfo]:
     statement = sql.LIST_STREAMS if category is None else sql.LIST_STREAMS_OF_CATEGORY
-    return [StreamInfo(*row) for row in connection.execute(statement, _range(page, category)).fetchall()]
+    found = _listed(connection.execute(statement, _range(page, category)), STREAM_PARTS, location)
+    if category is None and is_whole_list(found, page):
+        check_names(connection, location, ALL, every=True)
+        check_streams(connection, location, counted)
+    if category is not None and not found:
+        check_names(connection, location, Filter(categories=(category,)))
+    return [StreamInfo(*row) for row in found]
 
 
-def categories(connection: Any, page: NamePage) -> list[CategoryInfo]:
-    return [CategoryInfo(*row) for row in connection.execute(sql.LIST_CATEGORIES, _range(page)).fetchall()]
+def categories(connection: Any, location: str, page: NamePage) -> list[CategoryInfo]:
+    found = _listed(connection.execute(sql.LIST_CATEGORIES, _range(page)), CATEGORY_PARTS, location)
+    if is_whole_list(found, page):
+        check_names(connection, location, ALL, every=True)
+    return [CategoryInfo(*row) for row in found]
 
 
-def types(connection: Any, page: NamePage, category: str | None) -> list[TypeInfo]:
+def types(connection: Any, location: str, page: NamePage, category: str | None) -> list[TypeInfo]:
     statement = sql.LIST_TYPES if category is None else sql.LIST_TYPES_OF_CATEGORY
-    return [TypeInfo(*row) for row in connection.execute(statement, _range(page, category)).fetchall()]
+    found = _listed(connection.execute(statement, _range(page, category)), TYPE_PARTS, location)
+    if category is None and is_whole_list(found, page):
+        check_names(connection, location, ALL, every=True)
+    if category is not None and not found:
+        check_names(connection, location, Filter(categories=(category,)))
+    return [TypeInfo(*row) for row in found]
+
+
+def _listed(rows: Iterable[Any], parts: Mapping[int, str], location: str) -> list[tuple[Any, ...]]:
+    """The rows of a list without the position they rest on. Raises IncompleteLogError if a part is missing."""
+    found = [*rows]
+    for row in found:
+        check_listed(row, parts, location)
+    return [row[:-1] for row in found]
 
 
 def _range(page: NamePage, category: str | None = None) -> dict[str, Any]:
@@ -56,12 +92,12 @@ def _range(page: NamePage, category: str | None = None) -> dict[str, Any]:
     return given if category is None else {**given, "category": category}
 
 
-def info(sqlite: ModuleType, connection: Any, path: str) -> StoreInfo:
+def info(sqlite: ModuleType, connection: Any, path: str, notes: Sequence[str]) -> StoreInfo:
     head, streams_, categories_, *_ = connection.execute(sql.LAST_KEYS).fetchone()
     (schema,) = connection.execute("PRAGMA user_version").fetchone()
     (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
     size = sum(os.path.getsize(each) for each in (path, f"{path}-wal") if os.path.exists(each))
-    warnings = [] if _resets_wal_safely(sqlite.sqlite_version_info) else [_WAL_RESET_BUG]
+    warnings = [] if _resets_wal_safely(sqlite.sqlite_version_info) else [_wal_reset_bug(sqlite)]
     return StoreInfo(
         backend="sqlite",
         backend_version=sqlite.sqlite_version,
@@ -71,17 +107,42 @@ def info(sqlite: ModuleType, connection: Any, path: str) -> StoreInfo:
         categories=categories_,
         head=head,
         size_bytes=size,
-        durability={"journalMode": journal, "synchronous": "full"},
-        warnings=tuple(warnings),
+        durability={"journalMode": "immutable" if notes else journal, "synchronous": "full"},
+        warnings=(*warnings, *_lost_triggers(connection), *notes),
         durable=True,  # whatever this connection has: those that write set synchronous
         how_durable=ON_DISK,
     )
 
 
+def _lost_triggers(connection: Any) -> Iterator[str]:
+    """A warning if a trigger is missing, as after another program made a table anew."""
+    from pkgutil import get_data
+
+    from evstore.adapters.sqlite.audit import OBJECTS
+
+    schema = get_data(__package__, "schema.sql")
+    assert schema is not None
+    there = {name for kind, name, *_ in connection.execute(OBJECTS) if kind == "trigger"}
+    made = re.findall(r"^CREATE TRIGGER (\w+)", schema.decode(), re.MULTILINE)
+    lost = [name for name in made if name not in there]
+    if lost:
+        missing = f"{len(lost)} triggers are missing" if len(lost) > 1 else "1 trigger is missing"
+        yield (
+            f"{missing}, of those that keep the log as it is: {', '.join(lost)}; "
+            "evstore verify reports how to make them again"
+        )
+
+
 _WAL_RESET_BUG: Final = (
     "this SQLite can lose a commit that overlaps a checkpoint; evstore keeps them apart, other programs that "
-    "open this file may not. Fixed in SQLite 3.51.3, or with evstore[sqlite]"
+    "open this file may not. Fixed in SQLite 3.51.3, or with "
 )
+_MENDED: Final = "pysqlite3>=0.6.1"
+
+
+def _wal_reset_bug(sqlite: ModuleType) -> str:
+    """The warning, with advice that is not followed already."""
+    return _WAL_RESET_BUG + ("evstore[sqlite]" if sqlite.__name__ == STANDARD else f"pip install '{_MENDED}'")
 
 
 def _resets_wal_safely(version: tuple[int, int, int]) -> bool:

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
+from evstore.adapters.sqlite.beside import LOGS, READ_FROZEN, Frozen, log_with_events, reading_mode
 from evstore.errors import DeniedError, InvalidUrlError, NotAStoreError, NotInitializedError
 from evstore.urls import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
 APPLICATION_ID: Final = 0x45565354
 """EVST, in the header of every store."""
-LOGS: Final = ("-journal", "-wal", "-shm")
-"""The files that SQLite keeps beside a database, and would take for the log of a new one."""
-WITH_EVENTS: Final = ("-wal", "-journal")
-"""The logs without which a database may lack acknowledged events."""
+SCHEMA: Final = 1
+"""The number of the schema that this evstore makes, reads and writes."""
+SQLITE_BUSY: Final = (5, 6)
+"""SQLite's codes for a database that another connection has locked."""
 SQLITE_CORRUPT: Final = 11
 SQLITE_NOTADB: Final = 26
+_TABLES: Final = ("store", "categories", "types", "streams", "events")
+_COUNT_TABLES: Final = (
+    "SELECT count(*) FROM sqlite_schema "
+    "WHERE type = 'table' AND name IN ('store', 'categories', 'types', 'streams', 'events')"
+)
 
 
 def path_of(url: str) -> str:
@@ -68,42 +74,69 @@ def check_is_store(sqlite: ModuleType, path: str, timeout: float) -> None:
     The file is never read around SQLite: closing it would drop the locks of whoever has it open in this process.
     """
     if is_empty(path):
-        raise NotInitializedError(path, lost_log(path))
+        raise NotInitializedError(path, lost_log(path) or left_lock(path))
     try:
-        found = _application_id(sqlite, path, timeout)
+        found = _header(sqlite, path, timeout)
     except sqlite.DatabaseError as error:
         if not os.access(path, os.R_OK):
             raise DeniedError(f"cannot read {path}: permission denied") from error
-        if (getattr(error, "sqlite_errorcode", 0) & 0xFF) == SQLITE_NOTADB:
+        if primary_code(error) == SQLITE_NOTADB:
             raise NotAStoreError(path, "it is not a SQLite database") from error
         raise
-    if found != APPLICATION_ID:
+    if found.application_id == APPLICATION_ID:
+        return
+    if found.tables < len(_TABLES):
         raise NotAStoreError(path, "it is another program's database")
+    refused = NotAStoreError(path, "it has the tables of one, but lost its marks, as in a restored .dump")
+    refused.add_note(f"{marking(path)} makes it one again")
+    raise refused
 
 
-def _application_id(sqlite: ModuleType, path: str, timeout: float) -> int:
+def marking(path: str) -> str:
+    """The command that gives a store its marks again, which a copy by .dump has lost."""
+    from shlex import quote as word
+
+    return f'sqlite3 {word(path)} "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA}"'
+
+
+class _Header(NamedTuple):
+    """The mark by which SQLite databases are told apart, and how many of the store's tables are there without."""
+
+    application_id: int
+    tables: int
+
+
+def _header(sqlite: ModuleType, path: str, timeout: float) -> _Header:
     """A file that no writer of evstore has touched is opened as immutable: SQLite then takes no lock and
-    makes no file, so that another program's database stays as it is, its log unmerged. A store that is in use
-    cannot be read that way, because a checkpoint may be writing the very page."""
-    if not os.path.exists(lock_of(path)):
+    makes no file, so that another program's database stays as it is, its log unmerged. So is a store that nobody
+    uses, for a refused command leaves no file; one that is in use cannot be read that way, because a checkpoint
+    may be writing the very page."""
+    touched = os.path.exists(lock_of(path))
+    if not touched or not os.path.exists(f"{path}-wal"):
+        before = Frozen.of(path)
         try:
-            return _ask(sqlite, uri_of(path, "ro&immutable=1"), timeout)
+            found = _ask(sqlite, uri_of(path, READ_FROZEN), timeout)
         except sqlite.DatabaseError as error:
-            if (getattr(error, "sqlite_errorcode", 0) & 0xFF) != SQLITE_CORRUPT:
+            if primary_code(error) != SQLITE_CORRUPT:
                 raise
-    return _ask(sqlite, uri_of(path, "ro"), timeout)
+        else:
+            if not touched or before.lasts():
+                return found
+    return _ask(sqlite, uri_of(path, reading_mode(path)), timeout)
 
 
-def _ask(sqlite: ModuleType, uri: str, timeout: float) -> int:
+def _ask(sqlite: ModuleType, uri: str, timeout: float) -> _Header:
     connection = sqlite.connect(uri, uri=True, timeout=timeout)
     try:
-        connection.execute(
-            "PRAGMA writable_schema = ON"
-        )  # otherwise the header of a truncated file cannot be read
+        # Otherwise the header of a truncated file cannot be read.
+        connection.execute("PRAGMA writable_schema = ON")
         (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+        if application_id == APPLICATION_ID:
+            return _Header(application_id, 0)
+        (tables,) = connection.execute(_COUNT_TABLES).fetchone()
     finally:
         connection.close()
-    return int(application_id)
+    return _Header(application_id, tables)
 
 
 def is_store(connect: Callable[[str, str], Any], path: str) -> bool:
@@ -112,12 +145,36 @@ def is_store(connect: Callable[[str, str], Any], path: str) -> bool:
     try:
         (found,) = connection.execute("PRAGMA application_id").fetchone()
     except Exception as error:
-        if (getattr(error, "sqlite_errorcode", 0) & 0xFF) == SQLITE_NOTADB:
+        if primary_code(error) == SQLITE_NOTADB:
             return False
         raise
     finally:
         connection.close()
     return bool(found == APPLICATION_ID)
+
+
+@contextmanager
+def exclusive(connect: Callable[[str, str], Any], path: str) -> Iterator[bool]:
+    """A time in which no other connection, of this process or of another, has the database open, else False."""
+    connection = connect(path, "rw")
+    try:
+        alone = True
+        try:
+            connection.execute("PRAGMA busy_timeout = 0")
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()  # takes the lock
+        except Exception as error:
+            if primary_code(error) not in SQLITE_BUSY:
+                raise
+            alone = False
+        yield alone
+    finally:
+        connection.close()
+
+
+def primary_code(error: BaseException) -> int:
+    """SQLite's primary result code of its error, 0 for an error that is not SQLite's."""
+    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
 
 
 def lock_of(path: str) -> str:
@@ -140,11 +197,14 @@ def is_empty(path: str) -> bool:
 
 def lost_log(path: str) -> str:
     """A clause on the log of a database that is gone, or nothing. The log holds events of that database."""
-    for each in WITH_EVENTS:
-        with suppress(OSError):
-            if os.stat(f"{path}{each}").st_size:
-                return f"{path}{each} is there, the log of a database that was moved or removed"
-    return ""
+    log = log_with_events(path)
+    return f"{log} is there, the log of a database that was moved or removed" if log else ""
+
+
+def left_lock(path: str) -> str:
+    """A clause on the lock of a database that is gone, or nothing."""
+    lock = lock_of(path)
+    return f"{lock} is there, so one was here and was moved or removed" if os.path.exists(lock) else ""
 
 
 def make(path: str, fill: Callable[[str], None]) -> None:

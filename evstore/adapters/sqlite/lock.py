@@ -10,10 +10,36 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from evstore.adapters.patience import holder_of
+from evstore.adapters.sqlite.beside import adopt
 from evstore.errors import DeniedError, StoreBusyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from evstore.adapters.patience import Patience
+
+
+class Held:
+    """The lock while it is held."""
+
+    def __init__(self, path: str, fd: int, *, made: bool) -> None:
+        self._path = path
+        self.fd = fd
+        self._made = made
+
+    def at_its_place(self) -> bool:
+        """True if whoever comes next queues on the same file."""
+        try:
+            return os.path.samestat(os.stat(self._path), os.fstat(self.fd))
+        except OSError:
+            return False
+
+    def unmake(self) -> None:
+        """Remove the file if this holder made it: a refused command leaves none. Those who wait see it."""
+        if self._made:
+            with suppress(OSError):
+                os.unlink(self._path)
 
     from evstore.adapters.patience import Patience
 
@@ -23,47 +49,95 @@ class SideLock:
 
     SQLite's own way to wait for a writer is to sleep and try again, longer each time, so that a newcomer
     overtakes waiting writers: with eight writers the worst wait was five times that of this queue.
+
+    `alone` is a context in which nobody else has the database open, or which yields False.
     """
 
-    def __init__(self, path: str, location: str, patience: Patience) -> None:
+    def __init__(
+        self, path: str, location: str, patience: Patience, alone: Callable[[], AbstractContextManager[bool]]
+    ) -> None:
         self._path = path
         self._location = location
         self._patience = patience
         self._timeout = patience.timeout
+        self._alone = alone
         self._mutex = threading.Lock()
 
     @contextmanager
-    def held(self, *, queue: bool = True) -> Iterator[None]:
+    def held(self, *, queue: bool = True) -> Iterator[Held]:
         """Wait for the lock, at most the store's timeout, else StoreBusyError. Without `queue` only for other
         threads of this process, and give up at once where another process holds it."""
         deadline = time.monotonic() + self._timeout
         if not self._patience.until(self._in_process, self._timeout, lambda: "another thread of this process"):
             raise StoreBusyError(self._location, self._timeout)
         try:
-            fd = self._acquire(deadline if queue else 0)
+            held = self._acquire(deadline if queue else 0)
             try:
-                yield
+                yield held
             finally:
                 # Unlocked by word: a child forked meanwhile holds the same open file, and closing would not do.
-                fcntl.flock(fd, fcntl.LOCK_UN)
-                os.close(fd)
+                fcntl.flock(held.fd, fcntl.LOCK_UN)
+                os.close(held.fd)
         finally:
             self._mutex.release()
 
     def _in_process(self, seconds: float) -> bool:
         return self._mutex.acquire(timeout=seconds)
 
-    def _acquire(self, deadline: float) -> int:
-        try:
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as error:
-            raise DeniedError(f"cannot lock the event store at {self._location}: {error}") from error
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not _wait(fd, deadline - time.monotonic(), self._patience):
-                raise StoreBusyError(self._location, self._timeout) from None
-        return fd
+    def _acquire(self, deadline: float) -> Held:
+        while True:
+            held = self._open()
+            try:
+                fcntl.flock(held.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not _wait(held.fd, deadline - time.monotonic(), self._patience):
+                    raise StoreBusyError(self._location, self._timeout) from None
+            if held.at_its_place():
+                adopt(held.fd, self._location)
+                return held
+            os.close(held.fd)  # removed or replaced meanwhile
+
+    def _open(self) -> Held:
+        flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+        while True:
+            try:
+                # Without O_CREAT first, which Linux refuses even to root for another's file in a shared folder.
+                with suppress(FileNotFoundError):
+                    return Held(self._path, os.open(self._path, flags), made=False)
+                with suppress(FileExistsError):
+                    return Held(self._path, _make(self._path, self._location), made=True)
+            except PermissionError as error:
+                if not os.path.exists(self._path) or not self._replaced():
+                    raise DeniedError(
+                        f"cannot lock the event store at {self._location}: {error}; whoever may write the store "
+                        "must be able to write this file"
+                    ) from error
+            except OSError as error:
+                raise DeniedError(f"cannot lock the event store at {self._location}: {error}") from error
+
+    def _replaced(self) -> bool:
+        """Put a lock in the place of another user's that its rights close to whoever may write the store.
+
+        Only while nobody has the database open. A holder that has not opened it yet sees it after that.
+        """
+        with self._alone() as alone:
+            if not alone:
+                return False
+            new = f"{self._path}.{os.getpid()}"
+            try:
+                os.close(_make(new, self._location))
+                os.rename(new, self._path)
+            except OSError:
+                with suppress(OSError):
+                    os.unlink(new)
+                return False
+            return True
+
+
+def _make(path: str, database: str) -> int:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    adopt(fd, database)
+    return fd
 
 
 def _wait(fd: int, timeout: float, patience: Patience) -> bool:

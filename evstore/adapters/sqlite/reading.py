@@ -6,30 +6,44 @@ from __future__ import annotations
 import json
 from heapq import merge
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.paging import closed, enough
 from evstore.adapters.sql import correlation_hash
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.writing import id_from_blob, id_to_blob
-from evstore.adapters.wholeness import check_agreed, check_category, check_log, check_named, check_stream, numbered
+from evstore.adapters.wholeness import (
+    Counted,
+    check_agreed,
+    check_category,
+    check_log,
+    check_named,
+    check_stream,
+    names_wanted,
+    numbered,
+)
 from evstore.model.events import StoredEvent
+from evstore.model.filters import Filter
 from evstore.model.versions import MAX_VERSION, MIN_INTEGER
 from evstore.port import Cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from evstore.model.filters import Filter
     from evstore.port import Page
 
+ALL: Final = Filter()
 
-def read_stream(connection: Any, location: str, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
+
+def read_stream(
+    connection: Any, location: str, counted: Counted, stream_id: str, page: Page, where: Filter
+) -> list[StoredEvent]:
     statement = sql.READ_STREAM_BACKWARD if page.backward else sql.READ_STREAM_FORWARD
     given = {**_range(page), **_residual(where), "stream_id": stream_id}
     found = _rows(connection, location, statement, given)
     if not found:  # in a store whose tables agree, that the stream is not found means that it is not there
-        check_names(connection, location, where, stream_id)
+        if check_names(connection, location, where, stream_id):
+            check_streams(connection, location, counted)
         found = _rows(connection, location, statement, given)
     check_stream(found, page, where, location)
     return found
@@ -37,9 +51,13 @@ def read_stream(connection: Any, location: str, stream_id: str, page: Page, wher
 
 def read_all(connection: Any, location: str, page: Page, where: Filter) -> list[StoredEvent]:
     """A page of the log. Raises IncompleteLogError rather than leave out an event."""
-    if where.categories is not None or where.types is not None:
+    wanted = names_wanted(where)
+    if wanted > 1:
         check_names(connection, location, where)
     found = _log(connection, location, page, where)
+    if wanted == 1 and not found:
+        check_names(connection, location, where)
+        found = _log(connection, location, page, where)
     check_log(found, page, where, location)
     given = numbered(found, page, where)
     if given is not None:
@@ -47,10 +65,22 @@ def read_all(connection: Any, location: str, page: Page, where: Filter) -> list[
     return found
 
 
-def check_names(connection: Any, location: str, where: Filter, stream_id: str | None = None) -> None:
-    """Raise IncompleteLogError if a name is not found in a store whose tables disagree."""
-    given = {"stream_id": stream_id, "categories": _array(where.categories), "types": _array(where.types)}
-    check_agreed(location, *connection.execute(sql.LOST, given).fetchone())
+def check_names(
+    connection: Any, location: str, where: Filter, stream_id: str | None = None, *, every: bool = False
+) -> bool:
+    """Raise IncompleteLogError if a name is not found, or every name is wanted, and the tables disagree. True if
+    they were looked at."""
+    names = {"categories": _array(where.categories), "types": _array(where.types)}
+    given = {**names, "stream_id": stream_id, "all": every}
+    head, missing = connection.execute(sql.LOST, given).fetchone()
+    check_agreed(location, head, missing)
+    return missing is None
+
+
+def check_streams(connection: Any, location: str, counted: Counted) -> None:
+    """Raise IncompleteLogError if a stream is missing."""
+    found = connection.execute(sql.COUNT_STREAMS, {"whole": counted.whole}).fetchone()
+    counted.check(location, *found)
 
 
 def _log(connection: Any, location: str, page: Page, where: Filter) -> list[StoredEvent]:

@@ -10,21 +10,27 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 from evstore.adapters.living import check_open
 from evstore.adapters.patience import Patience
 from evstore.adapters.sql import check_admits
 from evstore.adapters.sqlite import statements as sql
+from evstore.adapters.sqlite.beside import READ, READ_FROZEN, Frozen, may, reading_mode, share
 from evstore.adapters.sqlite.errors import is_busy, translated
 from evstore.adapters.sqlite.identity import OpenedFiles
-from evstore.adapters.sqlite.location import check_is_store, lock_of, uri_of
+from evstore.adapters.sqlite.location import SCHEMA, check_is_store, exclusive, lock_of, marking, uri_of
 from evstore.adapters.sqlite.lock import SideLock
+from evstore.adapters.sqlite.module import check_usable
+from evstore.adapters.wholeness import Counted
 from evstore.atomic import SIDE_FILES
 from evstore.errors import (
     CorruptStoreError,
+    DeniedError,
+    EvstoreError,
     NotAStoreError,
+    SchemaTooOldError,
     StoreBusyError,
 )
 
@@ -35,10 +41,6 @@ if TYPE_CHECKING:
     from evstore.model.facts import LockWait
 
 
-SCHEMA: Final = 1
-"""The number of the schema that this evstore makes, reads and writes."""
-
-
 class Session:
     """The connections to one store, and who may use it."""
 
@@ -46,13 +48,18 @@ class Session:
         self.location = path
         self.files = (path, *(f"{path}{each}" for each in SIDE_FILES))
         self._sqlite = sqlite
+        self._usable = False  # not looked at yet
         self._path = path
         self._timeout = timeout
         self._patience = Patience(path, timeout)
-        self._lock = SideLock(lock_of(path), path, self._patience)
+        self._lock = SideLock(lock_of(path), path, self._patience, self._alone)
         self._opened = OpenedFiles(path)
+        self._counted = Counted()
         self._writer: Any = None
         self._readers: list[Any] = []  # idle connections; a connection serves one call at a time
+        self._frozen: Frozen | None = None  # the files as they were, if the readers take no lock
+        self._has_read = False
+        self._notes: dict[str, None] = {}
         self._closed = False
         self._pid = os.getpid()
 
@@ -68,10 +75,11 @@ class Session:
         self._closed = True
         if self._pid != os.getpid():
             return  # the connections belong to the process that opened them
-        while self._readers:
-            self._readers.pop().close()
+        self._close_readers()
         writer, self._writer = self._writer, None
         if writer is None:
+            if self._has_read:
+                self._clear()
             return
         if not self._opened.in_place():  # and SQLite checkpoints no file that was moved
             writer.close()
@@ -86,8 +94,23 @@ class Session:
             writer.close()
             guard.close()
 
+    def _clear(self) -> None:
+        """Remove the empty log that reading made and leaves, as closing a connection that may write does, unless
+        somebody else has the store open. Where the log holds anything, that would be a checkpoint."""
+        with suppress(OSError, EvstoreError, self._sqlite.Error):
+            if os.stat(f"{self._path}-wal").st_size or reading_mode(self._path) != READ:
+                return
+            with self._lock.held(queue=False) as held:
+                last = self._connect(self._path, "rw")
+                last.execute(sql.ADMITS).fetchall()
+                last.close()
+                held.unmake()
+
     def _check_open(self) -> None:
         check_open(self._closed, self._pid)
+        if not self._usable:
+            check_usable(self._sqlite)
+            self._usable = True
 
     def _connect(self, path: str, mode: str) -> Any:
         connection = self._sqlite.connect(
@@ -135,14 +158,15 @@ class Session:
 
         self._patiently(begin)
 
-    def _open(self, mode: str) -> Any:
+    def _open(self, *, to_write: bool) -> Any:
         self._opened.check_database()
         self._check_is_store()
         found = self._opened.look()
-        connection = self._connect(self._path, mode)
+        connection = self._connect(self._path, "rw" if to_write else self._reading_mode())
         try:
-            self._admit(connection.execute(sql.ADMITS).fetchall(), to_write=mode == "rw")
+            self._admit(connection.execute(sql.ADMITS).fetchall(), to_write=to_write)
             self._opened.opened(found)
+            share(self._path, os.stat(self._path))
         except BaseException:
             connection.close()
             raise
@@ -156,10 +180,14 @@ class Session:
             raise CorruptStoreError(
                 f"the event store at {self._path} is damaged: its schema number cannot be read"
             )
-        check_admits(self._path, rows[0], SCHEMA, to_write=to_write)
+        try:
+            check_admits(self._path, rows[0], SCHEMA, to_write=to_write)
+        except SchemaTooOldError as error:
+            error.add_note(f"evstore migrate; where another program lost the number: {marking(self._path)}")
+            raise
 
     def _open_writer(self) -> Any:
-        connection = self._open("rw")
+        connection = self._open(to_write=True)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA journal_size_limit = 67108864")
         if sys.platform == "darwin":  # there fsync alone does not reach the disk
@@ -170,17 +198,56 @@ class Session:
         return connection
 
     @contextmanager
-    def _reading(self) -> Iterator[Any]:
+    def _alone(self) -> Iterator[bool]:
+        """A time in which nobody else has the database open, else False."""
+        self._close_readers()
+        if self._writer is not None or not may(self._path, os.W_OK):
+            yield False
+            return
+        self._opened.forget_log()
+        with exclusive(self._connect, self._path) as alone:
+            yield alone
+
+    @contextmanager
+    def _reading(self, *, to_follow: bool = False) -> Iterator[Any]:
         self._check_open()
         with translated(self._sqlite, self._path, self._timeout):
+            connection = self._reader()
+            frozen = self._frozen  # where nothing can be made beside the database, it is read as it lies
             try:
-                connection = self._readers.pop()
-            except IndexError:
-                connection = self._open("ro")
-            try:
+                if to_follow and frozen:
+                    raise DeniedError(f"cannot follow the event store at {self._path}: {frozen.reason}")
                 yield connection
+            except Exception as error:
+                if frozen and not frozen.lasts():  # whatever was found then
+                    raise frozen.changed() from error
+                raise
+            else:
+                if frozen and not frozen.lasts():
+                    raise frozen.changed()
             finally:
-                if self._closed:
+                if self._closed or frozen is not self._frozen:
                     connection.close()
                 else:
                     self._readers.append(connection)
+
+    def _reader(self) -> Any:
+        if self._frozen and not self._frozen.lasts():
+            self._close_readers()
+            self._frozen = None
+        try:
+            return self._readers.pop()
+        except IndexError:
+            return self._open(to_write=False)
+
+    def _reading_mode(self) -> str:
+        mode = reading_mode(self._path)
+        self._has_read = mode == READ
+        if mode == READ_FROZEN:
+            self._frozen = Frozen.of(self._path)
+            self._notes[f"{self._path} is read as it lies (immutable): {self._frozen.reason}"] = None
+        return mode
+
+    def _close_readers(self) -> None:
+        while self._readers:
+            self._readers.pop().close()

@@ -273,18 +273,21 @@ WHERE categories.name = :category
 
 # --- Lists and facts -----------------------------------------------------------------------------------------
 
-# Names are compared as [low, high) by their bytes, which is code point order; `after` itself is left out.
+# Names are compared as [low, high) by their bytes, which is code point order; `after` itself is left out. What a
+# row needs is joined from the outside: that it is missing is a fault to report, and the row is no absence. The
+# last column is the highest global position that a row rests on.
 
 # Index streams_by_id; each stream's first and last event by events_by_stream.
 LIST_STREAMS: Final = """
 SELECT
-  streams.stream_id, categories.name, newest.version, oldest.timestamp, newest.timestamp, types.name
+  streams.stream_id, categories.name, newest.version, oldest.timestamp, newest.timestamp, types.name,
+  newest.global_position
 FROM streams
-CROSS JOIN categories ON categories.key = streams.category_key
-CROSS JOIN events AS oldest ON oldest.stream_key = streams.key AND oldest.version = 1
+LEFT JOIN categories ON categories.key = streams.category_key
 CROSS JOIN events AS newest ON newest.stream_key = streams.key
   AND newest.version = (SELECT max(version) FROM events WHERE events.stream_key = streams.key)
-CROSS JOIN types ON types.key = newest.type_key
+LEFT JOIN events AS oldest ON oldest.stream_key = streams.key AND oldest.version = 1
+LEFT JOIN types ON types.key = newest.type_key
 WHERE streams.stream_id >= :low
   AND streams.stream_id < :high
   AND streams.stream_id IS NOT :after
@@ -295,12 +298,13 @@ LIMIT :limit
 # Index streams_by_category; each stream's first and last event by events_by_stream.
 LIST_STREAMS_OF_CATEGORY: Final = """
 SELECT
-  streams.stream_id, :category, newest.version, oldest.timestamp, newest.timestamp, types.name
+  streams.stream_id, :category, newest.version, oldest.timestamp, newest.timestamp, types.name,
+  newest.global_position
 FROM streams
-CROSS JOIN events AS oldest ON oldest.stream_key = streams.key AND oldest.version = 1
 CROSS JOIN events AS newest ON newest.stream_key = streams.key
   AND newest.version = (SELECT max(version) FROM events WHERE events.stream_key = streams.key)
-CROSS JOIN types ON types.key = newest.type_key
+LEFT JOIN events AS oldest ON oldest.stream_key = streams.key AND oldest.version = 1
+LEFT JOIN types ON types.key = newest.type_key
 WHERE streams.category_key = (SELECT key FROM categories WHERE name = :category)
   AND streams.stream_id >= :low
   AND streams.stream_id < :high
@@ -318,7 +322,8 @@ SELECT
   newest.category_number,
   (SELECT min(global_position) FROM events WHERE events.category_key = categories.key),
   newest.global_position,
-  newest.timestamp
+  newest.timestamp,
+  newest.global_position
 FROM categories
 CROSS JOIN events AS newest ON newest.global_position =
   (SELECT max(global_position) FROM events WHERE events.category_key = categories.key)
@@ -331,7 +336,7 @@ LIMIT :limit
 
 # Index types_by_name; counted in events_by_type.
 LIST_TYPES: Final = """
-SELECT types.name, count(*), min(events.global_position), max(events.global_position)
+SELECT types.name, count(*), min(events.global_position), max(events.global_position), max(events.global_position)
 FROM types
 CROSS JOIN events ON events.type_key = types.key
 WHERE types.name >= :low
@@ -344,13 +349,11 @@ LIMIT :limit
 
 # Index events_by_category; the few types of a category are sorted afterwards.
 LIST_TYPES_OF_CATEGORY: Final = """
-SELECT types.name, count(*), min(events.global_position), max(events.global_position)
+SELECT types.name, count(*), min(events.global_position), max(events.global_position), max(events.global_position)
 FROM events
-CROSS JOIN types ON types.key = events.type_key
+LEFT JOIN types ON types.key = events.type_key
 WHERE events.category_key = (SELECT key FROM categories WHERE name = :category)
-  AND types.name >= :low
-  AND types.name < :high
-  AND types.name IS NOT :after
+  AND (types.name IS NULL OR types.name >= :low AND types.name < :high AND types.name IS NOT :after)
 GROUP BY types.name
 ORDER BY types.name
 LIMIT :limit
@@ -393,18 +396,19 @@ SELECT
   END
 """
 
-# The same for a read that asks by name: names that are all there need no look at the tables. Of categories and
-# types, which are few, the count shows if one is lost.
+# The same for what asks by name, or lists all names. Names that are all there need no look at the tables, and the
+# answer is an empty text. Of categories and types, which are few, the count shows if one is lost.
 LOST: Final = """
 SELECT
   (SELECT coalesce(max(global_position), 0) FROM events),
   CASE
-    WHEN (:stream_id IS NULL OR EXISTS (SELECT 1 FROM streams WHERE stream_id = :stream_id))
+    WHEN NOT :all
+      AND (:stream_id IS NULL OR EXISTS (SELECT 1 FROM streams WHERE stream_id = :stream_id))
       AND NOT EXISTS (SELECT 1 FROM json_each(:categories) AS given
         WHERE NOT EXISTS (SELECT 1 FROM categories WHERE name = given.value))
       AND NOT EXISTS (SELECT 1 FROM json_each(:types) AS given
         WHERE NOT EXISTS (SELECT 1 FROM types WHERE name = given.value))
-    THEN NULL
+    THEN ''
     WHEN (SELECT coalesce(max(stream_key), 0) FROM events)
       > (SELECT coalesce(max(key), 0) FROM streams)
     THEN 'streams'
@@ -420,4 +424,14 @@ SELECT
     WHEN (SELECT count(*) FROM categories) < (SELECT coalesce(max(key), 0) FROM categories) THEN 'categories'
     WHEN (SELECT count(*) FROM types) < (SELECT coalesce(max(key), 0) FROM types) THEN 'types'
   END
+"""
+
+# The same of streams, counted beyond the key up to which none is missing, and the last key.
+COUNT_STREAMS: Final = """
+SELECT
+  (SELECT coalesce(max(global_position), 0) FROM events),
+  CASE WHEN count(*) < max(key) - :whole THEN 'streams' END,
+  coalesce(max(key), :whole)
+FROM streams
+WHERE key > :whole
 """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.sql import correlation_hash
 from evstore.adapters.sqlite import statements as sql
-from evstore.adapters.wholeness import check_agreed
+from evstore.adapters.wholeness import check_agreed, incomplete
 from evstore.errors import CorruptStoreError, EvstoreError, PositionConflictError
 from evstore.model.names import category_of
 from evstore.model.versions import check_version
@@ -129,6 +129,8 @@ class Ledger:
         if found is None:
             return None
         key, version = found
+        if version is None:  # a stream that has a name has an event
+            raise incomplete(self._location, self._head, "events")
         stream = self._streams[stream_id] = _Stream(key, version, self._category(category_of(stream_id)))
         return stream
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from evstore.appending.outcomes import Duplicate
@@ -34,10 +34,10 @@ def _whole(store: EventStore, plan: Plan, spooled: Spool, *, skip_stored: bool) 
             return
         with closing(_split(store, spool)) as parts:
             if parts.duplicate is not None:
-                unit = plan.unit(parts.known, ids_are_new=parts.known.ids_are_new)
+                unit = plan.unit(parts.known, has_new_ids=parts.known.has_new_ids)
                 settled = 0 if len(parts.rest) else len(spool)
                 yield Result(
-                    unit, parts.duplicate, ReceiptFacts.of(parts.duplicate), _look_up(store, unit), settled
+                    unit, parts.duplicate, ReceiptFacts.of(parts.duplicate), _stored_again(store, unit), settled
                 )
             if len(parts.rest):
                 yield _submit(store, parts.plan_of_rest(plan), parts.rest)._replace(settled=len(spool))
@@ -85,7 +85,7 @@ def dry_run(store: EventStore, plan: Plan, intake: Intake, *, skip_stored: bool)
 
 
 def _show_unstored(store: EventStore, plan: Plan, spool: Spool) -> None:
-    if len(spool) and not store.appender.would_store(plan.unit(spool, ids_are_new=spool.ids_are_new)):
+    if len(spool) and not store.appender.would_store(plan.unit(spool, has_new_ids=spool.has_new_ids)):
         writer.note("it is stored already; nothing would be stored")
         events.show_unstored([])
     else:
@@ -124,9 +124,9 @@ def _spool(found: Iterable[InputEvent]) -> Spool:
 
 
 def _submit(store: EventStore, plan: Plan, spool: Spool) -> Result:
-    unit = plan.unit(spool, ids_are_new=spool.ids_are_new)
+    unit = plan.unit(spool, has_new_ids=spool.has_new_ids)
     with progress("storing", len(spool)) as shown:
-        (outcome,) = store.appender.submit([plan.unit(Watched(spool, shown), ids_are_new=spool.ids_are_new)])
+        (outcome,) = store.appender.submit([plan.unit(Watched(spool, shown), has_new_ids=spool.has_new_ids)])
     if isinstance(outcome, EvstoreError):
         raise outcome
     return Result(unit, outcome, ReceiptFacts.of(outcome), store.appender.stored_of(unit, outcome), len(spool))
@@ -150,15 +150,17 @@ class _Parts(NamedTuple):
 
 
 def _split(store: EventStore, spool: Spool) -> _Parts:
-    known, rest = Spool(), Spool()
-    first = last = None
-    for write, stored in store.appender.split_stored(spool):
-        (rest if stored is None else known).add(write, given_id=False, new_id=spool.ids_are_new)
-        if stored is not None:
-            first, last = first or stored, stored
-    found = None if first is None or last is None else Duplicate(first, last, len(known), flagged=True)
+    with ExitStack() as unless_split:
+        known, rest = (unless_split.enter_context(closing(Spool())) for _ in range(2))
+        first = last = None
+        for write, stored in store.appender.split_stored(spool):
+            (rest if stored is None else known).add(write, given_id=False, new_id=spool.has_new_ids)
+            if stored is not None:
+                first, last = first or stored, stored
+        unless_split.pop_all()
+    found = None if first is None or last is None else Duplicate(first, last, len(known), by_earlier_append=True)
     return _Parts(known, rest, found)
 
 
-def _look_up(store: EventStore, unit: Append) -> Iterator[StoredEvent]:
+def _stored_again(store: EventStore, unit: Append) -> Iterator[StoredEvent]:
     yield from store.get_many(unit.ids()).values()

@@ -43,11 +43,11 @@ class Plan(NamedTuple):
         """The plan of the next append, once the stream has this version."""
         return Plan(self.stream, self.expected.after(version))
 
-    def unit(self, writes: Many[PreparedWrite], *, ids_are_new: bool) -> Append:
+    def unit(self, writes: Many[PreparedWrite], *, has_new_ids: bool) -> Append:
         """All the events as one append."""
         if self.stream is not None:
             writes = [Write(self.stream, Events(writes), self.expected.number)]
-        return Append(writes, ids_are_new=ids_are_new)
+        return Append(writes, has_new_ids=has_new_ids)
 
     def units(self, group: Iterable[InputEvent]) -> list[Append]:
         """Each event as an append of its own, if each gets a new version."""
@@ -56,6 +56,6 @@ class Plan(NamedTuple):
             write = event.write
             if self.stream is not None and write.expected_version != expected.number:
                 write = write._replace(expected_version=expected.number)
-            units.append(Append([write], ids_are_new=event.new_id))
+            units.append(Append([write], has_new_ids=event.new_id))
             expected = expected.after_one_new()
         return units

@@ -56,7 +56,6 @@ def verify(
     _check_expect(expect, from_)
     from evstore.cli.output.progress import progress
 
-    advice: dict[str, str] = {}
     with opened() as store, progress("verifying", None) as shown:
         verification = store.verify(
             after=after,
@@ -65,18 +64,23 @@ def verify(
             on_progress=lambda done, total: _report(verification, shown, done, total),
         )
         counted = forms.Counter(_visible(verification, shown.end))
-        if settings.as_table():
-            from evstore.cli.output import findings
-
-            advice = findings.show(counted)
-        else:
-            forms.many((_row(found) for found in counted), ())
+        advice = _print_findings(counted)
     _print_notes(verification, advice)
-    if not counted.count and not verification.unchecked:
-        scope = f" from position {after + 1} on" if after else ": the store is sound"
-        writer.note(f"no contradiction was found{scope}")
     if counted.count:
         raise typer.Exit(CODES["findings"])
+    if not verification.unchecked:
+        scope = f" from position {after + 1} on" if after else ": the store is sound"
+        writer.note(f"no contradiction was found{scope}")
+
+
+def _print_findings(found: "Iterable[Finding]") -> dict[str, str]:
+    """Print the findings, and return the advice for each kind if no line has it."""
+    if settings.as_table():
+        from evstore.cli.output import findings
+
+        return findings.show(found)
+    forms.many(map(_row, found), ())
+    return {}
 
 
 def _report(verification: "Verification", shown: "Progress", done: int, total: int) -> None:

@@ -187,8 +187,7 @@ def import_(
 
 def _import(name: str, *, renumber: bool) -> "tuple[Imported, int]":
     """The sums of an import, and the head of the log after it."""
-    from evstore.cli.input.files import input_of
-    from evstore.cli.input.sources import check_files
+    from evstore.cli.input.sources import check_files, input_of
     from evstore.cli.output.progress import progress
     from evstore.errors import ConcurrencyError, EvstoreError, PositionConflictError
     from evstore.transfer import Imported, import_events

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from itertools import chain, count, islice
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from evstore.appending.envelopes import envelope_from_json
 from evstore.cli.errors import UsageError
-from evstore.cli.input.sources import chunks, open_input, size_of
+from evstore.cli.input.sources import Input, input_of, size_of
 from evstore.cli.output.writer import note
 from evstore.errors import InvalidInputError, InvalidPayloadError, InvalidVersionError, NoEventsError
 from evstore.jsontext.judging import check_json, keep_json, raw_value
-from evstore.jsontext.splitting import Values
+from evstore.jsontext.splitting import Values, only_text
 from evstore.model.events import Write
 from evstore.model.ids import key_id
-from evstore.model.metadata import IDS, NO_METADATA, Metadata, check_metadata
+from evstore.model.metadata import IDS, NO_METADATA, Metadata, check_metadata, metadata_from_input
 from evstore.model.names import check_stream_id
 from evstore.model.versions import ANY_VERSION, EXPECTED_WORDS, expected_version
 
@@ -66,7 +67,7 @@ def metadata_of(flags: AppendFlags) -> Metadata:
     check_metadata(found)
     if flags.metadata is not None:
         try:
-            given = Metadata.from_json(_utf8(flags.metadata))
+            given = metadata_from_input(_utf8(flags.metadata))
             check_metadata(given)
             found = found.over(given)
         except InvalidInputError as error:
@@ -88,7 +89,8 @@ class Intake:
         self._flags = flags
         self._stream = flags.target
         self._ordinals = count(1)
-        self._bytes = 0
+        self._done = 0  # bytes of the files before the current file
+        self._current: Input | None = None
 
     def events(self) -> Iterator[InputEvent]:
         """All the events, in order; NoEventsError if there are none."""
@@ -103,7 +105,7 @@ class Intake:
 
     def position(self) -> int:
         """The bytes of the input that were read by now."""
-        return self._bytes
+        return self._done + (self._current.position() if self._current else 0)
 
     def batches(self, most: int) -> Iterator[list[InputEvent]]:
         """The events in groups of `most`."""
@@ -123,9 +125,9 @@ class Intake:
             if not flag.startswith("@"):
                 return self._payload(check_json(flag))
             name = flag[1:]
-            with open_input(name) as file:
-                raw = file.read().removeprefix(b"\xef\xbb\xbf")
-            return self._payload(keep_json(raw_value(raw)))
+            with input_of(name) as file:
+                raw = b"".join(file.chunks)
+            return self._payload(keep_json(raw_value(only_text(raw))))
         except InvalidPayloadError as error:
             error.source = name
             raise
@@ -133,22 +135,25 @@ class Intake:
     def _values(self) -> Iterator[InputEvent]:
         for name in self._flags.inputs:
             values = Values(name, self._read)
-            with open_input(name) as file:
-                yield from _with_source(name, values.feed(self._chunks(file)))
+            with self._opened(name) as file:
+                yield from _with_source(name, values.feed(file.chunks))
             yield from _with_source(name, values.end())
 
     def _ready(self) -> Iterator[list[InputEvent]]:
         for name in self._flags.inputs:
             values = Values(name, self._read)
-            with open_input(name) as file:
-                for chunk in self._chunks(file):
+            with self._opened(name) as file:
+                for chunk in file.chunks:
                     yield from _before_fault(_with_source(name, values.feed([chunk])))
             yield from _before_fault(_with_source(name, values.end()))
 
-    def _chunks(self, file: BinaryIO) -> Iterator[bytes]:
-        for chunk in chunks(file):
-            self._bytes += len(chunk)
-            yield chunk
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[Input]:
+        with input_of(name) as opened:
+            self._current = opened
+            yield opened
+            self._done += opened.size or 0
+            self._current = None
 
     def _read(self, value: bytes) -> InputEvent:
         if self._flags.type is not None:

@@ -10,6 +10,7 @@ from typing import Final
 
 from evstore.cli import settings
 from evstore.cli.errors import UsageError
+from evstore.model.times import moment_of
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
@@ -42,7 +43,7 @@ def moment(flag: str, value: str) -> datetime:
             return _in_zone(found)
         if not _TIME.fullmatch(value.upper()):
             raise ValueError(value)
-        found = datetime.fromisoformat(value.upper())
+        found = moment_of(value)
     except (ValueError, OverflowError):
         raise UsageError(f'{flag} takes a time as {FORMS}; not "{value}"') from None
     if found.tzinfo is None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from evstore.cli import settings
 from evstore.cli.output import events, moments, screen, writer
 from evstore.cli.output.history import History, Point, history
+from evstore.errors import DeniedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,7 +42,8 @@ def of_store(store: EventStore, info: StoreInfo) -> None:
     def at(number: int) -> Point | None:
         return _point(store.replay(after=number - 1, limit=1), by_stream=False)
 
-    report.over_time(history(at, info.head, report.parts))
+    with suppress(DeniedError):  # where the store may not be read, a warning says so
+        report.over_time(history(at, info.head, report.parts))
     for warning in info.warnings:
         report.line("warning", warning, "yellow")
     report.write()

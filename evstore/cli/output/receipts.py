@@ -42,7 +42,7 @@ class ReceiptFacts(NamedTuple):
             end.version,
             begin.global_position,
             end.global_position,
-            outcome.flagged,
+            outcome.by_earlier_append,
         )
 
 
@@ -63,7 +63,7 @@ MOST_TOLD_APART: Final = 10_000
 
 
 class Sums:
-    """What the sentences of a command add up to."""
+    """The sums of the sentences of a command."""
 
     def __init__(self) -> None:
         self.receipts = 0

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from evstore.cli.errors import InputOutputError
+from evstore.errors import MOST_NAMED, listed
 from evstore.port import Receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from evstore.appending.outcomes import Duplicate
     from evstore.model.events import StoredEvent
     from evstore.port import Append
 
 MOST_IDS: Final = 100
-_MOST_RUNS: Final = 20
-"""Streams that a sentence names."""
 
 
 class _Run(NamedTuple):
@@ -31,10 +30,10 @@ class _Run(NamedTuple):
         found = {"streamId": self.stream_id, "firstVersion": self.first_version, "version": self.version}
         return {**found, "ids": self.ids} if with_ids else found
 
-    def words(self, *, with_ids: bool) -> str:
+    def words(self, most_ids: int) -> str:
         many = self.version > self.first_version
         versions = f"versions {self.first_version} to {self.version}" if many else f"version {self.version}"
-        ids = f" (id{'s' if many else ''} {', '.join(self.ids)})" if with_ids else ""
+        ids = f" (id{'s' if many else ''} {listed(self.ids, most_ids)})" if most_ids > 0 else ""
         return f"{self.stream_id} {versions}{ids}"
 
 
@@ -57,13 +56,18 @@ class Unreceipted:
         if not runs:
             return error
         with_ids = sum(len(run.ids) for run in runs) <= MOST_IDS
-        named = ", ".join(run.words(with_ids=with_ids) for run in runs[:_MOST_RUNS])
-        more = f" and {len(runs) - _MOST_RUNS} more" if len(runs) > _MOST_RUNS else ""
         return InputOutputError(
-            f"{error}; stored all the same: {named}{more}",
+            f"{error}; stored all the same: {listed([*_sentences(runs, MOST_NAMED if with_ids else 0)])}",
             "the events are stored: appending them again without their ids stores them twice",
             {"stored": [run.members(with_ids=with_ids) for run in runs]},
         )
+
+
+def _sentences(runs: Sequence[_Run], most_ids: int) -> Iterator[str]:
+    """Each run in words, with the first ids of them all."""
+    for run in runs:
+        yield run.words(most_ids)
+        most_ids -= len(run.ids)
 
 
 def _runs(unit: Append, outcome: Receipt | Duplicate, stored: Iterator[StoredEvent]) -> Iterator[_Run]:

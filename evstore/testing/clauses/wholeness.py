@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from evstore.errors import IncompleteLogError
 from evstore.model.filters import Filter
 from evstore.port import Page
-from evstore.testing.asking import ANYTHING, accepted, history, log
+from evstore.testing.asking import ALL_NAMES, ANYTHING, accepted, history, log
 from evstore.testing.builders import an_append, an_event
 from evstore.testing.harness import Harness
 
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 LOST: Final = {"type": "Named", "stream": "User-1"}
 """The last name of its kind that `store_events` makes, by kind."""
+EARLIER: Final = {"type": "Placed", "stream": "Order-1"}
+"""A name of its kind that is not the last."""
+LISTS: Final[Mapping[str, Callable[[Adapter], list[Any]]]] = {
+    "type": lambda adapter: adapter.types(ALL_NAMES, None),
+    "stream": lambda adapter: adapter.streams(ALL_NAMES, None),
+}
 READS: Final[Mapping[str, Callable[[Adapter], list[StoredEvent]]]] = {
     "log": log,
     "log backward": lambda adapter: adapter.read_all(Page(9, backward=True), ANYTHING),
@@ -85,3 +91,25 @@ class WholenessClauses(Harness):
         with pytest.raises(IncompleteLogError):
             adapter.append([an_append("User-1", [an_event("Named")])])
         assert adapter.info().head == 4  # noqa: PLR2004 - what store_events made
+
+    def test_R7_a_stream_whose_name_is_lost_is_not_absent(self, adapter: Adapter, tmp_path: Path) -> None:
+        self.needs_lose()
+        store_events(adapter)
+        assert adapter.read_stream("Missing-1", Page(9), ANYTHING) == []
+        self.lose(tmp_path, "stream", EARLIER["stream"])
+        with pytest.raises(IncompleteLogError):
+            adapter.read_stream(EARLIER["stream"], Page(9), ANYTHING)
+        with pytest.raises(IncompleteLogError):
+            adapter.stream(EARLIER["stream"])
+
+    @pytest.mark.parametrize("lost", [LOST, EARLIER], ids=["last", "earlier"])
+    @pytest.mark.parametrize("what", LISTS)
+    def test_R7_a_list_does_not_end_where_a_name_is_lost(
+        self, adapter: Adapter, tmp_path: Path, what: str, lost: Mapping[str, str]
+    ) -> None:
+        self.needs_lose()
+        store_events(adapter)
+        assert len(LISTS[what](adapter)) == 2  # noqa: PLR2004 - of each kind
+        self.lose(tmp_path, what, lost[what])
+        with pytest.raises(IncompleteLogError):
+            LISTS[what](adapter)

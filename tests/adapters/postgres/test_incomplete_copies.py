@@ -100,6 +100,19 @@ def test_an_append_gives_out_no_key_where_only_events_are_there(server: Server, 
         assert server.execute(f"SELECT count(*) FROM {schema}.{table}") == [(rows,)]
 
 
+@pytest.mark.usefixtures("source")
+@pytest.mark.parametrize("count", [1, 3000], ids=["small", "staged"])
+def test_an_append_gives_out_no_version_where_only_names_are_there(
+    server: Server, copy: EventStore, count: int
+) -> None:
+    for name in NAMES:
+        arrive(server, name)
+    with pytest.raises(IncompleteLogError) as raised:
+        copy.append("Order-0", [EventData("Placed", n) for n in range(count)])
+    assert raised.value.code == "damaged"
+    assert server.execute(f"SELECT count(*) FROM {server.schema('copy')}.events") == [(0,)]
+
+
 @pytest.mark.parametrize("asked", [{}, {"categories": ["Order", "User"]}, {"types": ["Placed", "Named"]}])
 def test_a_follower_waits_for_names_and_passes_over_nothing(
     server: Server, source: EventStore, copy: EventStore, asked: dict[str, list[str]]

@@ -96,6 +96,8 @@ def test_an_append_that_is_cut_off_is_made_once_by_itself(
         assert [each.version for each in appended] == [*range(2, count + 2)]
     assert proxy.cuts == 1
     assert stored(newest, schema) == [*range(count + 1)]
+    left = LARGE if name == "before the sweep" else 0  # for whoever appends next
+    assert newest.execute(f"SELECT count(*) FROM {schema}.staged") == [(left,)]
 
 
 @pytest.mark.parametrize("count", [SMALL, LARGE], ids=["small", "staged"])
@@ -154,9 +156,9 @@ def test_a_unit_that_is_submitted_again_is_a_duplicate_though_an_answer_to_it_wa
 ) -> None:
     with Proxy(newest, before_answer("append_v1")) as proxy, connect(proxy.url(schema)) as store:
         units = [store.appender.unit([("Order-1", [EventData("Placed", n)], -1)]) for n in range(1, SMALL + 1)]
-        assert [each.flagged for each in store.appender.submit(units)] == [False] * SMALL
-        assert [each.flagged for each in store.appender.submit(units)] == [True] * SMALL
-        assert [each.flagged for each in store.appender.submit_in_order(units)] == [True] * SMALL
+        assert [each.by_earlier_append for each in store.appender.submit(units)] == [False] * SMALL
+        assert [each.by_earlier_append for each in store.appender.submit(units)] == [True] * SMALL
+        assert [each.by_earlier_append for each in store.appender.submit_in_order(units)] == [True] * SMALL
     assert proxy.cuts == 1
     assert stored(newest, schema) == [0, 1, 2, 3]
 
@@ -257,6 +259,29 @@ def test_what_was_staged_and_is_gone_before_the_call_is_staged_again(newest: Ser
     assert len(taken) == LARGE
     assert stored(newest, schema) == [*range(LARGE + 1)]
     assert newest.execute(f"SELECT count(*) FROM {schema}.staged") == [(0,)]
+
+
+def test_what_a_cut_left_staged_is_swept_with_the_next_append(newest: Server, schema: str) -> None:
+    with Proxy(newest, before_call("sweep_staged_v1")) as proxy, connect(proxy.url(schema)) as store:
+        store.append("Order-1", some(LARGE))
+        store.append("Order-1", some(1))
+    assert newest.execute(f"SELECT count(*) FROM {schema}.staged") == [(0,)]
+
+
+def test_what_a_lost_call_still_reads_is_not_swept(server: Server) -> None:
+    schema = server.schema()
+    with connect(server.url(schema, application_name=schema), pool_size=1) as store, ExitStack() as meanwhile:
+        store.initialize()
+        threads = meanwhile.enter_context(ThreadPoolExecutor())
+        sweep = (
+            f"SELECT append_id, {schema}.sweep_staged_v1(append_id) FROM (SELECT DISTINCT append_id FROM {{}}) s"
+        )
+        with writing(server, schema):
+            appended = threads.submit(store.append, "Order-1", some(LARGE))
+            wait_for(lambda: waiting(server, "advisory", schema))
+            ((_, swept),) = server.execute(sweep.format(f"{schema}.staged"))
+            assert not swept
+        assert len(appended.result()) == LARGE
 
 
 def failing_later(server: Server, schema: str, how: str, meanwhile: ExitStack) -> Proxy:
@@ -374,7 +399,7 @@ def test_an_error_that_ends_the_connection_tells_nothing_of_what_was_committed_b
         raise psycopg.errors.DiskFull
 
     with newest.connect() as connection:
-        failed = tried(connection, [], panic, schema)
+        failed = tried(connection, panic)
     assert isinstance(failed, Failed)
     assert (failed.meaning, failed.may_still_run) == (Meaning.UNKNOWN, True)
 

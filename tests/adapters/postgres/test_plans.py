@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 EVENTS = {
     "low": 1, "high": 2**63 - 1, "limit": 1000, "types": None, "since": None, "until": None, "stream_id": "Rare-1",
     "categories": ["Rare"], "correlation_id": "c", "correlation_hash": correlation_hash("c"),
-    "ids": ["00000000-0000-7000-8000-000000000000"],
+    "ids": ["00000000-0000-7000-8000-000000000000"], "all": False,
 }  # fmt: skip
 CORRELATED = {**EVENTS, "categories": None}
 TYPED = {**EVENTS, "types": ["Rarely", "Kind1"]}
@@ -77,7 +77,8 @@ AUDITS_WITHOUT_PLAN = {"BY_INDEX", "OBJECTS", "AMCHECK", "BTREES", "IN_AMCHECK",
 WITHOUT_PLAN = {
     "ADMITS", "OCCUPIED", "INITIALIZE_LOCK", "INFO", "SWEEP_STAGED", "NOTIFY", "WRITTEN", "FLUSHED", "FLUSH",
     "MAKE_DURABLE",
-    "SETTLE", "LIMIT_WAITS", "IS_STANDBY", "BLOCKERS",
+    "COUNT_STREAMS",  # of all streams, by whatever is shorter
+    "SETTLE", "SETTLE_TRANSACTION", "ADMIT_FILTERS", "IS_STANDBY", "BLOCKERS",
 }  # fmt: skip
 # The pages of several categories or types are brought into one order, and so are the names of types that were counted.
 SORTS = {

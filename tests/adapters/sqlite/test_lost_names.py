@@ -107,3 +107,13 @@ def test_a_last_name_that_is_lost_is_not_given_out_again(evstore: Command, table
     lose(evstore, table, "key = 3")
     assert evstore("append", "Other-1", "-t", "Placed", "-", stdin=b"{}\n").code == DAMAGED
     assert evstore("append", "Stock-1", "-t", "Shipped", "-", stdin=b"{}\n").code == DAMAGED
+
+
+def test_a_version_is_not_given_out_again_where_all_events_of_a_stream_are_lost(tmp_path: Path) -> None:
+    command = Command(tmp_path)
+    with connect(command.url) as store:
+        store.initialize()
+        store.append_many([("Order-1", [EventData("Placed", 1)], -1), ("Order-2", [EventData("Placed", 2)], -1)])
+    lose(command, "events", "global_position = 2")
+    assert command("append", "Order-2", "-t", "Placed", "-", stdin=b"{}\n").code == DAMAGED
+    assert command("append", "Order-1", "-t", "Placed", "-", stdin=b"{}\n").code == 0

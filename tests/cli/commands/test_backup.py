@@ -8,7 +8,10 @@ import re
 import resource
 import shlex
 import shutil
+import sqlite3
 import subprocess
+import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -64,6 +67,32 @@ def test_a_backup_is_one_file_for_the_owner_alone(store: Command) -> None:
         os.umask(old)
     assert [name for name in files(store.folder) if not name.startswith("evstore.db")] == ["copy.db"]
     assert os.stat(store.folder / "copy.db").st_mode & 0o777 == 0o600
+
+
+@FILE
+def test_a_copy_needs_no_file_beside_it_until_the_first_append(store: Command) -> None:
+    healthy(store)
+    store.ok("backup", "copy.db")
+    path = store.folder / "copy.db"
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as other:
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        assert other.execute("SELECT count(*) FROM events").fetchone() == (6,)
+        assert [name for name in files(store.folder) if name.startswith("copy.db")] == ["copy.db"]
+    store.ok("--db", "copy.db", "append", "A-1", "-t", "T", "-d", "1")
+    assert json.loads(store.ok("--db", "copy.db", "info").out)["durability"]["journalMode"] == "wal"
+
+
+@FILE
+def test_the_first_append_to_a_copy_waits_for_its_readers(store: Command) -> None:
+    healthy(store)
+    store.ok("backup", "copy.db")
+    path = store.folder / "copy.db"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM events").fetchone()
+        threading.Timer(0.3, lambda: reader.execute("ROLLBACK")).start()
+        with connect(f"sqlite:{path}", timeout=20) as copy:
+            assert copy.append("A-1", [EventData("T", 1)])[0].global_position == 7
 
 
 @FILE

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from shlex import quote
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from sqlite_utils import Database
 
 from evstore import EventData, EventStore, StoreInfo, Write, connect
 from evstore.adapters.memory import CAPABILITIES, MemoryAdapter
@@ -192,6 +195,28 @@ def test_a_warning_is_yellow_and_can_be_told_without_colour(store: Command, colu
     assert "\x1b[33m" in raw
     at = plain.splitlines().index(next(line for line in plain.splitlines() if line.startswith("warning")))
     assert " ".join(line[12:] for line in plain.splitlines()[at:-1]) == told[0]
+
+
+@pytest.mark.sqlite_only("it is about what another program does to SQLite's file")
+def test_missing_triggers_are_warned_of(store: Command) -> None:
+    """As after `sqlite-utils transform`, which makes the table anew."""
+    before = json.loads(store.ok("info").out)["warnings"]
+
+    def warned() -> list[str]:
+        return [each for each in json.loads(store.ok("info").out)["warnings"] if each not in before]
+
+    assert warned() == []
+    path = store.folder / "evstore.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("DROP TRIGGER streams_are_not_updated")
+    one = "1 trigger is missing, of those that keep the log as it is: streams_are_not_updated; "
+    assert warned() == [f"{one}evstore verify reports how to make them again"]
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        Database(connection)["events"].transform()
+    assert warned()[0].startswith("3 triggers are missing")
+    for trigger in ("streams_are_not_updated", "events_are_not_updated", "events_are_not_deleted"):
+        assert trigger in warned()[0]
+        assert f'\\"{trigger}\\" is missing' in store("verify").out.decode()
 
 
 # --- info of a stream ---

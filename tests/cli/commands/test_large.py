@@ -92,6 +92,7 @@ def test_a_large_replay_takes_little_memory(module_store: Command, large: Path, 
     assert peak < 80 * MB
 
 
+@pytest.mark.sqlite_first("it takes half a minute on PostgreSQL")
 def test_long_events_behind_short_ones_take_little_memory(store: Command, tmp_path: Path) -> None:
     """The page behind many short ones is not as many long ones."""
     with open(tmp_path / "events", "w") as file:

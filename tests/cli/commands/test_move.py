@@ -262,6 +262,7 @@ def test_a_log_may_be_laid_out_in_any_way(full: Command, other: Path) -> None:
     assert len(events_of(full.ok("--db", str(other), "export"))) == COUNT
 
 
+@pytest.mark.sqlite_first("it takes half a minute on PostgreSQL")
 def test_an_import_that_is_killed_ten_times_and_run_again_ends_the_same(store: Command, tmp_path: Path) -> None:
     log = tmp_path / "log.ndjson"
     with connect("memory:") as source:

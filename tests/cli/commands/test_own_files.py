@@ -149,6 +149,25 @@ def test_a_store_is_not_made_where_another_has_its_files(several: Command, suffi
     append(several)
 
 
+@pytest.mark.parametrize(
+    "words", [("read", "A-1"), ("replay", "--all"), ("info",), ("append", "A-1", "-t", "T", "-d", "1")]
+)
+def test_where_a_store_was_moved_away_from_no_hint_makes_an_empty_one_in_its_place(
+    store: Command, words: tuple[str, ...]
+) -> None:
+    append(store)
+    os.rename(store.folder / "evstore.db", store.folder / "moved.db")
+    done = store(*words, "--errors", "json")
+    error = json.loads(done.err)["error"]
+    assert (done.code, error["class"]) == (6, "NotInitializedError")
+    assert error["message"].endswith("evstore.db-lock is there, so one was here and was moved or removed")
+    assert error["hint"].startswith(f"move the database back to {store.folder}/evstore.db; ")
+    assert error["hint"].endswith("evstore init makes a new, empty store")
+    assert files(store.folder) == ["evstore.db-lock", "moved.db"]
+    os.rename(store.folder / "moved.db", store.folder / "evstore.db")
+    assert len(store.ok("read", "A-1").lines) == 1
+
+
 def test_a_store_that_has_the_name_of_a_half_made_one_stays(evstore: Command) -> None:
     evstore.ok("init", "--db", "evstore.db-new")
     append(evstore, "1", "--db", "evstore.db-new")

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import evstore as package
+from tests.support.command import Command, files
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.command import Command
+    from collections.abc import Iterator
 
 
 NO_STORE = pytest.mark.sqlite_only("no store is asked")
@@ -91,6 +93,63 @@ def test_a_signal_ends_the_process_itself_without_a_word(store: Command, signum:
     follower.send_signal(signum)
     assert follower.communicate(timeout=20) == (b"", b"")
     assert follower.returncode == -signum
+
+
+@contextmanager
+def first_of_its_own(command: Command, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The command as process 1, as in a container, and its number here."""
+    unshare = ["unshare", "--pid", "--fork", "--kill-child"]
+    if not shutil.which("unshare") or subprocess.run([*unshare, "true"], capture_output=True).returncode:
+        pytest.skip("no process of this system may start a process 1")
+    argv = [*unshare, *command.argv(*words)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(argv, cwd=command.folder, env=command.env(), **pipes) as started:
+        assert started.stdout is not None
+        started.stdout.readline()
+        children = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text()
+        try:
+            yield started, int(children)
+        finally:
+            started.kill()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_process_1_too(store: Command, signum: signal.Signals) -> None:
+    _append(store, "A-1", "1")
+    with first_of_its_own(store, "replay", "--all", "-f") as (started, number):
+        os.kill(number, signum)
+        assert started.communicate(timeout=20) == (b"", b"")
+        assert started.returncode == 128 + signum
+
+
+def test_a_broken_pipe_ends_process_1_without_a_word(store: Command) -> None:
+    _append(store, "A-1", "1")
+    with first_of_its_own(store, "replay", "--all", "-f") as (started, _):
+        assert started.stdout is not None
+        started.stdout.close()
+        _append(store, "A-1", "2")
+        assert started.wait(20) == 128 + signal.SIGPIPE
+        assert started.stderr is not None
+        assert started.stderr.read() == b""
+
+
+def test_process_1_removes_an_incomplete_file_before_a_signal_ends_it(store: Command) -> None:
+    _append(store, "A-1", "1")
+    held = (
+        "import sys\nfrom evstore import store\n"
+        "def replay(self, *_, **__):\n    print('open', flush=True)\n    sys.stdin.read()\n    yield from ()\n"
+        "store.EventStore.replay = replay\nfrom evstore.cli import main\nmain()\n"
+    )
+
+    class Held(Command):
+        def argv(self, *words: str) -> list[str]:
+            return [sys.executable, "-c", held, *words]
+
+    with first_of_its_own(Held(store.folder, store.database), "export", "-O", "log.ndjson") as (started, number):
+        assert [name for name in files(store.folder) if "log.ndjson" in name]
+        os.kill(number, signal.SIGTERM)
+        assert started.wait(20) == 128 + signal.SIGTERM
+    assert not [name for name in files(store.folder) if "log.ndjson" in name]
 
 
 def test_a_signal_that_the_caller_ignores_stays_ignored(store: Command) -> None:

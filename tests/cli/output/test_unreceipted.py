@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.data import stored
+from tests.support.sentences import names
 
 if TYPE_CHECKING:
     from tests.support.command import Command
@@ -125,3 +126,14 @@ def test_a_command_that_has_written_its_file_reports_that(store: Command, words:
     error = reported(store, *words)
     assert error["place"] == f"{store.folder}/copy"
     assert "copy is " in error["message"]
+
+
+@pytest.mark.parametrize("streams", [1, 15])
+def test_a_sentence_names_ten_streams_and_ten_ids_at_most(store: Command, streams: int) -> None:
+    lines = [json.dumps({"streamId": f"A-{n % streams}", "type": "T", "data": n}) for n in range(30)]
+    error = reported(store, "append", "--many", "-", stdin="\n".join(lines).encode())
+    ids = [event for *_, event in of(error["stored"])]
+    assert len(ids) == 30
+    assert sum(each in error["message"] for each in ids) == 10
+    assert sum(f"A-{n} " in error["message"] for n in range(streams)) == min(streams, 10)
+    assert names(error["message"], 30)

@@ -1,0 +1,156 @@
+"""The files beside a database: their owner and mode, and ways to read where none can be made.
+
+Files beside the store take owner, group and mode of the database, whoever makes them. SQLite sees to that for its
+own as far as root makes them; for others it takes the mode alone.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from evstore.errors import DeniedError, UnavailableError
+
+if TYPE_CHECKING:
+    from typing import Self
+
+LOGS: Final = ("-journal", "-wal", "-shm")
+"""The files that SQLite keeps beside a database, and would take for the log of a new one."""
+WITH_EVENTS: Final = ("-wal", "-journal")
+"""The logs without which a database may lack acknowledged events."""
+READ: Final = "ro"
+_READ_SHARED: Final = "ro&readonly_shm=1"
+"""To read beside somebody who writes, without making a file."""
+READ_FROZEN: Final = "ro&immutable=1"
+"""To read without a lock and without a file beside the database: right only while nobody writes."""
+_EFFECTIVE: Final = os.access in os.supports_effective_ids
+
+
+def may(path: str, what: int) -> bool:
+    """True if this process may do it to what lies there, by the rights it acts with."""
+    return os.access(path, what, effective_ids=_EFFECTIVE)
+
+
+def check_writable(path: str) -> None:
+    """Raise DeniedError if the database may not be written, before anything is made beside it."""
+    if os.path.exists(path) and not may(path, os.W_OK):
+        raise DeniedError(f"cannot write the event store at {path}: it is read-only for this user")
+
+
+def log_with_events(path: str) -> str | None:
+    """The log of the database that is not empty, if there is one."""
+    for each in WITH_EVENTS:
+        with suppress(OSError):
+            if os.stat(f"{path}{each}").st_size:
+                return f"{path}{each}"
+    return None
+
+
+def reading_mode(path: str) -> str:
+    """The mode to read the database in.
+
+    Whoever may not write it makes no file beside it: the log of such a reader would stop the writers. Nor can it
+    be made in a folder that cannot be written. There a database without a log is read as it lies.
+    """
+    if may(path, os.W_OK) and may(os.path.dirname(path), os.W_OK | os.X_OK):
+        return READ
+    log = log_with_events(path)
+    if os.path.exists(f"{path}-shm") and os.path.exists(f"{path}-wal"):
+        return _READ_SHARED
+    if log is None:
+        return READ_FROZEN
+    if log.endswith("-wal"):
+        raise DeniedError(
+            f"cannot read the event store at {path}: its log {log} holds events, and no file can be made beside "
+            "it; copy both to a folder that can be written"
+        )
+    return READ
+
+
+class Frozen(NamedTuple):
+    """A database that is read as it lies: whoever writes changes one of these."""
+
+    path: str
+    database: tuple[int, int, int, int, int]
+    logs: tuple[bool, ...]
+    reason: str = "no file can be made beside it"
+
+    @classmethod
+    def of(cls, path: str) -> Self:
+        found = os.stat(path)
+        database = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        return cls(path, database, tuple(os.path.exists(f"{path}{each}") for each in WITH_EVENTS))
+
+    def lasts(self) -> bool:
+        """True if nobody has begun to write since."""
+        try:
+            return Frozen.of(self.path) == self
+        except OSError:
+            return False
+
+    def changed(self) -> UnavailableError:
+        return UnavailableError(f"the event store at {self.path} was written while it was read; read it again")
+
+
+def adopt(fd: int, database: str) -> None:
+    """Give the open file, of which nothing depends but its rights, to the owner of the database.
+
+    Only what can be nothing but an empty file of evstore's own: in a folder of others, root could be given a link.
+    """
+    try:
+        wanted = os.stat(database)
+    except OSError:
+        return  # not made yet
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_size:
+        return
+    with suppress(OSError):
+        if os.geteuid() == 0 and _owner(found) != _owner(wanted):
+            os.fchown(fd, wanted.st_uid, wanted.st_gid)
+        elif found.st_uid == os.geteuid() and found.st_gid != wanted.st_gid:
+            os.fchown(fd, -1, wanted.st_gid)
+    with suppress(OSError):
+        if _mode(found) != _mode(wanted):
+            os.fchmod(fd, _mode(wanted))
+
+
+def share(database: str, found: os.stat_result) -> None:
+    """Give the files beside the database, where they are this user's, the group and the mode of the database.
+
+    By name, since closing a file would drop SQLite's locks on it. Root is left out: SQLite gives what it makes as
+    root away, and a name in a folder of others may lead anywhere.
+    """
+    user = os.geteuid()
+    if user == 0:
+        return
+    for suffix in ("-wal", "-shm", "-lock"):
+        path = f"{database}{suffix}"
+        with suppress(OSError):
+            beside = os.lstat(path)
+            if beside.st_uid != user or not stat.S_ISREG(beside.st_mode):
+                continue
+            if beside.st_gid != found.st_gid:
+                os.chown(path, -1, found.st_gid, follow_symlinks=False)
+            if _mode(beside) != _mode(found):
+                os.chmod(path, _mode(found))
+
+
+def closed_to_us(database: str) -> str:
+    """A clause on the first file beside the database that may not be written although the database may."""
+    if not may(database, os.W_OK):
+        return ""
+    for suffix in ("-wal", "-shm"):
+        path = f"{database}{suffix}"
+        if os.path.exists(path) and not may(path, os.W_OK):
+            return f"{path} cannot be written, though the database can: give it the owner and mode of the database"
+    return ""
+
+
+def _owner(found: os.stat_result) -> tuple[int, int]:
+    return found.st_uid, found.st_gid
+
+
+def _mode(found: os.stat_result) -> int:
+    return found.st_mode & 0o777
