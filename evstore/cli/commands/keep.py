@@ -54,6 +54,12 @@ def verify(
     """
     after = after_of(from_, None)
     _check_expect(expect, from_)
+    if _verify(after, expect, engine=engine):
+        raise typer.Exit(CODES["findings"])
+
+
+def _verify(after: int, expect: str | None, *, engine: bool) -> int:
+    """Print findings and notes, and return the number of findings."""
     from evstore.cli.output.progress import progress
 
     with opened() as store, progress("verifying", None) as shown:
@@ -66,11 +72,10 @@ def verify(
         counted = forms.Counter(_visible(verification, shown.end))
         advice = _print_findings(counted)
     _print_notes(verification, advice)
-    if counted.count:
-        raise typer.Exit(CODES["findings"])
-    if not verification.unchecked:
+    if not counted.count and not verification.unchecked:
         scope = f" from position {after + 1} on" if after else ": the store is sound"
         writer.note(f"no contradiction was found{scope}")
+    return counted.count
 
 
 def _print_findings(found: "Iterable[Finding]") -> dict[str, str]:
