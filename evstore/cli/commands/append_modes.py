@@ -97,8 +97,14 @@ def _read_all(intake: Intake) -> Spool:
         return _spool(shown.over(intake.events(), intake.position))
 
 
+def batched(intake: Intake, most: int) -> Iterator[list[InputEvent]]:
+    """The events in groups of `most`; progress is reported while a group fills."""
+    with progress("storing", intake.size()) as shown:
+        yield from intake.batches(most, lambda events: shown.over(events, intake.position))
+
+
 def watched(results: Iterable[Result], intake: Intake) -> Iterator[Result]:
-    """The results of batches or of single events, and how far they are."""
+    """The results of single events, and how far they are."""
     events = 0
     with progress("storing", intake.size()) as shown:
         for result in results:

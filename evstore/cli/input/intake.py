@@ -21,7 +21,7 @@ from evstore.model.names import check_stream_id
 from evstore.model.versions import ANY_VERSION, EXPECTED_WORDS, expected_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from evstore.appending.preparing import Preparing
     from evstore.cli.input.append_flags import AppendFlags
@@ -107,9 +107,11 @@ class Intake:
         """The bytes of the input that were read by now."""
         return self._done + (self._current.position() if self._current else 0)
 
-    def batches(self, most: int) -> Iterator[list[InputEvent]]:
-        """The events in groups of `most`."""
-        return _in_groups(self.events(), most)
+    def batches(
+        self, most: int, over: Callable[[Iterator[InputEvent]], Iterator[InputEvent]]
+    ) -> Iterator[list[InputEvent]]:
+        """The events in groups of `most`; `over` watches them come."""
+        return _in_groups(over(self.events()), most)
 
     def ready(self, most: int) -> Iterator[list[InputEvent]]:
         """The events in groups of at most `most`: what is there without waiting."""
