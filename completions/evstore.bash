@@ -84,7 +84,7 @@ _evstore_flags() {
             valued=' --fields --db --format --errors --color --timeout ' letters='F'
             ;;
         export)
-            flags='-O --output --force --from --after --to -t --type --correlation-id --since --until --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            flags='-O --output --force --from --after --to -t --type --correlation-id --since --until --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --output --from --after --to --type --correlation-id --since --until --db --format --errors --color --timeout ' letters='OtF'
             ;;
         import)

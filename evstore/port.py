@@ -61,12 +61,12 @@ from evstore.errors import AppendOutcomeUnknownError, EvstoreError
 from evstore.model.versions import MAX_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Protocol
 
     from evstore.jsontext.judging import KeptJson
     from evstore.model.events import Many, StoredEvent, Write
-    from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
+    from evstore.model.facts import CategoryInfo, LockWait, StoreInfo, StreamInfo, TypeInfo
     from evstore.model.filters import Filter
     from evstore.model.findings import AuditedEvent, AuditedName, Finding, What
 else:
@@ -195,6 +195,10 @@ class Adapter(Protocol):
     @property
     def files(self) -> Sequence[str]:
         """The files that are the store, by resolved path, also those that are not there yet; none on a server."""
+
+    on_wait: Callable[[LockWait], None] | None
+    """Receives a wait for another writer after two seconds, once for each wait. The core sets it before any call.
+    An adapter whose writers do not wait leaves it alone."""
 
     def initialize(self) -> None:
         """Make the store if it is not there yet."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing import Self
     from uuid import UUID
 
-    from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
+    from evstore.model.facts import CategoryInfo, LockWait, StoreInfo, StreamInfo, TypeInfo
     from evstore.model.filters import Filter
     from evstore.model.metadata import Metadata
     from evstore.port import Adapter, Backup, Capabilities
@@ -48,8 +48,16 @@ class Appended(list[StoredEvent]):
 class EventStore:
     """Append-only streams of events. A context manager; threads may share it, forked children may not."""
 
-    def __init__(self, adapter: Adapter, *, max_data_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        adapter: Adapter,
+        *,
+        max_data_bytes: int | None = None,
+        on_wait: Callable[[LockWait], None] | None = None,
+    ) -> None:
         self._adapter = adapter
+        if on_wait is not None:
+            adapter.on_wait = on_wait
         self._closed = False
         self.appender = Appender(adapter, max_data_bytes)
         """Appends in bulk, in units and receipts instead of events; for use inside evstore."""
@@ -190,19 +198,21 @@ class EventStore:
         timeout: float | None = None,
         deadline: float | None = None,
         on_wait: Callable[[EvstoreError], None] | None = None,
+        on_idle: Callable[[], None] | None = None,
     ) -> Iterator[StoredEvent]:
         """History after a position (a version, with `stream_id`), then live events, without gap or duplicate.
 
         Ends when the store is closed, after `timeout` seconds without an event, or when `time.monotonic()`
         has reached `deadline`. Where the log is incomplete, as while a replication still copies it, the
         subscription waits and passes over nothing; `on_wait` receives the error, once for each state of the log.
+        `on_idle` is called at least every few seconds while no event comes; what it raises ends the subscription.
         """
         from evstore.reading.following import Patience, follow_log, follow_stream
 
         with suppress(IncompleteLogError):  # is waited for
             self._adapter.head(-1, 0)  # a store closed already is an error; closing it later ends the subscription
         cursor = range_of(after, None, False).low - 1
-        patience = Patience(timeout, deadline, on_wait or (lambda _: None))
+        patience = Patience(timeout, deadline, on_wait or (lambda _: None), on_idle or (lambda: None))
         if stream_id is None:
             where = filter_of(categories, types, correlation_id, since)
             pages = follow_log(self._adapter, where, cursor, patience)

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import NoReturn
 
+    from evstore.model.facts import LockWait
+
 CAPABILITIES: Final = Capabilities(
     name="memory",
     durable=False,
@@ -63,6 +65,7 @@ def connect(url: str, *, timeout: float = 30.0) -> MemoryAdapter:  # noqa: ARG00
 class MemoryAdapter:
     capabilities = CAPABILITIES
     files: Sequence[str] = ()
+    on_wait: Callable[[LockWait], None] | None = None
 
     def __init__(self, path: str = "") -> None:
         self.location = f"memory:{path}"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from evstore import EventStore
+    from evstore.model.facts import LockWait
 
 
 @contextmanager
@@ -25,7 +26,9 @@ def opened() -> Iterator[EventStore]:
     url = _url(settings.current.db)
     if url == "memory:":
         note("memory: forgets everything when this command ends")
-    with connect_for_command(url, settings.current.timeout) as store:  # a URL that cannot be read is not shown
+    with connect_for_command(
+        url, settings.current.timeout, _note_wait
+    ) as store:  # a URL that cannot be read is not shown
         if settings.current.verbose:
             note(f"the store is {store.location}")
         try:
@@ -33,6 +36,10 @@ def opened() -> Iterator[EventStore]:
         finally:
             for each in store.notes:
                 note(each)
+
+
+def _note_wait(wait: LockWait) -> None:
+    note(f"{wait} (--timeout)")
 
 
 def _url(db: str) -> str:

@@ -147,7 +147,8 @@ Since = Annotated[
     option(
         "--since",
         metavar="TIME",
-        help="Only events stored at TIME or later: 2026-11-23T14:30:00Z, 2026-11-23, 2h, 7d.",
+        help="Only events stored at TIME or later: 2026-11-23T14:30:00Z; in local time, as tables print it, "
+        "'2026-11-23 14:30', 2026-11-23, 14:30, today, yesterday; an age: 2h, 7d.",
     ),
 ]
 Until = Annotated[str | None, option("--until", metavar="TIME", help="Only events stored before TIME.")]
@@ -165,7 +166,7 @@ Fields = Annotated[
     ),
 ]
 MissingOk = Annotated[bool, typer.Option("--missing-ok", help="Exit with 0 if it is missing.")]
-Utc = Annotated[bool | None, option("--utc", help="Print times on a terminal in UTC.")]
+Utc = Annotated[bool | None, option("--utc", help="Print and read times without a zone in UTC.")]
 CorrelationId = Annotated[
     str | None, option("--correlation-id", metavar="TEXT", help="Only events with this correlation id.")
 ]

@@ -66,3 +66,19 @@ class StoreInfo(NamedTuple):
     def events(self) -> int:
         """The number of events of the store."""
         return self.head - self.missing
+
+
+class LockWait(NamedTuple):
+    """A wait for another writer that goes on already. Its text is a clause for a person."""
+
+    location: str
+    holder: str
+    """The other writer, as `process 17`."""
+    timeout: float
+    """The longest wait in seconds, from its begin."""
+
+    def __str__(self) -> str:
+        return (
+            f"waiting for another writer of the event store at {self.location} ({self.holder}), "
+            f"for {self.timeout:g} s at most"
+        )

@@ -37,12 +37,14 @@ LONGEST_PAUSE: Final = 5.0
 class Patience(NamedTuple):
     """Limits of waiting: `quiet` seconds without an event, and the monotonic time `deadline`.
 
-    `on_wait` receives an IncompleteLogError that keeps a follower waiting, when its text changes.
+    `on_wait` receives an IncompleteLogError that keeps a follower waiting, when its text changes. `on_idle` is
+    called before each look for events; what it raises ends the waiting.
     """
 
     quiet: float | None = None
     deadline: float | None = None
     on_wait: Callable[[EvstoreError], None] = lambda _: None
+    on_idle: Callable[[], None] = lambda: None
 
     def seconds_left(self, quiet_since: float) -> float:
         now = time.monotonic()
@@ -127,6 +129,7 @@ def _reached(patience: Patience, ask: Callable[..., T], *what: Any) -> T:
     pause = 0.1
     reported = ""
     while True:
+        patience.on_idle()
         try:
             return ask(*what)
         except (UnavailableError, IncompleteLogError) as error:

@@ -48,3 +48,8 @@ ADVICE: Final = {
     "unreadable": f"the rest was not checked: {_RESTORE}",
 }
 """The advice for every kind whose findings carry none of their own."""
+PART: Final = (
+    "a filtered export is such a part of a log, and nothing is lost; if this should be a whole log, "
+    "export it again"
+)
+"""The advice for the gaps of a file that may be a part of a log."""

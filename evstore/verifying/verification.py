@@ -15,7 +15,7 @@ from evstore.model.findings import Finding
 from evstore.model.versions import MIN_INTEGER
 from evstore.port import MOST_IN_PAGE
 from evstore.reading.pages import FIRST_PAGE, next_size
-from evstore.verifying.advice import ADVICE
+from evstore.verifying.advice import ADVICE, PART
 from evstore.verifying.checks import faults_of_event, faults_of_name, line_of
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class Verification:
 
     checked: int = 0
     """The number of events checked."""
+    names: int = 0
+    """The number of names checked: of categories, types and streams."""
     head: int = 0
     """The position up to which events were checked."""
     digest: str | None = None
@@ -61,6 +63,8 @@ class Verification:
         self._on_progress = on_progress or (lambda _done, _total: None)
         self._hash: bytes | None = None if after else bytes(32)
         self._next = after + 1
+        self._part: _Part | None = None
+        """The gaps of a log that is a part of another, as a filtered export is; None for the log of a store."""
         self._failed: dict[str, list[str]] = {}
         """The parts that could not be read, by reason."""
 
@@ -68,6 +72,8 @@ class Verification:
         end = None
         try:
             self.head = self._head()
+            if not self._adapter.capabilities.has_audits and self._adapter.info().missing:
+                self._part = _Part()
         except CorruptStoreError as error:
             end = error
         for what, phase in (
@@ -101,6 +107,7 @@ class Verification:
             after: int | str | None = None
             while page := self._audits.names(what, after, MOST_IN_PAGE):
                 after = _further(what, after, page[-1].key)
+                self.names += len(page)
                 self._on_progress(0, self._total())
                 for name in page:
                     stream_id = name.name if what == "stream" else None
@@ -131,6 +138,8 @@ class Verification:
             self.checked += len(page)
             self._on_progress(min(self._next - 1 - self._after, self._total()), self._total())
             size = next_size(page, size)
+        if self._part is not None and self._part.absent:
+            yield self._part.finding(self._total())
         if self._expected:
             position = self._expected[0]
             yield Finding(
@@ -146,6 +155,9 @@ class Verification:
         else:
             self._hash = None
         for fault in faults_of_event(event, self._audits):
+            if self._part is not None and fault[0] == "version-gap":
+                self._part.versions += 1
+                continue
             yield Finding(*fault, event.global_position, event.stream_id)
         line = line_of(event)
         if line is None:
@@ -156,7 +168,9 @@ class Verification:
 
     def _place(self, position: int) -> Iterator[Finding]:
         """The findings of an event at this position."""
-        if position > self._next:
+        if position > self._next and self._part is not None:
+            self._part.add(self._next, position)
+        elif position > self._next:
             last = position - 1
             lost = f"position {last}" if last == self._next else f"positions {self._next} to {last}"
             yield Finding("position-gap", f"there is no event at {lost}", self._next)
@@ -186,6 +200,26 @@ class Verification:
                 self.skipped = str(error)
             except CorruptStoreError as error:
                 yield Finding("engine", str(error))
+
+
+class _Part:
+    """The gaps of a log that is a part of another, counted."""
+
+    def __init__(self) -> None:
+        self.absent = 0
+        self.versions = 0
+        """Events whose stream lacks the version before theirs."""
+        self._first = 0
+
+    def add(self, low: int, high: int) -> None:
+        """Count the positions from `low` to before `high`."""
+        self._first = self._first or low
+        self.absent += high - low
+
+    def finding(self, total: int) -> Finding:
+        positions = f"{self.absent} of {total} positions have no event, the first is {self._first}"
+        versions = f", and {self.versions} events follow a version that is missing" if self.versions else ""
+        return Finding("position-gap", f"{positions}{versions}", self._first, advice=PART)
 
 
 def _further(what: str, after: Any, key: Any) -> Any:

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 IMPATIENT = """
 from evstore.cli import main
 from evstore.cli.output import progress
-progress.PATIENCE = 0.0
+progress.PATIENCE, progress.REDRAW = 0.0, 0.01
 main()
 """
-"""The command, for which all work takes long."""
+"""The command, for which all work takes long, and which draws each step of it."""
 
 
 @dataclass

@@ -12,8 +12,10 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.types.string import TextLoader
 
+from evstore.adapters.patience import Patience
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.errors import all_taken, not_connected
+from evstore.adapters.postgres.watching import WatchedConnection
 from evstore.errors import (
     EvstoreError,
     InvalidUrlError,
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from evstore.adapters.postgres.location import Location
 
     class Connections(Protocol):
+        patience: Patience
+
         def connection(self, patience: float | None = None) -> AbstractContextManager[Connection]: ...
         def renew(self) -> None: ...
         def close(self) -> None: ...
@@ -51,7 +55,7 @@ logging.getLogger("psycopg").addHandler(logging.NullHandler())
 OPTIONS: Final[dict[str, Any]] = {"autocommit": True, "prepare_threshold": None}
 
 
-def connect(location: Location, timeout: float) -> Connection:
+def connect(location: Location, timeout: float) -> WatchedConnection:
     """A connection of its own, settled. Raises what an application can understand."""
     connection = _connected(location)
     try:
@@ -62,10 +66,10 @@ def connect(location: Location, timeout: float) -> Connection:
     return connection
 
 
-def _connected(location: Location) -> Connection:
+def _connected(location: Location) -> WatchedConnection:
     connection = None
     try:
-        connection = psycopg.connect(**location.conninfo, **OPTIONS)
+        connection = WatchedConnection.connect(**location.conninfo, **OPTIONS)
     except UnicodeError:
         pass  # reported below; Python's message would repeat the host
     except psycopg.Error as error:
@@ -79,6 +83,12 @@ def _connected(location: Location) -> Connection:
         version = connection.info.server_version // 10000
         connection.close()
         raise MissingDependencyError(f"evstore needs PostgreSQL 13 or newer, at {location.shown} is {version}")
+    return connection
+
+
+def watched(connection: WatchedConnection, location: Location, patience: Patience) -> Connection:
+    """The connection, which notes what its statements wait for."""
+    connection.watch(patience, lambda: connect(location, patience.timeout))
     return connection
 
 
@@ -110,6 +120,7 @@ class OneConnection:
     """One connection, for a process that does one thing. Threads take turns."""
 
     def __init__(self, location: Location, timeout: float) -> None:
+        self.patience = Patience(location.shown, timeout)
         self._location = location
         self._timeout = timeout
         self._lock = Lock()
@@ -122,7 +133,8 @@ class OneConnection:
             if self._closed:
                 raise StoreClosedError
             if self._connection is None or self._connection.closed:
-                self._connection = connect(self._location, self._timeout)
+                connected = connect(self._location, self._timeout)
+                self._connection = watched(connected, self._location, self.patience)
             yield self._connection
 
     def renew(self) -> None:
@@ -140,6 +152,7 @@ class PooledConnections:
     """psycopg's pool. The first connection is made outside it: a pool does not report why it cannot connect."""
 
     def __init__(self, location: Location, size: int, timeout: float) -> None:
+        self.patience = Patience(location.shown, timeout)
         self._location = location
         self._size = size
         self._timeout = timeout
@@ -209,11 +222,12 @@ class PooledConnections:
 
         connect(self._location, self._timeout).close()
         return ConnectionPool(
+            connection_class=WatchedConnection,
             kwargs={**self._location.conninfo, **OPTIONS},
             min_size=0,
             max_size=self._size,
             reconnect_timeout=FIRST_LOOK_SECONDS,  # the pool would try ever less often; a new request makes it try
-            configure=lambda connection: settle(connection, self._timeout),
+            configure=lambda made: settle(watched(made, self._location, self.patience), self._timeout),
             open=True,
         )
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from evstore.adapters.postgres.connections import Connections
     from evstore.adapters.postgres.location import Location
     from evstore.adapters.postgres.reading import Question
+    from evstore.model.facts import LockWait
 
 SCHEMA_NUMBER: Final = 1
 """The number of the schema that this evstore makes, reads and writes."""
@@ -57,6 +58,14 @@ class Session:
         """True if a read begins a transaction: the role's isolation is unusable, or a pooler stands between."""
         self._closed = False
         self._pid = os.getpid()
+
+    @property
+    def on_wait(self) -> Callable[[LockWait], None] | None:
+        return self._connections.patience.on_wait
+
+    @on_wait.setter
+    def on_wait(self, on_wait: Callable[[LockWait], None] | None) -> None:
+        self._connections.patience.on_wait = on_wait
 
     def _admission(self, connection: Connection) -> tuple[int, int, int] | None:
         """The store's schema number, the oldest reader and the oldest writer it admits; None if it is no store."""

@@ -52,6 +52,14 @@ SELECT
   pg_catalog.set_config('lock_timeout', %(wait_ms)s::pg_catalog.text, true)
 """
 
+# The sessions that keep another from a lock, those first that wait for nobody. Everybody may see these columns.
+BLOCKERS: Final = """
+SELECT pid, application_name, usename
+FROM pg_catalog.pg_stat_activity
+WHERE pid = ANY (pg_catalog.pg_blocking_pids(%(session)s))
+ORDER BY pg_catalog.cardinality(pg_catalog.pg_blocking_pids(pid)), pid
+"""
+
 # For the transaction alone: see what row level security lets through.
 ADMIT_FILTERS: Final = """
 SELECT pg_catalog.set_config('row_security', 'on', true)

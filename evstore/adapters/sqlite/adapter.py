@@ -11,7 +11,7 @@ from evstore.adapters.sql import ON_DISK
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.beside import check_writable
 from evstore.adapters.sqlite.errors import translated
-from evstore.adapters.sqlite.location import check_is_store, is_empty, is_store, lost_log, make
+from evstore.adapters.sqlite.location import is_empty, is_store, lost_log, make
 from evstore.adapters.sqlite.session import Session
 from evstore.adapters.sqlite.writing import Ledger
 from evstore.adapters.units import answer_in_order
@@ -87,7 +87,7 @@ class SqliteAdapter(Session):
         with translated(self._sqlite, self._path, self._timeout):
             self._opened.check()
             if self._writer is None:
-                check_is_store(self._sqlite, self._path, self._timeout)  # before the lock makes a file
+                self._check_is_store()  # before the lock makes a file
                 check_writable(self._path)
             while True:
                 with self._lock.held() as held:
@@ -112,9 +112,7 @@ class SqliteAdapter(Session):
         return False
 
     def _append(self, connection: Any, units: Sequence[Append], until_refused: bool) -> list[Outcome]:
-        # IMMEDIATE, because a transaction that reads first and then wants to write fails at once when
-        # somebody wrote in between, without waiting.
-        connection.execute("BEGIN IMMEDIATE")
+        self._begin(connection)
         try:
             ledger = Ledger(self._sqlite, connection, self._path)
             outcomes = answer_in_order(units, ledger.append, until_refused)

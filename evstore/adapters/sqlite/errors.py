@@ -34,6 +34,11 @@ _NO_METADATA: Final = "the metadata of an event is not JSON; evstore verify repo
 _CORRUPT: Final = {1: "its schema is not evstore's", 11: "it is malformed", 19: "its own rules are broken"}
 
 
+def is_busy(error: Exception) -> bool:
+    """True if another connection holds what the statement needs."""
+    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in (_BUSY, _LOCKED)
+
+
 @contextmanager
 def translated(sqlite: ModuleType, path: str, timeout: float) -> Iterator[None]:
     try:

@@ -9,12 +9,15 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from evstore.adapters.patience import holder_of
 from evstore.adapters.sqlite.beside import adopt
 from evstore.errors import DeniedError, StoreBusyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+
+    from evstore.adapters.patience import Patience
 
 
 class Held:
@@ -38,6 +41,8 @@ class Held:
             with suppress(OSError):
                 os.unlink(self._path)
 
+    from evstore.adapters.patience import Patience
+
 
 class SideLock:
     """Held by one thread of one process at a time; freed by the system when its process dies.
@@ -49,11 +54,12 @@ class SideLock:
     """
 
     def __init__(
-        self, path: str, location: str, timeout: float, alone: Callable[[], AbstractContextManager[bool]]
+        self, path: str, location: str, patience: Patience, alone: Callable[[], AbstractContextManager[bool]]
     ) -> None:
         self._path = path
         self._location = location
-        self._timeout = timeout
+        self._patience = patience
+        self._timeout = patience.timeout
         self._alone = alone
         self._mutex = threading.Lock()
 
@@ -62,7 +68,7 @@ class SideLock:
         """Wait for the lock, at most the store's timeout, else StoreBusyError. Without `queue` only for other
         threads of this process, and give up at once where another process holds it."""
         deadline = time.monotonic() + self._timeout
-        if not self._mutex.acquire(timeout=self._timeout):
+        if not self._patience.until(self._in_process, self._timeout, lambda: "another thread of this process"):
             raise StoreBusyError(self._location, self._timeout)
         try:
             held = self._acquire(deadline if queue else 0)
@@ -75,13 +81,16 @@ class SideLock:
         finally:
             self._mutex.release()
 
+    def _in_process(self, seconds: float) -> bool:
+        return self._mutex.acquire(timeout=seconds)
+
     def _acquire(self, deadline: float) -> Held:
         while True:
             held = self._open()
             try:
                 fcntl.flock(held.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                if not _wait(held.fd, deadline - time.monotonic()):
+                if not _wait(held.fd, deadline - time.monotonic(), self._patience):
                     raise StoreBusyError(self._location, self._timeout) from None
             if held.at_its_place():
                 adopt(held.fd, self._location)
@@ -131,7 +140,7 @@ def _make(path: str, database: str) -> int:
     return fd
 
 
-def _wait(fd: int, timeout: float) -> bool:
+def _wait(fd: int, timeout: float, patience: Patience) -> bool:
     """Queue for the lock for `timeout` seconds. If that was in vain, the descriptor is no longer the caller's.
 
     flock knows no timeout, and asking again and again would lose the location in the queue; so a thread waits. It
@@ -155,7 +164,7 @@ def _wait(fd: int, timeout: float) -> bool:
 
     threading.Thread(target=wait, daemon=True, name="evstore-lock").start()
     try:
-        granted.wait(timeout)
+        patience.until(granted.wait, timeout, lambda: holder_of(fd))
         with guard:
             given_up = not granted.is_set()
     except BaseException:  # interrupted: the lock must not stay with a caller that left

@@ -14,10 +14,11 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from evstore.adapters.living import check_open
+from evstore.adapters.patience import Patience
 from evstore.adapters.sql import check_admits
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.beside import READ, READ_FROZEN, Frozen, may, reading_mode, share
-from evstore.adapters.sqlite.errors import translated
+from evstore.adapters.sqlite.errors import is_busy, translated
 from evstore.adapters.sqlite.identity import OpenedFiles
 from evstore.adapters.sqlite.location import SCHEMA, check_is_store, exclusive, lock_of, marking, uri_of
 from evstore.adapters.sqlite.lock import SideLock
@@ -34,8 +35,10 @@ from evstore.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
+
+    from evstore.model.facts import LockWait
 
 
 class Session:
@@ -48,7 +51,8 @@ class Session:
         self._usable = False  # not looked at yet
         self._path = path
         self._timeout = timeout
-        self._lock = SideLock(lock_of(path), path, timeout, self._alone)
+        self._patience = Patience(path, timeout)
+        self._lock = SideLock(lock_of(path), path, self._patience, self._alone)
         self._opened = OpenedFiles(path)
         self._counted = Counted()
         self._writer: Any = None
@@ -58,6 +62,14 @@ class Session:
         self._notes: dict[str, None] = {}
         self._closed = False
         self._pid = os.getpid()
+
+    @property
+    def on_wait(self) -> Callable[[LockWait], None] | None:
+        return self._patience.on_wait
+
+    @on_wait.setter
+    def on_wait(self, on_wait: Callable[[LockWait], None] | None) -> None:
+        self._patience.on_wait = on_wait
 
     def close(self) -> None:
         self._closed = True
@@ -110,9 +122,44 @@ class Session:
         connection.execute("PRAGMA trusted_schema = OFF")
         return connection
 
+    def _check_is_store(self) -> None:
+        """Raise unless a store lies there. Only a program that is not evstore keeps others from that."""
+        self._patiently(lambda seconds: check_is_store(self._sqlite, self._path, seconds))
+
+    def _patiently(self, ask: Callable[[float], Any]) -> None:
+        """Let `ask` wait for another program, as often as SQLite reports the store as busy within the timeout."""
+        failed: list[Exception] = []
+
+        def asked(seconds: float) -> bool:
+            try:
+                ask(seconds)
+            except self._sqlite.OperationalError as error:
+                if not is_busy(error):
+                    raise
+                failed.append(error)
+                return False
+            return True
+
+        if not self._patience.until(asked, self._timeout, lambda: "not evstore, but another program"):
+            raise failed[-1]
+
+    def _begin(self, connection: Any) -> None:
+        """Begin a transaction that writes.
+
+        IMMEDIATE, because a transaction that reads first and then wants to write fails at once when somebody wrote
+        in between, without waiting.
+        """
+
+        def begin(seconds: float) -> None:
+            if seconds != self._timeout:
+                connection.execute(f"PRAGMA busy_timeout = {max(1, round(seconds * 1000))}")
+            connection.execute("BEGIN IMMEDIATE")
+
+        self._patiently(begin)
+
     def _open(self, *, to_write: bool) -> Any:
         self._opened.check_database()
-        check_is_store(self._sqlite, self._path, self._timeout)
+        self._check_is_store()
         found = self._opened.look()
         connection = self._connect(self._path, "rw" if to_write else self._reading_mode())
         try:

@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from evstore.cli import settings
 from evstore.cli.input.append_flags import AppendFlags, check_exclusive, check_needed
 from evstore.cli.opening import opened, stdin_is_terminal
 from evstore.cli.options import exit_with_help
@@ -42,27 +43,31 @@ def _append(flags: AppendFlags) -> None:
     from evstore.cli.commands.append_plan import ExpectedVersion, Plan
     from evstore.cli.input.intake import Intake, expected_of, metadata_of
     from evstore.cli.input.sources import check_files
+    from evstore.cli.output import progress
     from evstore.cli.output.receipts import Receipts
 
     check_files(flags.inputs)
     plan = Plan(flags.target, ExpectedVersion(expected_of(flags.expect)))
     default = metadata_of(flags)
-    if flags.inputs == ["-"] and stdin_is_terminal():
+    typed = "-" in flags.inputs and stdin_is_terminal()
+    if typed:
         writer.note("reading events from the terminal; Ctrl-D ends the input")
+    if typed or ((flags.each or flags.batch is not None) and settings.on_terminal()):
+        progress.cover()
     several = flags.each or flags.batch is not None or flags.skip_stored
     receipts = Receipts(flags.target, each=flags.each, several=several, echo=flags.echo)
     batch = None if flags.batch is None else min(flags.batch, sys.maxsize)
     with opened() as store:
         intake = Intake(flags, store.appender.preparing(default))
         if flags.dry_run:
-            append_modes.dry_run(store, plan, intake.events(), skip_stored=flags.skip_stored)
+            append_modes.dry_run(store, plan, intake, skip_stored=flags.skip_stored)
             return
         if flags.each:
             groups = receipts.flush_after_each(intake.ready(batch or MOST_IN_COMMIT))
-            results = append_modes.each(store, plan, groups)
+            results = append_modes.watched(append_modes.each(store, plan, groups), intake)
         elif batch is not None:
-            groups = receipts.flush_after_each(intake.batches(batch))
+            groups = receipts.flush_after_each(append_modes.batched(intake, batch))
             results = append_modes.batches(store, plan, groups, skip_stored=flags.skip_stored)
         else:
-            results = append_modes.whole(store, plan, intake.events(), skip_stored=flags.skip_stored)
+            results = append_modes.whole(store, plan, intake, skip_stored=flags.skip_stored)
         receipts.print(results)

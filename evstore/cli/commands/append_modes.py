@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from evstore.appending.outcomes import Duplicate
 from evstore.appending.spool import Spool
-from evstore.cli import settings
 from evstore.cli.output import events, writer
+from evstore.cli.output.progress import Watched, progress
 from evstore.cli.output.receipts import ReceiptFacts, Result
 from evstore.errors import EvstoreError, InvalidInputError
 
@@ -16,18 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from evstore.cli.commands.append_plan import Plan
-    from evstore.cli.input.intake import InputEvent
+    from evstore.cli.input.intake import InputEvent, Intake
     from evstore.model.events import StoredEvent
     from evstore.port import Append
     from evstore.store import EventStore
 
-MANY: Final = 5000
-"""Events that may take longer to store than somebody waits without wondering."""
 
-
-def whole(store: EventStore, plan: Plan, found: Iterable[InputEvent], *, skip_stored: bool) -> Iterator[Result]:
+def whole(store: EventStore, plan: Plan, intake: Intake, *, skip_stored: bool) -> Iterator[Result]:
     """Append all the events or none. `skip_stored`: yield stored ones as a duplicate, append the rest."""
-    with closing(_spool(found)) as spool:
+    yield from _whole(store, plan, _read_all(intake), skip_stored=skip_stored)
+
+
+def _whole(store: EventStore, plan: Plan, spooled: Spool, *, skip_stored: bool) -> Iterator[Result]:
+    with closing(spooled) as spool:
         if not skip_stored:
             yield _submit(store, plan, spool)
             return
@@ -47,7 +48,7 @@ def batches(
 ) -> Iterator[Result]:
     """An append for each group; a fault leaves the groups before it."""
     for group in groups:
-        for result in whole(store, plan, group, skip_stored=skip_stored):
+        for result in _whole(store, plan, _spool(group), skip_stored=skip_stored):
             yield result
             plan = plan.after(result.facts.version)
 
@@ -73,9 +74,9 @@ def each(store: EventStore, plan: Plan, groups: Iterable[list[InputEvent]]) -> I
             waiting = waiting[done:]
 
 
-def dry_run(store: EventStore, plan: Plan, found: Iterable[InputEvent], *, skip_stored: bool) -> None:
+def dry_run(store: EventStore, plan: Plan, intake: Intake, *, skip_stored: bool) -> None:
     """Judge as `whole` would, and print what it would store."""
-    with closing(_spool(found)) as spool:
+    with closing(_read_all(intake)) as spool:
         if not skip_stored:
             _show_unstored(store, plan, spool)
             return
@@ -89,6 +90,27 @@ def _show_unstored(store: EventStore, plan: Plan, spool: Spool) -> None:
         events.show_unstored([])
     else:
         events.show_unstored(spool)
+
+
+def _read_all(intake: Intake) -> Spool:
+    with progress("checking", intake.size()) as shown:
+        return _spool(shown.over(intake.events(), intake.position))
+
+
+def batched(intake: Intake, most: int) -> Iterator[list[InputEvent]]:
+    """The events in groups of `most`; progress is reported while a group fills."""
+    with progress("storing", intake.size()) as shown:
+        yield from intake.batches(most, lambda events: shown.over(events, intake.position))
+
+
+def watched(results: Iterable[Result], intake: Intake) -> Iterator[Result]:
+    """The results of single events, and how far they are."""
+    events = 0
+    with progress("storing", intake.size()) as shown:
+        for result in results:
+            yield result
+            events += result.settled
+            shown.at(intake.position(), events)
 
 
 def _spool(found: Iterable[InputEvent]) -> Spool:
@@ -109,14 +131,8 @@ def _spool(found: Iterable[InputEvent]) -> Spool:
 
 def _submit(store: EventStore, plan: Plan, spool: Spool) -> Result:
     unit = plan.unit(spool, has_new_ids=spool.has_new_ids)
-    if len(spool) < MANY or settings.current.quiet:
-        (outcome,) = store.appender.submit([unit])
-    else:
-        from evstore.cli.output.progress import Watched, progress
-
-        with progress("storing", len(spool)) as shown:
-            watched = plan.unit(Watched(spool, shown), has_new_ids=spool.has_new_ids)
-            (outcome,) = store.appender.submit([watched])
+    with progress("storing", len(spool)) as shown:
+        (outcome,) = store.appender.submit([plan.unit(Watched(spool, shown), has_new_ids=spool.has_new_ids)])
     if isinstance(outcome, EvstoreError):
         raise outcome
     return Result(unit, outcome, ReceiptFacts.of(outcome), store.appender.stored_of(unit, outcome), len(spool))

@@ -1,5 +1,6 @@
 """Commands that look at what a store holds."""
 
+import sys
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from evstore.store import EventStore
 
 FIRST_ON_TERMINAL = 100
+MOST_COUNTED = 10_000
+"""Streams that are counted one by one."""
 
 Category = Annotated[
     str | None, typer.Argument(metavar="[CATEGORY]", show_default=False, help="Only this category.")
@@ -112,11 +115,24 @@ def streams(
             return
         from evstore.cli.output import objects
 
-        rows: Any = map(objects.of_stream, found)
-        if settings.as_table() and settings.on_terminal() and limit is None:
-            rows = forms.first_of(rows, FIRST_ON_TERMINAL, "first")
+        few = settings.as_table() and settings.on_terminal() and limit is None
+        shown = forms.AtMost(found, FIRST_ON_TERMINAL if few else sys.maxsize)
+        rows: Any = map(objects.of_stream, shown)
         columns = ("streamId", "version", "updatedAt", "lastType")
-        forms.many(rows, columns, spare=("updatedAt", "lastType"), none="no streams")
+        forms.many(rows, columns, spare=("lastType", "updatedAt"), none="no streams")
+        if shown.cut:
+            total = _count_of_streams(store, category, prefix or "")
+            forms.note_cut("first", FIRST_ON_TERMINAL, total, "streams")
+
+
+def _count_of_streams(store: "EventStore", category: str | None, prefix: str) -> int | None:
+    """The number of streams that a list has in all, None if it takes long to count them."""
+    if prefix:
+        counted = sum(1 for _ in islice(store.streams(category, prefix=prefix), MOST_COUNTED + 1))
+        return counted if counted <= MOST_COUNTED else None
+    if category is None:
+        return store.info().streams
+    return next((found.streams for found in store.categories(prefix=category) if found.category == category), None)
 
 
 def get(

@@ -14,6 +14,7 @@ from evstore.cli.output import forms, writer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from evstore.cli.output.progress import Progress
     from evstore.model.findings import Finding
     from evstore.verifying.verification import Verification
 
@@ -53,21 +54,45 @@ def verify(
     """
     after = after_of(from_, None)
     _check_expect(expect, from_)
+    if _verify(after, expect, engine=engine):
+        raise typer.Exit(CODES["findings"])
+
+
+def _verify(after: int, expect: str | None, *, engine: bool) -> int:
+    """Print findings and notes, and return the number of findings."""
     from evstore.cli.output.progress import progress
 
-    advice: dict[str, str] = {}
     with opened() as store, progress("verifying", None) as shown:
         verification = store.verify(
             after=after,
             expect=expect,
             engine=engine,
-            on_progress=lambda done, total: shown.at(done, done, total),
+            on_progress=lambda done, total: _report(verification, shown, done, total),
         )
         counted = forms.Counter(_visible(verification, shown.end))
-        forms.many((_row(found, advice) for found in counted), ("finding", "globalPosition", "message"))
+        advice = _print_findings(counted)
     _print_notes(verification, advice)
-    if counted.count:
-        raise typer.Exit(CODES["findings"])
+    if not counted.count and not verification.unchecked:
+        scope = f" from position {after + 1} on" if after else ": the store is sound"
+        writer.note(f"no contradiction was found{scope}")
+    return counted.count
+
+
+def _print_findings(found: "Iterable[Finding]") -> dict[str, str]:
+    """Print the findings, and return the advice for each kind if no line has it."""
+    if settings.as_table():
+        from evstore.cli.output import findings
+
+        return findings.show(found)
+    forms.many(map(_row, found), ())
+    return {}
+
+
+def _report(verification: "Verification", shown: "Progress", done: int, total: int) -> None:
+    if verification.checked:
+        shown.at(done, verification.checked, total)
+    else:
+        shown.at(0, verification.names, total, "names")
 
 
 def _check_expect(expect: str | None, from_: int | None) -> None:
@@ -86,17 +111,15 @@ def _check_expect(expect: str | None, from_: int | None) -> None:
 
 def _visible(findings: "Iterable[Finding]", make_room: "Callable[[], None]") -> "Iterator[Finding]":
     """The findings; `make_room` is called before any is written where a person looks on."""
-    written_at_once = settings.on_terminal() and not settings.as_table()
     for found in findings:
-        if written_at_once:
+        if settings.on_terminal():
             make_room()
         yield found
     make_room()
 
 
-def _row(found: "Finding", advice: dict[str, str]) -> dict[str, Any]:
-    """The finding as it is printed; `advice` gets that of each kind."""
-    advice.setdefault(found.kind, found.advice)
+def _row(found: "Finding") -> dict[str, Any]:
+    """The finding as a line or an array has it."""
     row = {"finding": found.kind, "globalPosition": found.position, "streamId": found.stream_id}
     if found.stream_id is None and settings.current.format != "tsv":  # there a column stays where it is
         del row["streamId"]
@@ -104,9 +127,8 @@ def _row(found: "Finding", advice: dict[str, str]) -> dict[str, Any]:
 
 
 def _print_notes(verification: "Verification", advice: dict[str, str]) -> None:
-    if settings.as_table():  # where a person has no room for it on every line
-        for kind, what in advice.items():
-            writer.note(f"{kind}: {what}", "advice")
+    for kind, what in advice.items():  # a person needs it once, not with every finding
+        writer.note(f"{kind}: {what}", "advice")
     digest = f"; digest {verification.digest}" if verification.digest else ""
     events = "event" if verification.checked == 1 else "events"
     writer.note(f"{verification.checked} {events} checked, up to position {verification.head}{digest}")
@@ -139,6 +161,8 @@ def backup(
     """
     if not file:
         raise UsageError("FILE is empty")
+    if file == "-":
+        raise UsageError("a backup is a database file, stdout is none", "evstore export -O - prints the log")
     from evstore.cli.input.files import to_the_end
 
     with opened() as store, to_the_end():

@@ -194,7 +194,7 @@ def _import(name: str, *, renumber: bool) -> "tuple[Imported, int]":
 
     check_files([name])
     done = Imported(0, 0)
-    with opened() as store, input_of(name) as source, progress("importing", source.size, "bytes") as shown:
+    with opened() as store, input_of(name) as source, progress("importing", source.size) as shown:
         store.head()  # without a store there, nothing is read
         try:
             for batch in import_events(store, _arrivals(store, source.chunks, name), renumber=renumber):

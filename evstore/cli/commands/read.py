@@ -80,11 +80,26 @@ class ReplayFlags(NamedTuple):
     fields: Fields = None
 
 
-class Tail(NamedTuple):
+class Tail:
     """The newest events of a range. `own_limit`: the limit of a terminal, whose note reports that more exist."""
 
-    most: int
-    own_limit: bool
+    def __init__(self, most: int, *, own_limit: bool) -> None:
+        self.most = most
+        self.own_limit = own_limit
+        self._shown: forms.AtMost[StoredEvent] | None = None
+
+    def newest_first(self, reading: "Reading", after: int, to: int | None) -> "Iterator[StoredEvent]":
+        """The last events of a range, of which a terminal prints few."""
+        if not self.most:
+            return iter(())
+        limit = self.most + 1 if self.own_limit else self.most
+        self._shown = forms.AtMost(reading.in_range(after, to, limit, backward=True), self.most)
+        return iter(self._shown)
+
+    def note_cut(self, reading: "Reading", after: int, to: int | None) -> None:
+        """Note below the events that there are more, if there are."""
+        if self._shown is not None and self._shown.cut:
+            forms.note_cut("last", self.most, reading.count(after, to), "events")
 
 
 class Request(NamedTuple):
@@ -192,24 +207,19 @@ def _show(reading: "Reading", request: Request) -> None:
     if tail is None:
         found = reading.in_range(request.after, request.to, request.limit, backward=request.backward)
     elif request.backward:
-        found = islice(_newest_first(reading, tail, request.after, request.to), request.limit)
+        found = islice(tail.newest_first(reading, request.after, request.to), request.limit)
     else:
         found = islice(_oldest_first(reading, tail, request.after, request.to), request.limit)
     events.show(_there(found, reading), request.columns, by_stream=reading.by_stream)
-
-
-def _newest_first(reading: "Reading", tail: Tail, after: int, to: int | None) -> "Iterator[StoredEvent]":
-    """The last events of a range, of which a terminal prints few."""
-    if not tail.own_limit:
-        return reading.in_range(after, to, tail.most, backward=True) if tail.most else iter(())
-    return iter(forms.first_of(reading.in_range(after, to, tail.most + 1, backward=True), tail.most, "last"))
+    if tail is not None:
+        tail.note_cut(reading, request.after, request.to)
 
 
 def _oldest_first(reading: "Reading", tail: Tail, after: int, to: int | None) -> "Iterator[StoredEvent]":
-    """The same in the order of the log. Many or long events are read twice instead of held in memory."""
+    """The last events of a range, oldest first. Many or long events are read twice instead of held in memory."""
     from evstore.port import PAGE_CHARACTERS
 
-    newest = _newest_first(reading, tail, after, to)
+    newest = tail.newest_first(reading, after, to)
     held: list[StoredEvent] = []
     characters = 0
     for event in newest:
@@ -242,14 +252,20 @@ def _there(found: "Iterator[StoredEvent]", reading: "Reading") -> "Iterator[Stor
 def _follow(reading: "Reading", request: Request) -> None:
     deadline = None if request.within is None else time.monotonic() + request.within
     after, shown = request.after, 0
+    table = events.table_of(request.columns, by_stream=reading.by_stream)
+    show = partial(events.show, fields=request.columns, by_stream=reading.by_stream, table=table)
     if request.tail is not None:
         # History ends at a head fixed first: later events are live.
         end, oldest = reading.waiting.until_whole(partial(_tail, reading, request.tail, after), deadline)
         history = islice(oldest, request.limit)
-        shown = events.show(history, request.columns, by_stream=reading.by_stream, live=True)
+        shown = show(history)
+        request.tail.note_cut(reading, after, end)
+        if table is not None:
+            table.note_left_out()
+        writer.flush()
         after = max(after, end)
     left = None if request.limit is None else request.limit - shown
     coming = islice(reading.follow(after, deadline), left) if left != 0 else iter(())
-    shown += events.show(coming, request.columns, by_stream=reading.by_stream, live=True, header=shown == 0)
+    shown += show(coming, live=True)
     if request.within is not None and request.limit is not None and shown < request.limit:
         raise TimedOut(f"{shown} of {request.limit} events came in time")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from evstore.cli.output import writer
 from evstore.errors import IncompleteLogError, StreamNotFoundError
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ class Reading(Protocol):
     def head(self) -> int:
         """The present last number, 0 if there is none."""
 
+    def count(self, after: int, to: int | None) -> int | None:
+        """The number of events in a range, None unless their numbers say it."""
+
     def check_there(self) -> None:
         """Raise an error if there is nothing to read from and the caller did not allow that."""
 
@@ -56,8 +60,6 @@ class Waiting:
         self._noted: object = None
 
     def note(self, error: EvstoreError) -> None:
-        from evstore.cli.output import writer
-
         missing = error.facts().get("missing")
         if missing != self._noted:
             writer.note(f"waiting: {error}")
@@ -72,6 +74,7 @@ class Waiting:
                 if deadline is not None and time.monotonic() >= deadline:
                     raise
                 self.note(error)
+                writer.check_reader()
                 time.sleep(PAUSE_SECONDS)
 
 
@@ -109,6 +112,7 @@ class StreamReading:
             types=self._types,
             since=self._period.since,
             on_wait=self.waiting.note,
+            on_idle=writer.check_reader,
         )
 
     def number(self, event: StoredEvent) -> int:
@@ -119,6 +123,12 @@ class StreamReading:
             return self._store.stream_info(self._stream).version
         except StreamNotFoundError:
             return 0
+
+    def count(self, after: int, to: int | None) -> int | None:
+        if self._types is not None or self._period != (None, None):
+            return None
+        info = self._store.stream_info(self._stream)
+        return _between(after, to, info.version) if info.events == info.version else None
 
     def check_there(self) -> None:
         from evstore.cli.suggestions import find_stream
@@ -168,6 +178,7 @@ class LogReading:
             correlation_id=self._correlation_id,
             since=self._period.since,
             on_wait=self.waiting.note,
+            on_idle=writer.check_reader,
         )
 
     def number(self, event: StoredEvent) -> int:
@@ -176,5 +187,17 @@ class LogReading:
     def head(self) -> int:
         return self._store.head()
 
+    def count(self, after: int, to: int | None) -> int | None:
+        filters = (self._categories, self._types, self._correlation_id, *self._period)
+        if any(each is not None for each in filters):
+            return None
+        info = self._store.info()
+        return _between(after, to, info.head) if info.events == info.head else None
+
     def check_there(self) -> None:
         """The log is always there."""
+
+
+def _between(after: int, to: int | None, head: int) -> int:
+    """The numbers after one, up to another or the head."""
+    return max(0, (head if to is None else min(to, head)) - after)

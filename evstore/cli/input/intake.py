@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from evstore.appending.envelopes import envelope_from_json
 from evstore.cli.errors import UsageError
-from evstore.cli.input.sources import input_of
+from evstore.cli.input.sources import Input, input_of, size_of
 from evstore.cli.output.writer import note
 from evstore.errors import InvalidInputError, InvalidPayloadError, InvalidVersionError, NoEventsError
 from evstore.jsontext.judging import check_json, keep_json, raw_value
@@ -20,7 +21,7 @@ from evstore.model.names import check_stream_id
 from evstore.model.versions import ANY_VERSION, EXPECTED_WORDS, expected_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from evstore.appending.preparing import Preparing
     from evstore.cli.input.append_flags import AppendFlags
@@ -88,6 +89,8 @@ class Intake:
         self._flags = flags
         self._stream = flags.target
         self._ordinals = count(1)
+        self._done = 0  # bytes of the files before the current file
+        self._current: Input | None = None
 
     def events(self) -> Iterator[InputEvent]:
         """All the events, in order; NoEventsError if there are none."""
@@ -96,9 +99,19 @@ class Intake:
         found = _not_empty(self._values(), self._flags.inputs)
         return found if self._flags.id is None else _only(found)
 
-    def batches(self, most: int) -> Iterator[list[InputEvent]]:
-        """The events in groups of `most`."""
-        return _in_groups(self.events(), most)
+    def size(self) -> int | None:
+        """The bytes of the input, if it is known how many they are."""
+        return size_of(self._flags.inputs)
+
+    def position(self) -> int:
+        """The bytes of the input that were read by now."""
+        return self._done + (self._current.position() if self._current else 0)
+
+    def batches(
+        self, most: int, over: Callable[[Iterator[InputEvent]], Iterator[InputEvent]]
+    ) -> Iterator[list[InputEvent]]:
+        """The events in groups of `most`; `over` watches them come."""
+        return _in_groups(over(self.events()), most)
 
     def ready(self, most: int) -> Iterator[list[InputEvent]]:
         """The events in groups of at most `most`: what is there without waiting."""
@@ -124,17 +137,25 @@ class Intake:
     def _values(self) -> Iterator[InputEvent]:
         for name in self._flags.inputs:
             values = Values(name, self._read)
-            with input_of(name) as file:
+            with self._opened(name) as file:
                 yield from _with_source(name, values.feed(file.chunks))
             yield from _with_source(name, values.end())
 
     def _ready(self) -> Iterator[list[InputEvent]]:
         for name in self._flags.inputs:
             values = Values(name, self._read)
-            with input_of(name) as file:
+            with self._opened(name) as file:
                 for chunk in file.chunks:
                     yield from _before_fault(_with_source(name, values.feed([chunk])))
             yield from _before_fault(_with_source(name, values.end()))
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[Input]:
+        with input_of(name) as opened:
+            self._current = opened
+            yield opened
+            self._done += opened.size or 0
+            self._current = None
 
     def _read(self, value: bytes) -> InputEvent:
         if self._flags.type is not None:

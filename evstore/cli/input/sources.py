@@ -14,7 +14,7 @@ from evstore.errors import DeniedError, InvalidPayloadError
 from evstore.jsontext.packed import check_whole, chunks, is_packed, unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 
 def check_files(files: Iterable[str]) -> None:
@@ -40,6 +40,14 @@ class Input(NamedTuple):
     """Its bytes, if it is known how many they are."""
     position: Callable[[], int]
     """The bytes of them that were read by now."""
+
+
+def size_of(files: Sequence[str]) -> int | None:
+    """The bytes of the files together; None if one of them is stdin or a pipe."""
+    found = [os.stat(name) for name in files if name != "-"]
+    if len(found) < len(files) or not all(stat.S_ISREG(each.st_mode) for each in found):
+        return None
+    return sum(each.st_size for each in found)
 
 
 @contextmanager

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from datetime import time as clock
 from typing import Final
 
+from evstore.cli import settings
 from evstore.cli.errors import UsageError
 from evstore.model.times import moment_of
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_TIME: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:[0-9]{2})?"
+_CLOCK: Final = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?")
+_LOCAL: Final = re.compile(rf"{_DATE.pattern} {_CLOCK.pattern}")
+_TIME: Final = re.compile(rf"{_DATE.pattern}[T ]{_CLOCK.pattern}(Z|[+-][0-9]{{2}}:[0-9]{{2}})?")
+_DAYS: Final = {"today": 0, "yesterday": 1}
+FORMS: Final = (
+    "2026-11-23T14:30:00Z; in local time, as tables print it, 2026-11-23, '2026-11-23 14:30:00', 14:30, today or "
+    "yesterday; or an age as 2h or 7d"
 )
 
 
@@ -26,20 +34,41 @@ def duration(flag: str, value: str) -> float:
 
 
 def moment(flag: str, value: str) -> datetime:
-    """A point in time: RFC 3339, a date (midnight UTC), or an age."""
+    """A point in time: RFC 3339, a day or time of the zone in which tables print times, or an age."""
     try:
         if _DURATION.fullmatch(value):
             return datetime.now(UTC) - timedelta(seconds=duration(flag, value))
-        if _DATE.fullmatch(value):
-            return datetime.fromisoformat(value).replace(tzinfo=UTC)
+        found = _of_a_table(value)
+        if found is not None:
+            return _in_zone(found)
         if not _TIME.fullmatch(value.upper()):
             raise ValueError(value)
         found = moment_of(value)
     except (ValueError, OverflowError):
-        raise UsageError(
-            f"{flag} takes a time as 2026-11-23T14:30:00Z, a date as 2026-11-23, or an age as 2h or 7d, "
-            f'not "{value}"'
-        ) from None
+        raise UsageError(f'{flag} takes a time as {FORMS}; not "{value}"') from None
     if found.tzinfo is None:
-        raise UsageError(f"{flag} {value} has no time zone; write {value}Z for UTC")
+        local = value.upper().replace("T", " ")
+        raise UsageError(
+            f"{flag} {value} has no time zone; write {value}Z for UTC, or '{local}' for the time that tables print"
+        )
     return found
+
+
+def _of_a_table(value: str) -> datetime | None:
+    """A time without a zone, as a table prints it or a person calls it; None for another form."""
+    if _DATE.fullmatch(value) or _LOCAL.fullmatch(value):
+        return datetime.fromisoformat(value)
+    today = datetime.now(UTC if settings.current.utc else None).replace(tzinfo=None)
+    midnight = today.replace(hour=0, minute=0, second=0, microsecond=0)
+    if value in _DAYS:
+        return midnight - timedelta(days=_DAYS[value])
+    if _CLOCK.fullmatch(value):
+        return datetime.combine(midnight, clock.fromisoformat(value))
+    return None
+
+
+def _in_zone(found: datetime) -> datetime:
+    if not settings.current.utc:
+        with suppress(OverflowError, ValueError, OSError):  # the first and last moments have no local time
+            return found.astimezone().astimezone(UTC)
+    return found.replace(tzinfo=UTC)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from evstore.cli import settings
 from evstore.cli.output import forms, writer
+from evstore.cli.output.moments import local
 from evstore.jsontext.quoting import quote
-from evstore.model.times import EPOCH, format_timestamp
+from evstore.model.times import format_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime
 
+    from evstore.cli.output.tables import EventTable
     from evstore.model.events import StoredEvent
     from evstore.port import PreparedEvent, PreparedWrite
 
@@ -34,6 +33,8 @@ _MEMBERS: Final[dict[str, Callable[[StoredEvent], str]]] = {
     "category": lambda event: quote(event.category),
 }
 _ALL: Final = tuple(name for name in _MEMBERS if name != "category")
+TITLES: Final = {"position": "globalPosition", "time": "timestamp", "stream": "streamId"}
+"""The titles of a table's columns, which `--fields` takes, too."""
 _UNSTORED: Final = ("id", "streamId", "type", "data", "metadata")
 
 
@@ -52,6 +53,8 @@ def fields_of(flag: str | None) -> list[str] | None:
         except InvalidInputError as error:
             raise UsageError(f"--fields: {error}") from None
         top = name.partition(".")[0]
+        if name in TITLES:
+            continue
         if top not in _MEMBERS or ("." in name and top not in ("data", "metadata")):
             raise UsageError(f'--fields knows no "{name}"; it takes {", ".join(_MEMBERS)}, data.… and metadata.…')
     return names
@@ -63,11 +66,18 @@ def show(
     *,
     by_stream: bool = False,
     live: bool = False,
-    header: bool = True,
+    table: EventTable | None = None,
 ) -> int:
-    """Print events in the requested form and return their number; flush each event if they are `live`."""
-    if settings.as_table():
-        return _table(events, fields, by_stream=by_stream, live=live, header=header)
+    """Print events in the requested form and return their number; flush each event if they are `live`.
+
+    `table`: the table that they are a part of; otherwise they are a table of their own.
+    """
+    drawn = table or table_of(fields, by_stream=by_stream)
+    if drawn is not None:
+        count = _table(drawn, events, fields, by_stream=by_stream, live=live)
+        if table is None:
+            drawn.note_left_out()
+        return count
     counted = forms.Counter(events)
     if settings.current.format == "json":
         forms.array(_json(event, fields) for event in counted)
@@ -81,9 +91,13 @@ def show(
 def show_unstored(writes: Iterable[PreparedWrite]) -> None:
     """Print events that are not stored: without what only the store sets."""
     if settings.as_table():
-        from evstore.cli.output.tables import table
+        from evstore.cli.output.tables import EventTable
 
-        table(["stream", "type", "data"], [(w.stream_id, e.type, e.data_json) for w in writes for e in w.events])
+        table = EventTable(["stream", "type", "data"])
+        rows = ((w.stream_id, e.type, e.data_json) for w in writes for e in w.events)
+        while some := list(islice(rows, _ROWS_AT_ONCE)):
+            table.write(some)
+        table.note_left_out()
         return
     show((_as_stored(write.stream_id, event) for write in writes for event in write.events), _UNSTORED)
 
@@ -126,7 +140,7 @@ def _plain(text: str | None) -> str:
 
 def value_of(event: StoredEvent, name: str) -> str | None:
     """The JSON text that stands at a field, or None where there is nothing."""
-    top, _, path = name.partition(".")
+    top, _, path = TITLES.get(name, name).partition(".")
     text = _MEMBERS[top](event)
     if not path:
         return text
@@ -138,31 +152,37 @@ def value_of(event: StoredEvent, name: str) -> str | None:
     return found
 
 
-def _table(
-    events: Iterable[StoredEvent],
-    fields: Sequence[str] | None,
-    *,
-    by_stream: bool,
-    live: bool,
-    header: bool,
-) -> int:
-    from evstore.cli.output.tables import table
+def table_of(fields: Sequence[str] | None, *, by_stream: bool) -> EventTable | None:
+    """The table for events that come in several parts; None where there is no table."""
+    if not settings.as_table():
+        return None
+    from evstore.cli.output.tables import EventTable
 
     names = ["type"] if by_stream else ["stream", "type"]
-    heads = [*(fields or ["version" if by_stream else "position", "time", *names, "data"])]
+    return EventTable(
+        fields or ["version" if by_stream else "position", "time", *names, "data"], picked=bool(fields)
+    )
+
+
+def _table(
+    table: EventTable, events: Iterable[StoredEvent], fields: Sequence[str] | None, *, by_stream: bool, live: bool
+) -> int:
     count = 0
-    widths = None
     source = iter(events)
     while some := list(islice(source, 1 if live else _ROWS_AT_ONCE)):
         if fields:
-            rows = [[_plain(value_of(event, name)) for name in fields] for event in some]
+            rows = [[_cell(event, name) for name in fields] for event in some]
         else:
             rows = [_row(event, by_stream=by_stream) for event in some]
-        widths = table(heads, rows, header=header and count == 0, sized=not live, widths=widths)
+        table.write(rows, singly=live)
         if live:
             writer.flush()
         count += len(some)
     return count
+
+
+def _cell(event: StoredEvent, name: str) -> str:
+    return moment(event.timestamp_us) if name == "time" else _plain(value_of(event, name))
 
 
 def _row(event: StoredEvent, *, by_stream: bool) -> list[str]:
@@ -176,12 +196,3 @@ def moment(timestamp_us: int) -> str:
     if not settings.as_table():
         return format_timestamp(timestamp_us)
     return local(timestamp_us).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def local(timestamp_us: int) -> datetime:
-    """A time in the local zone, or in UTC with `--utc`."""
-    found = EPOCH + timedelta(microseconds=timestamp_us)
-    if not settings.current.utc:
-        with suppress(OverflowError, ValueError, OSError):  # the first and last moments have no local time
-            found = found.astimezone()
-    return found

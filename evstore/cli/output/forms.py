@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from evstore.cli import settings
@@ -72,13 +71,26 @@ def print_names(found: Iterable[str]) -> None:
             writer.line(name)
 
 
-def first_of(found: Iterable[T], most: int, which: str) -> list[T]:
-    """At most so many, for a terminal; a note names them `which` if there are more."""
-    some = list(islice(found, most + 1))
-    if len(some) > most:
-        some.pop()
-        writer.note(f"these are the {which} {most}; --limit all shows everything")
-    return some
+class AtMost(Generic[T]):
+    """At most so many of the values; afterwards `cut` is true if there are more."""
+
+    def __init__(self, values: Iterable[T], most: int) -> None:
+        self._values = values
+        self._most = most
+        self.cut = False
+
+    def __iter__(self) -> Iterator[T]:
+        for count, value in enumerate(self._values):
+            if count == self._most:
+                self.cut = True
+                return
+            yield value
+
+
+def note_cut(which: str, most: int, total: int | None, things: str) -> None:
+    """Note below a list that it is not all: `which` are shown, `total` is how many there are, if that is known."""
+    of = "" if total is None else f" of {total:,}"
+    writer.note(f"the {which} {most}{of} {things}; --limit all shows everything")
 
 
 class Counter(Generic[T]):

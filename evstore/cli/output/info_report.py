@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from evstore.cli import settings
-from evstore.cli.output import events, screen, writer
+from evstore.cli.output import events, moments, screen, writer
 from evstore.cli.output.history import History, Point, history
 from evstore.errors import DeniedError
 
@@ -134,4 +134,4 @@ def _about(count: float, *, exact: bool) -> str:
 def _date(moment_us: int, found: History) -> str:
     seconds = (found.last_us - found.first_us) / 1_000_000
     form = next((form for least, form in _DATES if seconds > least), "%Y-%m-%d %H:%M:%S")
-    return events.local(moment_us).strftime(form)
+    return moments.local(moment_us).strftime(form)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from evstore.cli import settings
 from evstore.cli.errors import InputOutputError
@@ -58,6 +58,43 @@ class Result(NamedTuple):
     """Events of the input, in its order, of which none is left to store once this result is there."""
 
 
+MOST_TOLD_APART: Final = 10_000
+"""Streams that a sum counts."""
+
+
+class Sums:
+    """The sums of the sentences of a command."""
+
+    def __init__(self) -> None:
+        self.receipts = 0
+        self.first_of_store = False
+        self._appended = 0
+        self._duplicates = 0
+        self._position = 0
+        self._streams: set[str] = set()
+
+    def add(self, result: Result) -> None:
+        facts = result.facts
+        self.receipts += 1
+        self.first_of_store |= facts.first_position == 1 and not facts.duplicate
+        if len(self._streams) <= MOST_TOLD_APART:
+            self._streams.update(write.stream_id for write in result.unit.writes)
+        self._position = max(self._position, facts.position)
+        if facts.duplicate:
+            self._duplicates += facts.size
+        else:
+            self._appended += facts.size
+
+    def sentence(self) -> str:
+        """The sum as a sentence."""
+        from evstore.cli.output.screen import counted
+
+        known = f", {counted(self._duplicates, 'event')} already stored" if self._duplicates else ""
+        many = len(self._streams) > MOST_TOLD_APART
+        where = f"more than {MOST_TOLD_APART:,} streams" if many else counted(len(self._streams), "stream")
+        return f"{where}: appended {counted(self._appended, 'event')}{known}, up to position {self._position:,}"
+
+
 class Receipts:
     """The printer of results: a sentence or an object for each, or its stored events; in JSON one array.
 
@@ -69,6 +106,7 @@ class Receipts:
         self._each = each
         self._echo = echo
         self._silent = settings.current.quiet and not echo
+        self._sums = Sums()
         self._unreceipted = Unreceipted()
         self._failure: InputOutputError | None = None
         self._array = forms.Array() if several and settings.current.format == "json" else None
@@ -89,11 +127,21 @@ class Receipts:
         """Print each result as it comes. An error gets a note of the events stored earlier."""
         try:
             self._print_all(results)
-            if self._array is not None and not self._silent:
-                self._array.close()
+            if not self._silent:
+                self._end()
             self._flush()
         except InputOutputError as error:
             raise self._unreceipted.reported(error) from error
+
+    def _end(self) -> None:
+        """Close the array; print the sum of several sentences, and the next step after a store's first event."""
+        if self._array is not None:
+            self._array.close()
+        elif settings.as_table() and not self._echo:
+            if self._sums.receipts > 1:
+                writer.line(self._sums.sentence())
+            if self._sums.first_of_store:
+                _print_next(self._stream)
 
     def _print_all(self, results: Iterable[Result]) -> None:
         from evstore.errors import EvstoreError
@@ -133,8 +181,7 @@ class Receipts:
         sentence, members = self._receipt(result)
         if settings.as_table():
             writer.line(sentence)
-            if members["globalPosition"] == 1 and not members["duplicate"]:
-                _print_next(self._stream)
+            self._sums.add(result)
         elif self._array is not None:
             self._array.add(writer.to_json(members))
         else:

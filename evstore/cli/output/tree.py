@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from evstore.cli.output import events, screen, writer
+from evstore.cli.output import moments, screen, writer
+from evstore.cli.output.tables import note_left_out
 from evstore.cli.output.writer import visible
 
 if TYPE_CHECKING:
@@ -19,7 +20,11 @@ _GIST: Final = 500
 """Characters kept of a payload; no window shows more."""
 _LOOKED_UP: Final = 1000
 _LEAST_TYPE: Final = 8
+_LEAST_TREE: Final = 12
+_LEAST_DATA: Final = 6
 _WIDE: Final = 80
+_GAP: Final = 2
+_FRONT: Final = ("position", "time")
 _HEADS: Final = ("event", "stream", "data")
 
 
@@ -142,53 +147,65 @@ class _Drawing:
         self._time = _time_format(nodes, self._whole)
 
     def write(self) -> None:
-        times = [self._moment(node.moment_us) for node in self._nodes]
-        front = [max(8, len(str(self._nodes[-1].position))), max(4, len(times[0]))]
-        left = self._whole - sum(front) - 2 * 4
-        most = max(12, left * 9 // 20)  # the tree comes first: the rest share what it leaves
+        streams = max(screen.cells(each) for each in ("stream", *(node.stream for node in self._nodes)))
+        front = self._front(streams)
+        whole = self._whole - sum(map(len, front.values())) - _GAP * len(front)
+        most = max(_LEAST_TREE, (whole - 2 * _GAP) * 9 // 20)  # the rest share what it leaves
         drawn = list(branches(self._causes, self._signs, (most - _LEAST_TYPE) // 2))
-        wanted = [
-            max(screen.cells(head), *(screen.cells(each) for each in texts))
-            for head, texts in zip(
-                _HEADS,
-                (
-                    (lines + self._nodes[at].type for at, lines in drawn),
-                    (node.stream for node in self._nodes),
-                    (node.gist for node in self._nodes),
-                ),
-                strict=True,
-            )
-        ]
-        widths = [min(wanted[0], most)]
-        widths += screen.share(wanted[1:], left - widths[0])
+        tree = max(screen.cells(lines + self._nodes[at].type) for at, lines in drawn)
+        data = max(screen.cells(node.gist) for node in self._nodes)
+        wanted = [max(len(head), each) for head, each in zip(_HEADS, (tree, streams, data), strict=True)]
+        widths = _shared(wanted, most, whole)
         out = [self._summary(), self._heads(front, widths)]
         for at, lines in drawn:
-            out += self._rows(at, lines, times[at], front, widths)
+            out += self._rows(at, lines, front, widths)
         writer.write("".join(f"{each.rstrip()}\n" for each in out))
+        shown = {**front, **{head: columns for head, columns in zip(_HEADS, widths, strict=True) if columns}}
+        note_left_out([head for head in (*_FRONT, *_HEADS) if head not in shown])
 
-    def _heads(self, front: Sequence[int], widths: Sequence[int]) -> str:
-        texts = ["position".rjust(front[0]), "time".ljust(front[1])]
-        texts += [screen.pad(head, columns) for head, columns in zip(_HEADS, widths, strict=True)]
-        return "  ".join(self._paint(each, "bold") for each in texts)
+    def _front(self, streams: int) -> dict[str, str]:
+        """The columns before the tree, as blanks of their width: a name of a stream is whole as long as they can
+        give way."""
+        position = " " * max(8, len(str(self._nodes[-1].position)))
+        form = self._time
+        short = form if "%d" in form else "%H:%M:%S"
+        choices: list[tuple[str, dict[str, str]]] = [
+            (form, {"position": position, "time": " " * max(4, len(_time_text(0, form)))}),
+            (short, {"position": position, "time": " " * len(_time_text(0, short))}),
+            (short, {"position": position}),
+            (short, {}),
+        ]
+        least = _LEAST_TREE + _GAP + streams
+        fits = (
+            each for each in choices if sum(len(blank) + _GAP for blank in each[1].values()) + least <= self._whole
+        )
+        self._time, front = next(fits, choices[0])
+        return front
 
-    def _rows(
-        self, at: int, lines: str, moment: str, front: Sequence[int], widths: Sequence[int]
-    ) -> Iterator[str]:
+    def _heads(self, front: Mapping[str, str], widths: Sequence[int]) -> str:
+        texts = [
+            head.rjust(len(blank)) if head == "position" else head.ljust(len(blank))
+            for head, blank in front.items()
+        ]
+        texts += [screen.pad(head, columns) for head, columns in zip(_HEADS, widths, strict=True) if columns]
+        return (" " * _GAP).join(self._paint(each, "bold") for each in texts)
+
+    def _rows(self, at: int, lines: str, front: Mapping[str, str], widths: Sequence[int]) -> Iterator[str]:
         node, paint, more = self._nodes[at], self._paint, self._signs.more
         if self._causes[at] is None and node.cause is not None:
-            indent = sum(front) + 4
+            indent = sum(map(len, front.values())) + _GAP * len(front)
             yield " " * indent + paint(screen.cut(self._why(at), self._whole - indent, more), "dim")
         lines = screen.cut(lines, widths[0], more)
         type_ = screen.pad(node.type, widths[0] - screen.cells(lines), more)
-        yield "  ".join(
-            (
-                paint(str(node.position).rjust(front[0]), "cyan"),
-                paint(moment.ljust(front[1]), "dim"),
-                paint(lines, "dim") + paint(type_, "green"),
-                screen.pad(node.stream, widths[1], more),
-                screen.cut(node.gist, widths[2], more),
-            )
-        )
+        texts = {
+            "position": lambda blank: paint(str(node.position).rjust(len(blank)), "cyan"),
+            "time": lambda blank: paint(self._moment(node.moment_us).ljust(len(blank)), "dim"),
+        }
+        cells = [texts[head](blank) for head, blank in front.items()]
+        cells += [paint(lines, "dim") + paint(type_, "green"), screen.pad(node.stream, widths[1], more)]
+        if widths[2]:
+            cells.append(screen.cut(node.gist, widths[2], more))
+        yield (" " * _GAP).join(cells)
 
     def _why(self, at: int) -> str:
         """The cause of a node without a parent in the tree."""
@@ -222,12 +239,24 @@ class _Drawing:
         return screen.cut("".join(parts), self._whole, self._signs.more)
 
 
+def _shared(wanted: Sequence[int], most: int, whole: int) -> list[int]:
+    """The widths of tree, stream and data, with their gaps. Streams are copied, so they get what they want first,
+    if they can."""
+    if wanted[1] + _LEAST_TREE + _GAP > whole:  # it is cut in any case
+        whole -= 2 * _GAP
+        tree = min(wanted[0], most)
+        return [tree, *screen.share(wanted[1:], whole - tree)]
+    tree = min(wanted[0], most, max(whole - wanted[1] - _GAP, _LEAST_TREE))
+    data = min(wanted[2], whole - tree - wanted[1] - 2 * _GAP)
+    return [tree, wanted[1], data if data >= min(wanted[2], _LEAST_DATA) else 0]
+
+
 def _day(moment_us: int) -> str:
     return _time_text(moment_us, "%Y-%m-%d")
 
 
 def _time_text(moment_us: int, form: str) -> str:
-    text = events.local(moment_us).strftime(form)
+    text = moments.local(moment_us).strftime(form)
     return text[:-3] if form.endswith("%f") else text  # thousandths are enough
 
 

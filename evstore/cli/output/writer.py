@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -12,12 +13,15 @@ from evstore.cli import settings
 from evstore.cli.errors import InputOutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _TOGETHER: Final = 1 << 16
 """Characters that are written at once."""
 # C0, DEL, C1 and the bidirectional controls: what could move, colour or reorder a terminal.
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+make_room: Callable[[], None] | None = None
+"""Removes what is drawn on stderr, where something is, before a line stands there."""
 
 
 def visible(text: str) -> str:
@@ -45,6 +49,8 @@ def err_text(text: str) -> None:
     """Text on stderr, unchanged. If stderr cannot be written, the work goes on."""
     if sys.stderr is None:
         return
+    if make_room is not None:
+        make_room()
     try:
         if settings.current.errors == "json":  # JSON is UTF-8 in every locale
             sys.stderr.flush()
@@ -114,6 +120,21 @@ def flush() -> None:
     except (OSError, ValueError) as error:
         silence(sys.stdout)
         raise InputOutputError(f"cannot write to stdout: {error}") from error
+
+
+def check_reader() -> None:
+    """End as a write would if nobody can read stdout any more. A follower asks, which may not write for hours."""
+    if sys.stdout is None or not hasattr(sys.stdout, "fileno"):
+        return
+    import select
+
+    asked = select.poll()
+    asked.register(sys.stdout.fileno(), 0)
+    if not any(state & (select.POLLERR | select.POLLHUP) for _, state in asked.poll(0)):
+        return
+    os.kill(os.getpid(), signal.SIGPIPE)  # unless the parent had it ignored
+    silence(sys.stdout)
+    raise InputOutputError("cannot write to stdout: nobody reads it any more")
 
 
 @contextmanager

@@ -37,6 +37,14 @@ FILE = pytest.mark.sqlite_only("it is SQLite's own API that copies")
 
 
 @FILE
+def test_stdout_is_no_place_for_a_backup(store: Command) -> None:
+    done = store("backup", "-")
+    assert (done.code, done.out) == (2, b"")
+    assert "hint: evstore export -O -" in done.err
+    assert "-" not in os.listdir(store.folder)
+
+
+@FILE
 def test_a_backup_is_a_store_with_the_same_log(store: Command) -> None:
     healthy(store)
     told = json.loads(store.ok("backup", "copy.db").out)

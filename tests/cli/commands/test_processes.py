@@ -57,6 +57,33 @@ def test_follow_begins_behind_the_position_given(store: Command) -> None:
     assert [json.loads(line)["data"] for line in done.lines] == [2, 3]
 
 
+@pytest.mark.parametrize("words", [("read", "A-1"), ("read", "Later-1"), ("replay", "--all")])
+def test_a_follower_ends_when_its_reader_has_left_though_no_event_comes(
+    store: Command, words: tuple[str, ...]
+) -> None:
+    _append(store, "A-1", "1")
+    follower = store.start(*words, "-f")
+    assert follower.stdout is not None
+    if words[1] != "Later-1":
+        assert json.loads(follower.stdout.readline())["data"] == 1
+    follower.stdout.close()
+    assert follower.wait(timeout=20) == -signal.SIGPIPE
+    assert follower.stderr is not None
+    with follower.stderr as stderr:
+        assert stderr.read() == b""
+
+
+def test_a_follower_goes_on_whatever_else_its_output_is(store: Command) -> None:
+    with open(store.folder / "out", "wb") as out:
+        words = ("read", "A-1", "-f", "-n", "1", "--within", "30s")
+        follower = store.start(*words, stdout=out, stderr=subprocess.DEVNULL)
+        with pytest.raises(subprocess.TimeoutExpired):
+            follower.wait(2.5)  # more than one look
+        _append(store, "A-1", "1")
+        assert follower.wait(timeout=20) == 0
+    assert json.loads((store.folder / "out").read_bytes())["data"] == 1
+
+
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_process_itself_without_a_word(store: Command, signum: signal.Signals) -> None:
     _append(store, "A-1", "1")

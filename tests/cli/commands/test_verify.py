@@ -14,6 +14,7 @@ from tests.support.concurrent_writers import PATIENCE, written
 from tests.support.damage import DAMAGES, both, healthy, plant
 from tests.support.hostile_text import WORST
 from tests.support.sentences import names
+from tests.support.terminal import STYLE, seen
 from tests.support.verify_report import digest_in, places, verified
 
 if TYPE_CHECKING:
@@ -179,6 +180,53 @@ def test_a_part_of_a_log_in_a_file_has_gaps(evstore: Command) -> None:
     checked = evstore("--db", "memory:part.ndjson", "verify")
     skipped = set(done.err.splitlines()) - set(checked.err.splitlines())
     assert [note.startswith("note: ") for note in skipped] == [True]
+
+
+def test_a_filtered_export_is_one_finding_however_many_gaps_it_has(evstore: Command) -> None:
+    lines = [
+        f'{{"id":"0198e5c4-0000-7000-8000-{n:012}","streamId":"B-{n % 7}","type":"T","data":{n},"metadata":{{}},'
+        f'"version":{n},"globalPosition":{2 * n},"timestamp":"2026-11-23T14:30:00.000000Z"}}'
+        for n in range(1, 501)
+    ]
+    (evstore.folder / "part.ndjson").write_text("".join(f"{line}\n" for line in lines))
+    done = evstore("--db", "memory:part.ndjson", "verify")
+    (found,) = (json.loads(line) for line in done.lines)
+    assert (done.code, found["finding"], found["globalPosition"]) == (1, "position-gap", 1)
+    assert found["message"].startswith(
+        "500 of 1000 positions have no event, the first is 1, and 499 events follow"
+    )
+    assert "lost;" in found["advice"]
+    assert "append nothing" not in found["advice"]
+
+
+def test_a_person_sees_findings_whole_and_few_of_a_kind(store: Command) -> None:
+    with connect(store.url) as opened:
+        opened.append("Order-0198e5c4-0000-7000-8000-000000000007", [EventData("T", n) for n in range(30)])
+    plant(store, both("UPDATE events SET category_number = category_number + 100"))
+    everything = [json.loads(line) for line in store("verify").lines]
+    lines = STYLE.sub("", seen(store, "verify", columns=80).rpartition("\x1b[2K")[2]).splitlines()
+    kinds = {each["finding"] for each in everything}
+    for kind in kinds:
+        of_kind = [each for each in everything if each["finding"] == kind]
+        shown = [line for line in lines if line.startswith(f"{kind}, ")]
+        assert len(shown) == min(len(of_kind), 10)
+        assert all(f"  {each['message']}" in lines for each in of_kind[:10])
+        if len(of_kind) > 10:
+            assert f"note: 10 of {len(of_kind)} findings of kind {kind}; -F ndjson prints all" in lines
+        assert f"advice: {kind}: {of_kind[0]['advice']}" in lines
+    assert any("category-number" in kind for kind in kinds)
+
+
+def test_a_sound_store_is_called_so(store: Command) -> None:
+    store.ok("append", "A-1", "-t", "T", "-d", "1")
+    assert store.ok("verify").err.splitlines()[-1] == "note: no contradiction was found: the store is sound"
+    assert store.ok("verify", "--from", "1").err.splitlines()[-1].endswith("the store is sound")
+    assert (
+        store.ok("verify", "--from", "2").err.splitlines()[-1]
+        == "note: no contradiction was found from position 2 on"
+    )
+    plant(store, both("UPDATE events SET category_number = 9"))
+    assert "sound" not in store("verify").err
 
 
 def test_there_has_to_be_a_store(evstore: Command) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evstore import EventData, connect
+from tests.support.terminal import STYLE, seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,14 +75,60 @@ def test_a_time_is_the_same_in_every_spelling_of_rfc_3339(
     assert numbers(shared, "replay", "--all", "--since", _spelled(stamps[3])[spelling]) == [4, 5]
 
 
-def test_a_date_is_its_midnight_in_utc(shared: Command) -> None:
-    today = datetime.now(UTC).date()
-    tomorrow, yesterday = (str(today + timedelta(days=n)) for n in (1, -1))
-    assert numbers(shared, "replay", "--all", "--since", yesterday, "--until", tomorrow) == [1, 2, 3, 4, 5]
-    assert numbers(shared, "replay", "--all", "--since", tomorrow) == []
-    # Also where the local date is another one.
-    done = shared("replay", "--all", "--until", yesterday, env={"TZ": "UTC-14"})
-    assert (done.code, done.out) == (0, b"")
+EAST = timezone(timedelta(hours=14))
+ZONES = {"UTC0": UTC, "EAST-14": EAST, "WEST11": timezone(timedelta(hours=-11))}
+
+
+def among(command: Command, zone: str, *words: str) -> list[int]:
+    done = command("replay", "--all", *words, env={"TZ": zone})
+    assert done.code == 0, done
+    return [json.loads(line)["data"] for line in done.lines]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_time_without_a_zone_is_local_as_tables_print_it(shared: Command, stamps: list[str], zone: str) -> None:
+    third = datetime.fromisoformat(stamps[2]).astimezone(ZONES[zone])
+    exact, day = f"{third:%Y-%m-%d %H:%M:%S.%f}", third.date()
+    assert among(shared, zone, "--since", exact) == [3, 4, 5]
+    assert among(shared, zone, "--until", exact) == [1, 2]
+    assert among(shared, zone, "--since", f"{third - timedelta(minutes=2):%Y-%m-%d %H:%M:%S}") == [1, 2, 3, 4, 5]
+    assert among(shared, zone, "--since", f"{third + timedelta(minutes=2):%Y-%m-%d %H:%M}") == []
+    assert among(shared, zone, "--since", str(day - timedelta(days=1))) == [1, 2, 3, 4, 5]
+    assert among(shared, zone, "--until", str(day - timedelta(days=1))) == []
+    assert among(shared, zone, "--since", str(day + timedelta(days=2))) == []
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_days_by_their_name_and_times_of_today_are_local(shared: Command, stamps: list[str], zone: str) -> None:
+    days = {datetime.fromisoformat(each).astimezone(ZONES[zone]).date() for each in stamps}
+    if days != {datetime.now(ZONES[zone]).date()}:
+        pytest.skip("midnight passed while the test ran")
+    assert among(shared, zone, "--since", "today") == [1, 2, 3, 4, 5]
+    assert among(shared, zone, "--until", "today") == []
+    assert among(shared, zone, "--until", "yesterday") == []
+    assert among(shared, zone, "--since", "yesterday") == [1, 2, 3, 4, 5]
+    assert among(shared, zone, "--since", "00:00") == [1, 2, 3, 4, 5]
+    assert among(shared, zone, "--until", "00:00:00") == []
+    third = datetime.fromisoformat(stamps[2]).astimezone(ZONES[zone])
+    assert among(shared, zone, "--since", f"{third:%H:%M:%S.%f}") == [3, 4, 5]
+
+
+def test_with_utc_a_time_without_a_zone_is_utc_as_tables_then_print_it(shared: Command, stamps: list[str]) -> None:
+    exact = stamps[2].replace("T", " ").removesuffix("Z")
+    for words in (("replay", "--all"), ("read", "A-1", "--missing-ok"), ("export",)):
+        done = shared(*words, "--utc", "--since", exact, env={"TZ": "EAST-14"})
+        assert (done.code, [json.loads(line)["data"] for line in done.lines][:1]) == (0, [3])
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_time_copied_from_a_table_finds_its_event(store: Command, zone: str) -> None:
+    for n in (1, 2):
+        store.ok("append", "A-1", "-t", "T", "-d", str(n))
+        time.sleep(1.1 if n == 1 else 0)  # a table shows seconds
+    table = STYLE.sub("", seen(store, "read", "A-1", TZ=zone)).splitlines()
+    copied = " ".join(table[2].split()[1:3])
+    assert among(store, zone, "--since", copied) == [2]
+    assert among(store, zone, "--until", copied) == [1]
 
 
 @pytest.mark.parametrize("age", ["900000ms", "15.5m", "1h"])

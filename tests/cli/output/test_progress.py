@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pexpect
@@ -61,6 +63,50 @@ WORK = {
     "importing": ("--db", "empty.db", "import", "log.ndjson"),
     "storing": ("append", "Order-2", "-t", "Placed", "data.ndjson"),
 }
+
+
+def counts(drawn: str) -> list[int]:
+    """The different numbers of events drawn, in their order."""
+    found = [int(each.replace(",", "")) for each in re.findall(r"([0-9,]+) events", drawn)]
+    return [*dict.fromkeys(found)]
+
+
+@pytest.mark.parametrize("what", WORK)
+def test_the_bar_moves_while_the_work_goes_on(filled: Command, what: str) -> None:
+    code, screen = watched(filled, *WORK[what])
+    assert code == 0
+    drawn = [part for part in re.split(r"\r|\n", screen) if what in part]
+    shown = counts("\n".join(drawn))
+    assert len(shown) >= 3
+    assert shown == sorted(shown)
+    assert shown[-2] < EVENTS
+    assert len({part.partition(" events")[0].rpartition(" ")[0] for part in drawn}) >= 3  # the bar and its colours
+
+
+@pytest.mark.parametrize("mode", [(), ("--batch", "100"), ("--each",)])
+def test_the_bar_moves_while_input_comes_through_a_pipe(filled: Command, mode: tuple[str, ...]) -> None:
+    pipe = filled.folder / "pipe"
+    os.mkfifo(pipe)
+    words = filled.argv("append", "A-1", "-t", "T", "-", *mode)
+    child = pexpect.spawn(
+        "/bin/sh",
+        ["-c", 'exec "$@" < pipe > out', "sh", *words],
+        cwd=str(filled.folder),
+        env=filled.env(TERM="xterm-256color"),
+        dimensions=(24, 100),
+        encoding="utf-8",
+        timeout=60,
+    )
+    seen = ""
+    with open(pipe, "wb", buffering=0) as feed:
+        while len(counts(seen)) < 3:
+            feed.write(b"1\n" * 100)
+            with suppress(pexpect.TIMEOUT):
+                seen += child.read_nonblocking(1 << 16, timeout=0.05)
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    assert b"globalPosition" in (filled.folder / "out").read_bytes()
 
 
 @pytest.mark.parametrize("what", WORK)

@@ -1,0 +1,70 @@
+"""Connections that note what their statements wait for, as soon as a wait for a lock is long."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+
+from evstore.adapters.patience import SILENT_SECONDS
+from evstore.adapters.postgres import statements as sql
+from evstore.errors import EvstoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from evstore.adapters.patience import Patience
+
+NOT_READY: Final = 0
+"""The state in which psycopg resumes a statement between two looks at the socket."""
+
+
+class WatchedConnection(psycopg.Connection[Any]):
+    """A connection that asks, over another, who holds what a statement waits for.
+
+    The driver looks up from the socket ten times a second, so that no thread is needed. A statement may also take
+    long by itself, and then there is nothing to note. Behind a pooler no holder is found: the server's session is
+    unknown.
+    """
+
+    _patience: Patience | None = None
+    _another: Callable[[], psycopg.Connection]
+
+    def watch(self, patience: Patience, another: Callable[[], psycopg.Connection]) -> None:
+        """Note waits to `patience`; `another` makes a connection to ask over."""
+        self._patience = patience
+        self._another = another
+
+    def wait(self, gen: Generator[Any, Any, Any], *given: Any, **named: Any) -> Any:
+        """Run the steps of a statement, as psycopg does."""
+        if self._patience is not None and self._patience.on_wait is not None:
+            gen = self._watched(gen)
+        return super().wait(gen, *given, **named)
+
+    def _watched(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        look = time.monotonic() + SILENT_SECONDS
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if ready == NOT_READY and time.monotonic() >= look:
+                    noted = self._note()
+                    look = float("inf") if noted else time.monotonic() + SILENT_SECONDS
+                wanted = gen.send(ready)
+        except StopIteration as end:
+            return end.value
+
+    def _note(self) -> bool:
+        """Note who is waited for, if somebody is."""
+        blockers: list[tuple[Any, ...]] = []
+        with suppress(EvstoreError, psycopg.Error), self._another() as another:
+            given = {"session": self.info.backend_pid}
+            blockers = another.execute(sql.BLOCKERS, given).fetchall()
+        if not blockers or self._patience is None:
+            return False
+        (session, application, user), *others = blockers
+        named = f"session {session} of {user}" + (f", {application}" if application else "")
+        self._patience.note(f"{named}; {len(others)} more before this" if others else named)
+        return True
