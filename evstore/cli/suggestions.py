@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from evstore.errors import StreamNotFoundError
+from evstore.cli import settings
+from evstore.cli.output import writer
+from evstore.errors import IncompleteLogError, StreamNotFoundError
 from evstore.model.names import category_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from evstore.model.facts import StreamInfo
     from evstore.store import EventStore
 
 LOOKED_AT: Final = 1000
 """Names compared at the most, so that a typo in a large store is reported as fast as in a small one."""
+
+
+def note_unknown(
+    store: EventStore, categories: Iterable[str] | None = None, types: Iterable[str] | None = None
+) -> None:
+    """Note each category and each type of a filter that the store does not have, with the nearest that it has."""
+    if settings.current.quiet:
+        return
+    with suppress(IncompleteLogError):  # the read itself reports it, or waits for it
+        for name in categories or ():
+            if "-" in name:
+                writer.note(f'no category has a "-" in it; did you mean "evstore read {name}"?')
+            elif not any(store.replay([name], limit=1)):
+                _note(name, "category", (each.category for each in store.categories()))
+        for name in types or ():
+            if not any(store.replay(types=[name], limit=1)):
+                _note(name, "event type", (each.type for each in store.types()))
+
+
+def _note(name: str, what: str, there: Iterable[str]) -> None:
+    from evstore.did_you_mean import nearest
+
+    meant = nearest(name, islice(there, LOOKED_AT))
+    more = f"; did you mean {writer.to_json(meant)}?" if meant else ""
+    writer.note(f"the store has no {what} {writer.to_json(name)}{more}")
 
 
 def nearest_stream(store: EventStore, stream_id: str) -> str | None:
@@ -44,7 +74,5 @@ def find_stream(store: EventStore, stream_id: str, *, missing_ok: bool = False) 
             return None
         meant = nearest_stream(store, stream_id)
         if meant is not None:
-            from evstore.cli.output.writer import to_json
-
-            error.add_note(f"did you mean {to_json(meant)}?")
+            error.add_note(f"did you mean {writer.to_json(meant)}?")
         raise

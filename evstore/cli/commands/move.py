@@ -14,14 +14,17 @@ from evstore.cli.options import (
     After,
     CorrelationId,
     From,
+    Meta,
     Since,
+    TenantId,
     To,
     Types,
     Until,
+    UserId,
     after_of,
     exit_with_help,
+    filters_of,
     not_negative,
-    period_of,
 )
 from evstore.cli.output import forms, writer
 
@@ -49,6 +52,9 @@ class ExportFlags(NamedTuple):
     to: To = None
     type: Types = None
     correlation_id: CorrelationId = None
+    user_id: UserId = None
+    tenant_id: TenantId = None
+    meta: Meta = None
     since: Since = None
     until: Until = None
 
@@ -72,8 +78,9 @@ def export(
     needs `import --renumber`.
     """
     from evstore.cli.commands.readings import LogReading
+    from evstore.cli.suggestions import note_unknown
 
-    period = period_of(flags.since, flags.until)
+    filters = filters_of(flags)
     after = after_of(flags.from_, flags.after)
     to = not_negative("--to", flags.to)
     output = None if flags.output == "-" else flags.output
@@ -82,10 +89,11 @@ def export(
     if output == "":
         raise UsageError("--output takes a FILE")
     with opened() as store:
-        picked = bool(category) or any(each is not None for each in (flags.type, flags.correlation_id, *period))
+        note_unknown(store, category, flags.type)
+        picked = bool(category) or any(each is not None for each in filters.values())
         _note_part(picked=picked, after=after)
         head = store.head()
-        log = LogReading(store, category or None, flags.type, period, flags.correlation_id)
+        log = LogReading(store, category or None, filters)
         events = log.in_range(after, to, None, backward=False)
         if output is None:
             writer.lines(event.to_json() for event in events)

@@ -20,15 +20,18 @@ from evstore.cli.options import (
     From,
     Last,
     Limit,
+    Meta,
     MissingOk,
-    Period,
     Reverse,
     Since,
+    TenantId,
     To,
     Types,
     Until,
+    UserId,
     Within,
     after_of,
+    filters_of,
     limit_of,
     not_negative,
     period_of,
@@ -73,6 +76,9 @@ class ReplayFlags(NamedTuple):
     reverse: Reverse = False
     type: Types = None
     correlation_id: CorrelationId = None
+    user_id: UserId = None
+    tenant_id: TenantId = None
+    meta: Meta = None
     since: Since = None
     until: Until = None
     follow: Follow = False
@@ -92,7 +98,6 @@ class Request(NamedTuple):
 
     after: int
     to: int | None
-    period: Period
     limit: int | None
     tail: Tail | None
     backward: bool
@@ -113,11 +118,13 @@ def read(
       evstore read Order-1 --last 1
       evstore read Order-1 --follow
     """
-    request = _request(flags)
+    request, period = _request(flags), period_of(flags.since, flags.until)
     with opened() as store:
         from evstore.cli.commands.readings import StreamReading
+        from evstore.cli.suggestions import note_unknown
 
-        reading = StreamReading(store, stream, flags.type, request.period, missing_ok=flags.missing_ok)
+        note_unknown(store, types=flags.type)
+        reading = StreamReading(store, stream, flags.type, period, missing_ok=flags.missing_ok)
         (_follow if flags.follow else _show)(reading, request)
 
 
@@ -143,16 +150,82 @@ def replay(
         raise UsageError("CATEGORY and --all exclude each other")
     if not flags.all_ and not category:
         raise UsageError("give a CATEGORY, or --all", "evstore replay --help")
-    for name in category or ():
-        if "-" in name:
-            writer.note(f'no category has a "-" in it; did you mean "evstore read {name}"?')
-    request = _request(flags)
+    _replay(flags, category)
+
+
+def _replay(flags: ReplayFlags, category: list[str] | None) -> None:
+    request, filters = _request(flags), filters_of(flags)
     with opened() as store:
         from evstore.cli.commands.readings import LogReading
+        from evstore.cli.suggestions import note_unknown
 
-        categories = None if flags.all_ else category
-        reading = LogReading(store, categories, flags.type, request.period, flags.correlation_id)
+        note_unknown(store, category, flags.type)
+        reading = LogReading(store, category or None, filters)
         (_follow if flags.follow else _show)(reading, request)
+
+
+def tail(
+    flags: ReplayFlags,
+    category: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CATEGORY...]", show_default=False, help="Only these categories."),
+    ] = None,
+) -> None:
+    """Print the newest events of the log, then new ones as they come.
+
+    \b
+    Examples:
+      evstore tail
+      evstore tail Order -t OrderPlaced
+      evstore tail --last 0 -n 1 --within 30s
+
+    It is replay --all -f --last 10, and takes the options of replay.
+    """
+    if flags.all_ and category:
+        raise UsageError("CATEGORY and --all exclude each other")
+    begins = flags.last is not None or flags.from_ is not None or flags.after is not None
+    _replay(flags._replace(follow=True, last=flags.last if begins else LAST_BEFORE_FOLLOW), category)
+
+
+class CountFlags(NamedTuple):
+    from_: From = None
+    after: After = None
+    to: To = None
+    type: Types = None
+    correlation_id: CorrelationId = None
+    user_id: UserId = None
+    tenant_id: TenantId = None
+    meta: Meta = None
+    since: Since = None
+    until: Until = None
+
+
+def count(
+    flags: CountFlags,
+    category: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CATEGORY...]", show_default=False, help="Only these categories."),
+    ] = None,
+) -> None:
+    """Count the events of the log, of categories, or with a filter.
+
+    \b
+    Examples:
+      evstore count
+      evstore count Order -t OrderPlaced --since 7d
+      evstore count --user-id alice | jq .events
+    """
+    after, to = after_of(flags.from_, flags.after), not_negative("--to", flags.to)
+    filters = filters_of(flags)
+    with opened() as store:
+        from evstore.cli.suggestions import note_unknown
+
+        note_unknown(store, category, flags.type)
+        events = store.count(category or None, after=after, to=to, **filters)
+    if settings.as_table():
+        writer.line(f"{events:,} {'event' if events == 1 else 'events'}")
+    else:
+        forms.one({"events": events})
 
 
 def _request(flags: ReadFlags | ReplayFlags) -> Request:
@@ -178,7 +251,6 @@ def _request(flags: ReadFlags | ReplayFlags) -> Request:
     return Request(
         after_of(flags.from_, flags.after),
         not_negative("--to", flags.to),
-        period_of(flags.since, flags.until),
         limit,
         tail,
         flags.reverse,

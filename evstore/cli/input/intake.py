@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from evstore.appending.envelopes import envelope_from_json
 from evstore.cli.errors import UsageError
 from evstore.cli.input.sources import input_of
+from evstore.cli.options import pairs_of
 from evstore.cli.output.writer import note
 from evstore.errors import InvalidInputError, InvalidPayloadError, InvalidVersionError, NoEventsError
 from evstore.jsontext.judging import check_json, keep_json, raw_value
@@ -56,13 +57,7 @@ def expected_of(flag: str | None) -> int:
 
 def metadata_of(flags: AppendFlags) -> Metadata:
     """Metadata for all events: flags before `--metadata` before the environment."""
-    custom = {}
-    for pair in flags.meta or ():
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise UsageError(f'--meta takes KEY=VALUE, not "{pair}"')
-        custom[key] = value
-    found = Metadata(**{name: getattr(flags, name) for name in IDS.values()}, custom=custom)
+    found = Metadata(**{name: getattr(flags, name) for name in IDS.values()}, custom=pairs_of(flags.meta))
     check_metadata(found)
     if flags.metadata is not None:
         try:

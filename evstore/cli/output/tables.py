@@ -91,6 +91,21 @@ def draw(columns: Sequence[Column], cells: Iterable[Sequence[str]], whole: int, 
     writer.write("".join(f"{each.rstrip()}\n" for each in buffer.getvalue().removesuffix("\n").split("\n")))
 
 
+def rendered(markdown: str, whole: int) -> str:
+    """A page of Markdown for a terminal."""
+    from io import StringIO
+
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    colour = settings.in_colour()
+    buffer = StringIO()
+    Console(file=buffer, width=whole, force_terminal=colour, no_color=not colour).print(
+        Markdown(markdown, hyperlinks=False)
+    )
+    return "".join(f"{each.rstrip()}\n" for each in buffer.getvalue().removesuffix("\n").split("\n"))
+
+
 def _shared_widths(heads: Sequence[str], rows: Sequence[Sequence[str]], whole: int) -> dict[str, int | None]:
     """Numbers and times at full width; names share the rest, so that a long name never displaces a
     number."""
