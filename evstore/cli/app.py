@@ -6,7 +6,7 @@ import typer
 import typer.core
 
 from evstore.cli import elsewhere, settings
-from evstore.cli.commands import append, completion, help, init, inspect, keep, move, read
+from evstore.cli.commands import append, completion, helping, init, inspect, keep, move, read
 from evstore.cli.errors import UsageError
 from evstore.cli.exits import HELP
 from evstore.cli.options import ON_TOP, add, exit_with_help, with_globals
@@ -110,5 +110,5 @@ add(app, move.export)
 add(app, move.import_)
 add(app, keep.backup)
 add(app, keep.verify)
-add(app, help.help_)
+add(app, helping.help_)
 add(app, completion.completion)

@@ -121,9 +121,11 @@ def add(app: typer.Typer, function: Callable[..., None], *, utc: bool = False) -
     app.command(name, epilog=help_below)(with_globals(function, declared))
 
 
-def exit_with_help(context: typer.Context) -> NoReturn:
-    """End a command that has nothing to do: its help on stderr, as after wrong flags."""
+def exit_with_help(context: typer.Context, fault: str | None = None) -> NoReturn:
+    """End a command that has nothing to do: its help on stderr, as after wrong flags, and the fault below it."""
     writer.err_text(f"{context.get_help()}\n")
+    if fault is not None:
+        raise UsageError(fault)
     raise typer.Exit(2)
 
 

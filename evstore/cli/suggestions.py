@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -47,11 +48,13 @@ def _note(name: str, what: str, there: Iterable[str]) -> None:
 
 
 def nearest_stream(store: EventStore, stream_id: str) -> str | None:
-    """A stream that is there and is named almost so."""
+    """A stream that is there and is named almost so. Another number is another stream, and no slip."""
     from evstore.did_you_mean import nearest
 
     category = category_of(stream_id)
     there = [info.category for info in islice(store.categories(), LOOKED_AT)]
+    if stream_id == category and category not in there:
+        return _hyphenated(store, stream_id, there)
     if category not in there:
         meant = nearest(category, there)
         if meant is None:
@@ -61,8 +64,27 @@ def nearest_stream(store: EventStore, stream_id: str) -> str | None:
     for length in range(len(stream_id), len(category) - 1, -1):
         near = [info.stream_id for info in islice(store.streams(category, prefix=stream_id[:length]), LOOKED_AT)]
         if near:
-            return stream_id if stream_id in near else nearest(stream_id, near)
+            if stream_id in near:
+                return stream_id
+            return nearest(stream_id, [each for each in near if _numbers(each) == _numbers(stream_id)])
     return None
+
+
+def _hyphenated(store: EventStore, stream_id: str, there: Iterable[str]) -> str | None:
+    """The stream whose name lacks nothing but a hyphen here, or is written with another case."""
+    for category in there:
+        if stream_id.lower().startswith(category.lower()):
+            rest = stream_id[len(category) :].lstrip("_/:. ")
+            wanted = f"{category}-{rest}"
+            if rest and any(
+                each.stream_id == wanted for each in islice(store.streams(category, prefix=wanted), 1)
+            ):
+                return wanted
+    return None
+
+
+def _numbers(name: str) -> list[str]:
+    return re.findall("[0-9]+", name)
 
 
 def find_stream(store: EventStore, stream_id: str, *, missing_ok: bool = False) -> StreamInfo | None:

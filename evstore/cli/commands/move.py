@@ -169,6 +169,10 @@ def import_(
     Examples:
       evstore import backup.ndjson.gz
       evstore --db shop.db export | evstore --db postgresql://db/shop import
+      evstore import --renumber history.ndjson
+
+    With --renumber an event needs "streamId", "type" and "data" alone; it keeps its
+    "timestamp", and a "key" makes its id, so that a second run stores nothing.
 
     Events that are stored already are passed over: an import that was interrupted
     is run again. Positions and versions must come out as in the file, else it stops.
@@ -205,7 +209,9 @@ def _import(name: str, *, renumber: bool) -> "tuple[Imported, int]":
     with opened() as store, input_of(name) as source, progress("importing", source.size, "bytes") as shown:
         store.head()  # without a store there, nothing is read
         try:
-            for batch in import_events(store, _arrivals(store, source.chunks, name), renumber=renumber):
+            for batch in import_events(
+                store, _arrivals(store, source.chunks, name, renumber=renumber), renumber=renumber
+            ):
                 done = done.plus(batch)
                 shown.at(source.position(), done.stored + done.skipped)
         except EvstoreError as error:
@@ -220,14 +226,16 @@ def _import(name: str, *, renumber: bool) -> "tuple[Imported, int]":
         return done, store.head()
 
 
-def _arrivals(store: "EventStore", chunks: Iterator[bytes], name: str) -> "Iterator[Arrival]":
+def _arrivals(store: "EventStore", chunks: Iterator[bytes], name: str, *, renumber: bool) -> "Iterator[Arrival]":
+    from evstore.appending.foreign import foreign_from_json
     from evstore.jsontext.splitting import read_values
     from evstore.model.events import StoredEvent
     from evstore.transfer import arrival
 
     dropped: set[str] = set()
     preparing = store.appender.preparing()
-    for number, (stored, others) in read_values(chunks, name, StoredEvent.from_json_noting):
+    read = foreign_from_json if renumber else StoredEvent.from_json_noting
+    for number, (stored, others) in read_values(chunks, name, read):
         for key in others:
             if key not in dropped:
                 dropped.add(key)
