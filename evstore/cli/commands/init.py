@@ -28,7 +28,8 @@ def init(
         from shlex import quote
 
         raise UsageError(
-            "init takes no argument; --db names the store", f"evstore init --db {quote(redacted(url))}"
+            "init takes no argument; --db names the store",
+            f"evstore init --db {quote(url)}" if redacted(url) == url else "evstore init --db URL",
         )
     with opened() as store:
         store.initialize()

@@ -201,7 +201,13 @@ def _import(name: str, *, renumber: bool) -> "tuple[Imported, int]":
     """The sums of an import, and the head of the log after it."""
     from evstore.cli.input.sources import check_files, input_of
     from evstore.cli.output.progress import progress
-    from evstore.errors import ConcurrencyError, EvstoreError, PositionConflictError
+    from evstore.errors import (
+        ConcurrencyError,
+        EventIdConflictError,
+        EvstoreError,
+        InvalidInputError,
+        PositionConflictError,
+    )
     from evstore.transfer import Imported, import_events
 
     check_files([name])
@@ -218,6 +224,10 @@ def _import(name: str, *, renumber: bool) -> "tuple[Imported, int]":
             shown.end()
             if isinstance(error, PositionConflictError | ConcurrencyError):
                 error.add_note("--renumber keeps ids and times, and gives the next positions and versions")
+            elif isinstance(error, EventIdConflictError):
+                error.add_note("the store holds another event with this id; import into a store of its own: --db")
+            elif isinstance(error, InvalidInputError) and not renumber and "not a stored event" in str(error):
+                error.add_note('--renumber takes events from elsewhere: {"streamId","type","data","timestamp"?}')
             if done.stored:
                 writer.note(
                     f"{done.stored:,} events before it are imported; mend the input, then run the import again"

@@ -73,8 +73,8 @@ STATEMENTS = {
     "types": (TYPES_UP, TYPES_DOWN),
 }
 
-# A word that no shell changes: outside ASCII all that can be printed, but no space. At its start "-" makes a flag, "~" a home and, in zsh, "=" the path of a command;
-# "~" and "=" may mean the same after "=" or ":".
+# A word that no shell changes: outside ASCII all that can be printed, but no space. At its start "-" makes a
+# flag, "~" a home and, in zsh, "=" the path of a command; "~" and "=" may mean the same after "=" or ":".
 _SAFE = re.compile(r"(?![-~=])[A-Za-z0-9._:@/+=~\x80-\U0010ffff-]+")
 _PREFIX = re.compile(r"[A-Za-z0-9._:@/+=~\x80-\U0010ffff-]*")
 _EXPANDED = re.compile("[=:][~=]")

@@ -48,7 +48,7 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "READ_TYPES_BACKWARD": (TYPED, {"events_by_type", "streams_pkey"}),
     "READ_CORRELATION_FORWARD": (CORRELATED, {"events_by_correlation", "streams_pkey"}),
     "READ_CORRELATION_BACKWARD": (CORRELATED, {"events_by_correlation", "streams_pkey"}),
-    "COUNT_LOG": (EVENTS, {"events_pkey"}),
+    "COUNT_LOG": ({**EVENTS, "high": 9}, {"events_pkey"}),
     "COUNT_CATEGORIES": (EVENTS, {"events_by_category"}),
     "COUNT_TYPES": (TYPED, {"events_by_type"}),
     "COUNT_CORRELATION": (CORRELATED, {"events_by_correlation"}),
