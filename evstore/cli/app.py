@@ -6,7 +6,7 @@ import typer
 import typer.core
 
 from evstore.cli import elsewhere, settings
-from evstore.cli.commands import append, completion, helping, init, inspect, keep, move, read
+from evstore.cli.commands import append, completion, counting, helping, init, inspect, keep, move, read
 from evstore.cli.errors import UsageError
 from evstore.cli.exits import HELP
 from evstore.cli.options import ON_TOP, add, exit_with_help, with_globals
@@ -100,7 +100,7 @@ add(app, read.read, utc=True)
 add(app, read.replay, utc=True)
 add(app, inspect.categories, utc=True)
 add(app, read.tail, utc=True)
-add(app, read.count)
+add(app, counting.count)
 add(app, inspect.types)
 add(app, inspect.streams, utc=True)
 add(app, inspect.get, utc=True)

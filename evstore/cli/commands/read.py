@@ -36,7 +36,7 @@ from evstore.cli.options import (
     not_negative,
     period_of,
 )
-from evstore.cli.output import events, forms, writer
+from evstore.cli.output import events, forms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -185,47 +185,6 @@ def tail(
         raise UsageError("CATEGORY and --all exclude each other")
     begins = flags.last is not None or flags.from_ is not None or flags.after is not None
     _replay(flags._replace(follow=True, last=flags.last if begins else LAST_BEFORE_FOLLOW), category)
-
-
-class CountFlags(NamedTuple):
-    from_: From = None
-    after: After = None
-    to: To = None
-    type: Types = None
-    correlation_id: CorrelationId = None
-    user_id: UserId = None
-    tenant_id: TenantId = None
-    meta: Meta = None
-    since: Since = None
-    until: Until = None
-
-
-def count(
-    flags: CountFlags,
-    category: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[CATEGORY...]", show_default=False, help="Only these categories."),
-    ] = None,
-) -> None:
-    """Count the events of the log, of categories, or with a filter.
-
-    \b
-    Examples:
-      evstore count
-      evstore count Order -t OrderPlaced --since 7d
-      evstore count --user-id alice | jq .events
-    """
-    after, to = after_of(flags.from_, flags.after), not_negative("--to", flags.to)
-    filters = filters_of(flags)
-    with opened() as store:
-        from evstore.cli.suggestions import note_unknown
-
-        note_unknown(store, category, flags.type)
-        events = store.count(category or None, after=after, to=to, **filters)
-    if settings.as_table():
-        writer.line(f"{events:,} {'event' if events == 1 else 'events'}")
-    else:
-        forms.one({"events": events})
 
 
 def _request(flags: ReadFlags | ReplayFlags) -> Request:

@@ -56,18 +56,24 @@ def test_a_pair_without_a_key_is_refused(shop: Command) -> None:
         assert shop("count", "-m", pair).code == 2
 
 
-def test_count_counts_what_replay_prints(shop: Command) -> None:
-    for words in (
-        (),
-        ("Order",),
-        ("Order", "Cart"),
-        ("--after", "1"),
-        ("--to", "2"),
-        ("-t", "ItemAdded"),
-        ("--since", "1h"),
-    ):
-        printed = positions(shop, "replay", *(words if words[:1] in (("Order",),) else ("--all", *words)))
-        assert json.loads(shop.ok("count", *words).out) == {"events": len(printed)}
+@pytest.mark.parametrize(
+    ("categories", "flags"),
+    [
+        ((), ()),
+        (("Order",), ()),
+        (("Order", "Cart"), ("-t", "OrderPaid", "-t", "ItemAdded")),
+        ((), ("--after", "1")),
+        ((), ("--to", "2", "-t", "OrderPlaced")),
+        ((), ("--correlation-id", "c")),
+        ((), ("--since", "1h")),
+        ((), ("--until", "1h")),
+    ],
+)
+def test_count_counts_what_replay_prints(
+    shop: Command, categories: tuple[str, ...], flags: tuple[str, ...]
+) -> None:
+    printed = positions(shop, "replay", *(categories or ("--all",)), *flags)
+    assert json.loads(shop.ok("count", *categories, *flags).out) == {"events": len(printed)}
 
 
 def test_tail_prints_the_last_ten_and_goes_on(shop: Command) -> None:
@@ -99,7 +105,7 @@ def test_one_event_on_a_terminal_is_a_page_with_its_cause_and_effects(shop: Comm
         "--correlation-id", "c", "--causation-id", first,
     )  # fmt: skip
     effect = json.loads(shop.ok("read", "Mail-1").out)["id"]
-    page = seen(shop, "get", first, "--utc", columns=80)
+    page = seen(shop, "get", first, "--utc", columns=80, NO_COLOR="1")
     for text in (
         first,
         "Order-1",
@@ -113,7 +119,7 @@ def test_one_event_on_a_terminal_is_a_page_with_its_cause_and_effects(shop: Comm
     ):
         assert text in page
     assert "caused by" not in page
-    page = seen(shop, "get", effect, columns=80)
+    page = seen(shop, "get", effect, NO_COLOR="1")
     assert "caused by       OrderPlaced  Order-1  " + first in page
     assert '      "b": 1.10' in page
     assert json.loads(shop.ok("get", first).out)["id"] == first
@@ -258,7 +264,7 @@ class TestHelp:
     def test_a_topic_is_a_page_of_the_guide(self, evstore: Command, topic: str) -> None:
         page = evstore.ok("help", topic).out.decode()
         assert page.startswith("# ")
-        drawn = seen(evstore, "help", topic, columns=80)
+        drawn = seen(evstore, "help", topic, columns=80, NO_COLOR="1")
         assert page.splitlines()[0].removeprefix("# ") in drawn
         assert max(map(len, drawn.splitlines())) <= 80
 
