@@ -56,20 +56,28 @@ _evstore_flags() {
             valued=' --from --after --to --limit --last --type --since --until --within --fields --db --format --errors --color --timeout ' letters='ntF'
             ;;
         replay)
-            flags='--all --from --after --to -n --limit --last -r --reverse -t --type --correlation-id --since --until -f --follow --within --fields --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
-            valued=' --from --after --to --limit --last --type --correlation-id --since --until --within --fields --db --format --errors --color --timeout ' letters='ntF'
+            flags='--all --from --after --to -n --limit --last -r --reverse -t --type --correlation-id --user-id --tenant-id -m --meta --since --until -f --follow --within --fields --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --from --after --to --limit --last --type --correlation-id --user-id --tenant-id --meta --since --until --within --fields --db --format --errors --color --timeout ' letters='ntmF'
             ;;
         categories)
             flags='--names --prefix --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --prefix --db --format --errors --color --timeout ' letters='F'
+            ;;
+        tail)
+            flags='--all --from --after --to -n --limit --last -r --reverse -t --type --correlation-id --user-id --tenant-id -m --meta --since --until -f --follow --within --fields --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --from --after --to --limit --last --type --correlation-id --user-id --tenant-id --meta --since --until --within --fields --db --format --errors --color --timeout ' letters='ntmF'
+            ;;
+        count)
+            flags='--from --after --to -t --type --correlation-id --user-id --tenant-id -m --meta --since --until --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --from --after --to --type --correlation-id --user-id --tenant-id --meta --since --until --db --format --errors --color --timeout ' letters='tmF'
             ;;
         types)
             flags='--names --prefix --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --prefix --db --format --errors --color --timeout ' letters='F'
             ;;
         streams)
-            flags='--names --prefix -n --limit --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
-            valued=' --prefix --limit --db --format --errors --color --timeout ' letters='nF'
+            flags='--names --prefix --sort -r --reverse -n --limit --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --prefix --sort --limit --db --format --errors --color --timeout ' letters='nF'
             ;;
         get)
             flags='--missing-ok --fields --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
@@ -84,8 +92,8 @@ _evstore_flags() {
             valued=' --fields --db --format --errors --color --timeout ' letters='F'
             ;;
         export)
-            flags='-O --output --force --from --after --to -t --type --correlation-id --since --until --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
-            valued=' --output --from --after --to --type --correlation-id --since --until --db --format --errors --color --timeout ' letters='OtF'
+            flags='-O --output --force --from --after --to -t --type --correlation-id --user-id --tenant-id -m --meta --since --until --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --output --from --after --to --type --correlation-id --user-id --tenant-id --meta --since --until --db --format --errors --color --timeout ' letters='OtmF'
             ;;
         import)
             flags='--renumber --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
@@ -98,6 +106,10 @@ _evstore_flags() {
         verify)
             flags='--engine --from --expect --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --from --expect --db --format --errors --color --timeout ' letters='F'
+            ;;
+        help)
+            flags='--db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --db --format --errors --color --timeout ' letters='F'
             ;;
         completion)
             flags='--db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
@@ -121,6 +133,10 @@ _evstore_behind() {
         'read '-t | 'read '--type) offers='types' ;;
         'replay '-n | 'replay '--limit) offers='all' ;;
         'replay '-t | 'replay '--type) offers='types' ;;
+        'tail '-n | 'tail '--limit) offers='all' ;;
+        'tail '-t | 'tail '--type) offers='types' ;;
+        'count '-t | 'count '--type) offers='types' ;;
+        'streams '--sort) offers='name version updated' ;;
         'streams '-n | 'streams '--limit) offers='all' ;;
         'export '-O | 'export '--output) offers='files' ;;
         'export '-t | 'export '--type) offers='types' ;;
@@ -131,10 +147,13 @@ _evstore_behind() {
 _evstore_at() {
     offers=''
     case "$1 $2" in
+        'init '1) offers='files' ;;
         'append '1) offers='streams' ;;
         'append '*) offers='files' ;;
         'read '1) offers='streams' ;;
         'replay '*) offers='categories' ;;
+        'tail '*) offers='categories' ;;
+        'count '*) offers='categories' ;;
         'types '1) offers='categories' ;;
         'streams '1) offers='categories' ;;
         'info '1) offers='streams' ;;
@@ -220,7 +239,7 @@ _evstore() {
         _evstore_behind "$command" "${word%%=*}"
         _evstore_offer "${word#*=}" "${word%%=*}="
     else
-        if [[ ! $command ]]; then offers='init append read replay categories types streams get info trace export import backup verify completion'
+        if [[ ! $command ]]; then offers='init append read replay categories tail count types streams get info trace export import backup verify help completion'
         else _evstore_at "$command" "$place"
         fi
         [[ ! $ended && ($word == -* || ! $offers) ]] && offers=$flags

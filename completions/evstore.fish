@@ -11,13 +11,17 @@ function __evstore_longs
         case read
             printf '%s\n' --from --after --to --limit --last --type --since --until --within --fields --db --format --errors --color --timeout
         case replay
-            printf '%s\n' --from --after --to --limit --last --type --correlation-id --since --until --within --fields --db --format --errors --color --timeout
+            printf '%s\n' --from --after --to --limit --last --type --correlation-id --user-id --tenant-id --meta --since --until --within --fields --db --format --errors --color --timeout
         case categories
             printf '%s\n' --prefix --db --format --errors --color --timeout
+        case tail
+            printf '%s\n' --from --after --to --limit --last --type --correlation-id --user-id --tenant-id --meta --since --until --within --fields --db --format --errors --color --timeout
+        case count
+            printf '%s\n' --from --after --to --type --correlation-id --user-id --tenant-id --meta --since --until --db --format --errors --color --timeout
         case types
             printf '%s\n' --prefix --db --format --errors --color --timeout
         case streams
-            printf '%s\n' --prefix --limit --db --format --errors --color --timeout
+            printf '%s\n' --prefix --sort --limit --db --format --errors --color --timeout
         case get
             printf '%s\n' --fields --db --format --errors --color --timeout
         case info
@@ -25,13 +29,15 @@ function __evstore_longs
         case trace
             printf '%s\n' --fields --db --format --errors --color --timeout
         case export
-            printf '%s\n' --output --from --after --to --type --correlation-id --since --until --db --format --errors --color --timeout
+            printf '%s\n' --output --from --after --to --type --correlation-id --user-id --tenant-id --meta --since --until --db --format --errors --color --timeout
         case import
             printf '%s\n' --db --format --errors --color --timeout
         case backup
             printf '%s\n' --db --format --errors --color --timeout
         case verify
             printf '%s\n' --from --expect --db --format --errors --color --timeout
+        case help
+            printf '%s\n' --db --format --errors --color --timeout
         case completion
             printf '%s\n' --db --format --errors --color --timeout
         case '*'
@@ -48,9 +54,13 @@ function __evstore_letters
         case read
             printf '%s\n' ntF
         case replay
-            printf '%s\n' ntF
+            printf '%s\n' ntmF
         case categories
             printf '%s\n' F
+        case tail
+            printf '%s\n' ntmF
+        case count
+            printf '%s\n' tmF
         case types
             printf '%s\n' F
         case streams
@@ -62,12 +72,14 @@ function __evstore_letters
         case trace
             printf '%s\n' F
         case export
-            printf '%s\n' OtF
+            printf '%s\n' OtmF
         case import
             printf '%s\n' F
         case backup
             printf '%s\n' F
         case verify
+            printf '%s\n' F
+        case help
             printf '%s\n' F
         case completion
             printf '%s\n' F
@@ -154,6 +166,8 @@ complete -c evstore -n '__evstore_at ""' -a append -d 'Append events to a stream
 complete -c evstore -n '__evstore_at ""' -a read -d 'Print one stream, by version'
 complete -c evstore -n '__evstore_at ""' -a replay -d 'Print the log of categories, or all of it, by global position'
 complete -c evstore -n '__evstore_at ""' -a categories -d 'List the categories with their counts, by name'
+complete -c evstore -n '__evstore_at ""' -a tail -d 'Print the newest events of the log, then new ones as they come'
+complete -c evstore -n '__evstore_at ""' -a count -d 'Count the events of the log, of categories, or with a filter'
 complete -c evstore -n '__evstore_at ""' -a types -d 'List the event types with their counts, by name'
 complete -c evstore -n '__evstore_at ""' -a streams -d 'List the streams, of a category or all, by id'
 complete -c evstore -n '__evstore_at ""' -a get -d 'Print events by id, in the order asked'
@@ -163,8 +177,10 @@ complete -c evstore -n '__evstore_at ""' -a export -d 'Print the log as NDJSON, 
 complete -c evstore -n '__evstore_at ""' -a import -d 'Store what `evstore export` wrote, as it was'
 complete -c evstore -n '__evstore_at ""' -a backup -d 'Copy a SQLite store, whole and consistent, while it is in use'
 complete -c evstore -n '__evstore_at ""' -a verify -d 'Check that the store does not contradict itself, while it is in use'
+complete -c evstore -n '__evstore_at ""' -a help -d 'Print the help of a command, or a page of the guide'
 complete -c evstore -n '__evstore_at ""' -a completion -d 'Print the completion script of a shell'
 
+complete -c evstore -n '__evstore_at init 1' -F
 
 complete -c evstore -n '__evstore_at append' -s t -l type -r -f -a '(__evstore_names types)' -d 'The event type'
 complete -c evstore -n '__evstore_at append' -s d -l data -r -f -a '(__evstore_at_files)' -d 'The data of one event; @FILE and @- read it from there'
@@ -212,6 +228,9 @@ complete -c evstore -n '__evstore_at replay' -l last -r -f -d 'The newest N, old
 complete -c evstore -n '__evstore_at replay' -s r -l reverse -d 'Newest first'
 complete -c evstore -n '__evstore_at replay' -s t -l type -r -f -a '(__evstore_names types)' -d 'Only this type; repeatable'
 complete -c evstore -n '__evstore_at replay' -l correlation-id -r -f -d 'Only events with this correlation id'
+complete -c evstore -n '__evstore_at replay' -l user-id -r -f -d 'Only events with this user id'
+complete -c evstore -n '__evstore_at replay' -l tenant-id -r -f -d 'Only events with this tenant id'
+complete -c evstore -n '__evstore_at replay' -s m -l meta -r -f -d 'Only events with this in "custom"; repeatable, ANDed'
 complete -c evstore -n '__evstore_at replay' -l since -r -f -d 'Only events stored at TIME or later: 2026-11-23T14:30:00Z; in local time, as tables print it, \'2026-11-23 14:30\', 2026-11-23, 14:30, today, yesterday; an age: 2h, 7d'
 complete -c evstore -n '__evstore_at replay' -l until -r -f -d 'Only events stored before TIME'
 complete -c evstore -n '__evstore_at replay' -s f -l follow -d 'Keep printing new events as they come'
@@ -224,12 +243,46 @@ complete -c evstore -n '__evstore_at categories' -l names -d 'Print names alone,
 complete -c evstore -n '__evstore_at categories' -l prefix -r -f -d 'Only names that begin with P'
 complete -c evstore -n '__evstore_at categories' -l utc -d 'Print and read times without a zone in UTC'
 
+complete -c evstore -n '__evstore_at tail' -l all -d 'The whole log'
+complete -c evstore -n '__evstore_at tail' -l from -r -f -d 'Begin with number N, inclusive'
+complete -c evstore -n '__evstore_at tail' -l after -r -f -d 'Begin after number N'
+complete -c evstore -n '__evstore_at tail' -l to -r -f -d 'End with number N, inclusive'
+complete -c evstore -n '__evstore_at tail' -s n -l limit -r -f -a 'all' -d 'Print at most N events'
+complete -c evstore -n '__evstore_at tail' -l last -r -f -d 'The newest N, oldest first'
+complete -c evstore -n '__evstore_at tail' -s r -l reverse -d 'Newest first'
+complete -c evstore -n '__evstore_at tail' -s t -l type -r -f -a '(__evstore_names types)' -d 'Only this type; repeatable'
+complete -c evstore -n '__evstore_at tail' -l correlation-id -r -f -d 'Only events with this correlation id'
+complete -c evstore -n '__evstore_at tail' -l user-id -r -f -d 'Only events with this user id'
+complete -c evstore -n '__evstore_at tail' -l tenant-id -r -f -d 'Only events with this tenant id'
+complete -c evstore -n '__evstore_at tail' -s m -l meta -r -f -d 'Only events with this in "custom"; repeatable, ANDed'
+complete -c evstore -n '__evstore_at tail' -l since -r -f -d 'Only events stored at TIME or later: 2026-11-23T14:30:00Z; in local time, as tables print it, \'2026-11-23 14:30\', 2026-11-23, 14:30, today, yesterday; an age: 2h, 7d'
+complete -c evstore -n '__evstore_at tail' -l until -r -f -d 'Only events stored before TIME'
+complete -c evstore -n '__evstore_at tail' -s f -l follow -d 'Keep printing new events as they come'
+complete -c evstore -n '__evstore_at tail' -l within -r -f -d 'With -f -n N: exit with 124 unless N events come in time'
+complete -c evstore -n '__evstore_at tail' -l fields -r -f -d 'Print only these fields: id,type,data.orderId,metadata.custom.k,category …'
+complete -c evstore -n '__evstore_at tail' -l utc -d 'Print and read times without a zone in UTC'
+complete -c evstore -n '__evstore_at tail 1 more' -f -a '(__evstore_names categories)'
+
+complete -c evstore -n '__evstore_at count' -l from -r -f -d 'Begin with number N, inclusive'
+complete -c evstore -n '__evstore_at count' -l after -r -f -d 'Begin after number N'
+complete -c evstore -n '__evstore_at count' -l to -r -f -d 'End with number N, inclusive'
+complete -c evstore -n '__evstore_at count' -s t -l type -r -f -a '(__evstore_names types)' -d 'Only this type; repeatable'
+complete -c evstore -n '__evstore_at count' -l correlation-id -r -f -d 'Only events with this correlation id'
+complete -c evstore -n '__evstore_at count' -l user-id -r -f -d 'Only events with this user id'
+complete -c evstore -n '__evstore_at count' -l tenant-id -r -f -d 'Only events with this tenant id'
+complete -c evstore -n '__evstore_at count' -s m -l meta -r -f -d 'Only events with this in "custom"; repeatable, ANDed'
+complete -c evstore -n '__evstore_at count' -l since -r -f -d 'Only events stored at TIME or later: 2026-11-23T14:30:00Z; in local time, as tables print it, \'2026-11-23 14:30\', 2026-11-23, 14:30, today, yesterday; an age: 2h, 7d'
+complete -c evstore -n '__evstore_at count' -l until -r -f -d 'Only events stored before TIME'
+complete -c evstore -n '__evstore_at count 1 more' -f -a '(__evstore_names categories)'
+
 complete -c evstore -n '__evstore_at types' -l names -d 'Print names alone, one a line'
 complete -c evstore -n '__evstore_at types' -l prefix -r -f -d 'Only names that begin with P'
 complete -c evstore -n '__evstore_at types 1' -f -a '(__evstore_names categories)'
 
 complete -c evstore -n '__evstore_at streams' -l names -d 'Print names alone, one a line'
 complete -c evstore -n '__evstore_at streams' -l prefix -r -f -d 'Only names that begin with P'
+complete -c evstore -n '__evstore_at streams' -l sort -r -f -a 'name version updated' -d 'The order'
+complete -c evstore -n '__evstore_at streams' -s r -l reverse -d 'The last of that order first'
 complete -c evstore -n '__evstore_at streams' -s n -l limit -r -f -a 'all' -d 'At most N streams'
 complete -c evstore -n '__evstore_at streams' -l utc -d 'Print and read times without a zone in UTC'
 complete -c evstore -n '__evstore_at streams 1' -f -a '(__evstore_names categories)'
@@ -252,6 +305,9 @@ complete -c evstore -n '__evstore_at export' -l after -r -f -d 'Begin after numb
 complete -c evstore -n '__evstore_at export' -l to -r -f -d 'End with number N, inclusive'
 complete -c evstore -n '__evstore_at export' -s t -l type -r -f -a '(__evstore_names types)' -d 'Only this type; repeatable'
 complete -c evstore -n '__evstore_at export' -l correlation-id -r -f -d 'Only events with this correlation id'
+complete -c evstore -n '__evstore_at export' -l user-id -r -f -d 'Only events with this user id'
+complete -c evstore -n '__evstore_at export' -l tenant-id -r -f -d 'Only events with this tenant id'
+complete -c evstore -n '__evstore_at export' -s m -l meta -r -f -d 'Only events with this in "custom"; repeatable, ANDed'
 complete -c evstore -n '__evstore_at export' -l since -r -f -d 'Only events stored at TIME or later: 2026-11-23T14:30:00Z; in local time, as tables print it, \'2026-11-23 14:30\', 2026-11-23, 14:30, today, yesterday; an age: 2h, 7d'
 complete -c evstore -n '__evstore_at export' -l until -r -f -d 'Only events stored before TIME'
 complete -c evstore -n '__evstore_at export' -l utc -d 'Print and read times without a zone in UTC'
@@ -266,5 +322,6 @@ complete -c evstore -n '__evstore_at backup 1' -F
 complete -c evstore -n '__evstore_at verify' -l engine -d 'Run the database\'s own check as well: integrity_check, amcheck'
 complete -c evstore -n '__evstore_at verify' -l from -r -f -d 'Begin with number N, inclusive'
 complete -c evstore -n '__evstore_at verify' -l expect -r -f -d 'The digest of the log up to P'
+
 
 complete -c evstore -n '__evstore_at completion 1' -f -a 'bash zsh fish'

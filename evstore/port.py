@@ -30,7 +30,8 @@ Reading
     R3  No skip: once a read of the log has shown position p, nothing at or below p appears later. What a
         read has shown survives a crash.
     R4  A missing stream or category is an empty page.
-    R5  A filter means what `Filter.matches` says; an empty tuple matches nothing.
+    R5  A filter means what `Filter.matches` says; an empty tuple matches nothing. `count` counts what `read_all`
+        shows.
     R6  Text in is text out, byte for byte; metadata is equal. The timestamp is UTC in microseconds. It is taken
         when the unit is stored, the same for all its events, unless the unit brings a time for each.
     R7  No read leaves an event out because its name, or an event before it, is missing: IncompleteLogError. The
@@ -214,6 +215,9 @@ class Adapter(Protocol):
 
     def read_all(self, page: Page, where: Filter) -> list[StoredEvent]:
         """Events of the log by global position."""
+
+    def count(self, low: int, high: int, where: Filter) -> int:
+        """The number of events at positions in [low, high] that the filter admits. It reads no data."""
 
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         """The events with these ids that the store holds, in any order."""

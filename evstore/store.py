@@ -25,7 +25,7 @@ from evstore.reading.pages import BY_POSITION, BY_VERSION, events_of, names_of
 from evstore.reading.ranges import check_limit, filter_of, range_of, searchable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from os import PathLike
     from types import TracebackType
@@ -159,12 +159,16 @@ class EventStore:
         correlation_id: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        user_id: str | None = None,
+        tenant_id: str | None = None,
+        custom: Mapping[str, str] | None = None,
     ) -> Iterator[StoredEvent]:
         """The log of these categories, or all of it, by global position, up to the end it has now, lazily.
 
-        `after` (exclusive) and `to` (inclusive) are global positions; the rest as in `read`.
+        `after` (exclusive) and `to` (inclusive) are global positions; the rest as in `read`. Filters are ANDed;
+        `custom` asks for each of its keys and values in the metadata.
         """
-        where = filter_of(categories, types, correlation_id, since, until)
+        where = filter_of(categories, types, correlation_id, since, until, user_id, tenant_id, custom)
         page = range_of(after, to, backward)
         check_limit(limit)
 
@@ -174,6 +178,25 @@ class EventStore:
                 yield from events_of(lambda p: self._adapter.read_all(p, where), narrowed, limit, BY_POSITION)
 
         return read()
+
+    def count(
+        self,
+        categories: Iterable[str] | None = None,
+        *,
+        after: int | None = 0,
+        to: int | None = None,
+        types: Iterable[str] | None = None,
+        correlation_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        user_id: str | None = None,
+        tenant_id: str | None = None,
+        custom: Mapping[str, str] | None = None,
+    ) -> int:
+        """The number of events that `replay` with these arguments yields; no data is read."""
+        where = filter_of(categories, types, correlation_id, since, until, user_id, tenant_id, custom)
+        narrowed = self._narrowed(range_of(after, to, False), where)
+        return self._adapter.count(narrowed.low, narrowed.high, where) if narrowed else 0
 
     def _narrowed(self, page: Page, where: Filter) -> Page | None:
         """The part of a range up to the present head and within the times of the filter, None if it is empty."""
@@ -195,6 +218,9 @@ class EventStore:
         types: Iterable[str] | None = None,
         correlation_id: str | None = None,
         since: datetime | None = None,
+        user_id: str | None = None,
+        tenant_id: str | None = None,
+        custom: Mapping[str, str] | None = None,
         timeout: float | None = None,
         deadline: float | None = None,
         on_wait: Callable[[EvstoreError], None] | None = None,
@@ -214,9 +240,9 @@ class EventStore:
         cursor = range_of(after, None, False).low - 1
         patience = Patience(timeout, deadline, on_wait or (lambda _: None), on_idle or (lambda: None))
         if stream_id is None:
-            where = filter_of(categories, types, correlation_id, since)
+            where = filter_of(categories, types, correlation_id, since, None, user_id, tenant_id, custom)
             pages = follow_log(self._adapter, where, cursor, patience)
-        elif categories is not None or correlation_id is not None:
+        elif any(each is not None for each in (categories, correlation_id, user_id, tenant_id, custom)):
             raise InvalidInputError("a subscription is to one stream, or to the log and its filters, not both")
         else:
             check_stream_id(stream_id)

@@ -138,6 +138,9 @@ class MemoryAdapter:
         with self._opened():
             return _page(self._log, attrgetter("global_position"), page, where)
 
+    def count(self, low: int, high: int, where: Filter) -> int:
+        return len(self.read_all(Page(MAX_VERSION, low=low, high=high), where))
+
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         with self._opened():
             return [self._ids[each] for each in ids if each in self._ids]

@@ -85,6 +85,12 @@ def check_log(events: Sequence[StoredEvent], page: Page, where: Filter, location
         raise IncompleteLogError(location, gap[0], "event")
 
 
+def check_count(events: int, first: int | None, last: int | None, where: Filter, location: str) -> None:
+    """Raise IncompleteLogError if a count that nothing filters leaves out a position between these ends."""
+    if first is not None and last is not None and where == _NO_FILTER and events != last - first + 1:
+        raise IncompleteLogError(location, last, "event before the event")
+
+
 def numbered(events: Sequence[StoredEvent], page: Page, where: Filter) -> dict[str, Any] | None:
     """The category and the ends of the range that this page shows whole, None if it shows no category whole.
 

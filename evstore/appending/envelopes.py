@@ -30,6 +30,7 @@ class Envelope(NamedTuple):
     id: str | None
     stream_id: str | None
     expected_version: int | None
+    key: str | None = None
 
 
 class _Envelope(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -39,6 +40,7 @@ class _Envelope(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     id: str | UnsetType = UNSET
     stream_id: str | UnsetType = UNSET
     expected_version: Raw | UnsetType = UNSET
+    key: str | UnsetType = UNSET
     # Set by the store alone: accepted, so that a line that was read can be appended, and ignored.
     version: Raw | UnsetType = UNSET
     global_position: Raw | UnsetType = UNSET
@@ -48,13 +50,13 @@ class _Envelope(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 _envelopes = msgspec.json.Decoder(_Envelope)
 _word = msgspec.json.Decoder(str)
 _WHOLE_NUMBER = re.compile(rb"-?[0-9]{1,30}")
-_STRINGS: Final = ("type", "id", "streamId")
-_APPENDABLE: Final = ("type", "data", "metadata", "id", "streamId", "expectedVersion")
+_STRINGS: Final = ("type", "id", "streamId", "key")
+_APPENDABLE: Final = ("type", "data", "metadata", "id", "streamId", "expectedVersion", "key")
 _KNOWN: Final = (*_APPENDABLE, "version", "globalPosition", "timestamp")
 
 
 def envelope_from_json(value: bytes, max_data_bytes: int = MAX_DATA_BYTES) -> Envelope:
-    """Read `{"type","data","metadata"?,"id"?,"streamId"?,"expectedVersion"?}`. Raises InvalidInputError."""
+    """Read `{"type","data","metadata"?,"id"?,"key"?,"streamId"?,"expectedVersion"?}`. Raises InvalidInputError."""
     try:
         found = decode(_envelopes, value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -68,6 +70,7 @@ def envelope_from_json(value: bytes, max_data_bytes: int = MAX_DATA_BYTES) -> En
         None if found.id is UNSET else found.id,
         None if found.stream_id is UNSET else found.stream_id,
         None if found.expected_version is UNSET else _expected(bytes(found.expected_version)),
+        None if found.key is UNSET else found.key,
     )
 
 
@@ -85,6 +88,8 @@ def _expected(text: bytes) -> int:
 def _explain(value: bytes, error: Exception) -> NoReturn:
     """Raise the error that explains why an envelope cannot be read; slow, and used once."""
     members = members_of("an event", value, error)
+    if "specversion" in members:
+        raise InvalidInputError("a CloudEvent is no envelope of evstore; --type TYPE takes each value as data")
     for key in members:
         if key not in _KNOWN:
             meant = nearest(key, _APPENDABLE)

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Final
 import typer
 import typer.core
 
-from evstore.cli import settings
-from evstore.cli.commands import append, completion, init, inspect, keep, move, read
+from evstore.cli import elsewhere, settings
+from evstore.cli.commands import append, completion, counting, helping, init, inspect, keep, move, read
 from evstore.cli.errors import UsageError
 from evstore.cli.exits import HELP
 from evstore.cli.options import ON_TOP, add, exit_with_help, with_globals
@@ -15,10 +15,10 @@ from evstore.cli.output import writer
 # As the help shows them; a command that is not here comes under "Other".
 GROUPS: Final = {
     "Commands": ("init", "append", "read", "replay", "categories"),
-    "Look": ("types", "streams", "get", "info", "trace"),
+    "Look": ("tail", "count", "types", "streams", "get", "info", "trace"),
     "Move": ("export", "import", "backup"),
     "Keep": ("verify",),
-    "Shell": ("completion",),
+    "Shell": ("help", "completion"),
 }
 
 
@@ -39,6 +39,16 @@ class Commands(typer.core.TyperGroup):
                 with formatter.section(heading):
                     formatter.write_dl(rows)
         super().format_options(context, formatter)
+
+    def resolve_command(self, context: Any, args: list[str]) -> Any:
+        word = args[0]
+        if self.get_command(context, word) is None:
+            from evstore.did_you_mean import nearest
+
+            meant = nearest(word, self.commands)
+            near = f'did you mean "evstore {meant}"?' if meant else "evstore --help"
+            raise UsageError(f"there is no command {writer.to_json(word)}", elsewhere.pointer(word) or near)
+        return super().resolve_command(context, args)
 
     def format_commands(self, context: Any, formatter: Any) -> None:
         """They are shown already."""
@@ -89,6 +99,8 @@ add(app, append.append)
 add(app, read.read, utc=True)
 add(app, read.replay, utc=True)
 add(app, inspect.categories, utc=True)
+add(app, read.tail, utc=True)
+add(app, counting.count)
 add(app, inspect.types)
 add(app, inspect.streams, utc=True)
 add(app, inspect.get, utc=True)
@@ -98,4 +110,5 @@ add(app, move.export, utc=True)
 add(app, move.import_)
 add(app, keep.backup)
 add(app, keep.verify)
+add(app, helping.help_)
 add(app, completion.completion)

@@ -68,6 +68,12 @@ def _conflict(error: Any) -> str:
     return _again(f"read {_word(error.stream_id)}{after}")
 
 
+def _other_event(error: Any) -> str:
+    if "other events of this append" in error.reason:
+        return "--skip-stored appends the events that are not stored yet"
+    return "an id belongs to one event for ever; without an id a new event is appended"
+
+
 def _quotes(error: Any) -> str | None:
     inline = error.source == "--data" and "not valid JSON" in str(error)
     return """the shell eats quotes; put JSON in single ones: -d '{"total": 99.9}'""" if inline else None
@@ -98,7 +104,7 @@ _HINTS: Final[dict[str, Callable[[Any], str | None] | str]] = {
     "SchemaTooOldError": lambda _: _again("migrate"),
     "SchemaTooNewError": "install a newer evstore",
     "ConcurrencyError": _conflict,
-    "EventIdConflictError": "an id belongs to one event for ever; without an id a new event is appended",
+    "EventIdConflictError": _other_event,
     "AppendOutcomeUnknownError": _all_ids,
     "StreamNotFoundError": lambda _: _again("streams"),
     "TargetExistsError": "--force replaces it",

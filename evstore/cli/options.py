@@ -121,9 +121,11 @@ def add(app: typer.Typer, function: Callable[..., None], *, utc: bool = False) -
     app.command(name, epilog=help_below)(with_globals(function, declared))
 
 
-def exit_with_help(context: typer.Context) -> NoReturn:
-    """End a command that has nothing to do: its help on stderr, as after wrong flags."""
+def exit_with_help(context: typer.Context, fault: str | None = None) -> NoReturn:
+    """End a command that has nothing to do: its help on stderr, as after wrong flags, and the fault below it."""
     writer.err_text(f"{context.get_help()}\n")
+    if fault is not None:
+        raise UsageError(fault)
     raise typer.Exit(2)
 
 
@@ -170,6 +172,12 @@ Utc = Annotated[bool | None, option("--utc", help="Print and read times without 
 CorrelationId = Annotated[
     str | None, option("--correlation-id", metavar="TEXT", help="Only events with this correlation id.")
 ]
+UserId = Annotated[str | None, option("--user-id", metavar="TEXT", help="Only events with this user id.")]
+TenantId = Annotated[str | None, option("--tenant-id", metavar="TEXT", help="Only events with this tenant id.")]
+Meta = Annotated[
+    list[str] | None,
+    option("-m", "--meta", metavar="KEY=VALUE", help='Only events with this in "custom"; repeatable, ANDed.'),
+]
 Names = Annotated[bool, typer.Option("--names", help="Print names alone, one a line.")]
 Prefix = Annotated[str | None, option("--prefix", metavar="P", help="Only names that begin with P.")]
 
@@ -196,6 +204,29 @@ def period_of(since: str | None, until: str | None) -> Period:
         None if since is None else times.moment("--since", since),
         None if until is None else times.moment("--until", until),
     )
+
+
+def pairs_of(flags: list[str] | None) -> dict[str, str]:
+    """The keys and values that `--meta` gives. Raises UsageError."""
+    found = {}
+    for pair in flags or ():
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(f'--meta takes KEY=VALUE, not "{pair}"')
+        found[key] = value
+    return found
+
+
+def filters_of(flags: Any) -> dict[str, Any]:
+    """The filters of a log, as the store takes them."""
+    return {
+        "types": flags.type,
+        "correlation_id": flags.correlation_id,
+        "user_id": flags.user_id,
+        "tenant_id": flags.tenant_id,
+        "custom": pairs_of(flags.meta) or None,
+        **period_of(flags.since, flags.until)._asdict(),
+    }
 
 
 def after_of(from_: int | None, after: int | None) -> int:

@@ -66,13 +66,15 @@ def begin(argv: Sequence[str]) -> None:
 
 def again(words: str) -> str:
     """The command to type next. It names the store if this command named it; the environment needs no
-    repetition."""
+    repetition. A URL with a secret is not repeated: what stands for the secret would be no command to paste."""
     from shlex import quote
 
     from evstore.urls import redacted
 
     url = current.given_db
-    return f"evstore {words}" if url is None else f"evstore {words} --db {quote(redacted(url))}"
+    if url is None:
+        return f"evstore {words}"
+    return f"evstore {words} --db {quote(url)}" if redacted(url) == url else f"evstore {words}, with the same --db"
 
 
 def on_terminal(stream: TextIO | None = None) -> bool:

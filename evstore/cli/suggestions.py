@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from evstore.errors import StreamNotFoundError
+from evstore.cli import settings
+from evstore.cli.output import writer
+from evstore.errors import IncompleteLogError, StreamNotFoundError
 from evstore.model.names import category_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from evstore.model.facts import StreamInfo
     from evstore.store import EventStore
 
@@ -16,12 +22,39 @@ LOOKED_AT: Final = 1000
 """Names compared at the most, so that a typo in a large store is reported as fast as in a small one."""
 
 
+def note_unknown(
+    store: EventStore, categories: Iterable[str] | None = None, types: Iterable[str] | None = None
+) -> None:
+    """Note each category and each type of a filter that the store does not have, with the nearest that it has."""
+    if settings.current.quiet:
+        return
+    with suppress(IncompleteLogError):  # the read itself reports it, or waits for it
+        for name in categories or ():
+            if "-" in name:
+                writer.note(f'no category has a "-" in it; did you mean "evstore read {name}"?')
+            elif not any(store.replay([name], limit=1)):
+                _note(name, "category", (each.category for each in store.categories()))
+        for name in types or ():
+            if not any(store.replay(types=[name], limit=1)):
+                _note(name, "event type", (each.type for each in store.types()))
+
+
+def _note(name: str, what: str, there: Iterable[str]) -> None:
+    from evstore.did_you_mean import nearest
+
+    meant = nearest(name, islice(there, LOOKED_AT))
+    more = f"; did you mean {writer.to_json(meant)}?" if meant else ""
+    writer.note(f"the store has no {what} {writer.to_json(name)}{more}")
+
+
 def nearest_stream(store: EventStore, stream_id: str) -> str | None:
-    """A stream that is there and is named almost so."""
+    """A stream that is there and is named almost so. Another number is another stream, and no slip."""
     from evstore.did_you_mean import nearest
 
     category = category_of(stream_id)
     there = [info.category for info in islice(store.categories(), LOOKED_AT)]
+    if stream_id == category and category not in there:
+        return _hyphenated(store, stream_id, there)
     if category not in there:
         meant = nearest(category, there)
         if meant is None:
@@ -31,8 +64,27 @@ def nearest_stream(store: EventStore, stream_id: str) -> str | None:
     for length in range(len(stream_id), len(category) - 1, -1):
         near = [info.stream_id for info in islice(store.streams(category, prefix=stream_id[:length]), LOOKED_AT)]
         if near:
-            return stream_id if stream_id in near else nearest(stream_id, near)
+            if stream_id in near:
+                return stream_id
+            return nearest(stream_id, [each for each in near if _numbers(each) == _numbers(stream_id)])
     return None
+
+
+def _hyphenated(store: EventStore, stream_id: str, there: Iterable[str]) -> str | None:
+    """The stream whose name lacks nothing but a hyphen here, or is written with another case."""
+    for category in there:
+        if stream_id.lower().startswith(category.lower()):
+            rest = stream_id[len(category) :].lstrip("_/:. ")
+            wanted = f"{category}-{rest}"
+            if rest and any(
+                each.stream_id == wanted for each in islice(store.streams(category, prefix=wanted), 1)
+            ):
+                return wanted
+    return None
+
+
+def _numbers(name: str) -> list[str]:
+    return re.findall("[0-9]+", name)
 
 
 def find_stream(store: EventStore, stream_id: str, *, missing_ok: bool = False) -> StreamInfo | None:
@@ -44,7 +96,5 @@ def find_stream(store: EventStore, stream_id: str, *, missing_ok: bool = False) 
             return None
         meant = nearest_stream(store, stream_id)
         if meant is not None:
-            from evstore.cli.output.writer import to_json
-
-            error.add_note(f"did you mean {to_json(meant)}?")
+            error.add_note(f"did you mean {writer.to_json(meant)}?")
         raise

@@ -21,7 +21,8 @@ def normalize_id(event_id: object) -> str:
     """The id as it is stored: 36 characters, lower case. Every UUID version is accepted."""
     text = str(event_id).lower()
     if not _UUID.fullmatch(text):
-        shown = text if len(text) <= 50 else text[:50] + "…"  # noqa: PLR2004
+        given = str(event_id)
+        shown = given if len(given) <= 50 else given[:50] + "…"  # noqa: PLR2004
         raise InvalidInputError(f'"{shown}" is not an event id: an id is a UUID of 36 characters')
     return text
 

@@ -11,7 +11,7 @@ from evstore.model.versions import MAX_VERSION
 from evstore.port import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
 
@@ -21,15 +21,29 @@ def filter_of(
     correlation_id: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    user_id: str | None = None,
+    tenant_id: str | None = None,
+    custom: Mapping[str, str] | None = None,
 ) -> Filter:
     """The filter with these fields. A single name counts as a list of one."""
     return Filter(
         _names_wanted("a category", categories),
         _names_wanted("an event type", types),
-        None if correlation_id is None else searchable("the correlation id", correlation_id),
+        _wanted("the correlation id", correlation_id),
         None if since is None else timestamp_us(since),
         None if until is None else timestamp_us(until),
+        _wanted("the user id", user_id),
+        _wanted("the tenant id", tenant_id),
+        None if custom is None else tuple(_pair(key, value) for key, value in custom.items()),
     )
+
+
+def _wanted(what: str, text: str | None) -> str | None:
+    return None if text is None else searchable(what, text)
+
+
+def _pair(key: str, value: str) -> tuple[str, str]:
+    return searchable('a key of "custom"', key), searchable(f'"custom" "{key}"', value)
 
 
 def _names_wanted(what: str, names: Iterable[str] | None) -> tuple[str, ...] | None:

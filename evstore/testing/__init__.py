@@ -17,7 +17,7 @@ from evstore.testing.contract import AdapterContract, ReadClauses, WriteClauses 
 from evstore.testing.harness import REASONS  # noqa: E402 - as above
 from evstore.testing.truth import TRUTH_TABLE  # noqa: E402 - as above
 
-CONTRACT_VERSION = 3
+CONTRACT_VERSION = 4
 """Counts up when a clause is added, so that an adapter can say what it has passed."""
 
 __all__ = [

@@ -1,9 +1,10 @@
-"""A log full of near misses: names, types, correlation ids and times that a careless filter mixes up."""
+"""A log full of near misses: names, types, correlation ids, users and times that a careless filter mixes up."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from evstore.model.metadata import Metadata
 from evstore.testing.builders import an_append, an_event
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ STREAMS: Final = (
 )
 TYPES: Final = ("Placed", "placed", "Placed2", "Pla_ed")
 CORRELATIONS: Final = (None, "req-7", "req-70", "REQ-7", "req-7 ", "req_7", "req-%", "réq-7", "re\u0301q-7")
+USERS: Final = (None, "alice", "Alice")
 EVENTS: Final = 60
 
 # Times step forward and back and come several times, as they do after an import or under a moved clock.
@@ -31,7 +33,7 @@ TIMES_US: Final = tuple(START_US + step * 1_000_001 for step in (4, 1, 1, 9, 0, 
 
 
 def fill(adapter: Adapter) -> None:
-    """Store EVENTS events; streams, types, correlation ids and times come in every mixture."""
+    """Store EVENTS events; streams, types, correlation ids, users and times come in every mixture."""
     adapter.append(
         [
             an_append(
@@ -39,7 +41,9 @@ def fill(adapter: Adapter) -> None:
                 [
                     an_event(
                         TYPES[n // 3 % len(TYPES)],
-                        correlation_id=CORRELATIONS[n // 2 % len(CORRELATIONS)],
+                        metadata=Metadata(
+                            CORRELATIONS[n // 2 % len(CORRELATIONS)], user_id=USERS[n // 5 % len(USERS)]
+                        ),
                     )
                 ],
                 timestamp_us=TIMES_US[n % len(TIMES_US)],

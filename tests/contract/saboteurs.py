@@ -353,6 +353,22 @@ class TrimsCorrelationIds(_Reads):
             return rest and (wanted is None or (found or "").strip() == wanted)
 
 
+class TakesAnyPairOfCustomMetadata(_Reads):
+    clause = "R5"
+
+    class Meaning(Filter):
+        def matches(self, event):
+            rest = Filter(*self)._replace(custom=None).matches(event)
+            return rest and (self.custom is None or any(p in event.metadata.custom.items() for p in self.custom))
+
+
+class CountsWithoutTheFilter(Saboteur):
+    clause = "R5"
+
+    def count(self, low, high, _where):
+        return super().count(low, high, ANYTHING)
+
+
 class IncludesUntil(_Reads):
     clause = "R5"
 

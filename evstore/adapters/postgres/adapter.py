@@ -23,6 +23,7 @@ from evstore.adapters.wholeness import (
     TYPE_PARTS,
     check_agreed,
     check_category,
+    check_count,
     check_listed,
     check_log,
     check_named,
@@ -120,6 +121,16 @@ class PostgresAdapter(Session):
                 count = reading.Question(sql.COUNT_STREAMS, {"whole": self._counted.whole})
                 ((missed, last_key, head_then),) = self._rows(count)
                 self._counted.check(self.location, head_then, missed, last_key)
+
+    def count(self, low: int, high: int, where: Filter) -> int:
+        if names_wanted(where):
+            self._check_names(where)
+        found = self._rows(reading.of_count(low, high, where))
+        if not found:  # the server cannot be asked for what it cannot hold
+            return 0
+        ((events, first, last),) = found
+        check_count(events, first, last, where, self.location)
+        return int(events)
 
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         rows = self._rows(reading.Question(sql.GET_EVENTS, {"ids": [*ids]}), POSITION)

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from evstore.did_you_mean import nearest
 from evstore.errors import InvalidUrlError
 from evstore.urls import URL, is_secret, redacted
 
@@ -63,11 +64,22 @@ def _read(text: str, url: str) -> dict[str, Any]:
             pass
         else:
             return given
-    raise InvalidUrlError(
+    error = InvalidUrlError(
         "the database URL is not one that PostgreSQL understands: postgresql://user:password@host:5432/database, "
         "with parameters of libpq after a ?; in a user or a password, write @ as %40, / as %2F, : as %3A, ? as "
         "%3F, # as %23, % as %25 and a blank as %20"
     )
+    meant = _parameter_meant(text)
+    if meant is not None:
+        error.add_note(f'did you mean the parameter "{meant}"?')
+    raise error
+
+
+def _parameter_meant(url: str) -> str | None:
+    """The parameter that is probably meant by one that nobody knows, which itself may be part of a password."""
+    known = ["schema", *(each.keyword.decode() for each in psycopg.pq.Conninfo.get_defaults())]
+    names = (part.partition("=")[0] for part in url.partition("?")[2].split("&"))
+    return next((nearest(name, known) for name in names if name and name not in known), None)
 
 
 def _decodes(url: str) -> bool:

@@ -40,8 +40,7 @@ def of_log(page: Page, where: Filter) -> Question:
     """Choose the statement by the narrowest index; the other filters are residual."""
     given = {**_range(page), **_residual(where), "categories": _names(where.categories)}
     if where.correlation_id is not None:
-        given["correlation_id"] = where.correlation_id
-        given["correlation_hash"] = correlation_hash(where.correlation_id)
+        given |= _correlation(where.correlation_id)
         statement = sql.READ_CORRELATION_BACKWARD if page.backward else sql.READ_CORRELATION_FORWARD
     elif where.categories is not None:
         statement = sql.READ_CATEGORIES_BACKWARD if page.backward else sql.READ_CATEGORIES_FORWARD
@@ -50,6 +49,16 @@ def of_log(page: Page, where: Filter) -> Question:
     else:
         statement = sql.READ_LOG_BACKWARD if page.backward else sql.READ_LOG_FORWARD
     return Question(statement, given)
+
+
+def of_count(low: int, high: int, where: Filter) -> Question:
+    """Choose the statement as for the events themselves."""
+    given = {"low": low, "high": high, **_residual(where), "categories": _names(where.categories)}
+    if where.correlation_id is not None:
+        return Question(sql.COUNT_CORRELATION, {**given, **_correlation(where.correlation_id)})
+    if where.categories is not None:
+        return Question(sql.COUNT_CATEGORIES, given)
+    return Question(sql.COUNT_LOG if where.types is None else sql.COUNT_TYPES, given)
 
 
 def of_names(where: Filter, stream_id: str | None = None, *, every: bool = False) -> Question:
@@ -107,7 +116,9 @@ def paged(connection: Connection, statement: bytes, given: dict[str, Any]) -> li
 def is_askable(question: Question) -> bool:
     """True if the server can be asked. It accepts no U+0000 in text; nothing stored holds one, so the answer
     is empty."""
-    return not any("\0" in each for each in question.given.values() if isinstance(each, str))
+    texts = [each for each in question.given.values() if isinstance(each, str)]
+    texts += [each for name in ("custom_keys", "custom_values") for each in question.given.get(name) or ()]
+    return not any("\0" in each for each in texts)
 
 
 def _range(page: Page) -> dict[str, Any]:
@@ -124,8 +135,20 @@ def _name_range(page: NamePage) -> dict[str, Any]:
     }
 
 
+def _correlation(correlation_id: str) -> dict[str, Any]:
+    return {"correlation_id": correlation_id, "correlation_hash": correlation_hash(correlation_id)}
+
+
 def _residual(where: Filter) -> dict[str, Any]:
-    return {"types": _names(where.types), "since": where.since_us, "until": where.until_us}
+    return {
+        "types": _names(where.types),
+        "since": where.since_us,
+        "until": where.until_us,
+        "user_id": where.user_id,
+        "tenant_id": where.tenant_id,
+        "custom_keys": None if where.custom is None else [key for key, _ in where.custom],
+        "custom_values": None if where.custom is None else [value for _, value in where.custom],
+    }
 
 
 def _names(names: Sequence[str] | None) -> list[str] | None:

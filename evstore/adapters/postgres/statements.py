@@ -1,10 +1,10 @@
 """Every statement of the PostgreSQL adapter, whole: print one, put values for its %(names)s, paste it into psql.
 
 Each is one autocommitted transaction. Rows of events have the columns of StoredEvent, in its order; nothing but
-that list is put into a statement here. The last column of a list is the highest global position that its row rests
-on. Ranges are closed ([low, high]); a filter that is NULL asks nothing, and the planner, which knows the values,
-drops them. Names are written out with their schema: for another one, `in_schema` puts its name in the location of
-this.
+that list and the filter over metadata is put into a statement here. The last column of a list is the highest
+global position that its row rests on. Ranges are closed ([low, high]); a filter that is NULL asks nothing, and the
+planner, which knows the values, drops them. Names are written out with their schema: for another one, `in_schema`
+puts its name in the location of this.
 
 Where an index has two columns, rows of both are compared and ordered: with the first set equal, the planner
 may take the index of the second alone, and walk the whole log in search of a rare category. And a page's limit is
@@ -28,6 +28,15 @@ def in_schema(statement: str, schema: str) -> bytes:
 OWN: Final = """events.data, events.metadata,
   events.version, events.global_position, events.timestamp"""
 EVENT: Final = f"""events.id, streams.stream_id, types.name, {OWN}"""
+
+# The filter over metadata, which no index serves. Each key of `custom_keys` must be held with its value.
+METADATA: Final = """(%(user_id)s::text IS NULL OR events.metadata ->> 'userId' = %(user_id)s)
+  AND (%(tenant_id)s::text IS NULL OR events.metadata ->> 'tenantId' = %(tenant_id)s)
+  AND (%(custom_keys)s::text[] IS NULL OR NOT EXISTS (
+    SELECT FROM pg_catalog.generate_subscripts(%(custom_keys)s::text[], 1) AS n
+    WHERE events.metadata -> 'custom' ->> (%(custom_keys)s::text[])[n]
+      IS DISTINCT FROM (%(custom_values)s::text[])[n]
+  ))"""
 
 # --- Opening -------------------------------------------------------------------------------------------------
 
@@ -241,6 +250,7 @@ WHERE events.global_position BETWEEN %(low)s AND %(high)s
   AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
   AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
   AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  AND {METADATA}
 ORDER BY events.global_position
 LIMIT (SELECT %(limit)s::bigint)
 """
@@ -255,6 +265,7 @@ WHERE events.global_position BETWEEN %(low)s AND %(high)s
   AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
   AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
   AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  AND {METADATA}
 ORDER BY events.global_position DESC
 LIMIT (SELECT %(limit)s::bigint)
 """
@@ -271,6 +282,7 @@ CROSS JOIN LATERAL (
       BETWEEN (types.key, %(low)s) AND (types.key, %(high)s)
     AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
     AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+    AND {METADATA}
   ORDER BY events.type_key, events.global_position
   LIMIT (SELECT %(limit)s::bigint)
 ) AS page
@@ -291,6 +303,7 @@ CROSS JOIN LATERAL (
       BETWEEN (types.key, %(low)s) AND (types.key, %(high)s)
     AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
     AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+    AND {METADATA}
   ORDER BY events.type_key DESC, events.global_position DESC
   LIMIT (SELECT %(limit)s::bigint)
 ) AS page
@@ -314,6 +327,7 @@ CROSS JOIN LATERAL (
     AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
     AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
     AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+    AND {METADATA}
   ORDER BY events.category_key, events.global_position
   LIMIT (SELECT %(limit)s::bigint)
 ) AS page
@@ -336,6 +350,7 @@ CROSS JOIN LATERAL (
     AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
     AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
     AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+    AND {METADATA}
   ORDER BY events.category_key DESC, events.global_position DESC
   LIMIT (SELECT %(limit)s::bigint)
 ) AS page
@@ -359,6 +374,7 @@ WHERE events.correlation_hash IS NOT NULL
   AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
   AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
   AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  AND {METADATA}
 ORDER BY events.correlation_hash, events.global_position
 LIMIT (SELECT %(limit)s::bigint)
 """
@@ -378,6 +394,7 @@ WHERE events.correlation_hash IS NOT NULL
   AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
   AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
   AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  AND {METADATA}
 ORDER BY events.correlation_hash DESC, events.global_position DESC
 LIMIT (SELECT %(limit)s::bigint)
 """
@@ -395,6 +412,72 @@ SELECT
   %(last)s::bigint
 FROM evstore.categories
 WHERE categories.name = %(category)s
+"""
+
+# Counts read no data. With the count go the ends of what is counted.
+
+# Index events_pkey.
+COUNT_LOG: Final = f"""
+SELECT count(*), min(events.global_position), max(events.global_position)
+FROM evstore.events
+WHERE events.global_position BETWEEN %(low)s AND %(high)s
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  AND {METADATA}
+"""
+
+# Index events_by_category, for each category.
+COUNT_CATEGORIES: Final = f"""
+SELECT coalesce(sum(counted.events), 0)::bigint, min(counted.first), max(counted.last)
+FROM evstore.categories
+CROSS JOIN LATERAL (
+  SELECT count(*) AS events, min(events.global_position) AS first, max(events.global_position) AS last
+  FROM evstore.events
+  WHERE (events.category_key, events.global_position)
+      BETWEEN (categories.key, %(low)s) AND (categories.key, %(high)s)
+  AND (%(types)s::text[] IS NULL OR events.type_key IN (
+    SELECT key FROM evstore.types WHERE name = ANY (%(types)s)
+  ))
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  AND {METADATA}
+) AS counted
+WHERE categories.name = ANY (%(categories)s)
+"""
+
+# Index events_by_type, for each type.
+COUNT_TYPES: Final = f"""
+SELECT coalesce(sum(counted.events), 0)::bigint, min(counted.first), max(counted.last)
+FROM evstore.types
+CROSS JOIN LATERAL (
+  SELECT count(*) AS events, min(events.global_position) AS first, max(events.global_position) AS last
+  FROM evstore.events
+  WHERE (events.type_key, events.global_position)
+      BETWEEN (types.key, %(low)s) AND (types.key, %(high)s)
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  AND {METADATA}
+) AS counted
+WHERE types.name = ANY (%(types)s)
+"""
+
+# Index events_by_correlation.
+COUNT_CORRELATION: Final = f"""
+SELECT count(*), min(events.global_position), max(events.global_position)
+FROM evstore.events
+WHERE events.correlation_hash IS NOT NULL
+  AND (events.correlation_hash, events.global_position)
+    BETWEEN (%(correlation_hash)s, %(low)s) AND (%(correlation_hash)s, %(high)s)
+  AND events.metadata ->> 'correlationId' = %(correlation_id)s
+  AND (%(categories)s::text[] IS NULL OR events.category_key IN (
+    SELECT key FROM evstore.categories WHERE name = ANY (%(categories)s)
+  ))
+  AND (%(types)s::text[] IS NULL OR events.type_key IN (
+    SELECT key FROM evstore.types WHERE name = ANY (%(types)s)
+  ))
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  AND {METADATA}
 """
 
 # --- Lists and facts -----------------------------------------------------------------------------------------

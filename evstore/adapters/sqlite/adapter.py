@@ -138,6 +138,12 @@ class SqliteAdapter(Session):
         with self._reading() as connection:
             return read_all(connection, self._path, page, where)
 
+    def count(self, low: int, high: int, where: Filter) -> int:
+        from evstore.adapters.sqlite.reading import count
+
+        with self._reading() as connection:
+            return count(connection, self._path, low, high, where)
+
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         from evstore.adapters.sqlite.reading import get
 

@@ -16,6 +16,7 @@ from evstore.adapters.wholeness import (
     Counted,
     check_agreed,
     check_category,
+    check_count,
     check_log,
     check_named,
     check_stream,
@@ -65,6 +66,23 @@ def read_all(connection: Any, location: str, page: Page, where: Filter) -> list[
     return found
 
 
+def count(connection: Any, location: str, low: int, high: int, where: Filter) -> int:
+    """The number of events of the log. Raises IncompleteLogError rather than leave out an event."""
+    if names_wanted(where):
+        check_names(connection, location, where)
+    given = {"low": low, "high": high, **_residual(where), "categories": _array(where.categories)}
+    if where.correlation_id is not None:
+        given |= _correlation(where.correlation_id)
+        statement = sql.COUNT_CORRELATION
+    elif where.categories is not None:
+        statement = sql.COUNT_CATEGORIES
+    else:
+        statement = sql.COUNT_LOG if where.types is None else sql.COUNT_TYPES
+    events, first, last = connection.execute(statement, given).fetchone()
+    check_count(events, first, last, where, location)
+    return int(events)
+
+
 def check_names(
     connection: Any, location: str, where: Filter, stream_id: str | None = None, *, every: bool = False
 ) -> bool:
@@ -87,8 +105,7 @@ def _log(connection: Any, location: str, page: Page, where: Filter) -> list[Stor
     """Choose the statement by the narrowest index; the other filters are residual."""
     given = {**_range(page), **_residual(where)}
     if where.correlation_id is not None:
-        given["correlation_id"] = where.correlation_id
-        given["correlation_hash"] = correlation_hash(where.correlation_id)
+        given |= _correlation(where.correlation_id)
         given["categories"] = _array(where.categories)
         statement = sql.READ_CORRELATION_BACKWARD if page.backward else sql.READ_CORRELATION_FORWARD
     elif where.categories is not None:
@@ -165,9 +182,20 @@ def _range(page: Page) -> dict[str, Any]:
     return {"low": low, "high": high, "limit": page.limit}
 
 
+def _correlation(correlation_id: str) -> dict[str, Any]:
+    return {"correlation_id": correlation_id, "correlation_hash": correlation_hash(correlation_id)}
+
+
 def _residual(where: Filter) -> dict[str, Any]:
-    return {"types": _array(where.types), "since": where.since_us, "until": where.until_us}
+    return {
+        "types": _array(where.types),
+        "since": where.since_us,
+        "until": where.until_us,
+        "user_id": where.user_id,
+        "tenant_id": where.tenant_id,
+        "custom": _array(where.custom),
+    }
 
 
-def _array(names: Iterable[str] | None) -> str | None:
+def _array(names: Iterable[str | tuple[str, str]] | None) -> str | None:
     return None if names is None else json.dumps([*names])

@@ -1,6 +1,7 @@
 """Every statement of the SQLite adapter, whole: print one, paste it into `sqlite3`, and it runs.
 
-Rows of events have the columns of StoredEvent, in its order; nothing but that list is put into a statement here.
+Rows of events have the columns of StoredEvent, in its order; nothing but that list and the filter over metadata is
+put into a statement here.
 Ranges are closed ([low, high]), filters that are NULL ask nothing. CROSS JOIN is SQLite's way to keep the order of
 a join: the index that gives the order leads.
 """
@@ -14,6 +15,17 @@ from typing import Final
 OWN: Final = """events.data, events.metadata,
   events.version, events.global_position, events.timestamp"""
 EVENT: Final = f"""events.id, streams.stream_id, types.name, {OWN}"""
+
+# The filter over metadata, which no index serves. `custom` is an array of pairs, and each of them must be held.
+METADATA: Final = """(:user_id IS NULL OR json_extract(events.metadata, '$.userId') = :user_id)
+  AND (:tenant_id IS NULL OR json_extract(events.metadata, '$.tenantId') = :tenant_id)
+  AND (:custom IS NULL OR NOT EXISTS (
+    SELECT 1 FROM json_each(:custom) AS wanted
+    WHERE NOT EXISTS (
+      SELECT 1 FROM json_each(events.metadata, '$.custom') AS held
+      WHERE held.key = json_extract(wanted.value, '$[0]') AND held.value = json_extract(wanted.value, '$[1]')
+    )
+  ))"""
 
 # --- Opening -------------------------------------------------------------------------------------------------
 
@@ -147,6 +159,7 @@ WHERE events.global_position BETWEEN :low AND :high
   AND (:types IS NULL OR types.name IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
   AND (:since IS NULL OR events.timestamp >= :since)
   AND (:until IS NULL OR events.timestamp < :until)
+  AND {METADATA}
 ORDER BY events.global_position
 LIMIT :limit
 """
@@ -161,6 +174,7 @@ WHERE events.global_position BETWEEN :low AND :high
   AND (:types IS NULL OR types.name IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
   AND (:since IS NULL OR events.timestamp >= :since)
   AND (:until IS NULL OR events.timestamp < :until)
+  AND {METADATA}
 ORDER BY events.global_position DESC
 LIMIT :limit
 """
@@ -176,6 +190,7 @@ WHERE events.category_key = (SELECT key FROM categories WHERE name = :category)
   AND (:types IS NULL OR types.name IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
   AND (:since IS NULL OR events.timestamp >= :since)
   AND (:until IS NULL OR events.timestamp < :until)
+  AND {METADATA}
 ORDER BY events.global_position
 LIMIT :limit
 """
@@ -191,6 +206,7 @@ WHERE events.category_key = (SELECT key FROM categories WHERE name = :category)
   AND (:types IS NULL OR types.name IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
   AND (:since IS NULL OR events.timestamp >= :since)
   AND (:until IS NULL OR events.timestamp < :until)
+  AND {METADATA}
 ORDER BY events.global_position DESC
 LIMIT :limit
 """
@@ -204,6 +220,7 @@ WHERE events.type_key = (SELECT key FROM types WHERE name = :type)
   AND events.global_position BETWEEN :low AND :high
   AND (:since IS NULL OR events.timestamp >= :since)
   AND (:until IS NULL OR events.timestamp < :until)
+  AND {METADATA}
 ORDER BY events.global_position
 LIMIT :limit
 """
@@ -217,6 +234,7 @@ WHERE events.type_key = (SELECT key FROM types WHERE name = :type)
   AND events.global_position BETWEEN :low AND :high
   AND (:since IS NULL OR events.timestamp >= :since)
   AND (:until IS NULL OR events.timestamp < :until)
+  AND {METADATA}
 ORDER BY events.global_position DESC
 LIMIT :limit
 """
@@ -236,6 +254,7 @@ WHERE events.correlation_hash = :correlation_hash
   AND (:types IS NULL OR types.name IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
   AND (:since IS NULL OR events.timestamp >= :since)
   AND (:until IS NULL OR events.timestamp < :until)
+  AND {METADATA}
 ORDER BY events.global_position
 LIMIT :limit
 """
@@ -255,6 +274,7 @@ WHERE events.correlation_hash = :correlation_hash
   AND (:types IS NULL OR types.name IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
   AND (:since IS NULL OR events.timestamp >= :since)
   AND (:until IS NULL OR events.timestamp < :until)
+  AND {METADATA}
 ORDER BY events.global_position DESC
 LIMIT :limit
 """
@@ -269,6 +289,70 @@ SELECT
    WHERE category_key = categories.key AND global_position = :last)
 FROM categories
 WHERE categories.name = :category
+"""
+
+# Counts read no data, which overflows onto pages of its own. With the count go the ends of what is counted.
+
+# The table itself.
+COUNT_LOG: Final = f"""
+SELECT count(*), min(events.global_position), max(events.global_position)
+FROM events
+WHERE events.global_position BETWEEN :low AND :high
+  AND (:since IS NULL OR events.timestamp >= :since)
+  AND (:until IS NULL OR events.timestamp < :until)
+  AND {METADATA}
+"""
+
+# Index events_by_category.
+COUNT_CATEGORIES: Final = f"""
+SELECT count(*), min(events.global_position), max(events.global_position)
+FROM events
+WHERE events.category_key IN (
+    SELECT categories.key FROM json_each(:categories) AS given
+    CROSS JOIN categories ON categories.name = given.value
+  )
+  AND events.global_position BETWEEN :low AND :high
+  AND (:types IS NULL OR events.type_key IN (
+    SELECT types.key FROM json_each(:types) AS given
+    CROSS JOIN types ON types.name = given.value
+  ))
+  AND (:since IS NULL OR events.timestamp >= :since)
+  AND (:until IS NULL OR events.timestamp < :until)
+  AND {METADATA}
+"""
+
+# Index events_by_type.
+COUNT_TYPES: Final = f"""
+SELECT count(*), min(events.global_position), max(events.global_position)
+FROM events
+WHERE events.type_key IN (
+    SELECT types.key FROM json_each(:types) AS given
+    CROSS JOIN types ON types.name = given.value
+  )
+  AND events.global_position BETWEEN :low AND :high
+  AND (:since IS NULL OR events.timestamp >= :since)
+  AND (:until IS NULL OR events.timestamp < :until)
+  AND {METADATA}
+"""
+
+# Index events_by_correlation.
+COUNT_CORRELATION: Final = f"""
+SELECT count(*), min(events.global_position), max(events.global_position)
+FROM events
+WHERE events.correlation_hash = :correlation_hash
+  AND events.global_position BETWEEN :low AND :high
+  AND json_extract(events.metadata, '$.correlationId') = :correlation_id
+  AND (:categories IS NULL OR events.category_key IN (
+    SELECT categories.key FROM json_each(:categories) AS given
+    CROSS JOIN categories ON categories.name = given.value
+  ))
+  AND (:types IS NULL OR events.type_key IN (
+    SELECT types.key FROM json_each(:types) AS given
+    CROSS JOIN types ON types.name = given.value
+  ))
+  AND (:since IS NULL OR events.timestamp >= :since)
+  AND (:until IS NULL OR events.timestamp < :until)
+  AND {METADATA}
 """
 
 # --- Lists and facts -----------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import sys
 import typer
 
 from evstore.cli import settings
-from evstore.cli.input.append_flags import AppendFlags, check_exclusive, check_needed
+from evstore.cli.input.append_flags import NO_EVENTS, AppendFlags, check_exclusive, check_needed, check_wrong_turns
 from evstore.cli.opening import opened, stdin_is_terminal
 from evstore.cli.options import exit_with_help
 from evstore.cli.output import writer
@@ -30,8 +30,9 @@ def append(context: typer.Context, flags: AppendFlags) -> None:
     """
     check_exclusive(flags)
     if flags.data is None and not flags.inputs and stdin_is_terminal():
-        exit_with_help(context)
+        exit_with_help(context, NO_EVENTS if flags.stream is not None or flags.many else None)
     check_needed(flags)
+    check_wrong_turns(flags)
     import gc
 
     gc.disable()  # the events live to the end; looking for garbage among them takes a fifth of the time

@@ -1,16 +1,22 @@
 """`init`: make a store."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from evstore.cli import settings
+from evstore.cli.errors import UsageError
 from evstore.cli.opening import opened
 from evstore.cli.output import forms, writer
+from evstore.urls import redacted
 
 if TYPE_CHECKING:
     from evstore.model.facts import StoreInfo
 
 
-def init() -> None:
+def init(
+    url: Annotated[str | None, typer.Argument(metavar="[URL]", hidden=True, show_default=False)] = None,
+) -> None:
     """Make the store, if it is not there yet.
 
     \b
@@ -18,6 +24,13 @@ def init() -> None:
       evstore init
       evstore init --db sqlite:////var/lib/shop/events.db
     """
+    if url is not None:
+        from shlex import quote
+
+        raise UsageError(
+            "init takes no argument; --db names the store",
+            f"evstore init --db {quote(url)}" if redacted(url) == url else "evstore init --db URL",
+        )
     with opened() as store:
         store.initialize()
         info = store.info()

@@ -1,6 +1,7 @@
 """Commands that look at what a store holds."""
 
 import sys
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,14 +12,22 @@ from evstore.cli.errors import UsageError
 from evstore.cli.opening import opened
 from evstore.cli.options import Fields, MissingOk, Names, Prefix, limit_of
 from evstore.cli.output import events, forms, writer
+from evstore.cli.suggestions import find_stream, note_unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from evstore.model.facts import StreamInfo
     from evstore.store import EventStore
 
 FIRST_ON_TERMINAL = 100
 MOST_COUNTED = 10_000
 """Streams that are counted one by one."""
+SORTS: "dict[str, Callable[[StreamInfo], Any]]" = {
+    "name": lambda info: info.stream_id,
+    "version": lambda info: (info.version, info.stream_id),
+    "updated": lambda info: (info.updated_us, info.stream_id),
+}
 
 Category = Annotated[
     str | None, typer.Argument(metavar="[CATEGORY]", show_default=False, help="Only this category.")
@@ -68,6 +77,7 @@ def types(category: Category = None, names: Names = False, prefix: Prefix = None
       evstore types Order --prefix Order
     """
     with opened() as store:
+        note_unknown(store, [category] if category else None)
         found = store.types(category, prefix=prefix or "")
         if names:
             forms.print_names(info.type for info in found)
@@ -89,6 +99,13 @@ def streams(
     category: Category = None,
     names: Names = False,
     prefix: Prefix = None,
+    sort: Annotated[
+        str,
+        typer.Option(
+            "--sort", metavar="name|version|updated", show_default=False, help="The order.  [default: name]"
+        ),
+    ] = "name",
+    reverse: Annotated[bool, typer.Option("-r", "--reverse", help="The last of that order first.")] = False,
     limit: Annotated[
         str | None,
         typer.Option(
@@ -106,10 +123,14 @@ def streams(
     Examples:
       evstore streams Order
       evstore streams --prefix Order-2026- --names
+      evstore streams --sort updated -r -n 10
     """
     most = limit_of(limit)
+    if sort not in SORTS:
+        raise UsageError(f'--sort takes {", ".join(SORTS)}, not "{sort}"')
     with opened() as store:
-        found = islice(store.streams(category, prefix=prefix or ""), most)
+        note_unknown(store, [category] if category else None)
+        found = _sorted(store.streams(category, prefix=prefix or ""), sort, most, reverse=reverse)
         if names:
             forms.print_names(info.stream_id for info in found)
             return
@@ -135,6 +156,19 @@ def _count_of_streams(store: "EventStore", category: str | None, prefix: str) ->
     return next((found.streams for found in store.categories(prefix=category) if found.category == category), None)
 
 
+def _sorted(
+    found: "Iterator[StreamInfo]", sort: str, most: int | None, *, reverse: bool
+) -> "Iterator[StreamInfo]":
+    """The first streams of an order. Without a limit all facts are held in memory, but by name none."""
+    if sort == "name" and not reverse:
+        return islice(found, most)
+    if most is None:
+        return iter(sorted(found, key=SORTS[sort], reverse=reverse))
+    from heapq import nlargest, nsmallest
+
+    return iter((nlargest if reverse else nsmallest)(most, found, key=SORTS[sort]))
+
+
 def get(
     ids: Annotated[list[str], typer.Argument(metavar="ID...", show_default=False, help="Event ids.")],
     missing_ok: MissingOk = False,
@@ -145,20 +179,45 @@ def get(
     \b
     Examples:
       evstore get 0198e5c4-0000-7000-8000-000000000007
+      evstore get "$ID" | jq .data
+
+    On a terminal one event is a page, with what caused it and what it caused.
     """
     from evstore.errors import EventNotFoundError
-    from evstore.model.ids import normalize_id
 
     if not ids:
         raise UsageError("an event ID is missing")
     columns = events.fields_of(fields)
-    wanted = [normalize_id(each) for each in ids]
+    wanted = [_id_of(each) for each in ids]
+    as_page = len(wanted) == 1 and columns is None and settings.current.format == "auto" and settings.on_terminal()
     with opened() as store:
         held = store.get_many(wanted)
+        if as_page and held:
+            from evstore.cli.output import page
+
+            page.show(store, held[wanted[0]])
+            return
     for each in wanted:
         if each not in held and not missing_ok:
             raise EventNotFoundError(each)
     events.show([held[each] for each in wanted if each in held], columns)
+
+
+def _id_of(given: str) -> str:
+    """The id that an argument names. Raises InvalidInputError, with the command that reads a stream."""
+    from shlex import quote
+
+    from evstore.errors import InvalidInputError
+    from evstore.model.ids import normalize_id
+    from evstore.model.names import check_stream_id
+
+    try:
+        return normalize_id(given)
+    except InvalidInputError as error:
+        with suppress(InvalidInputError):
+            check_stream_id(given)
+            error.add_note(f"{settings.again(f'read {quote(given)}')} prints a stream")
+        raise
 
 
 def info(
@@ -177,8 +236,6 @@ def info(
     """
     if missing_ok and stream is None:
         raise UsageError("--missing-ok goes with a STREAM")
-    from evstore.cli.suggestions import find_stream
-
     with opened() as store:
         if stream is None:
             _print_store(store)

@@ -14,14 +14,17 @@ from evstore.cli.options import (
     After,
     CorrelationId,
     From,
+    Meta,
     Since,
+    TenantId,
     To,
     Types,
     Until,
+    UserId,
     after_of,
     exit_with_help,
+    filters_of,
     not_negative,
-    period_of,
 )
 from evstore.cli.output import forms, writer
 
@@ -49,6 +52,9 @@ class ExportFlags(NamedTuple):
     to: To = None
     type: Types = None
     correlation_id: CorrelationId = None
+    user_id: UserId = None
+    tenant_id: TenantId = None
+    meta: Meta = None
     since: Since = None
     until: Until = None
 
@@ -72,8 +78,9 @@ def export(
     needs `import --renumber`.
     """
     from evstore.cli.commands.readings import LogReading
+    from evstore.cli.suggestions import note_unknown
 
-    period = period_of(flags.since, flags.until)
+    filters = filters_of(flags)
     after = after_of(flags.from_, flags.after)
     to = not_negative("--to", flags.to)
     output = None if flags.output == "-" else flags.output
@@ -82,10 +89,11 @@ def export(
     if output == "":
         raise UsageError("--output takes a FILE")
     with opened() as store:
-        picked = bool(category) or any(each is not None for each in (flags.type, flags.correlation_id, *period))
+        note_unknown(store, category, flags.type)
+        picked = bool(category) or any(each is not None for each in filters.values())
         _note_part(picked=picked, after=after)
         head = store.head()
-        log = LogReading(store, category or None, flags.type, period, flags.correlation_id)
+        log = LogReading(store, category or None, filters)
         events = log.in_range(after, to, None, backward=False)
         if output is None:
             writer.lines(event.to_json() for event in events)
@@ -161,6 +169,10 @@ def import_(
     Examples:
       evstore import backup.ndjson.gz
       evstore --db shop.db export | evstore --db postgresql://db/shop import
+      evstore import --renumber history.ndjson
+
+    With --renumber an event needs "streamId", "type" and "data" alone; it keeps its
+    "timestamp", and a "key" makes its id, so that a second run stores nothing.
 
     Events that are stored already are passed over: an import that was interrupted
     is run again. Positions and versions must come out as in the file, else it stops.
@@ -189,7 +201,13 @@ def _import(name: str, *, renumber: bool) -> "tuple[Imported, int]":
     """The sums of an import, and the head of the log after it."""
     from evstore.cli.input.sources import check_files, input_of
     from evstore.cli.output.progress import progress
-    from evstore.errors import ConcurrencyError, EvstoreError, PositionConflictError
+    from evstore.errors import (
+        ConcurrencyError,
+        EventIdConflictError,
+        EvstoreError,
+        InvalidInputError,
+        PositionConflictError,
+    )
     from evstore.transfer import Imported, import_events
 
     check_files([name])
@@ -197,13 +215,19 @@ def _import(name: str, *, renumber: bool) -> "tuple[Imported, int]":
     with opened() as store, input_of(name) as source, progress("importing", source.size) as shown:
         store.head()  # without a store there, nothing is read
         try:
-            for batch in import_events(store, _arrivals(store, source.chunks, name), renumber=renumber):
+            for batch in import_events(
+                store, _arrivals(store, source.chunks, name, renumber=renumber), renumber=renumber
+            ):
                 done = done.plus(batch)
                 shown.at(source.position(), done.stored + done.skipped)
         except EvstoreError as error:
             shown.end()
             if isinstance(error, PositionConflictError | ConcurrencyError):
                 error.add_note("--renumber keeps ids and times, and gives the next positions and versions")
+            elif isinstance(error, EventIdConflictError):
+                error.add_note("the store holds another event with this id; import into a store of its own: --db")
+            elif isinstance(error, InvalidInputError) and not renumber and "not a stored event" in str(error):
+                error.add_note('--renumber takes events from elsewhere: {"streamId","type","data","timestamp"?}')
             if done.stored:
                 writer.note(
                     f"{done.stored:,} events before it are imported; mend the input, then run the import again"
@@ -212,14 +236,16 @@ def _import(name: str, *, renumber: bool) -> "tuple[Imported, int]":
         return done, store.head()
 
 
-def _arrivals(store: "EventStore", chunks: Iterator[bytes], name: str) -> "Iterator[Arrival]":
+def _arrivals(store: "EventStore", chunks: Iterator[bytes], name: str, *, renumber: bool) -> "Iterator[Arrival]":
+    from evstore.appending.foreign import foreign_from_json
     from evstore.jsontext.splitting import read_values
     from evstore.model.events import StoredEvent
     from evstore.transfer import arrival
 
     dropped: set[str] = set()
     preparing = store.appender.preparing()
-    for number, (stored, others) in read_values(chunks, name, StoredEvent.from_json_noting):
+    read = foreign_from_json if renumber else StoredEvent.from_json_noting
+    for number, (stored, others) in read_values(chunks, name, read):
         for key in others:
             if key not in dropped:
                 dropped.add(key)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from evstore.cli import settings
+from evstore.cli.commands.tails import Tail
 from evstore.cli.errors import TimedOut, UsageError
 from evstore.cli.input import times
 from evstore.cli.opening import opened
@@ -20,20 +21,23 @@ from evstore.cli.options import (
     From,
     Last,
     Limit,
+    Meta,
     MissingOk,
-    Period,
     Reverse,
     Since,
+    TenantId,
     To,
     Types,
     Until,
+    UserId,
     Within,
     after_of,
+    filters_of,
     limit_of,
     not_negative,
     period_of,
 )
-from evstore.cli.output import events, forms, writer
+from evstore.cli.output import events, writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,9 +46,6 @@ if TYPE_CHECKING:
     from evstore.cli.commands.readings import Reading
 
 LAST_ON_TERMINAL = 100
-MOST_HELD = 1000
-"""Events of `--last N` that are held in memory."""
-LAST_BEFORE_FOLLOW = 10
 
 
 class ReadFlags(NamedTuple):
@@ -73,6 +74,9 @@ class ReplayFlags(NamedTuple):
     reverse: Reverse = False
     type: Types = None
     correlation_id: CorrelationId = None
+    user_id: UserId = None
+    tenant_id: TenantId = None
+    meta: Meta = None
     since: Since = None
     until: Until = None
     follow: Follow = False
@@ -80,34 +84,11 @@ class ReplayFlags(NamedTuple):
     fields: Fields = None
 
 
-class Tail:
-    """The newest events of a range. `own_limit`: the limit of a terminal, whose note reports that more exist."""
-
-    def __init__(self, most: int, *, own_limit: bool) -> None:
-        self.most = most
-        self.own_limit = own_limit
-        self._shown: forms.AtMost[StoredEvent] | None = None
-
-    def newest_first(self, reading: "Reading", after: int, to: int | None) -> "Iterator[StoredEvent]":
-        """The last events of a range, of which a terminal prints few."""
-        if not self.most:
-            return iter(())
-        limit = self.most + 1 if self.own_limit else self.most
-        self._shown = forms.AtMost(reading.in_range(after, to, limit, backward=True), self.most)
-        return iter(self._shown)
-
-    def note_cut(self, reading: "Reading", after: int, to: int | None) -> None:
-        """Note below the events that there are more, if there are."""
-        if self._shown is not None and self._shown.cut:
-            forms.note_cut("last", self.most, reading.count(after, to), "events")
-
-
 class Request(NamedTuple):
     """The part of a stream or of the log that is asked for, and how it is printed."""
 
     after: int
     to: int | None
-    period: Period
     limit: int | None
     tail: Tail | None
     backward: bool
@@ -128,11 +109,13 @@ def read(
       evstore read Order-1 --last 1
       evstore read Order-1 --follow
     """
-    request = _request(flags)
+    request, period = _request(flags), period_of(flags.since, flags.until)
     with opened() as store:
         from evstore.cli.commands.readings import StreamReading
+        from evstore.cli.suggestions import note_unknown
 
-        reading = StreamReading(store, stream, flags.type, request.period, missing_ok=flags.missing_ok)
+        note_unknown(store, types=flags.type)
+        reading = StreamReading(store, stream, flags.type, period, missing_ok=flags.missing_ok)
         (_follow if flags.follow else _show)(reading, request)
 
 
@@ -158,16 +141,41 @@ def replay(
         raise UsageError("CATEGORY and --all exclude each other")
     if not flags.all_ and not category:
         raise UsageError("give a CATEGORY, or --all", "evstore replay --help")
-    for name in category or ():
-        if "-" in name:
-            writer.note(f'no category has a "-" in it; did you mean "evstore read {name}"?')
-    request = _request(flags)
+    _replay(flags, category)
+
+
+def _replay(flags: ReplayFlags, category: list[str] | None) -> None:
+    request, filters = _request(flags), filters_of(flags)
     with opened() as store:
         from evstore.cli.commands.readings import LogReading
+        from evstore.cli.suggestions import note_unknown
 
-        categories = None if flags.all_ else category
-        reading = LogReading(store, categories, flags.type, request.period, flags.correlation_id)
+        note_unknown(store, category, flags.type)
+        reading = LogReading(store, category or None, filters)
         (_follow if flags.follow else _show)(reading, request)
+
+
+def tail(
+    flags: ReplayFlags,
+    category: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CATEGORY...]", show_default=False, help="Only these categories."),
+    ] = None,
+) -> None:
+    """Print the newest events of the log, then new ones as they come.
+
+    \b
+    Examples:
+      evstore tail
+      evstore tail Order -t OrderPlaced
+      evstore tail --last 0 -n 1 --within 30s
+
+    It is replay --all -f --last 10, and takes the options of replay.
+    """
+    if flags.all_ and category:
+        raise UsageError("CATEGORY and --all exclude each other")
+    begins = flags.last is not None or flags.from_ is not None or flags.after is not None
+    _replay(flags._replace(follow=True, last=flags.last if begins else LAST_BEFORE_FOLLOW), category)
 
 
 def _request(flags: ReadFlags | ReplayFlags) -> Request:
@@ -193,7 +201,6 @@ def _request(flags: ReadFlags | ReplayFlags) -> Request:
     return Request(
         after_of(flags.from_, flags.after),
         not_negative("--to", flags.to),
-        period_of(flags.since, flags.until),
         limit,
         tail,
         flags.reverse,
@@ -209,36 +216,16 @@ def _show(reading: "Reading", request: Request) -> None:
     elif request.backward:
         found = islice(tail.newest_first(reading, request.after, request.to), request.limit)
     else:
-        found = islice(_oldest_first(reading, tail, request.after, request.to), request.limit)
+        found = islice(tail.oldest_first(reading, request.after, request.to), request.limit)
     events.show(_there(found, reading), request.columns, by_stream=reading.by_stream)
     if tail is not None:
         tail.note_cut(reading, request.after, request.to)
 
 
-def _oldest_first(reading: "Reading", tail: Tail, after: int, to: int | None) -> "Iterator[StoredEvent]":
-    """The last events of a range, oldest first. Many or long events are read twice instead of held in memory."""
-    from evstore.port import PAGE_CHARACTERS
-
-    newest = tail.newest_first(reading, after, to)
-    held: list[StoredEvent] = []
-    characters = 0
-    for event in newest:
-        held.append(event)
-        characters += len(event.data_json)
-        if len(held) > MOST_HELD or characters > PAGE_CHARACTERS:
-            break
-    else:
-        return reversed(held)
-    last, first = reading.number(held[0]), reading.number(held[-1])
-    for event in newest:
-        first = reading.number(event)
-    return reading.in_range(first - 1, last, None, backward=False)
-
-
 def _tail(reading: "Reading", tail: Tail, after: int) -> "tuple[int, Iterator[StoredEvent]]":
     """The head, and the last events up to it."""
     end = reading.head()
-    return end, _oldest_first(reading, tail, after, end)
+    return end, tail.oldest_first(reading, after, end)
 
 
 def _there(found: "Iterator[StoredEvent]", reading: "Reading") -> "Iterator[StoredEvent]":

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from evstore.cli.output import writer
 from evstore.errors import IncompleteLogError, StreamNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Protocol
 
     from evstore.cli.options import Period
@@ -140,45 +140,26 @@ class StreamReading:
 class LogReading:
     by_stream = False
 
-    def __init__(
-        self,
-        store: EventStore,
-        categories: Sequence[str] | None,
-        types: Sequence[str] | None,
-        period: Period,
-        correlation_id: str | None,
-    ) -> None:
+    def __init__(self, store: EventStore, categories: Sequence[str] | None, filters: Mapping[str, Any]) -> None:
         self._store = store
         self._categories = categories
-        self._types = types
-        self._period = period
-        self._correlation_id = correlation_id
+        self._filters = filters
         self.waiting = Waiting()
 
     def in_range(self, after: int, to: int | None, limit: int | None, *, backward: bool) -> Iterator[StoredEvent]:
-        since, until = self._period
         return self._store.replay(
-            self._categories,
-            after=after,
-            to=to,
-            limit=limit,
-            backward=backward,
-            types=self._types,
-            correlation_id=self._correlation_id,
-            since=since,
-            until=until,
+            self._categories, after=after, to=to, limit=limit, backward=backward, **self._filters
         )
 
     def follow(self, after: int, deadline: float | None) -> Iterator[StoredEvent]:
+        lasting = {name: value for name, value in self._filters.items() if name != "until"}
         return self._store.subscribe(
             self._categories,
             after=after,
             deadline=deadline,
-            types=self._types,
-            correlation_id=self._correlation_id,
-            since=self._period.since,
             on_wait=self.waiting.note,
             on_idle=writer.check_reader,
+            **lasting,
         )
 
     def number(self, event: StoredEvent) -> int:
@@ -188,8 +169,7 @@ class LogReading:
         return self._store.head()
 
     def count(self, after: int, to: int | None) -> int | None:
-        filters = (self._categories, self._types, self._correlation_id, *self._period)
-        if any(each is not None for each in filters):
+        if self._categories is not None or any(each is not None for each in self._filters.values()):
             return None
         info = self._store.info()
         return _between(after, to, info.head) if info.events == info.head else None

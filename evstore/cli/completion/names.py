@@ -73,10 +73,10 @@ STATEMENTS = {
     "types": (TYPES_UP, TYPES_DOWN),
 }
 
-# A word that no shell changes. At its start "-" makes a flag, "~" a home and, in zsh, "=" the path of a command;
-# "~" and "=" may mean the same after "=" or ":".
-_SAFE = re.compile(r"(?![-~=])[A-Za-z0-9._:@/+=~-]+")
-_PREFIX = re.compile(r"[A-Za-z0-9._:@/+=~-]*")
+# A word that no shell changes: outside ASCII all that can be printed, but no space. At its start "-" makes a
+# flag, "~" a home and, in zsh, "=" the path of a command; "~" and "=" may mean the same after "=" or ":".
+_SAFE = re.compile(r"(?![-~=])[A-Za-z0-9._:@/+=~\x80-\U0010ffff-]+")
+_PREFIX = re.compile(r"[A-Za-z0-9._:@/+=~\x80-\U0010ffff-]*")
 _EXPANDED = re.compile("[=:][~=]")
 _SCHEME = re.compile("([A-Za-z][A-Za-z0-9.-]*(?:[+][A-Za-z0-9]+)?):")
 
@@ -87,7 +87,7 @@ def complete(argv: Sequence[str]) -> None:
         remote = os.environ.get("EVSTORE_COMPLETE_REMOTE") == "1"
         spent = time.process_time()  # most of it before the first line of this program
         start_new_thread(_end_after, (max((WITHIN_REMOTE if remote else WITHIN) - spent, AT_LEAST),))
-        kind, prefix, *rest = argv
+        kind, prefix, *rest = (os.fsencode(each).decode() for each in argv)  # UTF-8 in every locale
         if kind not in STATEMENTS or not _PREFIX.fullmatch(prefix):
             return
         url = _url(rest)
@@ -135,10 +135,18 @@ def _from_file(path: str, kind: str, prefix: str) -> list[str]:
         if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
             return []
         # In SQLite's order every blob stands above every text.
-        high = prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else b""
+        high = _after(prefix) if prefix else b""
         given = {"low": prefix, "high": high, "limit": MOST_LOOKED_AT}
         up, down = (_names_from(connection, statement, given) for statement in STATEMENTS[kind])
         return choose(up, down)
+
+
+def _after(prefix: str) -> str | bytes:
+    """The first name that stands after all with this prefix."""
+    last = ord(prefix[-1]) + 1
+    if last > 0x10FFFF:  # noqa: PLR2004 - the last code point has no successor
+        return _after(prefix[:-1]) if prefix[:-1] else b""
+    return prefix[:-1] + chr(0xE000 if last == 0xD800 else last)  # noqa: PLR2004 - surrogates are no characters
 
 
 def _uri(path: str) -> str:
@@ -185,4 +193,4 @@ def choose(up: Iterable[str], down: Iterable[str]) -> list[str]:
 
 def is_safe(name: str) -> bool:
     """True if every shell takes the name unchanged."""
-    return bool(_SAFE.fullmatch(name)) and not _EXPANDED.search(name)
+    return bool(_SAFE.fullmatch(name)) and name.isprintable() and not _EXPANDED.search(name)

@@ -3,10 +3,13 @@
 No `from __future__ import annotations` here, as in the modules of the commands.
 """
 
+import os
+import re
 from typing import Annotated, NamedTuple
 
 import typer
 
+from evstore.cli import settings
 from evstore.cli.errors import UsageError
 from evstore.cli.options import option
 
@@ -103,12 +106,41 @@ def check_exclusive(flags: AppendFlags) -> None:
             raise UsageError(message, 'put "expectedVersion" into the envelopes' if other == "expect" else None)
 
 
+NO_EVENTS = "no events: give --data JSON, a FILE, or - for stdin"
+_TYPE = re.compile("[A-Z][A-Za-z0-9_.-]*")
+
+
+def check_wrong_turns(flags: AppendFlags) -> None:
+    """Raise UsageError for a FILE that is JSON text or an event type, with the command that was meant."""
+    missing = [each for each in flags.inputs if each != "-" and not os.path.lexists(each)]
+    texts = [each for each in missing if each.lstrip().startswith(("{", "[")) or each.lstrip()[:1] == '"']
+    types = [each for each in missing if _TYPE.fullmatch(each) and flags.type is None and not flags.many]
+    if not texts and not types:
+        return
+    import shlex
+
+    name = (texts or types)[0]
+    words = ["append", flags.stream or "STREAM"]
+    kind = flags.type or (types[0] if types else None)
+    if len(texts) == 1 and _is_envelope(texts[0]) and kind is None:
+        hint = f"printf '%s\\n' {shlex.quote(name)} | {settings.again(shlex.join([*words, '-']))}"
+    else:
+        words += ["-t", kind or "TYPE", "-d", texts[0] if texts else "JSON"]
+        hint = settings.again(shlex.join(words))
+    what = "JSON text, which --data takes" if texts else "an event type, which --type takes"
+    raise UsageError(f"there is no file {name}; it looks like {what}", hint)
+
+
+def _is_envelope(text: str) -> bool:
+    return '"type"' in text and '"data"' in text
+
+
 def check_needed(flags: AppendFlags) -> None:
     """Raise UsageError for flags that need another, or another value."""
     faults = (
         (not flags.many and flags.stream is None, "STREAM is missing"),
         (flags.data is not None and flags.type is None, "--data needs --type"),
-        (flags.data is None and not flags.inputs, "no events: give --data JSON, a FILE, or - for stdin"),
+        (flags.data is None and not flags.inputs, NO_EVENTS),
         (flags.inputs.count("-") > 1, "- (stdin) may be given once only"),
         (flags.batch is not None and flags.batch < 1, f"--batch takes a number from 1, not {flags.batch}"),
         (flags.key == "", "--key takes a TEXT that is not empty"),

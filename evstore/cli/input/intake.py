@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from evstore.appending.envelopes import envelope_from_json
 from evstore.cli.errors import UsageError
 from evstore.cli.input.sources import Input, input_of, size_of
+from evstore.cli.options import pairs_of
 from evstore.cli.output.writer import note
 from evstore.errors import InvalidInputError, InvalidPayloadError, InvalidVersionError, NoEventsError
 from evstore.jsontext.judging import check_json, keep_json, raw_value
@@ -57,13 +58,7 @@ def expected_of(flag: str | None) -> int:
 
 def metadata_of(flags: AppendFlags) -> Metadata:
     """Metadata for all events: flags before `--metadata` before the environment."""
-    custom = {}
-    for pair in flags.meta or ():
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise UsageError(f'--meta takes KEY=VALUE, not "{pair}"')
-        custom[key] = value
-    found = Metadata(**{name: getattr(flags, name) for name in IDS.values()}, custom=custom)
+    found = Metadata(**{name: getattr(flags, name) for name in IDS.values()}, custom=pairs_of(flags.meta))
     check_metadata(found)
     if flags.metadata is not None:
         try:
@@ -163,7 +158,7 @@ class Intake:
         found = envelope_from_json(value)
         stream_id = found.stream_id
         if self._flags.copy:
-            found = found._replace(id=None)
+            found = found._replace(id=None, key=None)
         if self._stream is None:
             if stream_id is None:
                 raise InvalidInputError('missing "streamId"')
@@ -178,7 +173,7 @@ class Intake:
                 raise InvalidInputError('unknown key "expectedVersion"; it goes with --many, here say --expect')
             stream_id = self._stream
         wanted = ANY_VERSION if found.expected_version is None else found.expected_version
-        return self._prepare(stream_id, found.type, found.data, found.metadata, found.id, wanted)
+        return self._prepare(stream_id, found.type, found.data, found.metadata, found.id, wanted, found.key)
 
     def _payload(self, text: KeptJson) -> InputEvent:
         assert self._stream is not None
@@ -186,10 +181,21 @@ class Intake:
         return self._prepare(self._stream, self._flags.type, text, NO_METADATA, None, ANY_VERSION)
 
     def _prepare(
-        self, stream_id: str, type: str, data: KeptJson, metadata: Metadata, id: str | None, wanted: int
+        self,
+        stream_id: str,
+        type: str,
+        data: KeptJson,
+        metadata: Metadata,
+        id: str | None,
+        wanted: int,
+        own_key: str | None = None,
     ) -> InputEvent:
+        if own_key is not None and (id or self._flags.id) is not None:
+            raise InvalidInputError('"id" and "key" exclude each other: the id is made of the key')
         key = self._flags.key
         made = None if key is None else key_id(stream_id, key, next(self._ordinals))
+        if own_key is not None:
+            made = key_id(stream_id, own_key, 1)
         given_id = self._flags.id if id is None else id
         complete = self._preparing.kept(type, data, metadata, given_id, made)
         given = given_id is not None

@@ -98,3 +98,18 @@ def draw(columns: Sequence[Column], cells: Iterable[Sequence[str]], whole: int, 
     # Rich fills the last column up, which a narrower window would wrap later.
     # Not splitlines: data may hold what other programs take for the end of a line.
     writer.write("".join(f"{each.rstrip()}\n" for each in buffer.getvalue().removesuffix("\n").split("\n")))
+
+
+def rendered(markdown: str, whole: int) -> str:
+    """A page of Markdown for a terminal."""
+    from io import StringIO
+
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    colour = settings.in_colour()
+    buffer = StringIO()
+    Console(file=buffer, width=whole, force_terminal=colour, no_color=not colour).print(
+        Markdown(markdown, hyperlinks=False)
+    )
+    return "".join(f"{each.rstrip()}\n" for each in buffer.getvalue().removesuffix("\n").split("\n"))

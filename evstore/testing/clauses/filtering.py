@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import pytest
 
 from evstore.model.filters import Filter
+from evstore.model.metadata import Metadata
 from evstore.model.names import category_of
+from evstore.model.versions import MAX_VERSION
 from evstore.port import Page
 from evstore.testing.asking import accepted, expected_page, history, log
 from evstore.testing.builders import an_append, an_event
 from evstore.testing.harness import Harness
-from evstore.testing.variety import CORRELATIONS, EVENTS, START_US, STREAMS, TIMES_US, TYPES, fill
+from evstore.testing.variety import CORRELATIONS, EVENTS, START_US, STREAMS, TIMES_US, TYPES, USERS, fill
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +32,18 @@ CATEGORIES: Final = tuple(dict.fromkeys(map(category_of, STREAMS)))
 NO_CATEGORIES: Final = ("", "%", "_", "Ord", "ORDER", "Order-", "Order-1", "we%", "weird", "no")
 # Every boundary from both sides, and the zero that is taken for "none".
 MOMENTS: Final = (None, 0, START_US, *(t + d for t in sorted(set(TIMES_US)) for d in (0, 1)), 2**62)
+
+# Near misses of each other, as users, tenants and custom metadata.
+NAMES: Final = ("alice", "Alice", "alice ", "alic_", "ali%", "r\u00e9", "re\u0301", "'\"\\")
+CUSTOMS: Final = (
+    {"k": "v"},
+    {"K": "v"},
+    {"k": "V"},
+    {"k": "v", "l": "w"},
+    {"k": "w", "l": "v"},
+    {"k.l": "v", '"': "\\", "\\": '"', "$": "[0]"},
+    {"\u00e9": "re\u0301", "\n": "\t", "userId": "alice"},
+)
 
 BY_POSITION: Final = attrgetter("global_position")
 BY_VERSION: Final = attrgetter("version")
@@ -90,6 +104,36 @@ class NameFilterClauses(Harness):
         accepted(adapter, an_append(events=[an_event("req-7", data_json), an_event(correlation_id="req-7")]))
         assert [e.global_position for e in log(adapter, Filter(correlation_id="req-7"))] == [2]
 
+    def test_R5_a_user_and_a_tenant_match_by_equality(self, adapter: Adapter) -> None:
+        for held in NAMES:
+            accepted(adapter, an_append(events=[an_event(metadata=Metadata(user_id=held))]))
+            accepted(adapter, an_append(events=[an_event(metadata=Metadata(tenant_id=held))]))
+        accepted(adapter, an_append(events=[an_event(metadata=Metadata("alice", custom={"userId": "alice"}))]))
+        events = log(adapter)
+        for wanted in (*NAMES, "", "al", "%", "null"):
+            assert log(adapter, Filter(user_id=wanted)) == [e for e in events if e.metadata.user_id == wanted]
+            assert log(adapter, Filter(tenant_id=wanted)) == [e for e in events if e.metadata.tenant_id == wanted]
+
+    def test_R5_custom_metadata_matches_where_every_pair_is_held(self, adapter: Adapter) -> None:
+        for custom in CUSTOMS:
+            accepted(adapter, an_append(events=[an_event(metadata=Metadata(custom=custom))]))
+        events = log(adapter)
+        pairs = [
+            *dict.fromkeys(pair for custom in CUSTOMS for pair in custom.items()),
+            ("k", ""),
+            ("", "v"),
+            ("k", "%"),
+        ]
+        for one, other in product(pairs, pairs):
+            found = log(adapter, Filter(custom=(one, other)))
+            assert found == [e for e in events if {one, other} <= {*e.metadata.custom.items()}], (one, other)
+
+    def test_R5_what_no_store_can_hold_matches_nothing(self, adapter: Adapter) -> None:
+        fill(adapter)
+        for where in (Filter(user_id="\0"), Filter(custom=(("\0", "v"),)), Filter(custom=(("k", "\0"),))):
+            assert log(adapter, where) == []
+            assert adapter.count(1, MAX_VERSION, where) == 0
+
 
 class TimeFilterClauses(Harness):
     """R5 of times: since is inclusive, until is exclusive."""
@@ -131,10 +175,13 @@ class MixedFilterClauses(Harness):
                 _some(random, TYPES),
                 random.choice([None, None, None, *CORRELATIONS]),
                 *_times(random),
+                random.choice([None, None, None, *USERS]),
             )
             page = _page(random, EVENTS)
             found = adapter.read_all(page, where)
             assert found == expected_page(events, page, where, BY_POSITION), (page, where)
+            inside = [e for e in events if where.matches(e) and page.low <= e.global_position <= page.high]
+            assert adapter.count(page.low, page.high, where) == len(inside), (page, where)
 
     def test_R5_axes_are_anded_on_every_page_of_a_stream(self, adapter: Adapter) -> None:
         fill(adapter)

@@ -25,6 +25,7 @@ EVENTS = {
     "low": 1, "high": 2**63 - 1, "limit": 1000, "types": None, "since": None, "until": None, "stream_id": "Rare-1",
     "categories": ["Rare"], "correlation_id": "c", "correlation_hash": correlation_hash("c"),
     "ids": ["00000000-0000-7000-8000-000000000000"], "all": False,
+    "user_id": "u", "tenant_id": None, "custom_keys": None, "custom_values": None,
 }  # fmt: skip
 CORRELATED = {**EVENTS, "categories": None}
 TYPED = {**EVENTS, "types": ["Rarely", "Kind1"]}
@@ -47,6 +48,10 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "READ_TYPES_BACKWARD": (TYPED, {"events_by_type", "streams_pkey"}),
     "READ_CORRELATION_FORWARD": (CORRELATED, {"events_by_correlation", "streams_pkey"}),
     "READ_CORRELATION_BACKWARD": (CORRELATED, {"events_by_correlation", "streams_pkey"}),
+    "COUNT_LOG": ({**EVENTS, "high": 9}, {"events_pkey"}),
+    "COUNT_CATEGORIES": (EVENTS, {"events_by_category"}),
+    "COUNT_TYPES": (TYPED, {"events_by_type"}),
+    "COUNT_CORRELATION": (CORRELATED, {"events_by_correlation"}),
     "CATEGORY_NUMBERS": ({"category": "Rare", "first": 1, "last": 2**62}, {"events_by_category"}),
     "FIND_STREAM": (NAMES, {"streams_by_id", "events_by_stream"}),
     "LIST_STREAMS": (NAMES, {"streams_by_id", "events_by_stream"}),
