@@ -26,16 +26,17 @@ def note_unknown(
     store: EventStore, categories: Iterable[str] | None = None, types: Iterable[str] | None = None
 ) -> None:
     """Note each category and each type of a filter that the store does not have, with the nearest that it has."""
-    if settings.current.quiet:
+    if settings.current.quiet or not (categories or types):
         return
     with suppress(IncompleteLogError):  # the read itself reports it, or waits for it
+        nothing = store.head() == 0  # and no name to be missed
         for name in categories or ():
             if "-" in name:
                 writer.note(f'no category has a "-" in it; did you mean "evstore read {name}"?')
-            elif not any(store.replay([name], limit=1)):
+            elif not nothing and not any(store.replay([name], limit=1)):
                 _note(name, "category", (each.category for each in store.categories()))
         for name in types or ():
-            if not any(store.replay(types=[name], limit=1)):
+            if not nothing and not any(store.replay(types=[name], limit=1)):
                 _note(name, "event type", (each.type for each in store.types()))
 
 

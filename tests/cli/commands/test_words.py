@@ -217,7 +217,6 @@ def test_a_key_in_an_envelope_makes_the_id_whatever_its_place(shop: Command) -> 
         (("read", "Order-33"), "evstore streams"),
         (("get", "Order-1"), "evstore read Order-1 prints a stream"),
         (("stats",), POINTERS["stats"]),
-        (("appnd",), 'did you mean "evstore append"?'),
         (("help", "sql"), 'did you mean "evstore help sqlite"?'),
     ],
 )
