@@ -41,13 +41,9 @@ class Commands(typer.core.TyperGroup):
         super().format_options(context, formatter)
 
     def resolve_command(self, context: Any, args: list[str]) -> Any:
-        word = args[0]
-        if self.get_command(context, word) is None:
-            from evstore.did_you_mean import nearest
-
-            meant = nearest(word, self.commands)
-            near = f'did you mean "evstore {meant}"?' if meant else "evstore --help"
-            raise UsageError(f"there is no command {writer.to_json(word)}", elsewhere.pointer(word) or near)
+        hint = elsewhere.pointer(args[0])
+        if hint is not None and self.get_command(context, args[0]) is None:
+            raise UsageError(f"there is no command {writer.to_json(args[0])}", hint)
         return super().resolve_command(context, args)
 
     def format_commands(self, context: Any, formatter: Any) -> None:

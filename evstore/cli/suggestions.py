@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -26,16 +25,17 @@ def note_unknown(
     store: EventStore, categories: Iterable[str] | None = None, types: Iterable[str] | None = None
 ) -> None:
     """Note each category and each type of a filter that the store does not have, with the nearest that it has."""
-    if settings.current.quiet:
+    if settings.current.quiet or not (categories or types):
         return
     with suppress(IncompleteLogError):  # the read itself reports it, or waits for it
+        nothing = store.head() == 0  # and no name to be missed
         for name in categories or ():
             if "-" in name:
                 writer.note(f'no category has a "-" in it; did you mean "evstore read {name}"?')
-            elif not any(store.replay([name], limit=1)):
+            elif not nothing and not any(store.replay([name], limit=1)):
                 _note(name, "category", (each.category for each in store.categories()))
         for name in types or ():
-            if not any(store.replay(types=[name], limit=1)):
+            if not nothing and not any(store.replay(types=[name], limit=1)):
                 _note(name, "event type", (each.type for each in store.types()))
 
 
@@ -48,7 +48,7 @@ def _note(name: str, what: str, there: Iterable[str]) -> None:
 
 
 def nearest_stream(store: EventStore, stream_id: str) -> str | None:
-    """A stream that is there and is named almost so. Another number is another stream, and no slip."""
+    """A stream that is there and is named almost so."""
     from evstore.did_you_mean import nearest
 
     category = category_of(stream_id)
@@ -64,9 +64,7 @@ def nearest_stream(store: EventStore, stream_id: str) -> str | None:
     for length in range(len(stream_id), len(category) - 1, -1):
         near = [info.stream_id for info in islice(store.streams(category, prefix=stream_id[:length]), LOOKED_AT)]
         if near:
-            if stream_id in near:
-                return stream_id
-            return nearest(stream_id, [each for each in near if _numbers(each) == _numbers(stream_id)])
+            return stream_id if stream_id in near else nearest(stream_id, near)
     return None
 
 
@@ -81,10 +79,6 @@ def _hyphenated(store: EventStore, stream_id: str, there: Iterable[str]) -> str 
             ):
                 return wanted
     return None
-
-
-def _numbers(name: str) -> list[str]:
-    return re.findall("[0-9]+", name)
 
 
 def find_stream(store: EventStore, stream_id: str, *, missing_ok: bool = False) -> StreamInfo | None:
