@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from evstore.cli.commands.readings import Reading
 
 LAST_ON_TERMINAL = 100
+LAST_BEFORE_FOLLOW = 10
 
 
 class ReadFlags(NamedTuple):

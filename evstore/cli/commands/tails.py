@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 MOST_HELD: Final = 1000
 """Events of `--last N` that are held in memory."""
-LAST_BEFORE_FOLLOW = 10
 
 
 class Tail:
@@ -34,7 +33,7 @@ class Tail:
         return iter(self._shown)
 
     def oldest_first(self, reading: Reading, after: int, to: int | None) -> Iterator[StoredEvent]:
-        """The last events of a range, oldest first. Many or long events are read twice instead of held in memory."""
+        """The same, oldest first. Many or long events are read twice instead of held in memory."""
         from evstore.port import PAGE_CHARACTERS
 
         newest = self.newest_first(reading, after, to)
