@@ -237,7 +237,7 @@ def test_a_store_in_use_beyond_patience_is_unavailable(store: Command, tmp_path:
     script = """
 import sys, evstore.connecting
 real = evstore.connecting.connect_for_command
-evstore.connecting.connect_for_command = lambda url, _: real(url, 0.1)
+evstore.connecting.connect_for_command = lambda url, _, on_wait: real(url, 0.1, on_wait)
 from evstore.cli import main
 main()
 """
