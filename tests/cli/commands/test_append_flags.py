@@ -14,6 +14,8 @@ from tests.support.sentences import names
 if TYPE_CHECKING:
     from tests.support.command import Command
 
+pytestmark = pytest.mark.sqlite_first("which flags go together seldom depends on where events are stored")
+
 INPUT = pytest.mark.sqlite_only("the input is understood before a store is asked")
 
 

@@ -33,6 +33,7 @@ LEAF_OF_TABLE: Final = 0x0D
 """What a page of SQLite begins with that holds rows."""
 
 
+@pytest.mark.sqlite_first("each kind takes a store of its own, which PostgreSQL makes slowly")
 @pytest.mark.parametrize("name", DAMAGES)
 def test_damage_is_found_and_nothing_else(
     evstore: Command, backend: str, name: str, capfd: pytest.CaptureFixture[str]

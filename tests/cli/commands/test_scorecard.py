@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from tests.support.command import Command
 
+pytestmark = pytest.mark.sqlite_first("each task is tried by other tests on every database")
+
 # Checks, and halves of checks, that wait for what they ask about.
 LATER = {
     "14": "`export | import`; until then what was replayed is appended to a new store",

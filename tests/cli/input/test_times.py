@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.support.command import Command
 
+pytestmark = pytest.mark.sqlite_first("how a time is typed seldom depends on where events are stored")
+
 
 @pytest.fixture(scope="module")
 def shared(module_store: Command) -> Command:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from tests.support.command import Command
 
+pytestmark = pytest.mark.sqlite_first("how errors are printed seldom depends on where events are stored")
+
 FILE = pytest.mark.sqlite_only("it is about the file of the store")
 NO_STORE = pytest.mark.sqlite_only("no store is asked")
 FIRST = ["code", "class", "exitCode", "message"]

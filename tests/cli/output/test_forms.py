@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.support.command import Command
 
+pytestmark = pytest.mark.sqlite_first("how events are printed seldom depends on where they are stored")
+
 PRINTING = pytest.mark.sqlite_only("how an event is printed does not depend on where it was stored")
 LINES = f"""
 {{"streamId":"A-1","type":"T","id":"{id_of(1)}","metadata":{{"userId":"me","correlationId":"c","custom":{{"k":"v"}}}},

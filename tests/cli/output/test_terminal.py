@@ -15,6 +15,8 @@ from tests.support.terminal import STYLE, seen
 if TYPE_CHECKING:
     from tests.support.command import Command
 
+pytestmark = pytest.mark.sqlite_first("what a terminal shows seldom depends on where events are stored")
+
 PRINTING = pytest.mark.sqlite_only("how an event is printed does not depend on where it was stored")
 
 
