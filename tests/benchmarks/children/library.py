@@ -1,0 +1,33 @@
+"""The library of evstore, as an application calls it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from typing import Final
+
+from evstore import EventData, connect
+
+DATA: Final = {"orderId": "order-1", "customer": "cust-1", "items": [{"sku": "SKU-1", "quantity": 2}] * 4}
+STREAMS: Final = 20
+
+
+def objects(url: str) -> float:
+    """The seconds of reading the log as objects, and the data's text of each."""
+    with closing(connect(url)) as store:
+        start = time.perf_counter()
+        for event in store.replay():
+            event.data_json  # noqa: B018 - what is measured
+        return time.perf_counter() - start
+
+
+def durable_appends(url: str, count: str) -> float:
+    """The seconds of an append of one event, in turn to a few streams."""
+    streams = [f"Order-bench-{number}" for number in range(STREAMS)]
+    with closing(connect(url)) as store:
+        for stream in streams:
+            store.append(stream, [EventData("OrderPlaced", DATA)])
+        start = time.perf_counter()
+        for number in range(int(count)):
+            store.append(streams[number % STREAMS], [EventData("OrderPlaced", DATA)])
+        return (time.perf_counter() - start) / int(count)

