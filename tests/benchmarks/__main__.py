@@ -55,7 +55,6 @@ def parser() -> ArgumentParser:
     given.add_argument("--seed", type=int, default=a_seed())
     sizes = asked.add_argument_group("works that append one by one")
     sizes.add_argument("--appends", type=int, default=2000, help="events in a sample (default: 2000)")
-    sizes.add_argument("--writers", type=int, default=8, help="processes at a time (default: 8)")
     sizes.add_argument("--seconds", type=float, default=3.0, help="of a sample with many writers (default: 3)")
     places = asked.add_argument_group("places")
     places.add_argument(
@@ -81,7 +80,7 @@ def comparisons(entry: Entry, lab: Lab, rounds: int) -> Iterator[Comparison]:
 
 def lab_of(asked: Namespace) -> Lab:
     shape = Shape(asked.seed, asked.events, asked.streams, asked.large, asked.correlated)
-    sizes = Sizes(shape, asked.appends, asked.writers, asked.seconds)
+    sizes = Sizes(shape, asked.appends, asked.seconds)
     peers = Peers(asked.cache, wanted=not asked.no_peers)
     return Lab(sizes, peers, data=asked.data, folder=asked.folder, postgres=asked.on)
 

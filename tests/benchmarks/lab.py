@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
@@ -20,6 +20,7 @@ from tests.benchmarks.processes import environment, evstore
 from tests.support import long_runs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from tests.benchmarks.generating import Shape
@@ -34,9 +35,8 @@ class Sizes:
     shape: Shape
     appends: int
     """One by one, in works that measure a single append."""
-    writers: int
     seconds: float
-    """Of works with many writers."""
+    """Of a sample of works with many writers."""
 
 
 class Lab:
@@ -157,6 +157,15 @@ class Lab:
         self._ends.callback(self._drop, made)
         append_lines(self.lines, self.server.url(made))
         return made
+
+    @contextmanager
+    def table(self) -> Iterator[str]:
+        """The name of a table of a peer on the server, which is dropped after the block."""
+        table = f"b{next(self._numbers)}_{uuid4().hex[:8]}"
+        try:
+            yield table
+        finally:
+            self.server.execute(f"DROP TABLE IF EXISTS {table}")
 
     def _initialized(self) -> str:
         made = f"b{next(self._numbers)}_{uuid4().hex[:8]}"

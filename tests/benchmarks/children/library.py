@@ -10,6 +10,7 @@ from evstore import EventData, connect
 
 DATA: Final = {"orderId": "order-1", "customer": "cust-1", "items": [{"sku": "SKU-1", "quantity": 2}] * 4}
 STREAMS: Final = 20
+LENGTH: Final = 100
 
 
 def objects(url: str) -> float:
@@ -19,6 +20,18 @@ def objects(url: str) -> float:
         for event in store.replay():
             event.data_json  # noqa: B018 - what is measured
         return time.perf_counter() - start
+
+
+def reads(url: str, count: str) -> float:
+    """The seconds of reading 100 events, each time from another place of the log."""
+    with closing(connect(url)) as store:
+        head = store.head()
+        places = [7919 * number % max(1, head - LENGTH) for number in range(int(count))]
+        start = time.perf_counter()
+        for place in places:
+            for _ in store.replay(after=place, limit=LENGTH):
+                pass
+        return (time.perf_counter() - start) / int(count)
 
 
 def durable_appends(url: str, count: str) -> float:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final
-from unittest.mock import patch
-from uuid import uuid4
+from typing import Final
 
 import psycopg
 
-from evstore import EventData, connect
+from evstore import connect
+from tests.benchmarks.calls import call_of
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
+WARM: Final = 20
 TABLES: Final = ("categories", "types", "streams", "events")
 COLUMNS: Final = """
 SELECT
@@ -61,50 +58,18 @@ def copy_out(server: str, schema: str) -> float:
         return time.perf_counter() - start
 
 
-def call_of(append: Callable[[], object]) -> tuple[Any, Any]:
-    """The statement and the parameters of the one CALL that an append makes."""
-    seen: list[tuple[Any, Any]] = []
-    execute = psycopg.Cursor.execute
-
-    def noting(self: Any, query: Any, params: Any = None, **options: Any) -> Any:
-        if "CALL " in str(query):
-            seen.append((query, params))
-        return execute(self, query, params, **options)
-
-    with patch.object(psycopg.Cursor, "execute", noting):
-        append()
-    assert len(seen) == 1, f"an append made {len(seen)} CALLs by psycopg's cursors"
-    return seen[0]
-
-
-def with_id(given: Any, old: str, new: str) -> Any:
-    """The parameters of a call, with another event id in the place of the old."""
-    if isinstance(given, dict):
-        return {name: with_id(value, old, new) for name, value in given.items()}
-    if isinstance(given, list | tuple):
-        return type(given)(with_id(value, old, new) for value in given)
-    if str(given) == old:
-        return type(given)(new)
-    return given
-
-
 def bare_calls(url: str, server: str, count: str) -> float:
     """The seconds of the adapter's own CALL, executed by psycopg alone, for an event with an id of its own."""
-    from tests.benchmarks.children.library import DATA
-
-    old = str(uuid4())
     with closing(connect(url)) as store:
-        store.append("Order-bench-0", [EventData("OrderPlaced", DATA)])
-        statement, given = call_of(lambda: store.append("Order-bench-0", [EventData("OrderPlaced", DATA, id=old)]))
+        call = call_of(store)
         before = store.head()
-        seconds = _calls(server, statement, [with_id(given, old, str(uuid4())) for _ in range(int(count))])
-        assert store.head() == before + int(count), "the bare CALL did not append"
+        calls = [call.again() for _ in range(WARM + int(count))]
+        with psycopg.connect(server, autocommit=True) as connection:
+            for given in calls[:WARM]:  # afterwards the statement is prepared
+                connection.execute(call.statement, given)
+            start = time.perf_counter()
+            for given in calls[WARM:]:
+                connection.execute(call.statement, given).fetchone()
+            seconds = time.perf_counter() - start
+        assert store.head() == before + len(calls), "the bare CALL did not append"
     return seconds / int(count)
-
-
-def _calls(server: str, statement: Any, calls: list[Mapping[str, Any]]) -> float:
-    with psycopg.connect(server, autocommit=True) as connection:
-        start = time.perf_counter()
-        for given in calls:
-            connection.execute(statement, given).fetchone()
-        return time.perf_counter() - start

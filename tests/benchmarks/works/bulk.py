@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from tests.benchmarks.comparing import Rival, Work, at_least
 from tests.benchmarks.processes import child, evstore, seconds
@@ -53,11 +52,8 @@ def append_many_postgres(lab: Lab) -> Work:
         return child("postgres.copy_in", lab.server.url(), lab.filled_schema, lab.schema())
 
     def eventsourcing() -> float:
-        table = f"many_{uuid4().hex[:8]}"
-        try:
+        with lab.table() as table:
             return lab.peers.told("with_eventsourcing", "many_postgres", lab.server.url(), table, lab.lines)
-        finally:
-            lab.server.execute(f"DROP TABLE IF EXISTS {table}")
 
     return Work(
         ours,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from tests.benchmarks.comparing import Rival, Work, at_least
 from tests.benchmarks.processes import child, evstore, seconds
@@ -46,11 +45,8 @@ def append_one_postgres(lab: Lab) -> Work:
         return child("postgres.bare_calls", lab.server.url(lab.schema()), lab.server.url(), count)
 
     def eventsourcing() -> float:
-        table = f"one_{uuid4().hex[:8]}"
-        try:
+        with lab.table() as table:
             return lab.peers.told("with_eventsourcing", "one_postgres", lab.server.url(), table, count)
-        finally:
-            lab.server.execute(f"DROP TABLE IF EXISTS {table}")
 
     return Work(
         lambda: child("library.durable_appends", lab.server.url(lab.schema()), count),
