@@ -78,6 +78,20 @@ def comparisons(entry: Entry, lab: Lab, rounds: int) -> Iterator[Comparison]:
     yield from compared(entry.title, made, rounds)
 
 
+def measured(lab: Lab, names: Sequence[str], rounds: int) -> list[Comparison]:
+    """The comparisons of these works, or of those that were measured when the run was interrupted."""
+    found: list[Comparison] = []
+    try:
+        for name in names:
+            print(f"measuring {name}", file=sys.stderr, flush=True)
+            for each in comparisons(WORKS[name], lab, rounds):
+                print(*report.row(each)[1:], sep=" | ", file=sys.stderr, flush=True)
+                found.append(each)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+    return found
+
+
 def lab_of(asked: Namespace) -> Lab:
     shape = Shape(asked.seed, asked.events, asked.streams, asked.large, asked.correlated)
     sizes = Sizes(shape, asked.appends, asked.seconds)
@@ -92,12 +106,9 @@ def main(words: Sequence[str] | None = None) -> int:
         for entry in WORKS.values():
             print(f"{entry.name:24} {entry.title}")
         return 0
-    found: list[Comparison] = []
     with lab_of(asked) as lab:
-        for name in asked.only or WORKS:
-            print(f"measuring {name}", file=sys.stderr, flush=True)
-            found += comparisons(WORKS[name], lab, asked.rounds)
-        result = report.as_json(vars(asked), lab.input, found)
+        found = measured(lab, asked.only or list(WORKS), asked.rounds)
+        result = report.as_json(vars(asked), lab.used(), found)
     print(report.table(found))
     if asked.json:
         asked.json.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")

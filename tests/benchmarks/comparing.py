@@ -6,6 +6,7 @@ contender is measured once, ours first: A B A B. The ratio is that of the median
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import dataclass, field
 from statistics import median
@@ -94,7 +95,17 @@ class Comparison:
         """How many times as fast as the rival; where the reach is an upper bound, how many times its time or size."""
         if self.reason:
             return None
-        ours, theirs = median(self.ours), median(self.theirs)
+        return self._ratio(median(self.ours), median(self.theirs))
+
+    @property
+    def spread(self) -> tuple[float, float] | None:
+        """The lowest and the highest ratio of a pair: how far one sample is to be trusted."""
+        if self.reason:
+            return None
+        pairs = [self._ratio(*pair) for pair in zip(self.ours, self.theirs, strict=True)]
+        return min(pairs), max(pairs)
+
+    def _ratio(self, ours: float, theirs: float) -> float:
         return ours / theirs if self.reach and not self.reach.at_least else theirs / ours
 
     @property
@@ -115,6 +126,7 @@ class Comparison:
             "ours": median(self.ours) if self.ours else None,
             "theirs": median(self.theirs) if self.theirs else None,
             "ratio": self.ratio,
+            "spread": self.spread,
             "reach": reach,
             "verdict": self.verdict,
             "reason": self.reason or None,
@@ -150,6 +162,7 @@ class _Contender:
     def sample(self) -> None:
         if self.reason:
             return
+        os.sync()  # or else the first flush of this sample would write what the last one left
         try:
             self.samples.append(self._measure())
         except AbsentError as error:

@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 from evstore import connect
@@ -72,6 +72,16 @@ class Lab:
         """What is entered or pushed here ends with the run."""
         return self._ends
 
+    def used(self) -> dict[str, Any]:
+        """The size of the input, the server and the peers, as far as works asked for them."""
+        made = vars(self)
+        found: dict[str, Any] = {"peers": list(self.peers.installed)}
+        if "lines" in made:
+            found |= {"events": self.events, "bytes": self.lines.stat().st_size}
+        if "server" in made:
+            found["postgres"] = self.server.version
+        return found
+
     # --- input ---
 
     @cached_property
@@ -88,11 +98,6 @@ class Lab:
         """The number of events of the input."""
         with self.lines.open("rb") as file:
             return sum(1 for _ in file)
-
-    @property
-    def input(self) -> dict[str, int]:
-        """The size of the input; nothing if no work asked for it."""
-        return {"events": self.events, "bytes": self.lines.stat().st_size} if "lines" in vars(self) else {}
 
     def lines_of(self, shape: Shape) -> Path:
         """Another input, of this shape."""

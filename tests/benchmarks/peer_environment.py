@@ -9,10 +9,13 @@ from functools import cached_property
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tests.benchmarks.comparing import AbsentError, reason_of
 from tests.benchmarks.processes import told
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PACKAGES: Final = ("eventsourcing==9.5.6", "umadb==0.7.8", "sqlite-utils==4.2.1")
 SCRIPTS: Final = Path(__file__).parent / "peers"
@@ -32,7 +35,7 @@ class Peers:
         self._folder = cache / sha256(repr((sys.version, self._packages)).encode()).hexdigest()[:12]
 
     @cached_property
-    def _installed(self) -> Path | str:
+    def _programs(self) -> Path | str:
         """The folder of the programs, or the reason why there is none."""
         if not self._wanted:
             return "left out by --no-peers"
@@ -47,6 +50,11 @@ class Peers:
             done.touch()
         return programs
 
+    @property
+    def installed(self) -> Sequence[str]:
+        """The packages that works asked for, with their versions; none if they could not be had."""
+        return self._packages if isinstance(vars(self).get("_programs"), Path) else ()
+
     def _install(self, programs: Path) -> None:
         make = [sys.executable, "-m", "venv", "--clear", str(self._folder)]
         fill = [str(programs / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
@@ -55,9 +63,9 @@ class Peers:
 
     def program(self, name: str) -> str:
         """The path of a program of the peers. Raises AbsentError."""
-        if isinstance(self._installed, str):
-            raise AbsentError(self._installed)
-        return str(self._installed / name)
+        if isinstance(self._programs, str):
+            raise AbsentError(self._programs)
+        return str(self._programs / name)
 
     def told(self, script: str, function: str, *words: object) -> float:
         """The number that a function of a script in `peers` measures. Raises AbsentError."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.benchmarks.comparing import Comparison
 
-HEADINGS: Final = ("work", "ours", "against", "theirs", "ratio", "reach", "verdict")
+HEADINGS: Final = ("work", "ours", "against", "theirs", "ratio", "of pairs", "reach", "verdict")
 PACKAGES: Final = ("evstore", "typer", "psycopg", "msgspec")
 
 
@@ -28,9 +28,10 @@ def row(found: Comparison) -> tuple[str, ...]:
     ours = shown(median(found.ours), found.unit) if found.ours else "-"
     theirs = shown(median(found.theirs), found.unit) if found.theirs else "-"
     ratio = "-" if found.ratio is None else f"{found.ratio:.2f}"
+    spread = "-" if found.spread is None else "{:.2f} to {:.2f}".format(*found.spread)
     reach = "-" if found.reach is None else str(found.reach)
     verdict = f"{found.verdict}: {found.reason}" if found.reason else found.verdict
-    return (found.work, ours, found.rival, theirs, ratio, reach, "-" if verdict == COMPARED else verdict)
+    return (found.work, ours, found.rival, theirs, ratio, spread, reach, "-" if verdict == COMPARED else verdict)
 
 
 def table(rows: Sequence[Comparison]) -> str:
@@ -46,13 +47,13 @@ def table(rows: Sequence[Comparison]) -> str:
     return "\n".join([line(cells[0]), rule, *map(line, cells[1:])])
 
 
-def as_json(options: Mapping[str, Any], given: Mapping[str, int], rows: Sequence[Comparison]) -> dict[str, Any]:
-    """The run as an object: the machine, the options, the size of the input, and every comparison with its samples."""
+def as_json(options: Mapping[str, Any], used: Mapping[str, Any], rows: Sequence[Comparison]) -> dict[str, Any]:
+    """The run as an object: the machine, the options, what the works used, and every comparison with its samples."""
     kept = {name: str(each) if isinstance(each, Path) else each for name, each in options.items()}
     return {
         "machine": machine(),
         "options": kept,
-        "input": given,
+        "used": used,
         "comparisons": [each.as_json() for each in rows],
     }
 

@@ -50,6 +50,7 @@ def test_the_ratio_is_that_of_the_medians_in_the_direction_of_the_reach() -> Non
     found = list(compared("w", work, 3))
     assert [each.ratio for each in found] == pytest.approx([0.5, 1.5, 1.25, 2 / 1.9, 4.0])
     assert [each.verdict for each in found] == ["reached", "missed", "reached", "missed", "compared"]
+    assert [each.spread for each in found[:2]] == [(0.25, 4.5), (0.75, 3.0)]
     assert found[0].as_json()["samples"] == {"ours": [4.0, 1.0, 2.0], "theirs": [1.0, 1.0, 9.0]}
 
 
@@ -200,4 +201,4 @@ def test_the_command_takes_its_input_from_a_file(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(out.read_text())
     assert found["options"]["data"] == str(data)
-    assert found["input"] == {"events": 5, "bytes": sum(len(line) + 1 for line in lines[:5])}
+    assert found["used"] == {"peers": [], "events": 5, "bytes": sum(len(line) + 1 for line in lines[:5])}

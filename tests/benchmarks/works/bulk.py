@@ -1,4 +1,8 @@
-"""Many events at once."""
+"""Many events at once.
+
+Ours is the whole command with its start-up, which reads and checks JSON. Floors and peers have their rows ready in
+memory, and only their inserts are timed.
+"""
 
 from __future__ import annotations
 

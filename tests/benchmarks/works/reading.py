@@ -1,4 +1,7 @@
-"""Replays of the whole log."""
+"""Replays of the whole log.
+
+A command is timed as a whole process; a floor without its start-up.
+"""
 
 from __future__ import annotations
 
