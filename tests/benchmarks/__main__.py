@@ -41,7 +41,7 @@ def parser() -> ArgumentParser:
         "--only", action="append", choices=list(WORKS), metavar="NAME", help="this work; repeatable"
     )
     asked.add_argument("--rounds", type=int, default=5, help="rounds of A B A B (default: 5)")
-    asked.add_argument("--json", type=Path, metavar="FILE", help="where every sample goes")
+    asked.add_argument("--json", type=Path, metavar="FILE", help="write every sample to this file")
     given = asked.add_argument_group("input")
     given.add_argument(
         "--data", type=Path, metavar="FILE", help="envelopes with streamId, perhaps .gz; else generated"

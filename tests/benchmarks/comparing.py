@@ -92,14 +92,14 @@ class Comparison:
 
     @property
     def ratio(self) -> float | None:
-        """How many times as fast as the rival; where the reach is an upper bound, how many times its time or size."""
+        """The rival's median by ours, so that 2 is twice as fast; ours by the rival's where the reach is an upper bound."""
         if self.reason:
             return None
         return self._ratio(median(self.ours), median(self.theirs))
 
     @property
     def spread(self) -> tuple[float, float] | None:
-        """The lowest and the highest ratio of a pair: how far one sample is to be trusted."""
+        """The lowest and the highest ratio of a pair."""
         if self.reason:
             return None
         pairs = [self._ratio(*pair) for pair in zip(self.ours, self.theirs, strict=True)]

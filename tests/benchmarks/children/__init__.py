@@ -1,1 +1,1 @@
-"""What is measured in an interpreter of its own, with evstore's packages: floors, and the library."""
+"""Measures that run in an interpreter of their own, with evstore's packages: floors, and the library."""

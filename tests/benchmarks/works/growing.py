@@ -1,4 +1,4 @@
-"""What must not take longer in a large store: the input's, against a store of few events."""
+"""Work that must not take longer in a large store. The store of the input is the large one."""
 
 from __future__ import annotations
 
