@@ -25,6 +25,7 @@ from tests.benchmarks.works import WORKS
 from tests.support import long_runs
 from tests.support.installed_postgres import KINDS
 from tests.support.servers import another
+from tests.support.widening import widened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,7 +178,17 @@ SAME_CODE = {"writers-postgres", "writers-postgres-16", "pgbench-postgres-16"}
 """Works that differ from another in a number alone."""
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database" in metafunc.fixturenames:
+        widened(metafunc, "database", ("sqlite", "postgres"), 1)
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest) -> str:
+    """The database whose works are measured."""
+    return str(request.param)
+
+
 def test_the_command_measures_every_work_with_tiny_sizes(tmp_path: Path, database: str) -> None:
     out = tmp_path / "out.json"
     names = [name for name in WORKS if ("postgres" in name) == (database == "postgres") and name not in SAME_CODE]
