@@ -9,7 +9,7 @@ from evstore.cli import elsewhere, settings
 from evstore.cli.commands import append, completion, counting, helping, init, inspect, keep, move, read
 from evstore.cli.errors import UsageError
 from evstore.cli.exits import HELP
-from evstore.cli.options import ON_TOP, add, exit_with_help, with_globals
+from evstore.cli.options import ON_TOP, add, with_globals
 from evstore.cli.output import writer
 
 # As the help shows them; a command that is not here comes under "Other".
@@ -85,7 +85,31 @@ def evstore(
     elif context.invoked_subcommand is None and settings.current.errors == "json":
         raise UsageError("a command is missing", "evstore --help")
     elif context.invoked_subcommand is None:
-        exit_with_help(context)
+        writer.err_text(_overview(context))
+        raise typer.Exit(2)
+
+
+def _overview(context: typer.Context) -> str:
+    """The five commands, and the ways to everything else: what fits into any window."""
+    commands: Any = context.command
+    rows = [
+        f"  {name:<12}{commands.get_command(context, name).get_short_help_str(65)}" for name in GROUPS["Commands"]
+    ]
+    return "\n".join(
+        [
+            "Usage: evstore [OPTIONS] COMMAND [ARGS]...",
+            "",
+            "  An event store: append-only streams of JSON events, in SQLite or PostgreSQL.",
+            "",
+            "Commands:",
+            *rows,
+            "",
+            "  evstore COMMAND --help   a command, with examples",
+            "  evstore --help           all commands, all options, the exit codes",
+            "  evstore help TOPIC       a page of the guide; evstore help lists them",
+            "",
+        ]
+    )
 
 
 app.callback(invoke_without_command=True, epilog=HELP)(with_globals(evstore, ON_TOP))

@@ -218,7 +218,8 @@ class _Part:
 
     def finding(self, total: int) -> Finding:
         positions = f"{self.absent} of {total} positions have no event, the first is {self._first}"
-        versions = f", and {self.versions} events follow a version that is missing" if self.versions else ""
+        follow = "1 event follows" if self.versions == 1 else f"{self.versions} events follow"
+        versions = f", and {follow} a version that is missing" if self.versions else ""
         return Finding("position-gap", f"{positions}{versions}", self._first, advice=PART)
 
 

@@ -40,7 +40,9 @@ def init(
 
 def _print(info: "StoreInfo") -> None:
     if settings.as_table():
-        writer.line(f"event store at {info.location}, {info.head} events")
+        from evstore.cli.output.screen import counted
+
+        writer.line(f"event store at {info.location}, {counted(info.head, 'event')}")
         if info.head == 0:
             writer.note(settings.again("append Order-1 -t OrderPlaced -d '{\"total\": 99.9}'"), "next")
         return

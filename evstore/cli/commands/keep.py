@@ -175,6 +175,8 @@ def backup(
     }
     with writer.after_the_fact(f"{made.location} is written", members):
         if settings.as_table():
-            writer.line(f"{made.head:,} events in {made.location} ({made.size_bytes:,} bytes)")
+            from evstore.cli.output.screen import counted
+
+            writer.line(f"{counted(made.head, 'event')} in {made.location} ({made.size_bytes:,} bytes)")
         else:
             forms.one(members)

@@ -146,7 +146,9 @@ def _print_written(output: str, count: int, last: int) -> None:
     members = {"place": os.path.abspath(output), "events": count, "headPosition": last, "sizeBytes": size}
     with writer.after_the_fact(f"{output} is written", members):
         if settings.as_table():
-            writer.line(f"{count:,} events, up to position {last:,}, in {output} ({size:,} bytes)")
+            from evstore.cli.output.screen import counted
+
+            writer.line(f"{counted(count, 'event')}, up to position {last:,}, in {output} ({size:,} bytes)")
         else:
             forms.one(members)
 
@@ -179,10 +181,12 @@ def import_(
     """
     if file is None and stdin_is_terminal():
         exit_with_help(context)
+    from evstore.cli.output.screen import counted
+
     done, head = _import(file or "-", renumber=renumber)
     apart = f" ({done.differing:,} of them with another time or other metadata)" if done.differing else ""
     skipped = f", {done.skipped:,} were there{apart}" if done.skipped else ""
-    sentence = f"imported {done.stored:,} events{skipped}; the log is at position {head:,}"
+    sentence = f"imported {counted(done.stored, 'event')}{skipped}; the log is at position {head:,}"
     members = {"imported": done.stored, "skipped": done.skipped, "headPosition": head, "differing": done.differing}
     if done.differing:
         events = "event is" if done.differing == 1 else "events are"
@@ -229,9 +233,8 @@ def _import(name: str, *, renumber: bool) -> "tuple[Imported, int]":
             elif isinstance(error, InvalidInputError) and not renumber and "not a stored event" in str(error):
                 error.add_note('--renumber takes events from elsewhere: {"streamId","type","data","timestamp"?}')
             if done.stored:
-                writer.note(
-                    f"{done.stored:,} events before it are imported; mend the input, then run the import again"
-                )
+                are = "event before it is" if done.stored == 1 else "events before it are"
+                writer.note(f"{done.stored:,} {are} imported; mend the input, then run the import again")
             raise
         return done, store.head()
 

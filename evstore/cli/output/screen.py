@@ -121,8 +121,7 @@ def sparkline(counts: Sequence[float], drawn: Signs) -> str:
     """A line of heights. Less than half an event is none."""
     top, levels = max(counts, default=0), drawn.levels
     return "".join(
-        " " if count < 0.5 else levels[min(int(count / top * len(levels)), len(levels) - 1)]  # noqa: PLR2004
-        for count in counts
+        " " if count < 0.5 else levels[min(int(count / top * len(levels)), len(levels) - 1)] for count in counts
     )
 
 
@@ -130,10 +129,10 @@ def size(count: int) -> str:
     """Bytes in a readable unit."""
     number, unit = float(count), "bytes"
     for larger in ("kB", "MB", "GB", "TB", "PB"):
-        if number < 999.5:  # noqa: PLR2004
+        if number < 999.5:
             break
         number, unit = number / 1000, larger
-    return f"{number:.0f} {unit}" if unit == "bytes" or number >= 99.95 else f"{number:.1f} {unit}"  # noqa: PLR2004
+    return f"{number:.0f} {unit}" if unit == "bytes" or number >= 99.95 else f"{number:.1f} {unit}"
 
 
 def span(seconds: float) -> str:
@@ -142,7 +141,7 @@ def span(seconds: float) -> str:
         return f"{seconds * 1000:.0f} ms"
     for length, unit in ((60, "s"), (60, "min"), (24, "h"), (365, "days")):
         if seconds < length * (2 if unit != "days" else 1):
-            return f"{seconds:.1f} {unit}" if seconds < 10 else f"{seconds:.0f} {unit}"  # noqa: PLR2004
+            return f"{seconds:.1f} {unit}" if seconds < 10 else f"{seconds:.0f} {unit}"
         seconds /= length
     return f"{seconds:.1f} years"
 

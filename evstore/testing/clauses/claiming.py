@@ -1,4 +1,3 @@
-# ruff: noqa: N802 - a test's name begins with its clause
 """Chapter "Living", E5: an adapter does what it claims, and refuses what it does not."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: N802 - a test's name begins with its clause
 """Chapter "Reading", R6: what went in comes out, to the byte."""
 
 from __future__ import annotations

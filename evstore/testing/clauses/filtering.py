@@ -1,4 +1,3 @@
-# ruff: noqa: N802 - a test's name begins with its clause
 """Chapter "Reading", R5: a filter means `Filter.matches`."""
 
 from __future__ import annotations

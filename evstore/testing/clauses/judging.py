@@ -1,4 +1,3 @@
-# ruff: noqa: N802 - a test's name begins with its clause
 """Chapter "Writing", W3 to W5 and W8: which units are taken."""
 
 from __future__ import annotations
@@ -158,7 +157,7 @@ class PositionClauses(Harness):
         (outcome,) = adapter.append([an_append(first_position=named)])
         assert isinstance(outcome, PositionConflictError)
         assert (outcome.expected, outcome.actual) == (named, 3)
-        assert len(log(adapter)) == 2  # noqa: PLR2004
+        assert len(log(adapter)) == 2
 
     def test_W8_each_unit_of_a_call_is_judged_where_it_stands(self, adapter: Adapter) -> None:
         outcomes = adapter.append([an_append(first_position=position) for position in (1, 2, 2, 3)])

@@ -1,4 +1,3 @@
-# ruff: noqa: N802 - a test's name begins with its clause
 """Chapter "Reading", L1: the lists of streams, categories and types, and their facts."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: N802 - a test's name begins with its clause
 """Chapter "Living": the life of a store and of its adapters."""
 
 from __future__ import annotations

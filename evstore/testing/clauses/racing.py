@@ -1,4 +1,3 @@
-# ruff: noqa: N802 - a test's name begins with its clause
 """Clauses that need several writers: W2 to W5 under a race, R3, and waiting for the head.
 
 Nothing here sleeps. Threads leave one start line together, and each race is run several times.

@@ -1,4 +1,3 @@
-# ruff: noqa: N802 - a test's name begins with its clause
 """Chapter "Reading", R1, R2 and R4: pages, compared with a model: all events, filtered and sorted."""
 
 from __future__ import annotations

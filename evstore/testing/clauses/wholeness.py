@@ -1,4 +1,3 @@
-# ruff: noqa: N802 - a test's name begins with its clause
 """Chapter "Reading", R7: an event whose name is lost is a fault to report, and no absence."""
 
 from __future__ import annotations
@@ -90,7 +89,7 @@ class WholenessClauses(Harness):
         self.lose(tmp_path, what, LOST[what])
         with pytest.raises(IncompleteLogError):
             adapter.append([an_append("User-1", [an_event("Named")])])
-        assert adapter.info().head == 4  # noqa: PLR2004 - what store_events made
+        assert adapter.info().head == 4
 
     def test_R7_a_stream_whose_name_is_lost_is_not_absent(self, adapter: Adapter, tmp_path: Path) -> None:
         self.needs_lose()
@@ -109,7 +108,7 @@ class WholenessClauses(Harness):
     ) -> None:
         self.needs_lose()
         store_events(adapter)
-        assert len(LISTS[what](adapter)) == 2  # noqa: PLR2004 - of each kind
+        assert len(LISTS[what](adapter)) == 2
         self.lose(tmp_path, what, lost[what])
         with pytest.raises(IncompleteLogError):
             LISTS[what](adapter)

@@ -1,4 +1,3 @@
-# ruff: noqa: N802 - a test's name begins with its clause
 """Chapter "Writing": units and their numbers, the traces of a refusal, the facts of a receipt."""
 
 from __future__ import annotations

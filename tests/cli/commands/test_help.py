@@ -44,10 +44,17 @@ def test_the_five_commands_stand_first_and_the_rest_by_what_they_are_for(evstore
     assert sorted(name for group in groups for name in shown[group]) == COMMANDS
 
 
-def test_evstore_alone_prints_its_help_on_stderr(evstore: Command) -> None:
+def test_evstore_alone_prints_its_help_in_few_lines_on_stderr(evstore: Command) -> None:
     done = evstore()
     assert (done.code, done.out) == (2, b"")
-    assert done.err == evstore.ok("--help").out.decode()
+    lines = done.err.splitlines()
+    assert len(lines) <= 15
+    assert max(map(len, lines)) <= 80
+    assert lines[0] == evstore.ok("--help").out.decode().splitlines()[0]
+    for name in GROUPS["Commands"]:
+        (row,) = (line for line in lines if line.startswith(f"  {name} "))
+        assert "..." not in row
+    assert "evstore COMMAND --help" in done.err
 
 
 def test_a_command_that_no_group_names_is_shown_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
