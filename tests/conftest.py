@@ -37,13 +37,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--all-adapters",
         action="store_true",
-        help="try tests/store on every adapter, PostgreSQL in every version there is, and long tests on both"
-        " databases; -m widened alone runs what this adds",
+        help="try tests/store on every adapter, PostgreSQL in every version there is, and what takes long;"
+        " -m widened alone runs what this adds",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     for line in (
+        "long(reason): it is tried with --all-adapters alone, for this reason",
         "sqlite_only(reason): the command is tried on SQLite alone, for this reason",
         "sqlite_first(reason): the command is tried on SQLite, and on other databases with --all-adapters",
         "sqlite_too(reason): the store is tried on SQLite too, where it is otherwise tried on memory alone",
@@ -60,9 +61,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "server" in metafunc.fixturenames:
         kinds = postgres.KINDS or [None]
         widened(metafunc, "server", kinds, 1, ids=lambda kind: kind.name if kind else "postgres")
-    if "backend" in metafunc.fixturenames and not reason_of(metafunc, "sqlite_only"):
-        first = 1 if reason_of(metafunc, "sqlite_first") else len(BACKENDS)
+    if "backend" in metafunc.fixturenames and not reason_of(metafunc.definition, "sqlite_only"):
+        first = 1 if reason_of(metafunc.definition, "sqlite_first") else len(BACKENDS)
         widened(metafunc, "backend", BACKENDS, first, scope="module")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes long, unless everything is asked for."""
+    long = [item for item in items if reason_of(item, "long")]
+    if config.getoption("all_adapters"):
+        for item in long:
+            item.add_marker("widened")
+    elif long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if not reason_of(item, "long")]
 
 
 @pytest.fixture(scope="session")

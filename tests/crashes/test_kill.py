@@ -5,10 +5,14 @@ from __future__ import annotations
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.crashes.lab.kill import Profile, kill
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.long("processes are killed for seconds")
 
 CYCLES = 8
 

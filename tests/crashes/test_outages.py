@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from tests.support.servers import OwnServer
 
+pytestmark = pytest.mark.long("servers are away for seconds")
+
 ENDED = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'advisory' AND query LIKE '%append_v1%'
 """

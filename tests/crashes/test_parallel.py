@@ -6,12 +6,16 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.command import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.support.command import Command
+
+pytestmark = pytest.mark.long("sixteen processes start at once")
 
 MANY = 16
 MORE_THAN_A_PIPE_HOLDS = 80_000

@@ -13,6 +13,8 @@ from tests.crashes.lab.stops import WITHOUT, Profile, stops
 if TYPE_CHECKING:
     from tests.support.servers import OwnServer
 
+pytestmark = pytest.mark.long("servers are stopped again and again")
+
 
 def test_nothing_that_anybody_was_told_is_lost_when_the_server_stops(own: OwnServer, seed: int) -> None:
     figures = stops(own, Profile(3, seed))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from tests.support.servers import OwnServer, Server
 
+pytestmark = pytest.mark.long("it tries the tests' own servers")
+
 
 @pytest.fixture
 def own(server: Server) -> Iterator[OwnServer]:

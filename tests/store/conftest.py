@@ -20,7 +20,7 @@ ADAPTERS = ("memory", "sqlite", "postgres")
 def pytest_generate_tests(metafunc):
     if "adapter" not in metafunc.fixturenames:
         return
-    first = 2 if reason_of(metafunc, "sqlite_too") else 1
+    first = 2 if reason_of(metafunc.definition, "sqlite_too") else 1
     widened(metafunc, "adapter", ADAPTERS, first, scope="module")
 
 

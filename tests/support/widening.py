@@ -29,11 +29,11 @@ def widened(
     metafunc.parametrize(name, params, indirect=True, scope=scope)
 
 
-def reason_of(metafunc: pytest.Metafunc, name: str) -> str | None:
+def reason_of(test: pytest.Item, name: str) -> str | None:
     """The reason that the test's mark of this name gives, None without such a mark."""
-    mark = metafunc.definition.get_closest_marker(name)
+    mark = test.get_closest_marker(name)
     if mark is None:
         return None
     if not (mark.args and mark.args[0]):
-        raise pytest.UsageError(f"{metafunc.definition.nodeid}: {name} says for which reason")
+        raise pytest.UsageError(f"{test.nodeid}: {name} says for which reason")
     return str(mark.args[0])

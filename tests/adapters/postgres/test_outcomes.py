@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from tests.support.proxies import Message, Rule
     from tests.support.servers import Server
 
+pytestmark = pytest.mark.long("connections are lost, and tried again after pauses")
+
 SMALL = 3
 LARGE = MOST_EVENTS * 2 + 1
 """Events that do not go in one call, and are staged."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from tests.support.command import Command
 
+pytestmark = pytest.mark.long("large inputs")
+
 MB = 1024 * 1024
 LINE = '{"streamId":"Order-%d","type":"OrderPlaced","data":{"n":%d,"note":"%s"},"metadata":{"correlationId":"c-%d"}}\n'
 NOTE = "x" * 300
