@@ -53,7 +53,7 @@ def test_an_id_that_is_not_stored_is_not_found_and_told(store):
 def test_what_is_no_id_is_bad_input_and_not_absent(store, event_id):
     with pytest.raises(InvalidInputError) as raised:
         store.get(event_id)
-    assert names(raised.value, f'"{str(event_id).lower()}"')
+    assert names(raised.value, f'"{event_id}"')
 
 
 # --- one stream ---
