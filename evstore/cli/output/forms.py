@@ -15,7 +15,29 @@ T = TypeVar("T")
 
 def one(members: Mapping[str, Any]) -> None:
     """A command's one object: as a line, or its values side by side."""
-    writer.line(tsv(members.values()) if settings.current.format == "tsv" else writer.to_json(members))
+    if settings.current.format == "tsv":
+        writer.line(tsv(members.values()))
+    else:
+        _write_json(writer.to_json(members))
+
+
+def _write_json(text: str, before: str = "") -> None:
+    """JSON as one line, after `before`; with `-F json` on a terminal over several lines."""
+    several = settings.current.format == "json" and settings.on_terminal()
+    first, *more = indented(text).split("\n") if several else [text]
+    writer.line(before + first)
+    for line in more:
+        writer.line(line)
+
+
+def indented(text: str) -> str:
+    """JSON over several lines: numbers, strings and keys stay as they are."""
+    import msgspec
+
+    try:
+        return msgspec.json.format(text, indent=2)
+    except (msgspec.DecodeError, RecursionError):  # nested deeper than the formatter goes
+        return text
 
 
 def tsv(values: Iterable[Any]) -> str:
@@ -116,7 +138,7 @@ class Array:
         self._before = "["
 
     def add(self, value: str) -> None:
-        writer.line(self._before + value)
+        _write_json(value, self._before)
         self._before = ","
 
     def close(self) -> None:

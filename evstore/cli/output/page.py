@@ -6,7 +6,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from evstore.cli.output import moments, screen, writer
+from evstore.cli.output import forms, moments, screen, writer
 from evstore.cli.output.writer import visible
 from evstore.errors import InvalidInputError
 from evstore.model.metadata import IDS
@@ -83,13 +83,7 @@ def _named(event: StoredEvent) -> str:
 
 def _data(text: str) -> str:
     """The data over several lines: numbers and strings stay as stored."""
-    import msgspec
-
-    try:
-        shown = msgspec.json.format(text, indent=2)
-    except (msgspec.DecodeError, RecursionError):  # deeper than that can go
-        shown = text
-    return "\n".join(_painted(visible(line)) for line in shown.split("\n"))
+    return "\n".join(_painted(visible(line)) for line in forms.indented(text).split("\n"))
 
 
 def _painted(line: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from typing import TYPE_CHECKING
@@ -115,6 +116,19 @@ def test_columns_are_picked_by_their_titles_as_well(store: Command) -> None:
         store.ok("replay", "--all", "--fields", name, "-F", "tsv").lines for name in ("time", "timestamp")
     )
     assert time_ == stamp
+
+
+@PRINTING
+def test_json_is_indented_on_a_terminal_and_keeps_its_tokens(store: Command) -> None:
+    data = r'{"n":1.10,"n":1e400,"text":"\u00e9","none":[]}'
+    store.ok("append", "A-1", "-t", "T", "-d", data)
+    shown = seen(store, "read", "A-1", "-F", "json", NO_COLOR="1")
+    for line in ('    "n": 1.10,', '    "n": 1e400,', r'    "text": "\u00e9",', '    "none": []'):
+        assert line in shown.splitlines()
+    assert json.loads(shown) == json.loads(store.ok("read", "A-1", "-F", "json").out)
+    assert store.ok("read", "A-1", "-F", "json").lines[0].count(data) == 1
+    assert len(seen(store, "read", "A-1", "-F", "ndjson").splitlines()) == 1
+    assert '  "streams": 1,' in seen(store, "info", "-F", "json", NO_COLOR="1").splitlines()
 
 
 def test_without_a_limit_a_terminal_shows_the_last_hundred_oldest_first_and_says_so(busy: Command) -> None:
