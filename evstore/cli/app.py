@@ -104,9 +104,10 @@ def _overview(context: typer.Context) -> str:
             "Commands:",
             *rows,
             "",
-            "  evstore COMMAND --help   a command, with examples",
-            "  evstore --help           all commands, all options, the exit codes",
-            "  evstore help TOPIC       a page of the guide; evstore help lists them",
+            "Examples: evstore init",
+            "          evstore append Order-1 -t OrderPlaced -d '{\"total\": 99.9}'",
+            "          evstore COMMAND --help   a command, with more of them",
+            "          evstore --help           all commands, all options, the exit codes",
             "",
         ]
     )

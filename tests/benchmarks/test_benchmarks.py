@@ -189,6 +189,7 @@ def database(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.mark.long("it runs every work")
 def test_the_command_measures_every_work_with_tiny_sizes(tmp_path: Path, database: str) -> None:
     out = tmp_path / "out.json"
     names = [name for name in WORKS if ("postgres" in name) == (database == "postgres") and name not in SAME_CODE]

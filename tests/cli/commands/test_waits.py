@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from tests.support.command import Command
 
+pytestmark = pytest.mark.long("waits of seconds are waited for")
+
 WORK = {
     "append": ("append", "A-1", "-t", "T", "-d", "1"),
     "several": ("append", "A-1", "-t", "T", "several"),

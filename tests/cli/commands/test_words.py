@@ -14,6 +14,8 @@ from tests.support.terminal import seen
 if TYPE_CHECKING:
     from tests.support.command import Command
 
+pytestmark = pytest.mark.sqlite_first("filters and counts keep clauses that hold every adapter")
+
 
 @pytest.fixture
 def shop(evstore: Command) -> Command:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from tests.support.command import Command
 
-pytestmark = pytest.mark.sqlite_only("what is drawn does not depend on where events are stored")
+pytestmark = [
+    pytest.mark.sqlite_only("what is drawn does not depend on where events are stored"),
+    pytest.mark.long("bars move while seconds pass"),
+]
 
 EVENTS = 6000
 ERASED = "\x1b[2K"

@@ -118,7 +118,7 @@ def test_an_import_reports_its_sums(store: Command) -> None:
     store.ok("init", "--db", "other.db")
     error = reported(store, "import", "--db", "other.db", stdin=log)
     assert (error["imported"], error["skipped"], error["headPosition"]) == (1, 0, 1)
-    assert "imported 1 events" in error["message"]
+    assert "imported 1 event;" in error["message"]
 
 
 @pytest.mark.parametrize("words", [("export", "-O", "copy"), ("backup", "copy"), ("init", "--db", "copy")])
