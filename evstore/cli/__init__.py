@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Final
 
-_UTF8: Final = ["-X", "utf8"]
+_UTF8 = ["-X", "utf8"]
 
 
 def main() -> None:
