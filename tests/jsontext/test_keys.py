@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +13,13 @@ from hypothesis import strategies as st
 
 from evstore import InvalidInputError
 from evstore.appending.envelopes import envelope_from_json
+from evstore.errors import InvalidPayloadError
+from evstore.jsontext.keys import check_once_in_metadata
+from evstore.model.metadata import metadata_from_input
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.command import Command
 
 TWICE = {
@@ -91,3 +97,33 @@ def test_the_command_refuses_it_everywhere(store: Command) -> None:
 def test_a_key_that_stands_twice_in_data_stays(store: Command) -> None:
     store.ok("append", "A-1", "-", stdin=b'{"type":"A","data":{"a":1,"a":2}}')
     assert b'"data":{"a":1,"a":2}' in store.ok("read", "A-1").out
+
+
+MEMBERS = (
+    '"userId":"a"',
+    '"userId":null',
+    '"userId":""',
+    '"tenantId":"b"',
+    '"custom":{}',
+    '"custom":{"a":"1"}',
+    '"custom":{"a":"1","a":"2"}',
+    r'"custom":{"a":"\""}',
+    r'"causationId":"\u0022"',
+)
+
+
+def _refused(read: Callable[[bytes], object], text: bytes) -> str | None:
+    """Why the text is refused, None if it is not."""
+    try:
+        read(text)
+    except InvalidPayloadError as error:
+        return str(error)
+    return None
+
+
+def test_metadata_is_refused_exactly_if_a_look_at_each_key_refuses_it() -> None:
+    """Counting quotes may save the look, and never decides otherwise."""
+    for size in range(4):
+        for members in product(MEMBERS, repeat=size):
+            text = f"{{{','.join(members)}}}".encode()
+            assert _refused(metadata_from_input, text) == _refused(check_once_in_metadata, text), text
