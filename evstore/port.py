@@ -197,6 +197,10 @@ class Adapter(Protocol):
     def files(self) -> Sequence[str]:
         """The files that are the store, by resolved path, also those that are not there yet; none on a server."""
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences for whoever reads, where the store was read in an unusual way so far; mostly none."""
+
     on_wait: Callable[[LockWait], None] | None
     """Receives a wait for another writer after two seconds, once for each wait. The core sets it before any call.
     An adapter whose writers do not wait leaves it alone."""

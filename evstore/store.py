@@ -315,8 +315,8 @@ class EventStore:
 
     @property
     def notes(self) -> Sequence[str]:
-        """Sentences for whoever reads, where the store was read in an unusual way; an adapter may have some."""
-        return getattr(self._adapter, "notes", ())
+        """Sentences for whoever reads, where the store was read in an unusual way so far; mostly none."""
+        return self._adapter.notes
 
     # --- keeping ---
 

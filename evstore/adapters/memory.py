@@ -65,6 +65,7 @@ def connect(url: str, *, timeout: float = 30.0) -> MemoryAdapter:  # noqa: ARG00
 class MemoryAdapter:
     capabilities = CAPABILITIES
     files: Sequence[str] = ()
+    notes: Sequence[str] = ()
     on_wait: Callable[[LockWait], None] | None = None
 
     def __init__(self, path: str = "") -> None:

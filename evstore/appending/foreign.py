@@ -19,20 +19,25 @@ from evstore.model.times import moment_of, timestamp_us
 
 
 class _Foreign(msgspec.Struct, rename="camel"):
-    stream_id: str | UnsetType = UNSET
-    type: str | UnsetType = UNSET
-    data: Raw | UnsetType = UNSET
+    stream_id: str
+    type: str
+    data: Raw
     id: str | UnsetType = UNSET
     key: str | UnsetType = UNSET
     metadata: Raw | UnsetType = UNSET
     timestamp: str | UnsetType = UNSET
+    # Set by the store that they come from: accepted, and given anew.
     version: Raw | UnsetType = UNSET
     global_position: Raw | UnsetType = UNSET
 
 
+class _Known(_Foreign, rename="camel", forbid_unknown_fields=True):
+    """The same members, and no other key."""
+
+
 _foreign = msgspec.json.Decoder(_Foreign)
-_KEYS = _Foreign.__struct_encode_fields__
-_REQUIRED = ("streamId", "type", "data")
+_known = msgspec.json.Decoder(_Known)
+_FAULTS = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 def foreign_from_json(line: bytes) -> tuple[StoredEvent, list[str]]:
@@ -41,24 +46,31 @@ def foreign_from_json(line: bytes) -> tuple[StoredEvent, list[str]]:
     An absent time is now, an absent id is new or made of the key; version and position are 1, since the store
     gives its own. Raises InvalidInputError.
     """
+    unknown: list[str] = []
     try:
-        found = decode(_foreign, line)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        members_of("an event", line, error)
-        raise InvalidPayloadError(f"not an event: {fault_of(line, error)}") from error
-    members = members_of("an event", line, InvalidPayloadError())
-    missing = [f'"{key}"' for key in _REQUIRED if key not in members]
-    if missing:
-        raise InvalidInputError(f"missing {', '.join(missing)}")
-    unknown = [key for key in members if key not in _KEYS]
-    if not unknown:
-        check_once(line, found)
-    assert isinstance(found.data, Raw)
-    stream_id, kind = str(found.stream_id), str(found.type)
+        found: _Foreign = decode(_known, line)
+    except _FAULTS:
+        found, unknown = _with_unknown(line)
+    check_once(line, found)
+    stream_id = found.stream_id
     metadata = "{}" if found.metadata is UNSET else metadata_from_input(bytes(found.metadata)).to_json()
     data = keep_json(bytes(found.data), NO_LIMIT)
-    event = StoredEvent(_id_of(found, stream_id), stream_id, kind, data, metadata, 1, 1, _time_of(found.timestamp))
-    return event, unknown
+    time_us = _time_of(found.timestamp)
+    return StoredEvent(_id_of(found, stream_id), stream_id, found.type, data, metadata, 1, 1, time_us), unknown
+
+
+def _with_unknown(line: bytes) -> tuple[_Foreign, list[str]]:
+    """The event and its unknown keys. Raises InvalidInputError if something else is wrong."""
+    try:
+        found = decode(_foreign, line)
+    except _FAULTS as error:
+        members = members_of("an event", line, error)
+        missing = [f'"{key}"' for key in ("streamId", "type", "data") if key not in members]
+        if missing:
+            raise InvalidInputError(f"missing {', '.join(missing)}") from error
+        raise InvalidPayloadError(f"not an event: {fault_of(line, error)}") from error
+    known = {*_Foreign.__struct_encode_fields__}
+    return found, [key for key in members_of("an event", line, InvalidPayloadError()) if key not in known]
 
 
 def _id_of(found: _Foreign, stream_id: str) -> str:

@@ -26,9 +26,8 @@ def opened() -> Iterator[EventStore]:
     url = _url(settings.current.db)
     if url == "memory:":
         note("memory: forgets everything when this command ends")
-    with connect_for_command(
-        url, settings.current.timeout, _note_wait
-    ) as store:  # a URL that cannot be read is not shown
+    # A URL that cannot be read is not shown.
+    with connect_for_command(url, settings.current.timeout, _note_wait) as store:
         if settings.current.verbose:
             note(f"the store is {store.location}")
         try:

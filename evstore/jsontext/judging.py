@@ -15,6 +15,7 @@ import msgspec
 
 from evstore.errors import InvalidPayloadError
 from evstore.jsontext.faults import MAX_DEPTH, fault_of
+from evstore.jsontext.quoting import STRING
 
 MAX_DATA_BYTES: Final = 16 * 1024 * 1024
 """The default limit of one event's data, in bytes of UTF-8."""
@@ -31,10 +32,9 @@ _decoder = msgspec.json.Decoder(msgspec.Raw)
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 _LINE_BREAKS = re.compile(r"[\r\n]+")
-# Unrolled: an alternative for each character would keep a hundred bytes of state for it.
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
+_STRING = re.compile(STRING)
 _BRACKET = re.compile(r"[\[\]{}]")
-_STRING_OR_SPACE = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")|[ \t\r\n]+')
+_STRING_OR_SPACE = re.compile(rf"({STRING})|[ \t\r\n]+")
 
 
 def check_json(text: str, max_bytes: int = MAX_DATA_BYTES) -> KeptJson:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from evstore.errors import InvalidPayloadError
+from evstore.jsontext.quoting import STRING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+_TOKEN: Final = re.compile(STRING.encode() + rb"|[\[\]{}]", re.DOTALL)
 _COLON: Final = re.compile(rb"[ \t\r\n]*:")
 _text = msgspec.json.Decoder(str)
 
@@ -30,9 +31,13 @@ def check_once(text: bytes, found: msgspec.Struct) -> None:
         _check_keys(text, deepest=1)
 
 
-def check_once_in_metadata(text: bytes) -> None:
-    """Raise InvalidPayloadError if a key of the metadata, or of its "custom", stands twice."""
-    if text != b"{}":
+def check_once_in_metadata(text: bytes, strings: int | None = None) -> None:
+    """Raise InvalidPayloadError if a key of the metadata, or of its "custom", stands twice.
+
+    `strings`: the keys and strings that were read from it, if they were counted. Then the text is looked through
+    only where more quotes are left, as in `check_once`.
+    """
+    if text != b"{}" and (strings is None or text.count(b'"') != 2 * strings):
         _check_keys(text, deepest=2)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from evstore.errors import InvalidInputError
 from evstore.jsontext.judging import MAX_DATA_BYTES
+from evstore.jsontext.quoting import STRING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -30,8 +31,8 @@ _RECORD = b"\x1e"
 _AROUND = _SPACE + _RECORD
 _BETWEEN_OBJECTS = re.compile(rb"}[ \t\r]*{")
 # The tokens that decide where an array or an object ends; strings are skipped whole.
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}"]', re.DOTALL)
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_TOKEN = re.compile(STRING.encode() + rb'|[\[\]{}"]', re.DOTALL)
+_STRING = re.compile(STRING.encode(), re.DOTALL)
 _SCALAR_END = re.compile(rb"[ \t\r\n,\[\]{}\"\x1e]")
 
 

@@ -93,11 +93,9 @@ def metadata_from_input(text: bytes) -> Metadata:
     from evstore.jsontext.keys import check_once_in_metadata
 
     found = _from_json(text)
-    # Each string has two quotes. A key that stands twice leaves more than what was read accounts for.
     ids = found.correlation_id, found.causation_id, found.user_id, found.tenant_id
-    custom = 2 + 4 * len(found.custom) if found.custom else 0
-    if text.count(b'"') != 4 * (4 - ids.count(None)) + custom:
-        check_once_in_metadata(text)
+    members = len(ids) - ids.count(None) + len(found.custom)
+    check_once_in_metadata(text, 2 * members + bool(found.custom))
     return found
 
 

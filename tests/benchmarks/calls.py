@@ -10,7 +10,7 @@ from uuid import uuid4
 import psycopg
 
 from evstore import EventData, connect
-from tests.benchmarks.children.library import DATA
+from tests.benchmarks.children.application import DATA
 
 if TYPE_CHECKING:
     from evstore import EventStore

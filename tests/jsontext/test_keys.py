@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from evstore import InvalidInputError
 from evstore.appending.envelopes import envelope_from_json
+from evstore.appending.foreign import foreign_from_json
 from evstore.errors import InvalidPayloadError
 from evstore.jsontext.keys import check_once_in_metadata
 from evstore.model.metadata import metadata_from_input
@@ -97,6 +98,13 @@ def test_the_command_refuses_it_everywhere(store: Command) -> None:
 def test_a_key_that_stands_twice_in_data_stays(store: Command) -> None:
     store.ok("append", "A-1", "-", stdin=b'{"type":"A","data":{"a":1,"a":2}}')
     assert b'"data":{"a":1,"a":2}' in store.ok("read", "A-1").out
+
+
+@pytest.mark.parametrize("more", ["", ',"colour":"red"'])
+def test_a_line_from_elsewhere_is_refused_too_whatever_unknown_keys_it_has(more: str) -> None:
+    line = f'{{"streamId":"A-1","type":"T","data":1,"data":2{more}}}'
+    with pytest.raises(InvalidInputError, match=r'^the key "data" stands twice$'):
+        foreign_from_json(line.encode())
 
 
 MEMBERS = (

@@ -54,6 +54,7 @@ POSITION: Final = StoredEvent._fields.index("global_position")
 class PostgresAdapter(Session):
     capabilities = CAPABILITIES
     files: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
     def __repr__(self) -> str:
         return f"PostgresAdapter({self._location.shown})"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from evstore.cli.output import forms, moments, screen, writer
 from evstore.cli.output.writer import visible
 from evstore.errors import InvalidInputError
+from evstore.jsontext.quoting import STRING
 from evstore.model.metadata import IDS
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _MOST_CAUSED: Final = 20
 _LOOKED_AT: Final = 10_000
 """Events of a correlation that are looked at in search of effects."""
 # A string with what makes it a key, or another value; what stands between is layout.
-_TOKENS: Final = re.compile(r'("(?:[^"\\]|\\.)*")(\s*:)?|[^\s\[\]{},:"]+')
+_TOKENS: Final = re.compile(rf'({STRING})(\s*:)?|[^\s\[\]{{}},:"]+')
 
 
 def show(store: EventStore, event: StoredEvent) -> None:

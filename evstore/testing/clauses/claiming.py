@@ -31,6 +31,11 @@ class ClaimClauses(Harness):
         fresh.initialize()
         assert before == fresh.location == fresh.info().location
 
+    def test_E5_a_store_that_is_read_as_usual_has_no_notes(self, adapter: Adapter) -> None:
+        accepted(adapter, an_append())
+        log(adapter)
+        assert list(adapter.notes) == []
+
     def test_E5_capabilities_stay_the_same(self, fresh: Adapter) -> None:
         before = fresh.capabilities
         fresh.initialize()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from evstore import EventData, connect
-from tests.benchmarks.children.library import DATA, STREAMS
+from tests.benchmarks.children.application import DATA, STREAMS
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier

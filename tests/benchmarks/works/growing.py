@@ -44,12 +44,12 @@ def _growing(lab: Lab, large: Path, function: str, reach: Reach) -> Work:
 
 @work("read-at-size", "read 100 events of the log, SQLite")
 def read_at_size(lab: Lab) -> Work:
-    return _growing(lab, lab.filled, "library.reads", at_most(1.2))
+    return _growing(lab, lab.filled, "application.reads", at_most(1.2))
 
 
 @work("append-at-size", "one durable append to a large store, SQLite")
 def append_at_size(lab: Lab) -> Work:
-    return _growing(lab, _copy(lab, lab.filled), "library.durable_appends", at_most(1.3))
+    return _growing(lab, _copy(lab, lab.filled), "application.durable_appends", at_most(1.3))
 
 
 def _answer(lab: Lab, *words: str) -> Work:

@@ -51,7 +51,7 @@ def replay_objects(lab: Lab) -> Work:
         return lab.peers.told("with_umadb", "read", served[0])
 
     return Work(
-        lambda: child("library.objects", f"sqlite:{lab.filled}"),
+        lambda: child("application.objects", f"sqlite:{lab.filled}"),
         [
             Rival("a bare SELECT", lambda: child("sqlite.bare_select", lab.filled), at_least(0.7)),
             Rival("umadb's client and server", umadb, at_least(1)),

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 def durable_append(lab: Lab) -> float:
     """The seconds of one append by the library, on a new SQLite store."""
-    return child("library.durable_appends", f"sqlite:{lab.sqlite('one')}", lab.sizes.appends)
+    return child("application.durable_appends", f"sqlite:{lab.sqlite('one')}", lab.sizes.appends)
 
 
 @work("append-one-sqlite", "one durable append in a process, SQLite")
 def append_one_sqlite(lab: Lab) -> Work:
     def raw() -> float:
         path = lab.sqlite("raw")
-        child("library.durable_appends", f"sqlite:{path}", 1)  # the names that the rows refer to
+        child("application.durable_appends", f"sqlite:{path}", 1)  # the names that the rows refer to
         return child("sqlite.durable_inserts", path, lab.sizes.appends)
 
     def eventsourcing() -> float:
@@ -49,7 +49,7 @@ def append_one_postgres(lab: Lab) -> Work:
             return lab.peers.told("with_eventsourcing", "one_postgres", lab.server.url(), table, count)
 
     return Work(
-        lambda: child("library.durable_appends", lab.server.url(lab.schema()), count),
+        lambda: child("application.durable_appends", lab.server.url(lab.schema()), count),
         [
             Rival("a bare CALL in psycopg", bare, at_least(0.9)),
             Rival("eventsourcing, insert_events of 1", eventsourcing, at_least(1.5)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 from typing import TYPE_CHECKING
 
 import pexpect
@@ -12,6 +13,7 @@ import pytest
 
 from tests.support.sentences import names
 from tests.support.terminal import STYLE, seen
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from tests.support.command import Command
@@ -129,6 +131,25 @@ def test_json_is_indented_on_a_terminal_and_keeps_its_tokens(store: Command) -> 
     assert store.ok("read", "A-1", "-F", "json").lines[0].count(data) == 1
     assert len(seen(store, "read", "A-1", "-F", "ndjson").splitlines()) == 1
     assert '  "streams": 1,' in seen(store, "info", "-F", "json", NO_COLOR="1").splitlines()
+
+
+@PRINTING
+def test_a_page_of_long_data_takes_memory_by_its_length(store: Command) -> None:
+    length = 4_000_000
+    stored = store.ok("append", "A-1", "-t", "T", "-", stdin=b'"%b"' % (b"x" * length))
+    most = 100 * length  # of addresses: with libraries, and a few copies of the text
+    program, *argv = store.argv("get", *json.loads(stored.out)["ids"])
+    child = pexpect.spawn(
+        program,
+        argv,
+        cwd=str(store.folder),
+        env=store.env(TERM="xterm-256color"),
+        timeout=PATIENCE,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (most, most)),
+    )
+    shown = child.read()
+    child.close()
+    assert (child.exitstatus, shown.count(b"x") >= length) == (0, True), shown[-300:]
 
 
 def test_without_a_limit_a_terminal_shows_the_last_hundred_oldest_first_and_says_so(busy: Command) -> None:
