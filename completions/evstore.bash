@@ -68,7 +68,7 @@ _evstore_flags() {
             valued=' --from --after --to --limit --last --type --correlation-id --user-id --tenant-id --meta --since --until --within --fields --db --format --errors --color --timeout ' letters='ntmF'
             ;;
         count)
-            flags='--from --after --to -t --type --correlation-id --user-id --tenant-id -m --meta --since --until --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            flags='--from --after --to -t --type --correlation-id --user-id --tenant-id -m --meta --since --until --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --from --after --to --type --correlation-id --user-id --tenant-id --meta --since --until --db --format --errors --color --timeout ' letters='tmF'
             ;;
         types)

@@ -273,6 +273,7 @@ complete -c evstore -n '__evstore_at count' -l tenant-id -r -f -d 'Only events w
 complete -c evstore -n '__evstore_at count' -s m -l meta -r -f -d 'Only events with this in "custom"; repeatable, ANDed'
 complete -c evstore -n '__evstore_at count' -l since -r -f -d 'Only events stored at TIME or later: 2026-11-23T14:30:00Z; in local time, as tables print it, \'2026-11-23 14:30\', 2026-11-23, 14:30, today, yesterday; an age: 2h, 7d'
 complete -c evstore -n '__evstore_at count' -l until -r -f -d 'Only events stored before TIME'
+complete -c evstore -n '__evstore_at count' -l utc -d 'Print and read times without a zone in UTC'
 complete -c evstore -n '__evstore_at count 1 more' -f -a '(__evstore_names categories)'
 
 complete -c evstore -n '__evstore_at types' -l names -d 'Print names alone, one a line'

@@ -161,7 +161,7 @@ class EventStore:
         until: datetime | None = None,
         user_id: str | None = None,
         tenant_id: str | None = None,
-        custom: Mapping[str, str] | None = None,
+        custom: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
     ) -> Iterator[StoredEvent]:
         """The log of these categories, or all of it, by global position, up to the end it has now, lazily.
 
@@ -191,7 +191,7 @@ class EventStore:
         until: datetime | None = None,
         user_id: str | None = None,
         tenant_id: str | None = None,
-        custom: Mapping[str, str] | None = None,
+        custom: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
     ) -> int:
         """The number of events that `replay` with these arguments yields; no data is read."""
         where = filter_of(categories, types, correlation_id, since, until, user_id, tenant_id, custom)
@@ -220,7 +220,7 @@ class EventStore:
         since: datetime | None = None,
         user_id: str | None = None,
         tenant_id: str | None = None,
-        custom: Mapping[str, str] | None = None,
+        custom: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
         timeout: float | None = None,
         deadline: float | None = None,
         on_wait: Callable[[EvstoreError], None] | None = None,

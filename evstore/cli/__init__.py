@@ -63,4 +63,4 @@ def _in_utf8() -> None:
     if sys.orig_argv[1:3] == _UTF8 and sys.stderr is not None and "PYTHONIOENCODING" not in os.environ:
         import locale
 
-        sys.stderr.reconfigure(encoding=locale.getencoding())  # type: ignore[union-attr]
+        sys.stderr.reconfigure(encoding=locale.getencoding(), errors="backslashreplace")  # type: ignore[union-attr]

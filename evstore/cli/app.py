@@ -5,11 +5,11 @@ from typing import Annotated, Any, Final
 import typer
 import typer.core
 
-from evstore.cli import elsewhere, settings
+from evstore.cli import elsewhere
 from evstore.cli.commands import append, completion, counting, helping, init, inspect, keep, move, read
 from evstore.cli.errors import UsageError
 from evstore.cli.exits import HELP
-from evstore.cli.options import ON_TOP, add, with_globals
+from evstore.cli.options import ON_TOP, add, exit_with_help, with_globals
 from evstore.cli.output import writer
 
 # As the help shows them; a command that is not here comes under "Other".
@@ -82,11 +82,8 @@ def evstore(
         from evstore import __version__
 
         writer.line(f"evstore {__version__}")
-    elif context.invoked_subcommand is None and settings.current.errors == "json":
-        raise UsageError("a command is missing", "evstore --help")
     elif context.invoked_subcommand is None:
-        writer.err_text(_overview(context))
-        raise typer.Exit(2)
+        exit_with_help(context, text=_overview(context))
 
 
 def _overview(context: typer.Context) -> str:
@@ -121,7 +118,7 @@ add(app, read.read, utc=True)
 add(app, read.replay, utc=True)
 add(app, inspect.categories, utc=True)
 add(app, read.tail, utc=True)
-add(app, counting.count)
+add(app, counting.count, utc=True)
 add(app, inspect.types)
 add(app, inspect.streams, utc=True)
 add(app, inspect.get, utc=True)

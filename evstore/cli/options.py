@@ -114,16 +114,18 @@ def with_globals(function: Callable[..., None], declared: dict[str, Any]) -> Cal
 
 
 def add(app: typer.Typer, function: Callable[..., None], *, utc: bool = False) -> None:
-    """Add a command under the name of its function; `utc` is for those that show times on a terminal."""
+    """Add a command under the name of its function; `utc` is for those that print or read times."""
     help_below = f"{HELP}\n\nOptions of every command: evstore --help"
     name = function.__name__.removesuffix("_")  # `import` is a word of Python's own
     declared = {"utc": Utc, **ON_COMMANDS} if utc else ON_COMMANDS
     app.command(name, epilog=help_below)(with_globals(function, declared))
 
 
-def exit_with_help(context: typer.Context, fault: str | None = None) -> NoReturn:
-    """End a command that has nothing to do: its help on stderr, as after wrong flags, and the fault below it."""
-    writer.err_text(f"{context.get_help()}\n")
+def exit_with_help(context: typer.Context, fault: str | None = None, text: str | None = None) -> NoReturn:
+    """End a command that has nothing to do: its help (or `text`) on stderr, and the fault below it."""
+    if settings.current.errors == "json":
+        raise UsageError(fault or "a command or its input is missing", f"{context.command_path} --help")
+    writer.err_text(text or f"{context.get_help()}\n")
     if fault is not None:
         raise UsageError(fault)
     raise typer.Exit(2)
@@ -206,14 +208,14 @@ def period_of(since: str | None, until: str | None) -> Period:
     )
 
 
-def pairs_of(flags: list[str] | None) -> dict[str, str]:
+def pairs_of(flags: list[str] | None) -> list[tuple[str, str]]:
     """The keys and values that `--meta` gives. Raises UsageError."""
-    found = {}
+    found = []
     for pair in flags or ():
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise UsageError(f'--meta takes KEY=VALUE, not "{pair}"')
-        found[key] = value
+        found.append((key, value))
     return found
 
 

@@ -27,11 +27,14 @@ def note_unknown(
     """Note each category and each type of a filter that the store does not have, with the nearest that it has."""
     if settings.current.quiet or not (categories or types):
         return
+    from shlex import quote
+
     with suppress(IncompleteLogError):  # the read itself reports it, or waits for it
         nothing = store.head() == 0  # and no name to be missed
         for name in categories or ():
             if "-" in name:
-                writer.note(f'no category has a "-" in it; did you mean "evstore read {name}"?')
+                meant = settings.again(f"read {quote(name)}")
+                writer.note(f'no category has a "-" in it; did you mean "{meant}"?')
             elif not nothing and not any(store.replay([name], limit=1)):
                 _note(name, "category", (each.category for each in store.categories()))
         for name in types or ():

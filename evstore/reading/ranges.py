@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import starmap
 from typing import TYPE_CHECKING
 
 from evstore.errors import InvalidInputError
@@ -11,7 +13,7 @@ from evstore.model.versions import MAX_VERSION
 from evstore.port import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from datetime import datetime
 
 
@@ -23,7 +25,7 @@ def filter_of(
     until: datetime | None = None,
     user_id: str | None = None,
     tenant_id: str | None = None,
-    custom: Mapping[str, str] | None = None,
+    custom: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
 ) -> Filter:
     """The filter with these fields. A single name counts as a list of one."""
     return Filter(
@@ -34,12 +36,16 @@ def filter_of(
         None if until is None else timestamp_us(until),
         _wanted("the user id", user_id),
         _wanted("the tenant id", tenant_id),
-        None if custom is None else tuple(_pair(key, value) for key, value in custom.items()),
+        None if custom is None else tuple(starmap(_pair, _items(custom))),
     )
 
 
 def _wanted(what: str, text: str | None) -> str | None:
     return None if text is None else searchable(what, text)
+
+
+def _items(custom: Mapping[str, str] | Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    return custom.items() if isinstance(custom, Mapping) else custom
 
 
 def _pair(key: str, value: str) -> tuple[str, str]:

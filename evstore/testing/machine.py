@@ -48,7 +48,7 @@ TYPES: Final = ("t", "T", "t2", "t_", "t%", "\uffff", "😀")
 TEXTS: Final = ("null", "1.10", "1e400", '{"a":1,"a":2}', r'"\u0000"', '"\u2028"', "-0")
 CORRELATIONS: Final = ("c", "C", "c ", "cc")
 USERS: Final = ("u", "U", "u'")
-CUSTOM: Final = ((("a", "a"),), (("a", ""),), (("a", ""), ("é", "a")), (("'", '"'),))
+CUSTOM: Final = ((("a", "a"),), (("a", "a"), ("a", "")), (("a", ""),), (("a", ""), ("é", "a")), (("'", '"'),))
 PREFIXES: Final = ("", "a", "a_", "a-", "a-1", "\uffff", "t", "t%")
 # Mostly what is taken, or a history would hold nothing to be read.
 EXPECTED: Final = (*[ANY_VERSION] * 12, NO_STREAM, NO_STREAM, STREAM_EXISTS, STREAM_EXISTS, 1, 2, 3)

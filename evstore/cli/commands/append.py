@@ -67,8 +67,9 @@ def _append(flags: AppendFlags) -> None:
             groups = receipts.flush_after_each(intake.ready(batch or MOST_IN_COMMIT))
             results = append_modes.watched(append_modes.each(store, plan, groups), intake)
         elif batch is not None:
-            groups = receipts.flush_after_each(append_modes.batched(intake, batch))
-            results = append_modes.batches(store, plan, groups, skip_stored=flags.skip_stored)
+            results = append_modes.batches(
+                store, plan, append_modes.batched(intake, batch), skip_stored=flags.skip_stored
+            )
         else:
             results = append_modes.whole(store, plan, intake, skip_stored=flags.skip_stored)
         receipts.print(results)

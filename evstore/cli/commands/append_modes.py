@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from evstore.appending.outcomes import Duplicate
@@ -36,9 +37,8 @@ def _whole(store: EventStore, plan: Plan, spooled: Spool, *, skip_stored: bool) 
             if parts.duplicate is not None:
                 unit = plan.unit(parts.known, has_new_ids=parts.known.has_new_ids)
                 settled = 0 if len(parts.rest) else len(spool)
-                yield Result(
-                    unit, parts.duplicate, ReceiptFacts.of(parts.duplicate), _stored_again(store, unit), settled
-                )
+                stored = partial(_stored_again, store, unit)
+                yield Result(unit, parts.duplicate, ReceiptFacts.of(parts.duplicate), stored, settled)
             if len(parts.rest):
                 yield _submit(store, parts.plan_of_rest(plan), parts.rest)._replace(settled=len(spool))
 
@@ -65,7 +65,7 @@ def each(store: EventStore, plan: Plan, groups: Iterable[list[InputEvent]]) -> I
             units, done = plan.units(waiting), 0
             for unit, outcome in zip(units, store.appender.submit_in_order(units), strict=True):
                 done += 1
-                stored = store.appender.stored_of(unit, outcome)
+                stored = partial(store.appender.stored_of, unit, outcome)
                 result = Result(unit, outcome, ReceiptFacts.of(outcome), stored, settled=1)
                 yield result
                 foreseen, plan = plan.expected.after_one_new(), plan.after(result.facts.version)
@@ -135,7 +135,8 @@ def _submit(store: EventStore, plan: Plan, spool: Spool) -> Result:
         (outcome,) = store.appender.submit([plan.unit(Watched(spool, shown), has_new_ids=spool.has_new_ids)])
     if isinstance(outcome, EvstoreError):
         raise outcome
-    return Result(unit, outcome, ReceiptFacts.of(outcome), store.appender.stored_of(unit, outcome), len(spool))
+    stored = partial(store.appender.stored_of, unit, outcome)
+    return Result(unit, outcome, ReceiptFacts.of(outcome), stored, len(spool))
 
 
 class _Parts(NamedTuple):

@@ -34,7 +34,7 @@ def init(
     with opened() as store:
         store.initialize()
         info = store.info()
-    with writer.after_the_fact(f"the event store at {info.location} is made", {"place": info.location}):
+    with writer.after_the_fact(f"the event store at {info.location} is there", {"place": info.location}):
         _print(info)
 
 

@@ -125,7 +125,8 @@ def streams(
       evstore streams --prefix Order-2026- --names
       evstore streams --sort updated -r -n 10
     """
-    most = limit_of(limit)
+    few = settings.as_table() and settings.on_terminal() and limit is None and not names
+    most = FIRST_ON_TERMINAL + 1 if few else limit_of(limit)  # one more shows that the list is cut
     if sort not in SORTS:
         raise UsageError(f'--sort takes {", ".join(SORTS)}, not "{sort}"')
     with opened() as store:
@@ -136,7 +137,6 @@ def streams(
             return
         from evstore.cli.output import objects
 
-        few = settings.as_table() and settings.on_terminal() and limit is None
         shown = forms.AtMost(found, FIRST_ON_TERMINAL if few else sys.maxsize)
         rows: Any = map(objects.of_stream, shown)
         columns = ("streamId", "version", "updatedAt", "lastType")
@@ -159,7 +159,7 @@ def _count_of_streams(store: "EventStore", category: str | None, prefix: str) ->
 def _sorted(
     found: "Iterator[StreamInfo]", sort: str, most: int | None, *, reverse: bool
 ) -> "Iterator[StreamInfo]":
-    """The first streams of an order. Without a limit all facts are held in memory, but by name none."""
+    """The first streams of an order. Without a limit all facts are held in memory, but none of those by name."""
     if sort == "name" and not reverse:
         return islice(found, most)
     if most is None:

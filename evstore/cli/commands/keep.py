@@ -12,7 +12,7 @@ from evstore.cli.options import From, after_of
 from evstore.cli.output import forms, writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable
 
     from evstore.cli.output.progress import Progress
     from evstore.model.findings import Finding
@@ -69,7 +69,7 @@ def _verify(after: int, expect: str | None, *, engine: bool) -> int:
             engine=engine,
             on_progress=lambda done, total: _report(verification, shown, done, total),
         )
-        counted = forms.Counter(_visible(verification, shown.end))
+        counted = forms.Counter(verification)
         advice = _print_findings(counted)
     _print_notes(verification, advice)
     if not counted.count and not verification.unchecked:
@@ -107,15 +107,6 @@ def _check_expect(expect: str | None, from_: int | None) -> None:
         parse_digest(expect)
     except InvalidInputError as error:
         raise UsageError(f"--expect: {error}") from None
-
-
-def _visible(findings: "Iterable[Finding]", make_room: "Callable[[], None]") -> "Iterator[Finding]":
-    """The findings; `make_room` is called before any is written where a person looks on."""
-    for found in findings:
-        if settings.on_terminal():
-            make_room()
-        yield found
-    make_room()
 
 
 def _row(found: "Finding") -> dict[str, Any]:

@@ -189,9 +189,9 @@ def import_(
     sentence = f"imported {counted(done.stored, 'event')}{skipped}; the log is at position {head:,}"
     members = {"imported": done.stored, "skipped": done.skipped, "headPosition": head, "differing": done.differing}
     if done.differing:
-        events = "event is" if done.differing == 1 else "events are"
+        events, stay = ("event is", "stays") if done.differing == 1 else ("events are", "stay")
         writer.note(
-            f"{done.differing:,} {events} stored with another time or other metadata, and stay as stored; "
+            f"{done.differing:,} {events} stored with another time or other metadata, and {stay} as stored; "
             f"the first is at {done.first_differing}"
         )
     with writer.after_the_fact(sentence, members):
@@ -225,7 +225,6 @@ def _import(name: str, *, renumber: bool) -> "tuple[Imported, int]":
                 done = done.plus(batch)
                 shown.at(source.position(), done.stored + done.skipped)
         except EvstoreError as error:
-            shown.end()
             if isinstance(error, PositionConflictError | ConcurrencyError):
                 error.add_note("--renumber keeps ids and times, and gives the next positions and versions")
             elif isinstance(error, EventIdConflictError):

@@ -138,14 +138,14 @@ def replay(
       evstore replay --all --since 2h --fields globalPosition,type -F tsv
       evstore replay --all --last 0 -f -n 1 --within 30s
     """
-    if flags.all_ and category:
-        raise UsageError("CATEGORY and --all exclude each other")
     if not flags.all_ and not category:
         raise UsageError("give a CATEGORY, or --all", "evstore replay --help")
     _replay(flags, category)
 
 
 def _replay(flags: ReplayFlags, category: list[str] | None) -> None:
+    if flags.all_ and category:
+        raise UsageError("CATEGORY and --all exclude each other")
     request, filters = _request(flags), filters_of(flags)
     with opened() as store:
         from evstore.cli.commands.readings import LogReading
@@ -173,8 +173,6 @@ def tail(
 
     It is replay --all -f --last 10, and takes the options of replay.
     """
-    if flags.all_ and category:
-        raise UsageError("CATEGORY and --all exclude each other")
     begins = flags.last is not None or flags.from_ is not None or flags.after is not None
     _replay(flags._replace(follow=True, last=flags.last if begins else LAST_BEFORE_FOLLOW), category)
 

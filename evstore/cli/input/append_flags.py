@@ -107,7 +107,7 @@ def check_exclusive(flags: AppendFlags) -> None:
 
 
 NO_EVENTS = "no events: give --data JSON, a FILE, or - for stdin"
-_TYPE = re.compile("[A-Z][A-Za-z0-9_.-]*")
+_TYPE = re.compile("[A-Z][A-Za-z0-9_-]*")  # a dot would make it the name of a file
 
 
 def check_wrong_turns(flags: AppendFlags) -> None:

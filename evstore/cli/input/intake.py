@@ -58,7 +58,7 @@ def expected_of(flag: str | None) -> int:
 
 def metadata_of(flags: AppendFlags) -> Metadata:
     """Metadata for all events: flags before `--metadata` before the environment."""
-    found = Metadata(**{name: getattr(flags, name) for name in IDS.values()}, custom=pairs_of(flags.meta))
+    found = Metadata(**{name: getattr(flags, name) for name in IDS.values()}, custom=dict(pairs_of(flags.meta)))
     check_metadata(found)
     if flags.metadata is not None:
         try:

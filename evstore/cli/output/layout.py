@@ -31,7 +31,7 @@ _OFTEN: Final = {"stream": 12, "type": 12}
 
 
 class Layout:
-    """The columns shown and their widths. They grow with later rows, and never shrink."""
+    """The columns shown and their widths. Wider rows that come later move them."""
 
     def __init__(self, heads: Sequence[str], *, picked: bool, singly: bool = False) -> None:
         """`picked`: none of the columns may be left out; `singly`: later rows are unknown."""

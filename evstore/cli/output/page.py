@@ -6,6 +6,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from evstore.cli import settings
 from evstore.cli.output import forms, moments, screen, writer
 from evstore.cli.output.writer import visible
 from evstore.errors import InvalidInputError
@@ -54,7 +55,9 @@ def _lines(store: EventStore, event: StoredEvent) -> Iterator[tuple[str, str]]:
     for number, each in enumerate(islice(caused, _MOST_CAUSED)):
         yield "" if number else "caused", _named(each)
     if next(caused, None) is not None:
-        yield "", f"… {visible(f'evstore trace {metadata.correlation_id}')}"
+        from shlex import quote
+
+        yield "", visible(f"… {settings.again(f'trace {quote(metadata.correlation_id or str())}')}")
 
 
 def _cause(store: EventStore, event: StoredEvent) -> StoredEvent | None:

@@ -65,15 +65,19 @@ class Progress:
         return chain.from_iterable(self._parts(iter(values), done))
 
     def _parts(self, values: Iterator[T], done: Callable[[], int] | None) -> Iterator[Iterable[T]]:
-        """The values in parts, with a look at the clock between two: parts grow while looks follow fast."""
-        count, size, looked = 0, 1, time.monotonic()
+        """The values in parts, with a look at the clock between two: parts grow while looks follow fast.
+
+        A part is known to be whole once another value follows it.
+        """
+        count, size, looked = 0, 0, time.monotonic()
         for first in values:
-            yield chain((first,), islice(values, size - 1))
-            count += size  # the last part may be smaller, but is not looked at
+            if size:
+                count += size
+                self.at(count if done is None else done(), count)
             fast = time.monotonic() - looked < REDRAW / 8
-            size = min(2 * size, MOST_UNSEEN) if fast else max(size // 2, 1)
-            self.at(count if done is None else done(), count)
+            size = min(2 * size, MOST_UNSEEN) or 1 if fast else max(size // 2, 1)
             looked = time.monotonic()
+            yield chain((first,), islice(values, size - 1))
 
     def end(self) -> None:
         """Remove the progress from the screen."""

@@ -11,7 +11,7 @@ from evstore.cli.output.unreceipted import MOST_IDS, Unreceipted
 from evstore.port import Receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from evstore.appending.outcomes import Duplicate
     from evstore.model.events import StoredEvent
@@ -52,13 +52,13 @@ class Result(NamedTuple):
     unit: Append
     outcome: Receipt | Duplicate
     facts: ReceiptFacts
-    stored: Iterator[StoredEvent]
-    """Its events as they are stored; they are looked up when they are iterated."""
+    stored: Callable[[], Iterator[StoredEvent]]
+    """Its events as they are stored, looked up each time."""
     settled: int
     """Events of the input, in its order, of which none is left to store once this result is there."""
 
 
-MOST_TOLD_APART: Final = 10_000
+MOST_STREAMS_COUNTED: Final = 10_000
 """Streams that a sum counts."""
 
 
@@ -77,7 +77,7 @@ class Sums:
         facts = result.facts
         self.receipts += 1
         self.first_of_store |= facts.first_position == 1 and not facts.duplicate
-        if len(self._streams) <= MOST_TOLD_APART:
+        if len(self._streams) <= MOST_STREAMS_COUNTED:
             self._streams.update(write.stream_id for write in result.unit.writes)
         self._position = max(self._position, facts.position)
         if facts.duplicate:
@@ -90,8 +90,8 @@ class Sums:
         from evstore.cli.output.screen import counted
 
         known = f", {counted(self._duplicates, 'event')} already stored" if self._duplicates else ""
-        many = len(self._streams) > MOST_TOLD_APART
-        where = f"more than {MOST_TOLD_APART:,} streams" if many else counted(len(self._streams), "stream")
+        many = len(self._streams) > MOST_STREAMS_COUNTED
+        where = f"more than {MOST_STREAMS_COUNTED:,} streams" if many else counted(len(self._streams), "stream")
         return f"{where}: appended {counted(self._appended, 'event')}{known}, up to position {self._position:,}"
 
 
@@ -176,7 +176,7 @@ class Receipts:
 
     def _print(self, result: Result) -> None:
         if self._echo:
-            self._print_stored(result.stored)
+            self._print_stored(result.stored())
             return
         sentence, members = self._receipt(result)
         if settings.as_table():

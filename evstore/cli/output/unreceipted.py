@@ -9,11 +9,13 @@ from evstore.errors import MOST_NAMED, listed
 from evstore.port import Receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from evstore.appending.outcomes import Duplicate
     from evstore.model.events import StoredEvent
     from evstore.port import Append
+
+    LookUp = Callable[[], Iterator[StoredEvent]]
 
 MOST_IDS: Final = 100
 
@@ -41,10 +43,10 @@ class Unreceipted:
     """The appends since the last receipt that is known to have left."""
 
     def __init__(self) -> None:
-        self._appends: list[tuple[Append, Receipt | Duplicate, Iterator[StoredEvent]]] = []
+        self._appends: list[tuple[Append, Receipt | Duplicate, LookUp]] = []
 
-    def add(self, unit: Append, outcome: Receipt | Duplicate, stored: Iterator[StoredEvent]) -> None:
-        """Keep a durable append in mind; `stored` are its events, looked up when they are iterated."""
+    def add(self, unit: Append, outcome: Receipt | Duplicate, stored: LookUp) -> None:
+        """Keep a durable append in mind; `stored` looks its events up."""
         self._appends.append((unit, outcome, stored))
 
     def clear(self) -> None:
@@ -70,14 +72,14 @@ def _sentences(runs: Sequence[_Run], most_ids: int) -> Iterator[str]:
         most_ids -= len(run.ids)
 
 
-def _runs(unit: Append, outcome: Receipt | Duplicate, stored: Iterator[StoredEvent]) -> Iterator[_Run]:
+def _runs(unit: Append, outcome: Receipt | Duplicate, stored: LookUp) -> Iterator[_Run]:
     """The events of an append: a run for each write, or for each event that an earlier append stored."""
     if isinstance(outcome, Receipt):
         for write, first in zip(unit.writes, outcome.first_versions, strict=True):
             ids = [event.id for event in write.events]
             yield _Run(write.stream_id, first, first + len(ids) - 1, ids)
     else:
-        for event in stored:
+        for event in stored():
             yield _Run(event.stream_id, event.version, event.version, [event.id])
 
 

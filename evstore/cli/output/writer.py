@@ -74,6 +74,8 @@ def write(text: str) -> None:
     """Text on stdout, as UTF-8 in every locale."""
     if sys.stdout is None:
         raise InputOutputError("cannot write to stdout: it is closed")
+    if make_room is not None and settings.on_terminal():
+        make_room()
     try:
         sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))  # a path may be any bytes
     except (OSError, ValueError) as error:

@@ -14,6 +14,7 @@ from tests.support.terminal import seen
 if TYPE_CHECKING:
     from tests.support.command import Command
 
+NAMES_A_FILE = pytest.mark.sqlite_only("it names the store by its file")
 pytestmark = pytest.mark.sqlite_first("filters and counts keep clauses that hold every adapter")
 
 
@@ -284,3 +285,46 @@ class TestHelp:
         done = evstore("count", "--db", "postgresql://u@localhost:1/x?shema=a")
         assert done.code == 2
         assert done.err.splitlines()[1] == 'hint: did you mean the parameter "schema"?'
+
+
+def test_two_values_of_one_key_are_anded_like_any_others(store: Command) -> None:
+    for value in ("1", "2"):
+        store.ok("append", "A-1", "-t", "T", "-d", value, "-m", f"a={value}")
+    both = ("-m", "a=1", "-m", "a=2")
+    assert store.ok("count", *both).out == b'{"events":0}\n'
+    assert store.ok("replay", "--all", *both).out == b""
+    assert store.ok("count", "-m", "a=1", "-m", "a=1").out == b'{"events":1}\n'
+
+
+@pytest.mark.parametrize("name", ["Events.ndjson", "Orders.json", "Log.jsonl.gz", "orders.json"])
+def test_a_file_that_is_not_there_is_taken_for_no_event_type(store: Command, name: str) -> None:
+    done = store("append", "Order-1", name)
+    assert done.err.splitlines()[0].startswith(f"evstore: cannot read {name}: ")
+
+
+def test_times_without_a_zone_are_utc_for_a_count_as_well(store: Command) -> None:
+    store.ok("append", "A-1", "-t", "T", "-d", "1")
+    assert store.ok("count", "--since", "today", "--utc").out == b'{"events":1}\n'
+
+
+@NAMES_A_FILE
+def test_a_command_in_a_note_can_be_pasted(store: Command) -> None:
+    store.ok("append", "A-1", "-t", "T", "-d", "1")
+    done = store.ok("replay", "Order 1-x; rm", "--db", "evstore.db")
+    assert "did you mean \"evstore read 'Order 1-x; rm' --db evstore.db\"?" in done.err
+
+
+@NAMES_A_FILE
+def test_the_command_for_further_effects_can_be_pasted(store: Command) -> None:
+    cause = json.loads(store.ok("append", "A-1", "-t", "T", "-d", "1", "--correlation-id", "x; y z").out)["ids"][0]
+    ids = ("--correlation-id", "x; y z", "--causation-id", cause)
+    store.ok("append", "A-1", "-t", "T", "-", *ids, stdin=b"1 " * 21)
+    assert "… evstore trace 'x; y z' --db evstore.db" in seen(store, "get", cause, "--db", "evstore.db")
+
+
+@pytest.mark.parametrize("words", [("append",), ("append", "Order-2"), ("import",), ()])
+def test_with_errors_as_json_no_line_on_a_terminal_is_anything_else(
+    store: Command, words: tuple[str, ...]
+) -> None:
+    (line,) = seen(store, "--errors", "json", *words).splitlines()
+    assert json.loads(line)["error"]["code"] == "usage"

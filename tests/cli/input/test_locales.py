@@ -52,6 +52,12 @@ def test_every_word_is_stored_as_it_was_typed(store: Command, request: pytest.Fi
     assert store("read", "Käufer-☃", env=env).out == store.ok("read", "Käufer-☃").out
 
 
+def test_a_message_is_printed_though_the_locale_cannot_spell_a_name_in_it(store: Command) -> None:
+    done = store("info", "Gr-ö", env=ASCII)
+    assert done.code == 3
+    assert done.err.splitlines()[0] == r'evstore: no stream "Gr-\xf6"'
+
+
 def test_names_of_files_are_those_that_were_typed(store: Command, latin1: dict[str, str]) -> None:
     (store.folder / "rechnung-ü.ndjson").write_text('{"type":"T","data":1}\n')
     assert store("append", "A-1", "rechnung-ü.ndjson", env=latin1).code == 0

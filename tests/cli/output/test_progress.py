@@ -12,10 +12,12 @@ import pexpect
 import pytest
 
 from evstore import EventData, connect
+from evstore.cli.output.progress import Progress
 from tests.support.command import IMPATIENT
 from tests.support.damage import both, plant
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.command import Command
@@ -154,3 +156,25 @@ def test_without_colour_or_notes_nothing_moves(
         code, screen = watched(filled, *work, *words, **env)
         assert code == 0
         assert "\x1b" not in screen
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 600, 5000])
+def test_no_more_values_are_reported_than_came(count: int) -> None:
+    came = 0
+
+    def values() -> Iterator[int]:
+        nonlocal came
+        while came < count:
+            came += 1
+            yield came
+
+    class Reported(Progress):
+        last = 0
+
+        def at(self, done: int, count: int, total: int | None = None, things: str = "events") -> None:
+            assert done == count == came - 1  # another value follows
+            self.last = count
+
+    shown = Reported("counting")
+    assert [*shown.over(values())] == [*range(1, count + 1)]
+    assert shown.last >= min(count - 1, 1)

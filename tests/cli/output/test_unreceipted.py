@@ -101,8 +101,9 @@ def test_ids_are_left_out_where_a_receipt_leaves_them_out(store: Command) -> Non
     assert error["message"].endswith("stored all the same: A-1 versions 1 to 101")
 
 
-def test_a_retry_whose_receipt_is_lost_reports_the_stored_event(store: Command) -> None:
-    words = ("append", "A-1", "-t", "T", "-d", "1", "--id", ONE)
+@pytest.mark.parametrize("more", [(), ("--echo",)])
+def test_a_retry_whose_receipt_is_lost_reports_the_stored_event(store: Command, more: tuple[str, ...]) -> None:
+    words = ("append", "A-1", "-t", "T", "-d", "1", "--id", ONE, *more)
     store.ok(*words)
     assert of(reported(store, *words)["stored"]) == [("A-1", 1, ONE)]
 
