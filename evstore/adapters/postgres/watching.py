@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from evstore.adapters.patience import Patience
 
+CANCEL_SECONDS: Final = 5.0
+"""Seconds to wait until a cancelled statement ends, as psycopg does."""
 NOT_READY: Final = 0
 """The state in which psycopg resumes a statement between two looks at the socket."""
 
@@ -50,11 +52,31 @@ class WatchedConnection(psycopg.Connection[Any]):
             while True:
                 ready = yield wanted
                 if ready == NOT_READY and time.monotonic() >= look:
-                    noted = self._note()
+                    try:
+                        noted = self._note()
+                    except BaseException:
+                        self._end(gen)
+                        raise
                     look = float("inf") if noted else time.monotonic() + SILENT_SECONDS
                 wanted = gen.send(ready)
         except StopIteration as end:
             return end.value
+
+    def _end(self, gen: Generator[Any, Any, Any]) -> None:
+        """Cancel the statement, whose note has raised, and read its answer: the connection can be used again.
+
+        psycopg cannot, because the exception ends the generator that it knows. Where this fails, the connection
+        is closed.
+        """
+        try:
+            self.cancel_safe(timeout=CANCEL_SECONDS)
+            super().wait(gen, timeout=CANCEL_SECONDS)
+        except psycopg.errors.QueryCanceled:
+            pass
+        except BaseException as error:
+            self.pgconn.finish()
+            if not isinstance(error, Exception):  # a second interruption
+                raise
 
     def _note(self) -> bool:
         """Note who is waited for, if somebody is."""
