@@ -91,24 +91,33 @@ def check_count(events: int, first: int | None, last: int | None, where: Filter,
         raise IncompleteLogError(location, last, "event before the event")
 
 
+def single_category(where: Filter) -> str | None:
+    """The category, if the filter asks for a single one and for nothing else."""
+    categories = {*(where.categories or ())}
+    if len(categories) != 1 or where != Filter(categories=where.categories):
+        return None
+    return categories.pop()
+
+
 def numbered(events: Sequence[StoredEvent], page: Page, where: Filter) -> dict[str, Any] | None:
     """The category and the ends of the range that this page shows whole, None if it shows no category whole.
 
     The newest event is not known, so that of a backward page the range begins with its oldest event.
     """
-    if not events or where.categories is None or where != Filter(categories=where.categories):
-        return None
-    (category, *more) = {*where.categories}
-    if more:
+    category = single_category(where)
+    if not events or category is None:
         return None
     ends = sorted((events[0].global_position, events[-1].global_position))
     return {"category": category, "first": ends[0] if page.backward else closed(page)[0], "last": ends[1]}
 
 
 def check_category(
-    events: Sequence[StoredEvent], numbers: Sequence[int | None], given: dict[str, Any], location: str
+    events: Sequence[StoredEvent], numbers: Sequence[int | None] | None, given: dict[str, Any], location: str
 ) -> None:
-    """Raise IncompleteLogError if the numbers before and at the end of a range count more events than it shows."""
+    """Raise IncompleteLogError if the numbers before and at the end of a range count more events than it shows, or
+    if there are no numbers because the category is gone."""
+    if numbers is None:
+        raise incomplete(location, given["last"], "categories")
     before, last = numbers
     if (last or 0) - (before or 0) != len(events):
         raise IncompleteLogError(

@@ -49,6 +49,9 @@ CAPABILITIES: Final = Capabilities(
 )
 POSITION: Final = StoredEvent._fields.index("global_position")
 """The index of the global position in a row of an event."""
+WIDTH: Final = len(StoredEvent._fields)
+BEFORE, NUMBER = WIDTH, WIDTH + 1
+"""The indexes of the numbers in a row of an event of one category: of an earlier event, and its own."""
 
 
 class PostgresAdapter(Session):
@@ -84,10 +87,10 @@ class PostgresAdapter(Session):
 
     def read_stream(self, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
         question = reading.of_stream(stream_id, page, where)
-        found = self._events(question)
+        found = self._events(self._rows(question, POSITION, reading.paged))
         if not found:  # in a store whose tables agree, that the stream is not found means that it is not there
             self._check_names(where, stream_id)
-            found = self._events(question)
+            found = self._events(self._rows(question, POSITION, reading.paged))
         check_stream(found, page, where, self.location)
         return found
 
@@ -95,15 +98,20 @@ class PostgresAdapter(Session):
         wanted = names_wanted(where)
         if wanted > 1:
             self._check_names(where)
-        found = self._events(reading.of_log(page, where))
+        found = self._log(page, where)
         if wanted == 1 and not found:
             self._check_names(where)
-            found = self._events(reading.of_log(page, where))
+            found = self._log(page, where)
+        return found
+
+    def _log(self, page: Page, where: Filter) -> list[StoredEvent]:
+        rows = self._rows(reading.of_log(page, where), POSITION, reading.paged)
+        found = self._events(rows)
         check_log(found, page, where, self.location)
         given = numbered(found, page, where)
         if given is not None:
-            ((*numbers, _),) = self._rows(reading.Question(sql.CATEGORY_NUMBERS, given))
-            check_category(found, numbers, given, self.location)
+            oldest, newest = (rows[-1], rows[0]) if page.backward else (rows[0], rows[-1])
+            check_category(found, (oldest[BEFORE], newest[NUMBER]), given, self.location)
         return found
 
     def _check_names(self, where: Filter, stream_id: str | None = None) -> None:
@@ -139,10 +147,9 @@ class PostgresAdapter(Session):
 
     def _event(self, row: tuple[Any, ...]) -> StoredEvent:
         check_named(row, self.location)
-        return StoredEvent._make(row)
+        return StoredEvent._make(row[:WIDTH])
 
-    def _events(self, question: Question) -> list[StoredEvent]:
-        rows = self._rows(question, POSITION, reading.paged)
+    def _events(self, rows: list[tuple[Any, ...]]) -> list[StoredEvent]:
         events = map(self._event, rows)
         return Cut(events) if isinstance(rows, Cut) else list(events)
 

@@ -11,6 +11,7 @@ from psycopg.pq import TransactionStatus
 from evstore.adapters.paging import closed, end_of_prefix, enough
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.sql import correlation_hash
+from evstore.adapters.wholeness import single_category
 from evstore.model.versions import MAX_VERSION, MIN_INTEGER
 from evstore.port import Cut
 
@@ -38,6 +39,10 @@ def of_stream(stream_id: str, page: Page, where: Filter) -> Question:
 
 def of_log(page: Page, where: Filter) -> Question:
     """Choose the statement by the narrowest index; the other filters are residual."""
+    category = single_category(where)
+    if category is not None:
+        statement = sql.READ_CATEGORY_BACKWARD if page.backward else sql.READ_CATEGORY_FORWARD
+        return Question(statement, {**_range(page), "category": category})
     given = {**_range(page), **_residual(where), "categories": _names(where.categories)}
     if where.correlation_id is not None:
         given |= _correlation(where.correlation_id)

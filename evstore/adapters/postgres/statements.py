@@ -1,7 +1,7 @@
 """Every statement of the PostgreSQL adapter, whole: print one, put values for its %(names)s, paste it into psql.
 
 Each is one autocommitted transaction. Rows of events have the columns of StoredEvent, in its order; nothing but
-that list and the filter over metadata is put into a statement here. The last column of a list is the highest
+named fragments is put into a statement here, when the module is loaded. The last column of a list is the highest
 global position that its row rests on. Ranges are closed ([low, high]); a filter that is NULL asks nothing, and the
 planner, which knows the values, drops them. Names are written out with their schema: for another one, `in_schema`
 puts its name in the location of this.
@@ -37,6 +37,14 @@ METADATA: Final = """(%(user_id)s::text IS NULL OR events.metadata ->> 'userId' 
     WHERE events.metadata -> 'custom' ->> (%(custom_keys)s::text[])[n]
       IS DISTINCT FROM (%(custom_values)s::text[])[n]
   ))"""
+
+# The number of the last event of a category before a range of positions.
+NUMBER_BEFORE: Final = """(
+  SELECT category_number FROM evstore.events
+  WHERE (category_key, global_position) < ((SELECT key FROM evstore.categories WHERE name = %(category)s), %(low)s)
+    AND category_key >= (SELECT key FROM evstore.categories WHERE name = %(category)s)
+  ORDER BY category_key DESC, global_position DESC LIMIT 1
+)"""
 
 # --- Opening -------------------------------------------------------------------------------------------------
 
@@ -312,6 +320,40 @@ ORDER BY page.global_position DESC
 LIMIT (SELECT %(limit)s::bigint)
 """
 
+# Index events_by_category. A page of one category has two more columns, in the same snapshot: the number of an
+# earlier event of the category, and the event's own. From its oldest event to its newest they count what the
+# page must hold. Forward, the earlier event is the last before the range.
+READ_CATEGORY_FORWARD: Final = f"""
+SELECT {EVENT}, {NUMBER_BEFORE}, events.category_number
+FROM evstore.events
+LEFT JOIN evstore.streams ON streams.key = events.stream_key
+LEFT JOIN evstore.types ON types.key = events.type_key
+WHERE (events.category_key, events.global_position)
+    BETWEEN ((SELECT key FROM evstore.categories WHERE name = %(category)s), %(low)s)
+    AND ((SELECT key FROM evstore.categories WHERE name = %(category)s), %(high)s)
+ORDER BY events.category_key, events.global_position
+LIMIT (SELECT %(limit)s::bigint)
+"""
+
+# Index events_by_category. Any event may be the last of the page, so each has the number of the event before it.
+READ_CATEGORY_BACKWARD: Final = f"""
+SELECT
+  {EVENT},
+  coalesce(
+    lead(events.category_number) OVER (ORDER BY events.category_key DESC, events.global_position DESC),
+    {NUMBER_BEFORE}
+  ),
+  events.category_number
+FROM evstore.events
+LEFT JOIN evstore.streams ON streams.key = events.stream_key
+LEFT JOIN evstore.types ON types.key = events.type_key
+WHERE (events.category_key, events.global_position)
+    BETWEEN ((SELECT key FROM evstore.categories WHERE name = %(category)s), %(low)s)
+    AND ((SELECT key FROM evstore.categories WHERE name = %(category)s), %(high)s)
+ORDER BY events.category_key DESC, events.global_position DESC
+LIMIT (SELECT %(limit)s::bigint)
+"""
+
 # Index events_by_category, a page for each category, and all in one snapshot: a page of a later moment could show
 # a position above one that is still missing.
 READ_CATEGORIES_FORWARD: Final = f"""
@@ -397,21 +439,6 @@ WHERE events.correlation_hash IS NOT NULL
   AND {METADATA}
 ORDER BY events.correlation_hash DESC, events.global_position DESC
 LIMIT (SELECT %(limit)s::bigint)
-"""
-
-# Index events_by_category: the numbers of a category's last event before a range of positions, and of its last
-# event there. Where nothing is missing, the difference of the two is the count of events in the range.
-CATEGORY_NUMBERS: Final = """
-SELECT
-  (SELECT category_number FROM evstore.events
-   WHERE (category_key, global_position) < (categories.key, %(first)s) AND category_key >= categories.key
-   ORDER BY category_key DESC, global_position DESC LIMIT 1),
-  (SELECT category_number FROM evstore.events
-   WHERE (category_key, global_position) <= (categories.key, %(last)s) AND category_key >= categories.key
-   ORDER BY category_key DESC, global_position DESC LIMIT 1),
-  %(last)s::bigint
-FROM evstore.categories
-WHERE categories.name = %(category)s
 """
 
 # Counts read no data. With the count go the ends of what is counted.

@@ -27,6 +27,7 @@ EVENTS = {
     "ids": ["00000000-0000-7000-8000-000000000000"], "all": False,
     "user_id": "u", "tenant_id": None, "custom_keys": None, "custom_values": None,
 }  # fmt: skip
+ONE_CATEGORY = {**EVENTS, "category": "Rare"}
 CORRELATED = {**EVENTS, "categories": None}
 TYPED = {**EVENTS, "types": ["Rarely", "Kind1"]}
 NAMES = {"low": "R", "high": "S", "after": None, "limit": 5, "category": "Rare", "stream_id": "Rare-1"}
@@ -42,6 +43,8 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "READ_STREAM_BACKWARD": (EVENTS, {"events_by_stream", "streams_by_id"}),
     "READ_LOG_FORWARD": (EVENTS, {"events_pkey", "streams_pkey"}),
     "READ_LOG_BACKWARD": (EVENTS, {"events_pkey", "streams_pkey"}),
+    "READ_CATEGORY_FORWARD": (ONE_CATEGORY, {"events_by_category", "streams_pkey"}),
+    "READ_CATEGORY_BACKWARD": (ONE_CATEGORY, {"events_by_category", "streams_pkey"}),
     "READ_CATEGORIES_FORWARD": (EVENTS, {"events_by_category", "streams_pkey"}),
     "READ_CATEGORIES_BACKWARD": (EVENTS, {"events_by_category", "streams_pkey"}),
     "READ_TYPES_FORWARD": (TYPED, {"events_by_type", "streams_pkey"}),
@@ -52,7 +55,6 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "COUNT_CATEGORIES": (EVENTS, {"events_by_category"}),
     "COUNT_TYPES": (TYPED, {"events_by_type"}),
     "COUNT_CORRELATION": (CORRELATED, {"events_by_correlation"}),
-    "CATEGORY_NUMBERS": ({"category": "Rare", "first": 1, "last": 2**62}, {"events_by_category"}),
     "FIND_STREAM": (NAMES, {"streams_by_id", "events_by_stream"}),
     "LIST_STREAMS": (NAMES, {"streams_by_id", "events_by_stream"}),
     "LIST_STREAMS_OF_CATEGORY": (NAMES, {"streams_by_category", "events_by_stream"}),
