@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evstore import EventData, IncompleteLogError, connect
+from evstore.model.filters import Filter
+from evstore.port import Page
 from tests.support.command import Command
 from tests.support.sentences import names
 from tests.support.subscriber import following
@@ -152,6 +154,41 @@ def test_a_follower_of_a_category_waits_for_an_event_before_those_that_it_sees(
         waited.get(timeout=PATIENCE)
         arrive(server, "events", high=EARLY)
         assert found.take(EVENTS // 2) == list(source.replay(["Order"]))
+
+
+def pages(store: EventStore, limit: int, *, backward: bool) -> list[int]:
+    """The positions of the category Order, in pages of so many."""
+    found: list[int] = []
+    while True:
+        page = Page(limit, found[-1] if found else None, backward=backward)
+        rows = store._adapter.read_all(page, Filter(categories=("Order",)))
+        if not rows:
+            return found
+        found += [event.global_position for event in rows]
+
+
+@pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
+@pytest.mark.parametrize("limit", [1, 2, 3, 9])
+def test_pages_of_a_category_show_a_hole_wherever_they_end(
+    server: Server, copy: EventStore, limit: int, backward: bool
+) -> None:
+    copy.append_many((f"{('Order', 'User')[n % 2]}-1", [EventData("Placed", n)], -1) for n in range(12))
+    whole = [1, 3, 5, 7, 9, 11]
+    assert pages(copy, limit, backward=backward) == (whole[::-1] if backward else whole)
+    schema = server.schema("copy")
+    server.execute(f"ALTER TABLE {schema}.events DISABLE TRIGGER USER")
+    server.execute(f"CREATE TABLE {schema}.lost (LIKE {schema}.events)")
+    for position in whole[:-1]:  # the newest is not known
+        move(server, f"{schema}.events", f"{schema}.lost", position)
+        with pytest.raises(IncompleteLogError):
+            pages(copy, limit, backward=backward)
+        move(server, f"{schema}.lost", f"{schema}.events", position)
+
+
+def move(server: Server, source: str, goal: str, position: int) -> None:
+    """Move the event at the position from one table to the other."""
+    deleted = f"DELETE FROM {source} WHERE global_position = {position} RETURNING *"
+    server.execute(f"WITH gone AS ({deleted}) INSERT INTO {goal} SELECT * FROM gone")
 
 
 @pytest.mark.parametrize("last", [[], ["--last", "5000"]])
