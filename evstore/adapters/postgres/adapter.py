@@ -124,12 +124,13 @@ class PostgresAdapter(Session):
             self._check_tables(reading.of_names(Filter(), every=True), of_streams=of_streams)
 
     def _check_tables(self, question: Question, *, of_streams: bool) -> None:
-        for missing, head in self._rows(question):
+        counted = self._counted  # another server, which another try may meet, has other streams
+        for missing, head, _ in self._rows(question):
             check_agreed(self.location, head, missing)
             if missing is None and of_streams:
-                count = reading.Question(sql.COUNT_STREAMS, {"whole": self._counted.whole})
-                ((missed, last_key, head_then),) = self._rows(count)
-                self._counted.check(self.location, head_then, missed, last_key)
+                count = reading.Question(sql.COUNT_STREAMS, {"whole": counted.whole})
+                ((missed, last_key, head_then, _),) = self._rows(count)
+                counted.check(self.location, head_then, missed, last_key)
 
     def count(self, low: int, high: int, where: Filter) -> int:
         if names_wanted(where):

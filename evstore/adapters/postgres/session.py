@@ -110,10 +110,11 @@ class Session:
         check_open(self._closed, self._pid)
 
     def _again(self) -> None:
-        """Prepare another try after a lost connection. Events durable on one server may be missing on the server
-        that took its place."""
+        """Prepare another try after a lost connection. Events and streams of one server may be missing on the
+        server that took its place."""
         self._check_open()
         self._flushed = [0]
+        self._counted = Counted()
         self._connections.renew()
 
     def _tried(self, ask: Callable[[Connection], Any]) -> Any:

@@ -1,10 +1,10 @@
 """Every statement of the PostgreSQL adapter, whole: print one, put values for its %(names)s, paste it into psql.
 
-Each is one autocommitted transaction. Rows of events have the columns of StoredEvent, in its order; nothing but
-named fragments is put into a statement here, when the module is loaded. The last column of a list is the highest
-global position that its row rests on. Ranges are closed ([low, high]); a filter that is NULL asks nothing, and the
-planner, which knows the values, drops them. Names are written out with their schema: for another one, `in_schema`
-puts its name in the location of this.
+Each is one autocommitted transaction. Nothing but named fragments is put into a statement here, when the module
+is loaded. Rows of events have the columns of StoredEvent, in its order. The last column of any other row is the
+highest global position that it rests on, 0 if there is none. Ranges are closed ([low, high]); a filter that is
+NULL asks nothing, and the planner, which knows the values, drops them. Names are written out with their schema:
+for another schema, `in_schema` puts its name in the place of this.
 
 Where an index has two columns, rows of both are compared and ordered: with the first set equal, the planner
 may take the index of the second alone, and walk the whole log in search of a rare category. And a page's limit is
@@ -695,7 +695,8 @@ SELECT
 """
 
 # The same for what asks by name, or lists all names. Names that are all there need no look at the tables, and the
-# answer is an empty text. Of categories and types, which are few, the count shows if one is lost.
+# answer is an empty text. Of categories and types, which are few, the count shows if one is lost. The head is for
+# the report of a fault: no answer rests on it, and none waits until it is durable.
 LOST: Final = """
 SELECT
   CASE
@@ -723,7 +724,8 @@ SELECT
     WHEN (SELECT count(*) FROM evstore.types) < (SELECT coalesce(max(key), 0) FROM evstore.types)
     THEN 'types'
   END,
-  (SELECT coalesce(max(global_position), 0) FROM evstore.events)
+  (SELECT coalesce(max(global_position), 0) FROM evstore.events),
+  0
 """
 
 # The same of streams, counted beyond the key up to which none is missing, and the last key.
@@ -731,7 +733,8 @@ COUNT_STREAMS: Final = """
 SELECT
   CASE WHEN count(*) < max(key) - %(whole)s THEN 'streams' END,
   coalesce(max(key), %(whole)s),
-  (SELECT coalesce(max(global_position), 0) FROM evstore.events)
+  (SELECT coalesce(max(global_position), 0) FROM evstore.events),
+  0
 FROM evstore.streams
 WHERE key > %(whole)s
 """

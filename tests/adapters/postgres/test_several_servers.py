@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evstore import EventData, connect
+from evstore import EventData, IncompleteLogError, connect
+from evstore.adapters.wholeness import MOST_RECOUNTED
 from evstore.model.filters import Filter
-from evstore.port import Page
+from evstore.port import NamePage, Page
 from tests.support.servers import OwnServer, another, replica
 from tests.support.waiting import wait_for
 
@@ -69,3 +70,20 @@ def test_a_page_of_a_category_is_not_checked_against_another_server(
             for _ in range(n):  # so that pages come from either server
                 assert adapter.stream("Order-1")
         assert found == counts
+
+
+def test_streams_that_were_counted_are_counted_again_on_the_server_that_takes_the_place(server: Server) -> None:
+    """After a lost connection: it may lack what was there."""
+    schema = server.schema("counted")
+    every = NamePage(MOST_RECOUNTED * 2)
+    with connect(server.url(schema, application_name=schema), pool_size=1) as store:
+        store.initialize()
+        store.append_many((f"Order-{n}", [EventData("Placed", n)], 0) for n in range(MOST_RECOUNTED + 1))
+        assert len(store._adapter.streams(every, None)) == MOST_RECOUNTED + 1
+        server.execute(f"ALTER TABLE {schema}.streams DISABLE TRIGGER USER")
+        server.execute(f"DELETE FROM {schema}.streams WHERE stream_id = 'Order-5'")
+        server.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", schema
+        )
+        with pytest.raises(IncompleteLogError):
+            store._adapter.streams(every, None)
