@@ -29,6 +29,14 @@ OWN: Final = """events.data, events.metadata,
   events.version, events.global_position, events.timestamp"""
 EVENT: Final = f"""events.id, streams.stream_id, types.name, {OWN}"""
 
+# The filters by time and by type; a type without a name is a fault to report. Counts look at the keys alone.
+TIMES: Final = """(%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)"""
+TYPES: Final = """(%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))"""
+TYPE_KEYS: Final = """(%(types)s::text[] IS NULL OR events.type_key IN (
+    SELECT key FROM evstore.types WHERE name = ANY (%(types)s)
+  ))"""
+
 # The filter over metadata, which no index serves. Each key of `custom_keys` must be held with its value.
 METADATA: Final = """(%(user_id)s::text IS NULL OR events.metadata ->> 'userId' = %(user_id)s)
   AND (%(tenant_id)s::text IS NULL OR events.metadata ->> 'tenantId' = %(tenant_id)s)
@@ -45,6 +53,22 @@ NUMBER_BEFORE: Final = """(
     AND category_key >= (SELECT key FROM evstore.categories WHERE name = %(category)s)
   ORDER BY category_key DESC, global_position DESC LIMIT 1
 )"""
+
+# A stream's first and last event, by events_by_stream, and what a row of a stream has.
+STREAM_ENDS: Final = """LEFT JOIN LATERAL (
+  SELECT timestamp FROM evstore.events WHERE stream_key = streams.key AND version = 1
+) AS oldest ON true
+CROSS JOIN LATERAL (
+  SELECT version, timestamp, type_key, global_position FROM evstore.events
+  WHERE stream_key = streams.key ORDER BY version DESC LIMIT 1
+) AS newest
+LEFT JOIN evstore.types ON types.key = newest.type_key"""
+STREAM: Final = f"""
+  streams.stream_id, categories.name, newest.version, oldest.timestamp, newest.timestamp, types.name,
+  newest.global_position
+FROM evstore.streams
+LEFT JOIN evstore.categories ON categories.key = streams.category_key
+{STREAM_ENDS}"""
 
 # --- Opening -------------------------------------------------------------------------------------------------
 
@@ -226,9 +250,8 @@ LEFT JOIN evstore.types ON types.key = events.type_key
 WHERE (events.stream_key, events.version)
     BETWEEN ((SELECT key FROM evstore.streams WHERE stream_id = %(stream_id)s), %(low)s)
     AND ((SELECT key FROM evstore.streams WHERE stream_id = %(stream_id)s), %(high)s)
-  AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
-  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
-  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  AND {TYPES}
+  AND {TIMES}
 ORDER BY events.stream_key, events.version
 LIMIT (SELECT %(limit)s::bigint)
 """
@@ -241,9 +264,8 @@ LEFT JOIN evstore.types ON types.key = events.type_key
 WHERE (events.stream_key, events.version)
     BETWEEN ((SELECT key FROM evstore.streams WHERE stream_id = %(stream_id)s), %(low)s)
     AND ((SELECT key FROM evstore.streams WHERE stream_id = %(stream_id)s), %(high)s)
-  AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
-  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
-  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  AND {TYPES}
+  AND {TIMES}
 ORDER BY events.stream_key DESC, events.version DESC
 LIMIT (SELECT %(limit)s::bigint)
 """
@@ -255,9 +277,8 @@ FROM evstore.events
 LEFT JOIN evstore.streams ON streams.key = events.stream_key
 LEFT JOIN evstore.types ON types.key = events.type_key
 WHERE events.global_position BETWEEN %(low)s AND %(high)s
-  AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
-  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
-  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  AND {TYPES}
+  AND {TIMES}
   AND {METADATA}
 ORDER BY events.global_position
 LIMIT (SELECT %(limit)s::bigint)
@@ -270,9 +291,8 @@ FROM evstore.events
 LEFT JOIN evstore.streams ON streams.key = events.stream_key
 LEFT JOIN evstore.types ON types.key = events.type_key
 WHERE events.global_position BETWEEN %(low)s AND %(high)s
-  AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
-  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
-  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  AND {TYPES}
+  AND {TIMES}
   AND {METADATA}
 ORDER BY events.global_position DESC
 LIMIT (SELECT %(limit)s::bigint)
@@ -288,8 +308,7 @@ CROSS JOIN LATERAL (
   LEFT JOIN evstore.streams ON streams.key = events.stream_key
   WHERE (events.type_key, events.global_position)
       BETWEEN (types.key, %(low)s) AND (types.key, %(high)s)
-    AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
-    AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+    AND {TIMES}
     AND {METADATA}
   ORDER BY events.type_key, events.global_position
   LIMIT (SELECT %(limit)s::bigint)
@@ -309,8 +328,7 @@ CROSS JOIN LATERAL (
   LEFT JOIN evstore.streams ON streams.key = events.stream_key
   WHERE (events.type_key, events.global_position)
       BETWEEN (types.key, %(low)s) AND (types.key, %(high)s)
-    AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
-    AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+    AND {TIMES}
     AND {METADATA}
   ORDER BY events.type_key DESC, events.global_position DESC
   LIMIT (SELECT %(limit)s::bigint)
@@ -366,9 +384,8 @@ CROSS JOIN LATERAL (
   LEFT JOIN evstore.types ON types.key = events.type_key
   WHERE (events.category_key, events.global_position)
       BETWEEN (categories.key, %(low)s) AND (categories.key, %(high)s)
-    AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
-    AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
-    AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+    AND {TYPES}
+    AND {TIMES}
     AND {METADATA}
   ORDER BY events.category_key, events.global_position
   LIMIT (SELECT %(limit)s::bigint)
@@ -389,9 +406,8 @@ CROSS JOIN LATERAL (
   LEFT JOIN evstore.types ON types.key = events.type_key
   WHERE (events.category_key, events.global_position)
       BETWEEN (categories.key, %(low)s) AND (categories.key, %(high)s)
-    AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
-    AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
-    AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+    AND {TYPES}
+    AND {TIMES}
     AND {METADATA}
   ORDER BY events.category_key DESC, events.global_position DESC
   LIMIT (SELECT %(limit)s::bigint)
@@ -413,9 +429,8 @@ WHERE events.correlation_hash IS NOT NULL
     BETWEEN (%(correlation_hash)s, %(low)s) AND (%(correlation_hash)s, %(high)s)
   AND events.metadata ->> 'correlationId' = %(correlation_id)s
   AND (%(categories)s::text[] IS NULL OR categories.name IS NULL OR categories.name = ANY (%(categories)s))
-  AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
-  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
-  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  AND {TYPES}
+  AND {TIMES}
   AND {METADATA}
 ORDER BY events.correlation_hash, events.global_position
 LIMIT (SELECT %(limit)s::bigint)
@@ -433,9 +448,8 @@ WHERE events.correlation_hash IS NOT NULL
     BETWEEN (%(correlation_hash)s, %(low)s) AND (%(correlation_hash)s, %(high)s)
   AND events.metadata ->> 'correlationId' = %(correlation_id)s
   AND (%(categories)s::text[] IS NULL OR categories.name IS NULL OR categories.name = ANY (%(categories)s))
-  AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
-  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
-  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  AND {TYPES}
+  AND {TIMES}
   AND {METADATA}
 ORDER BY events.correlation_hash DESC, events.global_position DESC
 LIMIT (SELECT %(limit)s::bigint)
@@ -448,8 +462,7 @@ COUNT_LOG: Final = f"""
 SELECT count(*), min(events.global_position), max(events.global_position)
 FROM evstore.events
 WHERE events.global_position BETWEEN %(low)s AND %(high)s
-  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
-  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  AND {TIMES}
   AND {METADATA}
 """
 
@@ -462,11 +475,8 @@ CROSS JOIN LATERAL (
   FROM evstore.events
   WHERE (events.category_key, events.global_position)
       BETWEEN (categories.key, %(low)s) AND (categories.key, %(high)s)
-  AND (%(types)s::text[] IS NULL OR events.type_key IN (
-    SELECT key FROM evstore.types WHERE name = ANY (%(types)s)
-  ))
-  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
-  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  AND {TYPE_KEYS}
+  AND {TIMES}
   AND {METADATA}
 ) AS counted
 WHERE categories.name = ANY (%(categories)s)
@@ -481,8 +491,7 @@ CROSS JOIN LATERAL (
   FROM evstore.events
   WHERE (events.type_key, events.global_position)
       BETWEEN (types.key, %(low)s) AND (types.key, %(high)s)
-  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
-  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  AND {TIMES}
   AND {METADATA}
 ) AS counted
 WHERE types.name = ANY (%(types)s)
@@ -499,11 +508,8 @@ WHERE events.correlation_hash IS NOT NULL
   AND (%(categories)s::text[] IS NULL OR events.category_key IN (
     SELECT key FROM evstore.categories WHERE name = ANY (%(categories)s)
   ))
-  AND (%(types)s::text[] IS NULL OR events.type_key IN (
-    SELECT key FROM evstore.types WHERE name = ANY (%(types)s)
-  ))
-  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
-  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  AND {TYPE_KEYS}
+  AND {TIMES}
   AND {METADATA}
 """
 
@@ -513,20 +519,8 @@ WHERE events.correlation_hash IS NOT NULL
 # row needs is joined from the outside: that it is missing is a fault to report, and the row is no absence.
 
 # Index streams_by_id; each stream's first and last event by events_by_stream.
-LIST_STREAMS: Final = """
-SELECT
-  streams.stream_id, categories.name, newest.version, oldest.timestamp, newest.timestamp, types.name,
-  newest.global_position
-FROM evstore.streams
-LEFT JOIN evstore.categories ON categories.key = streams.category_key
-LEFT JOIN LATERAL (
-  SELECT timestamp FROM evstore.events WHERE stream_key = streams.key AND version = 1
-) AS oldest ON true
-CROSS JOIN LATERAL (
-  SELECT version, timestamp, type_key, global_position FROM evstore.events
-  WHERE stream_key = streams.key ORDER BY version DESC LIMIT 1
-) AS newest
-LEFT JOIN evstore.types ON types.key = newest.type_key
+LIST_STREAMS: Final = f"""
+SELECT{STREAM}
 WHERE streams.stream_id >= %(low)s
   AND (%(high)s::text IS NULL OR streams.stream_id < %(high)s)
   AND (%(after)s::text IS NULL OR streams.stream_id > %(after)s)
@@ -535,19 +529,12 @@ LIMIT (SELECT %(limit)s::bigint)
 """
 
 # Index streams_by_category; each stream's first and last event by events_by_stream.
-LIST_STREAMS_OF_CATEGORY: Final = """
+LIST_STREAMS_OF_CATEGORY: Final = f"""
 SELECT
   streams.stream_id, %(category)s::text, newest.version, oldest.timestamp, newest.timestamp, types.name,
   newest.global_position
 FROM evstore.streams
-LEFT JOIN LATERAL (
-  SELECT timestamp FROM evstore.events WHERE stream_key = streams.key AND version = 1
-) AS oldest ON true
-CROSS JOIN LATERAL (
-  SELECT version, timestamp, type_key, global_position FROM evstore.events
-  WHERE stream_key = streams.key ORDER BY version DESC LIMIT 1
-) AS newest
-LEFT JOIN evstore.types ON types.key = newest.type_key
+{STREAM_ENDS}
 WHERE (streams.category_key, streams.stream_id) >= (
     (SELECT key FROM evstore.categories WHERE name = %(category)s),
     greatest(%(low)s::text COLLATE "C", %(after)s::text)
@@ -562,20 +549,8 @@ LIMIT (SELECT %(limit)s::bigint)
 """
 
 # Index streams_by_id; the stream's first and last event by events_by_stream.
-FIND_STREAM: Final = """
-SELECT
-  streams.stream_id, categories.name, newest.version, oldest.timestamp, newest.timestamp, types.name,
-  newest.global_position
-FROM evstore.streams
-LEFT JOIN evstore.categories ON categories.key = streams.category_key
-LEFT JOIN LATERAL (
-  SELECT timestamp FROM evstore.events WHERE stream_key = streams.key AND version = 1
-) AS oldest ON true
-CROSS JOIN LATERAL (
-  SELECT version, timestamp, type_key, global_position FROM evstore.events
-  WHERE stream_key = streams.key ORDER BY version DESC LIMIT 1
-) AS newest
-LEFT JOIN evstore.types ON types.key = newest.type_key
+FIND_STREAM: Final = f"""
+SELECT{STREAM}
 WHERE streams.stream_id = %(stream_id)s
 """
 
