@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from evstore.adapters.sqlite.beside import LOGS, READ_FROZEN, Frozen, log_with_events, reading_mode
-from evstore.errors import DeniedError, InvalidUrlError, NotAStoreError, NotInitializedError
+from evstore.errors import DeniedError, InvalidTargetError, InvalidUrlError, NotAStoreError, NotInitializedError
 from evstore.urls import redacted
 
 if TYPE_CHECKING:
@@ -128,9 +128,7 @@ def _header(sqlite: ModuleType, path: str, timeout: float) -> _Header:
 def _ask(sqlite: ModuleType, uri: str, timeout: float) -> _Header:
     connection = sqlite.connect(uri, uri=True, timeout=timeout)
     try:
-        # Otherwise the header of a truncated file cannot be read.
-        connection.execute("PRAGMA writable_schema = ON")
-        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+        application_id = _application_id(connection)
         if application_id == APPLICATION_ID:
             return _Header(application_id, 0)
         (tables,) = connection.execute(_COUNT_TABLES).fetchone()
@@ -139,37 +137,75 @@ def _ask(sqlite: ModuleType, uri: str, timeout: float) -> _Header:
     return _Header(application_id, tables)
 
 
+def _application_id(connection: Any) -> int:
+    connection.execute("PRAGMA writable_schema = ON")  # or the header of a truncated file could not be read
+    (found,) = connection.execute("PRAGMA application_id").fetchone()
+    return int(found)
+
+
 def is_store(connect: Callable[[str, str], Any], path: str) -> bool:
     """True for the database file of a store. Asked through SQLite, because this process may have it open."""
-    connection = connect(path, "ro&immutable=1")
     try:
-        (found,) = connection.execute("PRAGMA application_id").fetchone()
+        with closing(connect(path, READ_FROZEN)) as connection:
+            return _application_id(connection) == APPLICATION_ID
     except Exception as error:
-        if primary_code(error) == SQLITE_NOTADB:
+        code = primary_code(error)
+        if code == SQLITE_NOTADB:
             return False
+        if code:
+            raise _cannot_read(path, error) from error
         raise
-    finally:
-        connection.close()
-    return bool(found == APPLICATION_ID)
 
 
 @contextmanager
-def exclusive(connect: Callable[[str, str], Any], path: str) -> Iterator[bool]:
-    """A time in which no other connection, of this process or of another, has the database open, else False."""
-    connection = connect(path, "rw")
-    try:
-        alone = True
+def exclusive(connect: Callable[[str, str], Any], path: str) -> Iterator[Any]:
+    """A connection while no other, of this process or of another, uses the database, else None.
+
+    SQLite shows no idle connection to a database without a `-wal`: it holds no lock.
+    """
+    with closing(connect(path, "rw")) as connection:
+        alone = connection
         try:
             connection.execute("PRAGMA busy_timeout = 0")
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()  # takes the lock
+            connection.execute("PRAGMA writable_schema = ON")
+            connection.execute("BEGIN EXCLUSIVE")
         except Exception as error:
             if primary_code(error) not in SQLITE_BUSY:
                 raise
-            alone = False
-        yield alone
-    finally:
-        connection.close()
+            alone = None
+        try:
+            yield alone
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            connection.interrupt()  # or closing would merge the log of a writer that was killed
+
+
+def check_is_backup(connect: Callable[[str, str], Any], path: str) -> None:
+    """Raise InvalidTargetError if a store lies there, unless it is a backup that nobody uses and that has no log.
+
+    A backup has no `-wal` until it is appended to; a store has one from its making on.
+    """
+    log = log_with_events(path)
+    if log is None or log.endswith("-wal"):  # a `-journal` would be played back
+        try:
+            with exclusive(connect, path) as alone:
+                if alone is None:
+                    raise InvalidTargetError(path, "it is an event store that is in use; choose another file")
+                mode = alone.execute("PRAGMA journal_mode").fetchone()
+        except Exception as error:
+            if primary_code(error):
+                raise _cannot_read(path, error) from error
+            raise
+        if mode != ("wal",) and log is None:
+            return
+    holds = f", and {log} holds events of it" if log else ""
+    raise InvalidTargetError(path, f"it is an event store and no backup{holds}; choose another file")
+
+
+def _cannot_read(path: str, error: Exception) -> InvalidTargetError:
+    return InvalidTargetError(path, f"it is there and cannot be read: {error}")
 
 
 def primary_code(error: BaseException) -> int:

@@ -205,7 +205,7 @@ class Session:
             return
         self._opened.forget_log()
         with exclusive(self._connect, self._path) as alone:
-            yield alone
+            yield alone is not None
 
     @contextmanager
     def _reading(self, *, to_follow: bool = False) -> Iterator[Any]:

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evstore import DeniedError, EventData, NotAStoreError, SchemaTooNewError, UnavailableError, connect
+from evstore import (
+    DeniedError,
+    EventData,
+    InvalidTargetError,
+    NotAStoreError,
+    SchemaTooNewError,
+    UnavailableError,
+    connect,
+)
 from evstore.adapters.sqlite.beside import share
 from tests.support.command import Command, Ended, files
 from tests.support.users import ANNE, AS_ROOT, BERT, CARL, TEAM, User, doing, folder_of, start
@@ -279,6 +287,41 @@ def test_a_refused_append_leaves_no_file() -> None:
         for work in (append(path), read(path, 0)):
             doing(ANNE, refused(SchemaTooNewError, work))
         assert files(folder) == ["events.db"]
+
+
+def test_a_backup_or_a_store_beside_what_this_user_cannot_read_is_refused_by_an_error_of_evstore() -> None:
+    with folder_of(ANNE, 0o777) as folder:
+        path, closed = folder / "events.db", folder / "closed.db"
+        init(path)
+        init(closed, BERT)
+
+        def work() -> None:
+            with connect(f"sqlite:{path}") as store:
+                for target in (closed, f"{closed}-lock", f"{closed}-wal"):
+                    with pytest.raises(InvalidTargetError, match=r"closed\.db: it is there and cannot be read"):
+                        store.backup(target, force=True)
+            with connect(f"sqlite:{closed}-wal") as store:
+                with pytest.raises(InvalidTargetError, match=r"closed\.db: it is there and cannot be read"):
+                    store.initialize()
+
+        doing(ANNE, work)
+        assert files(folder) == ["closed.db", "closed.db-lock", "events.db", "events.db-lock"]
+
+
+def test_no_backup_replaces_a_store_that_this_user_cannot_write() -> None:
+    with folder_of(ANNE, 0o777) as folder:
+        path, closed = folder / "events.db", folder / "closed.db"
+        init(path)
+        init(closed, BERT)
+        closed.chmod(0o644)
+        before = closed.read_bytes()
+
+        def work() -> None:
+            with connect(f"sqlite:{path}") as store, pytest.raises(InvalidTargetError):
+                store.backup(closed, force=True)
+
+        doing(ANNE, work)
+        assert closed.read_bytes() == before
 
 
 # --- where nothing can be made beside the database ---
