@@ -67,26 +67,37 @@ class SideLock:
         self._mutex = threading.Lock()
 
     @contextmanager
-    def held(self, *, queue: bool = True) -> Iterator[Held]:
-        """Wait for the lock, at most the store's timeout, else StoreBusyError. Without `queue` only for other
-        threads of this process, and give up at once where another process holds it."""
+    def held(self) -> Iterator[Held]:
+        """Wait for the lock, at most the store's timeout, else StoreBusyError."""
         deadline = time.monotonic() + self._timeout
-        if not self._patience.until(self._in_process, self._timeout, lambda: "another thread of this process"):
+        with self.in_process(self._timeout), self.on_file(deadline) as held:
+            yield held
+
+    @contextmanager
+    def in_process(self, seconds: float) -> Iterator[None]:
+        """Keep out the other threads of this process. Wait for them so many seconds, else StoreBusyError."""
+
+        def ask(seconds: float) -> bool:
+            return self._mutex.acquire(timeout=seconds)
+
+        if not self._patience.until(ask, seconds, lambda: "another thread of this process"):
             raise StoreBusyError(self._location, self._timeout)
         try:
-            held = self._acquire(deadline if queue else 0)
-            try:
-                yield held
-            finally:
-                # Unlocked by word: a child forked meanwhile holds the same open file, and closing would not do.
-                with suppress(OSError):  # the work is done, and whoever did it must hear so
-                    fcntl.flock(held.fd, fcntl.LOCK_UN)
-                os.close(held.fd)
+            yield
         finally:
             self._mutex.release()
 
-    def _in_process(self, seconds: float) -> bool:
-        return self._mutex.acquire(timeout=seconds)
+    @contextmanager
+    def on_file(self, deadline: float = 0) -> Iterator[Held]:
+        """Keep out the other processes, within `in_process`. Wait until the deadline, else StoreBusyError."""
+        held = self._acquire(deadline)
+        try:
+            yield held
+        finally:
+            # Unlocked by word: a child forked meanwhile holds the same open file, and closing would not do.
+            with suppress(OSError):  # the work is done, and whoever did it must hear so
+                fcntl.flock(held.fd, fcntl.LOCK_UN)
+            os.close(held.fd)
 
     def _acquire(self, deadline: float) -> Held:
         while True:
@@ -161,8 +172,9 @@ def _cannot_lock(location: str, error: OSError) -> EvstoreError:
 
 
 def _wait(fd: int, timeout: float, patience: Patience) -> OSError | bool:
-    """Queue for the lock for `timeout` seconds. False, or an error, if that was in vain. If it is False, or raises,
-    the descriptor is no longer the caller's.
+    """Queue for the lock for `timeout` seconds. False, or the system's error, if that was in vain.
+
+    If it is False, or raises, the descriptor is no longer the caller's.
 
     flock knows no timeout, and asking again and again would lose the place in the queue; so a thread waits. It
     may be granted the lock after the caller gave up: whoever comes second (caller or thread) sees it.

@@ -13,8 +13,9 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -39,6 +40,8 @@ from tests.support.command import files
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from evstore.adapters.sqlite.lock import Held
 
 AN_EVENT = [EventData("Placed", {})]
 
@@ -417,6 +420,69 @@ def test_closing_waits_for_the_threads_that_write(path: Path) -> None:
         thread.join()
     with connect(f"sqlite:{path}") as again:
         assert again.stream_info("Order-1").version == len(outcomes)
+
+
+def test_a_close_while_the_first_append_opens_the_store_lets_nothing_be_stored(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = connect(f"sqlite:{path}")
+    opened, closed = threading.Barrier(2, timeout=20), threading.Barrier(2, timeout=20)
+    open_writer = store._adapter._open_writer
+
+    def open_slowly() -> Any:
+        connection = open_writer()
+        opened.wait()
+        closed.wait()
+        return connection
+
+    monkeypatch.setattr(store._adapter, "_open_writer", open_slowly)
+    with ThreadPoolExecutor() as pool:
+        appended = pool.submit(store.append, "Order-1", AN_EVENT)
+        opened.wait()
+        store.close()
+        closed.wait()
+        with pytest.raises(StoreClosedError):
+            appended.result()
+    assert files(path.parent) == ["events.db", "events.db-lock"]
+    with connect(f"sqlite:{path}") as again:
+        assert list(again.replay()) == []
+
+
+def test_an_append_that_outlasts_the_close_is_stored_and_closes_the_store(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = connect(f"sqlite:{path}", timeout=0.1)
+    store.append("Order-1", AN_EVENT)
+    has_writer = store._adapter._has_writer
+
+    def has_writer_until_closed(held: Held) -> bool:
+        there = has_writer(held)
+        with ThreadPoolExecutor() as pool:
+            pool.submit(store.close).result()
+        return there
+
+    monkeypatch.setattr(store._adapter, "_has_writer", has_writer_until_closed)
+    assert store.append("Order-1", AN_EVENT)[0].version == 2
+    assert files(path.parent) == ["events.db", "events.db-lock"]
+    with pytest.raises(StoreClosedError):
+        store.append("Order-1", AN_EVENT)
+    with connect(f"sqlite:{path}") as again:
+        assert again.stream_info("Order-1").version == 2
+
+
+def test_a_close_that_gets_no_lock_from_the_system_closes_and_does_not_checkpoint(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = connect(f"sqlite:{path}")
+    store.append("Order-1", AN_EVENT)
+    main = path.read_bytes()
+    with monkeypatch.context() as system:
+        system.setattr(fcntl, "flock", failing(lambda how: bool(how & fcntl.LOCK_EX), errno.ENOLCK))
+        store.close()
+    assert path.read_bytes() == main
+    with connect(f"sqlite:{path}") as again:
+        assert again.append("Order-1", AN_EVENT)[0].version == 2
+    assert files(path.parent) == ["events.db", "events.db-lock"]
 
 
 @pytest.mark.parametrize(
