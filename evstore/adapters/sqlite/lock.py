@@ -105,7 +105,6 @@ class SideLock:
             if not self._locked(held.fd, deadline):
                 raise StoreBusyError(self._location, self._timeout)
             if held.at_its_place():
-                adopt(held.fd, self._location)
                 return held
             os.close(held.fd)  # removed or replaced meanwhile
 
