@@ -96,9 +96,8 @@ class SqliteAdapter(Session):
                         if self._has_writer(held):
                             return self._append(self._writer, units, until_refused)
                     finally:
-                        if (
-                            self._closed and self._writer is not None
-                        ):  # a close waits for this, or has waited in vain
+                        # A close waits for this, or has waited in vain.
+                        if self._closed and self._writer is not None:
                             self._close_writer()
 
     def _has_writer(self, held: Held) -> bool:
