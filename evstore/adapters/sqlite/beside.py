@@ -114,10 +114,34 @@ def share(database: str, wanted: os.stat_result) -> None:
             _give(path, os.stat(path), wanted)
 
 
+class _Gift(NamedTuple):
+    """What is still to be given to a file, as far as this user may: -1 and None for what stays."""
+
+    owner: int = -1
+    group: int = -1
+    mode: int | None = None
+
+
+_NOTHING: Final = _Gift()
+
+
+def _missing(found: os.stat_result, wanted: os.stat_result) -> _Gift:
+    """Nothing for a file of several names: in a folder of others, root could be given a link to anything."""
+    user = os.geteuid()
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or user not in (0, found.st_uid):
+        return _NOTHING
+    owner = wanted.st_uid if user == 0 and found.st_uid != wanted.st_uid else -1
+    group = wanted.st_gid if found.st_gid != wanted.st_gid and _may_give(wanted.st_gid) else -1
+    return _Gift(owner, group, None if _mode(found) == _mode(wanted) else _mode(wanted))
+
+
+def _may_give(group: int) -> bool:
+    return os.geteuid() == 0 or group in (os.getegid(), *os.getgroups())
+
+
 def is_shared(beside: os.stat_result, database: os.stat_result) -> bool:
     """True if the file has the rights of the database, as far as this user may give them."""
-    same = (beside.st_mode, beside.st_gid) == (database.st_mode, database.st_gid)
-    return same and (os.geteuid() != 0 or beside.st_uid == database.st_uid)
+    return _missing(beside, database) == _NOTHING
 
 
 @contextmanager
@@ -136,17 +160,11 @@ def _named(path: str) -> Iterator[str]:
 
 
 def _give(file: int | str, found: os.stat_result, wanted: os.stat_result) -> None:
-    """Only what is a file of a single name: in a folder of others, root could be given a link to anything."""
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-        return
-    user = os.geteuid()
-    if user == 0 and (found.st_uid, found.st_gid) != (wanted.st_uid, wanted.st_gid):
-        os.chown(file, wanted.st_uid, wanted.st_gid)
-    elif user == found.st_uid and found.st_gid != wanted.st_gid:
-        with suppress(OSError):  # of a group that is not this user's
-            os.chown(file, -1, wanted.st_gid)
-    if _mode(found) != _mode(wanted):
-        os.chmod(file, _mode(wanted))
+    owner, group, mode = _missing(found, wanted)
+    if (owner, group) != (-1, -1):
+        os.chown(file, owner, group)
+    if mode is not None:
+        os.chmod(file, mode)
 
 
 def closed_to_us(database: str) -> str:

@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import stat
 import subprocess
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +23,7 @@ from evstore import (
     UnavailableError,
     connect,
 )
+from evstore.adapters.sqlite import identity
 from evstore.adapters.sqlite.beside import share
 from tests.support.command import Command, Ended, files
 from tests.support.users import ANNE, AS_ROOT, BERT, CARL, TEAM, User, doing, folder_of, start
@@ -227,6 +228,38 @@ def test_a_store_that_root_uses_goes_to_its_new_owner_with_the_next_append() -> 
             assert set(rights(folder).values()) == {(ANNE.uid, TEAM, 0o660)}
             doing(ANNE, append(path))
             assert store.append("A-1", [EventData("T", 1)])[0].version == 4
+
+
+@pytest.mark.parametrize(
+    ("owner", "group", "mode", "others"),
+    [
+        (ANNE.uid, ANNE.gid, 0o2600, False),
+        (ANNE.uid, CARL.gid, 0o600, False),
+        (BERT.uid, TEAM, 0o660, True),
+        (BERT.uid, CARL.gid, 0o666, False),
+        (BERT.uid, CARL.gid, 0o666, True),
+    ],
+)
+def test_an_append_tries_to_give_nothing_where_nothing_can_be_given(
+    owner: int, group: int, mode: int, others: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with folder_of(ANNE, 0o777) as folder:
+        path = folder / "events.db"
+        init(path)
+        os.chown(path, owner, group)
+        path.chmod(mode)
+
+        def work() -> None:
+            with connect(f"sqlite:{path}") as store:
+                store.append("A-1", [EventData("T", 1)])
+                monkeypatch.setattr(identity, "share", refuse)
+                store.append("A-1", [EventData("T", 1)])
+
+        def refuse(*_: object) -> None:
+            raise AssertionError("nothing was to be given")
+
+        with using(BERT, path) if others else nullcontext():
+            doing(ANNE, work)
 
 
 @pytest.mark.parametrize("suffix", ["-wal", "-shm", "-lock"])
