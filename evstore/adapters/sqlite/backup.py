@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.beside import LOGS
-from evstore.adapters.sqlite.location import check_is_backup, is_store, lost_log, primary_code
+from evstore.adapters.sqlite.errors import FULL, primary_code
+from evstore.adapters.sqlite.location import check_is_backup, is_store, lost_log
 from evstore.atomic import cannot_write, check_target, new_file
 from evstore.errors import InvalidTargetError, StorageFullError
 from evstore.port import Backup
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-_FAILING: Final = (10, 13)
-"""SQLite's codes for disks that fail or are full: the copy's, more often than the store's."""
 _PAGES: Final = 4096
 _VERSIONS_AT: Final = 18
 _NO_LOG: Final = b"\1\1"
@@ -52,7 +51,7 @@ def backup(
         except OSError as error:
             raise cannot_write(target, error) from error
         except Exception as error:
-            if primary_code(error) in _FAILING:
+            if primary_code(error) in FULL:  # the disk of the copy, more often than that of the store
                 raise StorageFullError(f"cannot copy the store to {target}: {error}") from error
             raise
     return Backup(target, head, size)

@@ -11,13 +11,15 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from evstore.atomic import SIDE_FILES
 from evstore.errors import DeniedError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Self
 
-LOGS: Final = ("-journal", "-wal", "-shm")
+LOCK: Final = "-lock"
+LOGS: Final = tuple(each for each in SIDE_FILES if each != LOCK)
 """The files that SQLite keeps beside a database, and would take for the log of a new one."""
 WITH_EVENTS: Final = ("-wal", "-journal")
 """The logs without which a database may lack acknowledged events."""
@@ -109,13 +111,13 @@ def share(database: str, wanted: os.stat_result) -> None:
 
     Not opened as files are, since closing one would drop SQLite's locks on it.
     """
-    for suffix in ("-wal", "-shm", "-lock"):
+    for suffix in SIDE_FILES:
         with suppress(OSError), _named(f"{database}{suffix}") as path:
             _give(path, os.stat(path), wanted)
 
 
 class _Gift(NamedTuple):
-    """What is still to be given to a file, as far as this user may: -1 and None for what stays."""
+    """The rights that a file still lacks, as far as this user may give them: -1 and None for what stays."""
 
     owner: int = -1
     group: int = -1
@@ -171,7 +173,7 @@ def closed_to_us(database: str) -> str:
     """A clause on the first file beside the database that may not be written although the database may."""
     if not may(database, os.W_OK):
         return ""
-    for suffix in ("-wal", "-shm"):
+    for suffix in LOGS:
         path = f"{database}{suffix}"
         if os.path.exists(path) and not may(path, os.W_OK):
             return f"{path} cannot be written, though the database can: give it the owner and mode of the database"

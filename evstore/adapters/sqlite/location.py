@@ -8,7 +8,8 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
-from evstore.adapters.sqlite.beside import LOGS, READ_FROZEN, Frozen, log_with_events, reading_mode
+from evstore.adapters.sqlite.beside import LOCK, LOGS, READ_FROZEN, Frozen, log_with_events, may, reading_mode
+from evstore.adapters.sqlite.errors import CORRUPT, NOTADB, is_busy, primary_code
 from evstore.errors import DeniedError, InvalidTargetError, InvalidUrlError, NotAStoreError, NotInitializedError
 from evstore.urls import redacted
 
@@ -20,10 +21,6 @@ APPLICATION_ID: Final = 0x45565354
 """EVST, in the header of every store."""
 SCHEMA: Final = 1
 """The number of the schema that this evstore makes, reads and writes."""
-SQLITE_BUSY: Final = (5, 6)
-"""SQLite's codes for a database that another connection has locked."""
-SQLITE_CORRUPT: Final = 11
-SQLITE_NOTADB: Final = 26
 _TABLES: Final = ("store", "categories", "types", "streams", "events")
 _COUNT_TABLES: Final = (
     "SELECT count(*) FROM sqlite_schema "
@@ -78,9 +75,9 @@ def check_is_store(sqlite: ModuleType, path: str, timeout: float) -> None:
     try:
         found = _header(sqlite, path, timeout)
     except sqlite.DatabaseError as error:
-        if not os.access(path, os.R_OK):
+        if not may(path, os.R_OK):
             raise DeniedError(f"cannot read {path}: permission denied") from error
-        if primary_code(error) == SQLITE_NOTADB:
+        if primary_code(error) == NOTADB:
             raise NotAStoreError(path, "it is not a SQLite database") from error
         raise
     if found.application_id == APPLICATION_ID:
@@ -117,7 +114,7 @@ def _header(sqlite: ModuleType, path: str, timeout: float) -> _Header:
         try:
             found = _ask(sqlite, uri_of(path, READ_FROZEN), timeout)
         except sqlite.DatabaseError as error:
-            if primary_code(error) != SQLITE_CORRUPT:
+            if primary_code(error) != CORRUPT:
                 raise
         else:
             if not touched or before.lasts():
@@ -150,7 +147,7 @@ def is_store(connect: Callable[[str, str], Any], path: str) -> bool:
             return _application_id(connection) == APPLICATION_ID
     except Exception as error:
         code = primary_code(error)
-        if code == SQLITE_NOTADB:
+        if code == NOTADB:
             return False
         if code:
             raise _cannot_read(path, error) from error
@@ -171,7 +168,7 @@ def exclusive(connect: Callable[[str, str], Any], path: str) -> Iterator[Any]:
             connection.execute("PRAGMA writable_schema = ON")
             connection.execute("BEGIN EXCLUSIVE")
         except Exception as error:
-            if primary_code(error) not in SQLITE_BUSY:
+            if not is_busy(error):
                 raise
             alone = None
         try:
@@ -208,14 +205,9 @@ def _cannot_read(path: str, error: Exception) -> InvalidTargetError:
     return InvalidTargetError(path, f"it is there and cannot be read: {error}")
 
 
-def primary_code(error: BaseException) -> int:
-    """SQLite's primary result code of its error, 0 for an error that is not SQLite's."""
-    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
-
-
 def lock_of(path: str) -> str:
     """The file beside the store on which its writers queue."""
-    return f"{path}-lock"
+    return f"{path}{LOCK}"
 
 
 def is_empty(path: str) -> bool:
