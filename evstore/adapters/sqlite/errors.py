@@ -54,9 +54,8 @@ def translated(sqlite: ModuleType, path: str, timeout: float) -> Iterator[None]:
     except UnicodeDecodeError as error:  # in SQLite's own message, of a schema that is damaged
         raise CorruptStoreError(f"the event store at {path} is damaged: {_NOT_UTF8}") from error
     except sqlite.OperationalError as error:
-        if (
-            getattr(error, "sqlite_errorcode", None) is None
-        ):  # not SQLite's, but of the module that could not decode its answer
+        # Not SQLite's, but of the module that could not decode its answer.
+        if getattr(error, "sqlite_errorcode", None) is None:
             raise CorruptStoreError(f"the event store at {path} is damaged: {_NOT_UTF8} ({error})") from error
         raise _translate(error, path, timeout) from error
     except sqlite.Error as error:
