@@ -61,7 +61,7 @@ def check_target(
     """Raise InvalidTargetError if no file may be written, TargetExistsError if one exists without `force`.
 
     Of a store no file is ever replaced, by whatever name: neither those of the open store, `own`, nor those of
-    another. `may_replace_store`: the database file of another store is a file as any; the caller looks at it.
+    another. `may_replace_store`: the caller looks at the database file of another store.
     """
     if os.path.exists(path) and not os.path.isfile(path):
         raise InvalidTargetError(path, f"it is {'a folder' if os.path.isdir(path) else 'no file'}")
@@ -83,9 +83,12 @@ def _check_stores(
         base = target.removesuffix(suffix)
         if base != target and base not in own and os.path.isfile(base) and is_store(base):
             raise InvalidTargetError(path, f"it belongs to the event store at {base}; choose another file")
-    if not exists or may_replace_store:
+    # With `may_replace_store` this process may have the target open with SQLite, unless its name is one of a log.
+    if not exists or (may_replace_store and not target.endswith(SIDE_FILES)):
         return
     if is_store(target):
+        if may_replace_store:
+            return
         raise InvalidTargetError(path, "it is an event store; choose another file")
     if _begin_of(target).startswith(_LOG_MARKS):
         raise InvalidTargetError(path, "it is the log of a SQLite database; choose another file")

@@ -91,9 +91,14 @@ class SqliteAdapter(Session):
                 check_writable(self._path)
             while True:
                 with self._lock.held() as held:
-                    self._check_open()
-                    if self._has_writer(held):
-                        return self._append(self._writer, units, until_refused)
+                    try:
+                        self._check_open()
+                        if self._has_writer(held):
+                            return self._append(self._writer, units, until_refused)
+                    finally:
+                        # A close waits for this, or has waited in vain.
+                        if self._closed and self._writer is not None:
+                            self._close_writer()
 
     def _has_writer(self, held: Held) -> bool:
         """False if another lock took the place of the one that is held before the database was open."""
@@ -101,14 +106,16 @@ class SqliteAdapter(Session):
             return True
         try:
             self._writer = self._open_writer()
+            self._check_open()  # a close that found no writer has returned
         except BaseException:
+            if self._writer is not None:
+                self._close_writer()
             held.unmake()
             raise
         self._opened.check()
         if held.at_its_place():
             return True
-        self._writer.close()
-        self._writer = None
+        self._close_writer()
         return False
 
     def _append(self, connection: Any, units: Sequence[Append], until_refused: bool) -> list[Outcome]:

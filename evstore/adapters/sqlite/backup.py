@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.beside import LOGS
-from evstore.adapters.sqlite.location import exclusive, is_store, lost_log, primary_code
+from evstore.adapters.sqlite.errors import FULL, primary_code
+from evstore.adapters.sqlite.location import check_is_backup, is_store, lost_log
 from evstore.atomic import cannot_write, check_target, new_file
 from evstore.errors import InvalidTargetError, StorageFullError
 from evstore.port import Backup
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-_FAILING: Final = (10, 13)
-"""SQLite's codes for disks that fail or are full: the copy's, more often than the store's."""
 _PAGES: Final = 4096
 _VERSIONS_AT: Final = 18
 _NO_LOG: Final = b"\1\1"
@@ -35,14 +34,14 @@ def backup(
 ) -> Backup:
     """Copy what a reader sees now to `path`, which gets its name when all of it is on disk, and never before.
 
-    With `force` it replaces an older backup, unless somebody has that open.
+    With `force` it replaces an older backup that nobody has open, and never a store.
     """
     target = os.path.realpath(path)
     check_target(target, force=force, own=files, is_store=partial(is_store, connect), may_replace_store=True)
     if not (os.path.exists(target) and os.path.getsize(target)) and (lost := lost_log(target)):
         raise InvalidTargetError(target, f"{lost}; choose another file")
-    if os.path.exists(target) and is_store(connect, target) and _is_open(connect, target):
-        raise InvalidTargetError(target, "it is an event store that is in use; choose another file")
+    if os.path.exists(target) and is_store(connect, target):
+        check_is_backup(connect, target)
     with reading() as source:
         try:
             with new_file(target, force=force, leftovers=LOGS) as part:
@@ -52,16 +51,10 @@ def backup(
         except OSError as error:
             raise cannot_write(target, error) from error
         except Exception as error:
-            if primary_code(error) in _FAILING:
+            if primary_code(error) in FULL:  # the disk of the copy, more often than that of the store
                 raise StorageFullError(f"cannot copy the store to {target}: {error}") from error
             raise
     return Backup(target, head, size)
-
-
-def _is_open(connect: Callable[[str, str], Any], path: str) -> bool:
-    """True if another connection, of this process or of another, has the database open."""
-    with exclusive(connect, path) as alone:
-        return not alone
 
 
 def _copy(source: Any, connect: Callable[[str, str], Any], part: str) -> int:

@@ -11,13 +11,15 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from evstore.atomic import SIDE_FILES
 from evstore.errors import DeniedError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Self
 
-LOGS: Final = ("-journal", "-wal", "-shm")
+LOCK: Final = "-lock"
+LOGS: Final = tuple(each for each in SIDE_FILES if each != LOCK)
 """The files that SQLite keeps beside a database, and would take for the log of a new one."""
 WITH_EVENTS: Final = ("-wal", "-journal")
 """The logs without which a database may lack acknowledged events."""
@@ -109,15 +111,39 @@ def share(database: str, wanted: os.stat_result) -> None:
 
     Not opened as files are, since closing one would drop SQLite's locks on it.
     """
-    for suffix in ("-wal", "-shm", "-lock"):
+    for suffix in SIDE_FILES:
         with suppress(OSError), _named(f"{database}{suffix}") as path:
             _give(path, os.stat(path), wanted)
 
 
+class _Gift(NamedTuple):
+    """The rights that a file still lacks, as far as this user may give them: -1 and None for what stays."""
+
+    owner: int = -1
+    group: int = -1
+    mode: int | None = None
+
+
+_NOTHING: Final = _Gift()
+
+
+def _missing(found: os.stat_result, wanted: os.stat_result) -> _Gift:
+    """Nothing for a file of several names: in a folder of others, root could be given a link to anything."""
+    user = os.geteuid()
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or user not in (0, found.st_uid):
+        return _NOTHING
+    owner = wanted.st_uid if user == 0 and found.st_uid != wanted.st_uid else -1
+    group = wanted.st_gid if found.st_gid != wanted.st_gid and _may_give(wanted.st_gid) else -1
+    return _Gift(owner, group, None if _mode(found) == _mode(wanted) else _mode(wanted))
+
+
+def _may_give(group: int) -> bool:
+    return os.geteuid() == 0 or group in (os.getegid(), *os.getgroups())
+
+
 def is_shared(beside: os.stat_result, database: os.stat_result) -> bool:
     """True if the file has the rights of the database, as far as this user may give them."""
-    same = (beside.st_mode, beside.st_gid) == (database.st_mode, database.st_gid)
-    return same and (os.geteuid() != 0 or beside.st_uid == database.st_uid)
+    return _missing(beside, database) == _NOTHING
 
 
 @contextmanager
@@ -136,24 +162,18 @@ def _named(path: str) -> Iterator[str]:
 
 
 def _give(file: int | str, found: os.stat_result, wanted: os.stat_result) -> None:
-    """Only what is a file of a single name: in a folder of others, root could be given a link to anything."""
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-        return
-    user = os.geteuid()
-    if user == 0 and (found.st_uid, found.st_gid) != (wanted.st_uid, wanted.st_gid):
-        os.chown(file, wanted.st_uid, wanted.st_gid)
-    elif user == found.st_uid and found.st_gid != wanted.st_gid:
-        with suppress(OSError):  # of a group that is not this user's
-            os.chown(file, -1, wanted.st_gid)
-    if _mode(found) != _mode(wanted):
-        os.chmod(file, _mode(wanted))
+    owner, group, mode = _missing(found, wanted)
+    if (owner, group) != (-1, -1):
+        os.chown(file, owner, group)
+    if mode is not None:
+        os.chmod(file, mode)
 
 
 def closed_to_us(database: str) -> str:
     """A clause on the first file beside the database that may not be written although the database may."""
     if not may(database, os.W_OK):
         return ""
-    for suffix in ("-wal", "-shm"):
+    for suffix in LOGS:
         path = f"{database}{suffix}"
         if os.path.exists(path) and not may(path, os.W_OK):
             return f"{path} cannot be written, though the database can: give it the owner and mode of the database"

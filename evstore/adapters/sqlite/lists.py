@@ -36,10 +36,8 @@ def stream(connection: Any, location: str, counted: Counted, stream_id: str) -> 
     # A stream id holds no control character, so no id lies between it and itself with U+0001 appended.
     given = {"low": stream_id, "high": stream_id + "\x01", "after": None, "limit": 1}
     found = connection.execute(sql.LIST_STREAMS, given).fetchone()
-    if found is None:
-        if check_names(connection, location, ALL, stream_id):
-            check_streams(connection, location, counted)
-        found = connection.execute(sql.LIST_STREAMS, given).fetchone()
+    if found is None and check_names(connection, location, ALL, stream_id):
+        check_streams(connection, location, counted)
     return StreamInfo(*_listed([found], STREAM_PARTS, location)[0]) if found else None
 
 

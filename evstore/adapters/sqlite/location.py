@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
-from evstore.adapters.sqlite.beside import LOGS, READ_FROZEN, Frozen, log_with_events, reading_mode
-from evstore.errors import DeniedError, InvalidUrlError, NotAStoreError, NotInitializedError
+from evstore.adapters.sqlite.beside import LOCK, LOGS, READ_FROZEN, Frozen, log_with_events, may, reading_mode
+from evstore.adapters.sqlite.errors import CORRUPT, NOTADB, is_busy, primary_code
+from evstore.errors import DeniedError, InvalidTargetError, InvalidUrlError, NotAStoreError, NotInitializedError
 from evstore.urls import redacted
 
 if TYPE_CHECKING:
@@ -20,10 +21,6 @@ APPLICATION_ID: Final = 0x45565354
 """EVST, in the header of every store."""
 SCHEMA: Final = 1
 """The number of the schema that this evstore makes, reads and writes."""
-SQLITE_BUSY: Final = (5, 6)
-"""SQLite's codes for a database that another connection has locked."""
-SQLITE_CORRUPT: Final = 11
-SQLITE_NOTADB: Final = 26
 _TABLES: Final = ("store", "categories", "types", "streams", "events")
 _COUNT_TABLES: Final = (
     "SELECT count(*) FROM sqlite_schema "
@@ -78,9 +75,9 @@ def check_is_store(sqlite: ModuleType, path: str, timeout: float) -> None:
     try:
         found = _header(sqlite, path, timeout)
     except sqlite.DatabaseError as error:
-        if not os.access(path, os.R_OK):
+        if not may(path, os.R_OK):
             raise DeniedError(f"cannot read {path}: permission denied") from error
-        if primary_code(error) == SQLITE_NOTADB:
+        if primary_code(error) == NOTADB:
             raise NotAStoreError(path, "it is not a SQLite database") from error
         raise
     if found.application_id == APPLICATION_ID:
@@ -117,7 +114,7 @@ def _header(sqlite: ModuleType, path: str, timeout: float) -> _Header:
         try:
             found = _ask(sqlite, uri_of(path, READ_FROZEN), timeout)
         except sqlite.DatabaseError as error:
-            if primary_code(error) != SQLITE_CORRUPT:
+            if primary_code(error) != CORRUPT:
                 raise
         else:
             if not touched or before.lasts():
@@ -128,9 +125,7 @@ def _header(sqlite: ModuleType, path: str, timeout: float) -> _Header:
 def _ask(sqlite: ModuleType, uri: str, timeout: float) -> _Header:
     connection = sqlite.connect(uri, uri=True, timeout=timeout)
     try:
-        # Otherwise the header of a truncated file cannot be read.
-        connection.execute("PRAGMA writable_schema = ON")
-        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+        application_id = _application_id(connection)
         if application_id == APPLICATION_ID:
             return _Header(application_id, 0)
         (tables,) = connection.execute(_COUNT_TABLES).fetchone()
@@ -139,47 +134,80 @@ def _ask(sqlite: ModuleType, uri: str, timeout: float) -> _Header:
     return _Header(application_id, tables)
 
 
+def _application_id(connection: Any) -> int:
+    connection.execute("PRAGMA writable_schema = ON")  # or the header of a truncated file could not be read
+    (found,) = connection.execute("PRAGMA application_id").fetchone()
+    return int(found)
+
+
 def is_store(connect: Callable[[str, str], Any], path: str) -> bool:
     """True for the database file of a store. Asked through SQLite, because this process may have it open."""
-    connection = connect(path, "ro&immutable=1")
     try:
-        (found,) = connection.execute("PRAGMA application_id").fetchone()
+        with closing(connect(path, READ_FROZEN)) as connection:
+            return _application_id(connection) == APPLICATION_ID
     except Exception as error:
-        if primary_code(error) == SQLITE_NOTADB:
+        code = primary_code(error)
+        if code == NOTADB:
             return False
+        if code:
+            raise _cannot_read(path, error) from error
         raise
-    finally:
-        connection.close()
-    return bool(found == APPLICATION_ID)
 
 
 @contextmanager
-def exclusive(connect: Callable[[str, str], Any], path: str) -> Iterator[bool]:
-    """A time in which no other connection, of this process or of another, has the database open, else False."""
-    connection = connect(path, "rw")
-    try:
-        alone = True
+def exclusive(connect: Callable[[str, str], Any], path: str) -> Iterator[Any]:
+    """A connection while no other, of this process or of another, uses the database, else None.
+
+    SQLite shows no idle connection to a database without a `-wal`: it holds no lock.
+    """
+    with closing(connect(path, "rw")) as connection:
+        alone = connection
         try:
             connection.execute("PRAGMA busy_timeout = 0")
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()  # takes the lock
+            connection.execute("PRAGMA writable_schema = ON")
+            connection.execute("BEGIN EXCLUSIVE")
         except Exception as error:
-            if primary_code(error) not in SQLITE_BUSY:
+            if not is_busy(error):
                 raise
-            alone = False
-        yield alone
-    finally:
-        connection.close()
+            alone = None
+        try:
+            yield alone
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            connection.interrupt()  # or closing would merge the log of a writer that was killed
 
 
-def primary_code(error: BaseException) -> int:
-    """SQLite's primary result code of its error, 0 for an error that is not SQLite's."""
-    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+def check_is_backup(connect: Callable[[str, str], Any], path: str) -> None:
+    """Raise InvalidTargetError if a store lies there, unless it is a backup that nobody uses and that has no log.
+
+    A backup has no `-wal` until it is appended to; a store has one from its making on.
+    """
+    log = log_with_events(path)
+    if log is None or log.endswith("-wal"):  # a `-journal` would be played back
+        try:
+            with exclusive(connect, path) as alone:
+                if alone is None:
+                    raise InvalidTargetError(path, "it is an event store that is in use; choose another file")
+                mode = alone.execute("PRAGMA journal_mode").fetchone()
+        except Exception as error:
+            if primary_code(error):
+                raise _cannot_read(path, error) from error
+            raise
+        if mode != ("wal",) and log is None:
+            return
+    holds = f", and {log} holds events of it" if log else ""
+    raise InvalidTargetError(path, f"it is an event store and no backup{holds}; choose another file")
+
+
+def _cannot_read(path: str, error: Exception) -> InvalidTargetError:
+    return InvalidTargetError(path, f"it is there and cannot be read: {error}")
 
 
 def lock_of(path: str) -> str:
     """The file beside the store on which its writers queue."""
-    return f"{path}-lock"
+    return f"{path}{LOCK}"
 
 
 def is_empty(path: str) -> bool:

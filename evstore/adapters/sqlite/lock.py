@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import threading
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from evstore.adapters.patience import holder_of
 from evstore.adapters.sqlite.beside import adopt
-from evstore.errors import DeniedError, StoreBusyError
+from evstore.errors import DeniedError, EvstoreError, StoreBusyError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from evstore.adapters.patience import Patience
+
+
+_PASSING: Final = (errno.ENOLCK, errno.ENOMEM, errno.EIO, errno.EINTR)
+"""The failures to lock a file after which another try may succeed."""
 
 
 class Held:
@@ -41,8 +46,6 @@ class Held:
             with suppress(OSError):
                 os.unlink(self._path)
 
-    from evstore.adapters.patience import Patience
-
 
 class SideLock:
     """Held by one thread of one process at a time; freed by the system when its process dies.
@@ -64,38 +67,60 @@ class SideLock:
         self._mutex = threading.Lock()
 
     @contextmanager
-    def held(self, *, queue: bool = True) -> Iterator[Held]:
-        """Wait for the lock, at most the store's timeout, else StoreBusyError. Without `queue` only for other
-        threads of this process, and give up at once where another process holds it."""
+    def held(self) -> Iterator[Held]:
+        """Wait for the lock, at most the store's timeout, else StoreBusyError."""
         deadline = time.monotonic() + self._timeout
-        if not self._patience.until(self._in_process, self._timeout, lambda: "another thread of this process"):
+        with self.in_process(self._timeout), self.on_file(deadline) as held:
+            yield held
+
+    @contextmanager
+    def in_process(self, seconds: float) -> Iterator[None]:
+        """Keep out the other threads of this process. Wait for them so many seconds, else StoreBusyError."""
+
+        def ask(seconds: float) -> bool:
+            return self._mutex.acquire(timeout=seconds)
+
+        if not self._patience.until(ask, seconds, lambda: "another thread of this process"):
             raise StoreBusyError(self._location, self._timeout)
         try:
-            held = self._acquire(deadline if queue else 0)
-            try:
-                yield held
-            finally:
-                # Unlocked by word: a child forked meanwhile holds the same open file, and closing would not do.
-                fcntl.flock(held.fd, fcntl.LOCK_UN)
-                os.close(held.fd)
+            yield
         finally:
             self._mutex.release()
 
-    def _in_process(self, seconds: float) -> bool:
-        return self._mutex.acquire(timeout=seconds)
+    @contextmanager
+    def on_file(self, deadline: float = 0) -> Iterator[Held]:
+        """Keep out the other processes, within `in_process`. Wait until the deadline, else StoreBusyError."""
+        held = self._acquire(deadline)
+        try:
+            yield held
+        finally:
+            # Unlocked by word: a child forked meanwhile holds the same open file, and closing would not do.
+            with suppress(OSError):  # the work is done, and whoever did it must hear so
+                fcntl.flock(held.fd, fcntl.LOCK_UN)
+            os.close(held.fd)
 
     def _acquire(self, deadline: float) -> Held:
         while True:
             held = self._open()
-            try:
-                fcntl.flock(held.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if not _wait(held.fd, deadline - time.monotonic(), self._patience):
-                    raise StoreBusyError(self._location, self._timeout) from None
+            if not self._locked(held.fd, deadline):
+                raise StoreBusyError(self._location, self._timeout)
             if held.at_its_place():
-                adopt(held.fd, self._location)
                 return held
             os.close(held.fd)  # removed or replaced meanwhile
+
+    def _locked(self, fd: int, deadline: float) -> bool:
+        """Lock the file, or wait for that until the deadline. Unless it is locked, the descriptor is closed."""
+        answer: OSError | bool = True
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            answer = _wait(fd, deadline - time.monotonic(), self._patience)
+        except OSError as error:
+            answer = error
+        if isinstance(answer, OSError):
+            os.close(fd)
+            raise _cannot_lock(self._location, answer) from answer
+        return answer
 
     def _open(self) -> Held:
         flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -113,7 +138,7 @@ class SideLock:
                         "must be able to write this file"
                     ) from error
             except OSError as error:
-                raise DeniedError(f"cannot lock the event store at {self._location}: {error}") from error
+                raise _cannot_lock(self._location, error) from error
 
     def _replaced(self) -> bool:
         """Put a lock in the place of another user's that its rights close to whoever may write the store.
@@ -140,37 +165,47 @@ def _make(path: str, database: str) -> int:
     return fd
 
 
-def _wait(fd: int, timeout: float, patience: Patience) -> bool:
-    """Queue for the lock for `timeout` seconds. If that was in vain, the descriptor is no longer the caller's.
+def _cannot_lock(location: str, error: OSError) -> EvstoreError:
+    kind = UnavailableError if error.errno in _PASSING else DeniedError
+    return kind(f"cannot lock the event store at {location}: {error}")
 
-    flock knows no timeout, and asking again and again would lose the location in the queue; so a thread waits. It
+
+def _wait(fd: int, timeout: float, patience: Patience) -> OSError | bool:
+    """Queue for the lock for `timeout` seconds. False, or the system's error, if that was in vain.
+
+    If it is False, or raises, the descriptor is no longer the caller's.
+
+    flock knows no timeout, and asking again and again would lose the place in the queue; so a thread waits. It
     may be granted the lock after the caller gave up: whoever comes second (caller or thread) sees it.
     """
     if timeout <= 0:
         os.close(fd)
         return False
     guard = threading.Lock()
-    granted = threading.Event()
+    answered = threading.Event()
+    failed: list[OSError] = []
     given_up = False
 
     def wait() -> None:
-        with suppress(OSError):
+        try:
             fcntl.flock(fd, fcntl.LOCK_EX)
+        except OSError as error:
+            failed.append(error)
         with guard:
             if given_up:
                 os.close(fd)
             else:
-                granted.set()
+                answered.set()
 
     threading.Thread(target=wait, daemon=True, name="evstore-lock").start()
     try:
-        patience.until(granted.wait, timeout, lambda: holder_of(fd))
+        patience.until(answered.wait, timeout, lambda: holder_of(fd))
         with guard:
-            given_up = not granted.is_set()
+            given_up = not answered.is_set()
     except BaseException:  # interrupted: the lock must not stay with a caller that left
         with guard:
             given_up = True
-        if granted.is_set():
+        if answered.is_set():
             os.close(fd)
         raise
-    return not given_up
+    return False if given_up else failed[0] if failed else True

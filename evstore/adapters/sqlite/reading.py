@@ -42,10 +42,9 @@ def read_stream(
     statement = sql.READ_STREAM_BACKWARD if page.backward else sql.READ_STREAM_FORWARD
     given = {**_range(page), **_residual(where), "stream_id": stream_id}
     found = _rows(connection, location, statement, given)
-    if not found:  # in a store whose tables agree, that the stream is not found means that it is not there
-        if check_names(connection, location, where, stream_id):
-            check_streams(connection, location, counted)
-        found = _rows(connection, location, statement, given)
+    # A commit brings all tables: if they agree after a stream was not found, it was not there.
+    if not found and check_names(connection, location, where, stream_id):
+        check_streams(connection, location, counted)
     check_stream(found, page, where, location)
     return found
 
@@ -58,7 +57,6 @@ def read_all(connection: Any, location: str, page: Page, where: Filter) -> list[
     found = _log(connection, location, page, where)
     if wanted == 1 and not found:
         check_names(connection, location, where)
-        found = _log(connection, location, page, where)
     check_log(found, page, where, location)
     given = numbered(found, page, where)
     if given is not None:

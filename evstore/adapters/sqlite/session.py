@@ -32,6 +32,7 @@ from evstore.errors import (
     NotAStoreError,
     SchemaTooOldError,
     StoreBusyError,
+    UnavailableError,
 )
 
 if TYPE_CHECKING:
@@ -76,23 +77,34 @@ class Session:
         if self._pid != os.getpid():
             return  # the connections belong to the process that opened them
         self._close_readers()
-        writer, self._writer = self._writer, None
-        if writer is None:
+        if self._writer is None:  # an append that opens it meanwhile sees that the session is closed
             if self._has_read:
                 self._clear()
             return
+        # Where an append takes longer than the timeout, its thread closes.
+        with suppress(StoreBusyError), self._lock.in_process(self._timeout):
+            self._end_writing()
+
+    def _end_writing(self) -> None:
+        """Close the connection that writes. The caller keeps the other threads out."""
+        if self._writer is None:
+            return
         if not self._opened.in_place():  # and SQLite checkpoints no file that was moved
-            writer.close()
+            self._close_writer()
             return
         try:
-            with self._lock.held(queue=False):
-                writer.close()
-        except StoreBusyError:
+            with self._lock.on_file():
+                self._close_writer()
+        except (UnavailableError, DeniedError):
             # Another process writes, so this close must not checkpoint; an open reader keeps it from that.
             guard = self._connect(self._path, "ro")
             guard.execute(sql.HEAD).fetchall()
-            writer.close()
+            self._close_writer()
             guard.close()
+
+    def _close_writer(self) -> None:
+        writer, self._writer = self._writer, None
+        writer.close()
 
     def _clear(self) -> None:
         """Remove the empty log that reading made and leaves, as closing a connection that may write does, unless
@@ -100,7 +112,7 @@ class Session:
         with suppress(OSError, EvstoreError, UnicodeDecodeError, self._sqlite.Error):  # nothing depends on it
             if os.stat(f"{self._path}-wal").st_size or reading_mode(self._path) != READ:
                 return
-            with self._lock.held(queue=False) as held:
+            with self._lock.in_process(0), self._lock.on_file() as held:
                 with closing(self._connect(self._path, "rw")) as last:
                     last.execute(sql.ADMITS).fetchall()
                 held.unmake()
@@ -205,7 +217,7 @@ class Session:
             return
         self._opened.forget_log()
         with exclusive(self._connect, self._path) as alone:
-            yield alone
+            yield alone is not None
 
     @contextmanager
     def _reading(self, *, to_follow: bool = False) -> Iterator[Any]:
@@ -225,10 +237,12 @@ class Session:
                 if frozen and not frozen.lasts():
                     raise frozen.changed()
             finally:
-                if self._closed or frozen is not self._frozen:
+                if frozen is not self._frozen:
                     connection.close()
                 else:
                     self._readers.append(connection)
+                if self._closed:  # also by another thread, just now
+                    self._close_readers()
 
     def _reader(self) -> Any:
         if self._frozen and not self._frozen.lasts():
@@ -248,5 +262,6 @@ class Session:
         return mode
 
     def _close_readers(self) -> None:
-        while self._readers:
-            self._readers.pop().close()
+        with suppress(IndexError):  # also if another thread takes the last one
+            while True:
+                self._readers.pop().close()

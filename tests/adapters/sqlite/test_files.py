@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -12,14 +13,16 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from evstore import (
     DeniedError,
     EventData,
+    EvstoreError,
     InvalidUrlError,
     NotAStoreError,
     NotInitializedError,
@@ -27,6 +30,7 @@ from evstore import (
     StorageFullError,
     StoreBusyError,
     StoreClosedError,
+    UnavailableError,
     connect,
 )
 from evstore.adapters.sqlite.lists import _resets_wal_safely
@@ -34,8 +38,10 @@ from evstore.adapters.sqlite.location import path_of, uri_of
 from tests.support.command import files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from evstore.adapters.sqlite.lock import Held
 
 AN_EVENT = [EventData("Placed", {})]
 
@@ -296,6 +302,70 @@ def test_a_close_while_somebody_writes_does_not_checkpoint(path: Path) -> None:
         assert len(list(again.read("Order-1"))) == 1
 
 
+def open_locks(path: Path) -> int:
+    """How often this process has the lock beside the store open."""
+    links = [f"/proc/self/fd/{each}" for each in os.listdir("/proc/self/fd")]
+    return [os.readlink(each) for each in links if os.path.lexists(each)].count(f"{path}-lock")
+
+
+def failing(only: Callable[[int], bool], number: int) -> Callable[[int, int], None]:
+    """A system that does not lock, if asked in these ways."""
+    flock = fcntl.flock
+
+    def fail(fd: int, how: int) -> None:
+        if only(how):
+            raise OSError(number, os.strerror(number))
+        flock(fd, how)
+
+    return fail
+
+
+LOCKS_REFUSED = [(errno.ENOLCK, UnavailableError, True), (errno.EOPNOTSUPP, DeniedError, False)]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="only Linux shows open files there")
+@pytest.mark.parametrize(("number", "kind", "retryable"), LOCKS_REFUSED)
+def test_a_lock_that_the_system_refuses_is_an_error_of_evstore_and_leaves_no_file_open(
+    path: Path, number: int, kind: type[EvstoreError], retryable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(f"sqlite:{path}") as store:
+        with monkeypatch.context() as system:
+            system.setattr(fcntl, "flock", failing(lambda how: bool(how & fcntl.LOCK_EX), number))
+            with pytest.raises(kind, match="cannot lock the event store") as raised:
+                store.append("A-1", AN_EVENT)
+        assert isinstance(raised.value.__cause__, OSError)
+        assert raised.value.retryable is retryable
+        assert open_locks(path) == 0
+        assert store.append("A-1", AN_EVENT)[0].version == 1
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="only Linux shows open files there")
+@pytest.mark.parametrize(("number", "kind", "retryable"), LOCKS_REFUSED)
+def test_an_append_whose_wait_for_the_lock_fails_stores_nothing(
+    path: Path, number: int, kind: type[EvstoreError], retryable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(f"sqlite:{path}") as store:
+        with side_lock(path), monkeypatch.context() as system:
+            system.setattr(fcntl, "flock", failing(lambda how: how == fcntl.LOCK_EX, number))
+            with pytest.raises(kind, match="cannot lock the event store") as raised:
+                store.append("A-1", AN_EVENT)
+            assert open_locks(path) == 1  # that of `side_lock`
+        assert isinstance(raised.value.__cause__, OSError)
+        assert raised.value.retryable is retryable
+        assert store.append("A-1", AN_EVENT)[0].version == 1
+
+
+def test_an_append_is_acknowledged_also_if_its_lock_cannot_be_unlocked(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(f"sqlite:{path}") as store:
+        with monkeypatch.context() as system:
+            system.setattr(fcntl, "flock", failing(lambda how: how == fcntl.LOCK_UN, errno.EIO))
+            assert store.append("A-1", AN_EVENT)[0].version == 1
+        with connect(f"sqlite:{path}", timeout=5) as other:
+            assert other.append("A-1", AN_EVENT)[0].version == 2
+
+
 def test_a_page_leaves_no_transaction_open(path: Path) -> None:
     with connect(f"sqlite:{path}") as store:
         store.append_many([("A-1", AN_EVENT * 1, -1), ("B-1", AN_EVENT * 1, -1)])
@@ -350,6 +420,69 @@ def test_closing_waits_for_the_threads_that_write(path: Path) -> None:
         thread.join()
     with connect(f"sqlite:{path}") as again:
         assert again.stream_info("Order-1").version == len(outcomes)
+
+
+def test_a_close_while_the_first_append_opens_the_store_lets_nothing_be_stored(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = connect(f"sqlite:{path}")
+    opened, closed = threading.Barrier(2, timeout=20), threading.Barrier(2, timeout=20)
+    open_writer = store._adapter._open_writer
+
+    def open_slowly() -> Any:
+        connection = open_writer()
+        opened.wait()
+        closed.wait()
+        return connection
+
+    monkeypatch.setattr(store._adapter, "_open_writer", open_slowly)
+    with ThreadPoolExecutor() as pool:
+        appended = pool.submit(store.append, "Order-1", AN_EVENT)
+        opened.wait()
+        store.close()
+        closed.wait()
+        with pytest.raises(StoreClosedError):
+            appended.result()
+    assert files(path.parent) == ["events.db", "events.db-lock"]
+    with connect(f"sqlite:{path}") as again:
+        assert list(again.replay()) == []
+
+
+def test_an_append_that_outlasts_the_close_is_stored_and_closes_the_store(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = connect(f"sqlite:{path}", timeout=0.1)
+    store.append("Order-1", AN_EVENT)
+    has_writer = store._adapter._has_writer
+
+    def has_writer_until_closed(held: Held) -> bool:
+        there = has_writer(held)
+        with ThreadPoolExecutor() as pool:
+            pool.submit(store.close).result()
+        return there
+
+    monkeypatch.setattr(store._adapter, "_has_writer", has_writer_until_closed)
+    assert store.append("Order-1", AN_EVENT)[0].version == 2
+    assert files(path.parent) == ["events.db", "events.db-lock"]
+    with pytest.raises(StoreClosedError):
+        store.append("Order-1", AN_EVENT)
+    with connect(f"sqlite:{path}") as again:
+        assert again.stream_info("Order-1").version == 2
+
+
+def test_a_close_that_gets_no_lock_from_the_system_closes_and_does_not_checkpoint(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = connect(f"sqlite:{path}")
+    store.append("Order-1", AN_EVENT)
+    main = path.read_bytes()
+    with monkeypatch.context() as system:
+        system.setattr(fcntl, "flock", failing(lambda how: bool(how & fcntl.LOCK_EX), errno.ENOLCK))
+        store.close()
+    assert path.read_bytes() == main
+    with connect(f"sqlite:{path}") as again:
+        assert again.append("Order-1", AN_EVENT)[0].version == 2
+    assert files(path.parent) == ["events.db", "events.db-lock"]
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,21 @@ import signal
 import sqlite3
 import stat
 import subprocess
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
-from evstore import DeniedError, EventData, NotAStoreError, SchemaTooNewError, UnavailableError, connect
+from evstore import (
+    DeniedError,
+    EventData,
+    InvalidTargetError,
+    NotAStoreError,
+    SchemaTooNewError,
+    UnavailableError,
+    connect,
+)
+from evstore.adapters.sqlite import identity
 from evstore.adapters.sqlite.beside import share
 from tests.support.command import Command, Ended, files
 from tests.support.users import ANNE, AS_ROOT, BERT, CARL, TEAM, User, doing, folder_of, start
@@ -221,6 +230,38 @@ def test_a_store_that_root_uses_goes_to_its_new_owner_with_the_next_append() -> 
             assert store.append("A-1", [EventData("T", 1)])[0].version == 4
 
 
+@pytest.mark.parametrize(
+    ("owner", "group", "mode", "others"),
+    [
+        (ANNE.uid, ANNE.gid, 0o2600, False),
+        (ANNE.uid, CARL.gid, 0o600, False),
+        (BERT.uid, TEAM, 0o660, True),
+        (BERT.uid, CARL.gid, 0o666, False),
+        (BERT.uid, CARL.gid, 0o666, True),
+    ],
+)
+def test_an_append_tries_to_give_nothing_where_nothing_can_be_given(
+    owner: int, group: int, mode: int, others: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with folder_of(ANNE, 0o777) as folder:
+        path = folder / "events.db"
+        init(path)
+        os.chown(path, owner, group)
+        path.chmod(mode)
+
+        def work() -> None:
+            with connect(f"sqlite:{path}") as store:
+                store.append("A-1", [EventData("T", 1)])
+                monkeypatch.setattr(identity, "share", refuse)
+                store.append("A-1", [EventData("T", 1)])
+
+        def refuse(*_: object) -> None:
+            raise AssertionError("nothing was to be given")
+
+        with using(BERT, path) if others else nullcontext():
+            doing(ANNE, work)
+
+
 @pytest.mark.parametrize("suffix", ["-wal", "-shm", "-lock"])
 def test_root_follows_no_link_beside_a_store(suffix: str) -> None:
     with folder_of(ANNE) as folder:
@@ -279,6 +320,41 @@ def test_a_refused_append_leaves_no_file() -> None:
         for work in (append(path), read(path, 0)):
             doing(ANNE, refused(SchemaTooNewError, work))
         assert files(folder) == ["events.db"]
+
+
+def test_a_backup_or_a_store_beside_what_this_user_cannot_read_is_refused_by_an_error_of_evstore() -> None:
+    with folder_of(ANNE, 0o777) as folder:
+        path, closed = folder / "events.db", folder / "closed.db"
+        init(path)
+        init(closed, BERT)
+
+        def work() -> None:
+            with connect(f"sqlite:{path}") as store:
+                for target in (closed, f"{closed}-lock", f"{closed}-wal"):
+                    with pytest.raises(InvalidTargetError, match=r"closed\.db: it is there and cannot be read"):
+                        store.backup(target, force=True)
+            with connect(f"sqlite:{closed}-wal") as store:
+                with pytest.raises(InvalidTargetError, match=r"closed\.db: it is there and cannot be read"):
+                    store.initialize()
+
+        doing(ANNE, work)
+        assert files(folder) == ["closed.db", "closed.db-lock", "events.db", "events.db-lock"]
+
+
+def test_no_backup_replaces_a_store_that_this_user_cannot_write() -> None:
+    with folder_of(ANNE, 0o777) as folder:
+        path, closed = folder / "events.db", folder / "closed.db"
+        init(path)
+        init(closed, BERT)
+        closed.chmod(0o644)
+        before = closed.read_bytes()
+
+        def work() -> None:
+            with connect(f"sqlite:{path}") as store, pytest.raises(InvalidTargetError):
+                store.backup(closed, force=True)
+
+        doing(ANNE, work)
+        assert closed.read_bytes() == before
 
 
 # --- where nothing can be made beside the database ---

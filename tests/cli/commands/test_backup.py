@@ -162,10 +162,11 @@ def test_a_name_that_the_system_refuses_is_no_full_disk(store: Command) -> None:
 @FILE
 def test_what_is_left_of_another_store_is_not_taken_for_the_log_of_the_copy(store: Command) -> None:
     healthy(store)
-    with connect(f"sqlite:{store.folder}/copy.db") as other:
+    with connect(f"sqlite:{store.folder}/other.db") as other:
         other.initialize()
         other.append("Other-1", [EventData("T", n) for n in range(50)])
-        left = (store.folder / "copy.db-wal").read_bytes()
+        left = (store.folder / "other.db-wal").read_bytes()
+    (store.folder / "copy.db").write_text("no store")
     (store.folder / "copy.db-wal").write_bytes(left)
     store.ok("backup", "copy.db", "--force")
     assert "copy.db-wal" not in files(store.folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -106,7 +107,7 @@ def test_an_export_to_a_dash_is_stdout(several: Command) -> None:
     assert "-" not in files(several.folder)
 
 
-@pytest.mark.parametrize("name", [*STORES[:8], "other.db-wal", "other.db-lock", "other.db-shm"])
+@pytest.mark.parametrize("name", [*STORES[:8], "other.db-wal", "other.db-lock", "other.db-shm", "lost.db-wal"])
 def test_a_backup_replaces_no_file_beside_a_store(several: Command, name: str) -> None:
     before = contents(several.folder)
     for force in ((), ("--force",)):
@@ -117,6 +118,30 @@ def test_a_backup_replaces_no_file_beside_a_store(several: Command, name: str) -
 
 @pytest.mark.parametrize("writes", [False, True])
 def test_a_backup_replaces_an_older_one_that_nobody_has_open(several: Command, writes: bool) -> None:
+    several.ok("--db", "other.db", "backup", "older.db")
+    older = several.folder / "older.db"
+    refusal = f"evstore: cannot write {older}: it is an event store that is in use; choose another file\n"
+    with closing(sqlite3.connect(older, isolation_level=None)) as user:
+        user.execute("BEGIN")
+        user.execute("SELECT count(*) FROM events").fetchone()
+        done = several("backup", "older.db", "--force")
+        assert (done.code, done.out, done.err) == (2, b"", refusal)
+        with connect(several.url) as store, pytest.raises(InvalidTargetError, match="in use"):
+            store.backup(older, force=True)  # by the same process
+    if writes:  # and so it is a backup no more
+        with connect(f"sqlite:{older}") as copy:
+            copy.append("B-1", [EventData("T", 2)])
+            done = several("backup", "older.db", "--force")
+            assert (done.code, done.out, done.err) == (2, b"", refusal)
+        several.ok("--db", "older.db", "backup", "again.db")
+        os.replace(several.folder / "again.db", older)
+    assert len(several.ok("--db", "older.db", "replay", "--all").lines) == 1 + writes
+    several.ok("backup", "older.db", "--force")
+    assert several.ok("--db", "older.db", "replay", "--all").out == several.ok("replay", "--all").out
+
+
+@pytest.mark.parametrize("writes", [False, True])
+def test_a_backup_replaces_no_store_open_or_closed(several: Command, writes: bool) -> None:
     os.unlink(several.folder / "other-hard")
     with connect(f"sqlite:{several.folder}/other.db") as other:
         if writes:
@@ -130,8 +155,74 @@ def test_a_backup_replaces_an_older_one_that_nobody_has_open(several: Command, w
             store.backup(several.folder / "other.db", force=True)  # by the same process
         other.append("B-1", [EventData("T", 4)])
     assert len(several.ok("--db", "other.db", "replay", "--all").lines) == 3 + writes
-    several.ok("backup", "other.db", "--force")
-    assert several.ok("--db", "other.db", "replay", "--all").out == several.ok("replay", "--all").out
+    before = contents(several.folder)
+    done = several("backup", "other.db", "--force")
+    assert (done.code, done.out) == (2, b"")
+    assert done.err == f"evstore: cannot write {several.folder}/other.db: it is an event store and no backup; choose another file\n"  # fmt: skip
+    assert contents(several.folder) == before
+
+
+def copy_of_a_store_that_is_open(folder: Path, *suffixes: str) -> None:
+    """The files that a writer leaves when it is killed, by the name `killed.db`."""
+    os.unlink(folder / "other-hard")
+    with connect(f"sqlite:{folder}/other.db") as other:
+        other.append("B-1", [EventData("T", 2)])
+        for each in suffixes:
+            shutil.copy(folder / f"other.db{each}", folder / f"killed.db{each}")
+
+
+@pytest.mark.parametrize("suffixes", [("", "-wal"), ("", "-wal", "-shm", "-lock")])
+def test_a_backup_replaces_no_store_whose_writer_was_killed(several: Command, suffixes: tuple[str, ...]) -> None:
+    copy_of_a_store_that_is_open(several.folder, *suffixes)
+    before = contents(several.folder)
+    done = several("backup", "killed.db", "--force")
+    assert (done.code, done.out) == (2, b"")
+    assert "it is an event store and no backup" in done.err
+    assert contents(several.folder) == before
+    assert len(several.ok("--db", "killed.db", "replay", "--all").lines) == 2
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-journal"])
+def test_a_backup_that_has_a_log_is_not_replaced(several: Command, suffix: str) -> None:
+    """Whoever appended to it and was killed left events there."""
+    several.ok("--db", "other.db", "backup", "older.db")
+    copy_of_a_store_that_is_open(several.folder, "-wal")
+    os.rename(several.folder / "killed.db-wal", several.folder / f"older.db{suffix}")
+    before = contents(several.folder)
+    done = several("backup", "older.db", "--force")
+    assert (done.code, done.out) == (2, b"")
+    assert f"it is an event store and no backup, and {several.folder}/older.db{suffix} holds" in done.err
+    assert contents(several.folder) == before
+
+
+def test_a_backup_that_was_cut_short_is_replaced_by_force(several: Command) -> None:
+    several.ok("--db", "other.db", "backup", "older.db")
+    older = several.folder / "older.db"
+    whole = older.read_bytes()
+    for rest in (whole[:-4096], whole[:5000], whole[:100], whole[:50], whole[:100] + b"\xff" * 9000):
+        older.write_bytes(rest)
+        several.ok("backup", "older.db", "--force")
+        assert several.ok("--db", "older.db", "replay", "--all").out == several.ok("replay", "--all").out
+
+
+def test_a_store_that_was_cut_short_is_no_backup(several: Command) -> None:
+    path = several.folder / "damaged.db"
+    whole = (several.folder / "other.db").read_bytes()
+    for rest in (whole[:-4096], whole[:100], whole[:100] + b"\xff" * 9000):
+        path.write_bytes(rest)
+        done = several("backup", "damaged.db", "--force")
+        assert (done.code, done.out) == (2, b"")
+        assert "it is an event store and no backup" in done.err
+        assert path.read_bytes() == rest
+
+
+def test_no_store_is_made_beside_a_damaged_one_that_it_would_belong_to(several: Command) -> None:
+    path = several.folder / "damaged.db"
+    path.write_bytes((several.folder / "other.db").read_bytes()[:5000])
+    done = several("init", "--db", "damaged.db-wal")
+    assert (done.code, done.out) == (2, b"")
+    assert f"belongs to the event store at {path}" in done.err
+    assert not (several.folder / "damaged.db-wal").exists()
 
 
 @pytest.mark.parametrize("suffix", ["-wal", "-journal", "-shm", "-lock"])
