@@ -29,14 +29,6 @@ OWN: Final = """events.data, events.metadata,
   events.version, events.global_position, events.timestamp"""
 EVENT: Final = f"""events.id, streams.stream_id, types.name, {OWN}"""
 
-# The filters by time and by type; a type without a name is a fault to report. Counts look at the keys alone.
-TIMES: Final = """(%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
-  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)"""
-TYPES: Final = """(%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))"""
-TYPE_KEYS: Final = """(%(types)s::text[] IS NULL OR events.type_key IN (
-    SELECT key FROM evstore.types WHERE name = ANY (%(types)s)
-  ))"""
-
 # The filter over metadata, which no index serves. Each key of `custom_keys` must be held with its value.
 METADATA: Final = """(%(user_id)s::text IS NULL OR events.metadata ->> 'userId' = %(user_id)s)
   AND (%(tenant_id)s::text IS NULL OR events.metadata ->> 'tenantId' = %(tenant_id)s)
@@ -53,22 +45,6 @@ NUMBER_BEFORE: Final = """(
     AND category_key >= (SELECT key FROM evstore.categories WHERE name = %(category)s)
   ORDER BY category_key DESC, global_position DESC LIMIT 1
 )"""
-
-# A stream's first and last event, by events_by_stream, and what a row of a stream has.
-STREAM_ENDS: Final = """LEFT JOIN LATERAL (
-  SELECT timestamp FROM evstore.events WHERE stream_key = streams.key AND version = 1
-) AS oldest ON true
-CROSS JOIN LATERAL (
-  SELECT version, timestamp, type_key, global_position FROM evstore.events
-  WHERE stream_key = streams.key ORDER BY version DESC LIMIT 1
-) AS newest
-LEFT JOIN evstore.types ON types.key = newest.type_key"""
-STREAM: Final = f"""
-  streams.stream_id, categories.name, newest.version, oldest.timestamp, newest.timestamp, types.name,
-  newest.global_position
-FROM evstore.streams
-LEFT JOIN evstore.categories ON categories.key = streams.category_key
-{STREAM_ENDS}"""
 
 # --- Opening -------------------------------------------------------------------------------------------------
 
@@ -250,8 +226,9 @@ LEFT JOIN evstore.types ON types.key = events.type_key
 WHERE (events.stream_key, events.version)
     BETWEEN ((SELECT key FROM evstore.streams WHERE stream_id = %(stream_id)s), %(low)s)
     AND ((SELECT key FROM evstore.streams WHERE stream_id = %(stream_id)s), %(high)s)
-  AND {TYPES}
-  AND {TIMES}
+  AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
 ORDER BY events.stream_key, events.version
 LIMIT (SELECT %(limit)s::bigint)
 """
@@ -264,8 +241,9 @@ LEFT JOIN evstore.types ON types.key = events.type_key
 WHERE (events.stream_key, events.version)
     BETWEEN ((SELECT key FROM evstore.streams WHERE stream_id = %(stream_id)s), %(low)s)
     AND ((SELECT key FROM evstore.streams WHERE stream_id = %(stream_id)s), %(high)s)
-  AND {TYPES}
-  AND {TIMES}
+  AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
 ORDER BY events.stream_key DESC, events.version DESC
 LIMIT (SELECT %(limit)s::bigint)
 """
@@ -277,8 +255,9 @@ FROM evstore.events
 LEFT JOIN evstore.streams ON streams.key = events.stream_key
 LEFT JOIN evstore.types ON types.key = events.type_key
 WHERE events.global_position BETWEEN %(low)s AND %(high)s
-  AND {TYPES}
-  AND {TIMES}
+  AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
   AND {METADATA}
 ORDER BY events.global_position
 LIMIT (SELECT %(limit)s::bigint)
@@ -291,8 +270,9 @@ FROM evstore.events
 LEFT JOIN evstore.streams ON streams.key = events.stream_key
 LEFT JOIN evstore.types ON types.key = events.type_key
 WHERE events.global_position BETWEEN %(low)s AND %(high)s
-  AND {TYPES}
-  AND {TIMES}
+  AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
   AND {METADATA}
 ORDER BY events.global_position DESC
 LIMIT (SELECT %(limit)s::bigint)
@@ -308,7 +288,8 @@ CROSS JOIN LATERAL (
   LEFT JOIN evstore.streams ON streams.key = events.stream_key
   WHERE (events.type_key, events.global_position)
       BETWEEN (types.key, %(low)s) AND (types.key, %(high)s)
-    AND {TIMES}
+    AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+    AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
     AND {METADATA}
   ORDER BY events.type_key, events.global_position
   LIMIT (SELECT %(limit)s::bigint)
@@ -328,7 +309,8 @@ CROSS JOIN LATERAL (
   LEFT JOIN evstore.streams ON streams.key = events.stream_key
   WHERE (events.type_key, events.global_position)
       BETWEEN (types.key, %(low)s) AND (types.key, %(high)s)
-    AND {TIMES}
+    AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+    AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
     AND {METADATA}
   ORDER BY events.type_key DESC, events.global_position DESC
   LIMIT (SELECT %(limit)s::bigint)
@@ -384,8 +366,9 @@ CROSS JOIN LATERAL (
   LEFT JOIN evstore.types ON types.key = events.type_key
   WHERE (events.category_key, events.global_position)
       BETWEEN (categories.key, %(low)s) AND (categories.key, %(high)s)
-    AND {TYPES}
-    AND {TIMES}
+    AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
+    AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+    AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
     AND {METADATA}
   ORDER BY events.category_key, events.global_position
   LIMIT (SELECT %(limit)s::bigint)
@@ -406,8 +389,9 @@ CROSS JOIN LATERAL (
   LEFT JOIN evstore.types ON types.key = events.type_key
   WHERE (events.category_key, events.global_position)
       BETWEEN (categories.key, %(low)s) AND (categories.key, %(high)s)
-    AND {TYPES}
-    AND {TIMES}
+    AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
+    AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+    AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
     AND {METADATA}
   ORDER BY events.category_key DESC, events.global_position DESC
   LIMIT (SELECT %(limit)s::bigint)
@@ -429,8 +413,9 @@ WHERE events.correlation_hash IS NOT NULL
     BETWEEN (%(correlation_hash)s, %(low)s) AND (%(correlation_hash)s, %(high)s)
   AND events.metadata ->> 'correlationId' = %(correlation_id)s
   AND (%(categories)s::text[] IS NULL OR categories.name IS NULL OR categories.name = ANY (%(categories)s))
-  AND {TYPES}
-  AND {TIMES}
+  AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
   AND {METADATA}
 ORDER BY events.correlation_hash, events.global_position
 LIMIT (SELECT %(limit)s::bigint)
@@ -448,8 +433,9 @@ WHERE events.correlation_hash IS NOT NULL
     BETWEEN (%(correlation_hash)s, %(low)s) AND (%(correlation_hash)s, %(high)s)
   AND events.metadata ->> 'correlationId' = %(correlation_id)s
   AND (%(categories)s::text[] IS NULL OR categories.name IS NULL OR categories.name = ANY (%(categories)s))
-  AND {TYPES}
-  AND {TIMES}
+  AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
   AND {METADATA}
 ORDER BY events.correlation_hash DESC, events.global_position DESC
 LIMIT (SELECT %(limit)s::bigint)
@@ -462,7 +448,8 @@ COUNT_LOG: Final = f"""
 SELECT count(*), min(events.global_position), max(events.global_position)
 FROM evstore.events
 WHERE events.global_position BETWEEN %(low)s AND %(high)s
-  AND {TIMES}
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
   AND {METADATA}
 """
 
@@ -475,8 +462,11 @@ CROSS JOIN LATERAL (
   FROM evstore.events
   WHERE (events.category_key, events.global_position)
       BETWEEN (categories.key, %(low)s) AND (categories.key, %(high)s)
-  AND {TYPE_KEYS}
-  AND {TIMES}
+  AND (%(types)s::text[] IS NULL OR events.type_key IN (
+    SELECT key FROM evstore.types WHERE name = ANY (%(types)s)
+  ))
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
   AND {METADATA}
 ) AS counted
 WHERE categories.name = ANY (%(categories)s)
@@ -491,7 +481,8 @@ CROSS JOIN LATERAL (
   FROM evstore.events
   WHERE (events.type_key, events.global_position)
       BETWEEN (types.key, %(low)s) AND (types.key, %(high)s)
-  AND {TIMES}
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
   AND {METADATA}
 ) AS counted
 WHERE types.name = ANY (%(types)s)
@@ -508,8 +499,11 @@ WHERE events.correlation_hash IS NOT NULL
   AND (%(categories)s::text[] IS NULL OR events.category_key IN (
     SELECT key FROM evstore.categories WHERE name = ANY (%(categories)s)
   ))
-  AND {TYPE_KEYS}
-  AND {TIMES}
+  AND (%(types)s::text[] IS NULL OR events.type_key IN (
+    SELECT key FROM evstore.types WHERE name = ANY (%(types)s)
+  ))
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
   AND {METADATA}
 """
 
@@ -519,8 +513,20 @@ WHERE events.correlation_hash IS NOT NULL
 # row needs is joined from the outside: that it is missing is a fault to report, and the row is no absence.
 
 # Index streams_by_id; each stream's first and last event by events_by_stream.
-LIST_STREAMS: Final = f"""
-SELECT{STREAM}
+LIST_STREAMS: Final = """
+SELECT
+  streams.stream_id, categories.name, newest.version, oldest.timestamp, newest.timestamp, types.name,
+  newest.global_position
+FROM evstore.streams
+LEFT JOIN evstore.categories ON categories.key = streams.category_key
+LEFT JOIN LATERAL (
+  SELECT timestamp FROM evstore.events WHERE stream_key = streams.key AND version = 1
+) AS oldest ON true
+CROSS JOIN LATERAL (
+  SELECT version, timestamp, type_key, global_position FROM evstore.events
+  WHERE stream_key = streams.key ORDER BY version DESC LIMIT 1
+) AS newest
+LEFT JOIN evstore.types ON types.key = newest.type_key
 WHERE streams.stream_id >= %(low)s
   AND (%(high)s::text IS NULL OR streams.stream_id < %(high)s)
   AND (%(after)s::text IS NULL OR streams.stream_id > %(after)s)
@@ -529,12 +535,19 @@ LIMIT (SELECT %(limit)s::bigint)
 """
 
 # Index streams_by_category; each stream's first and last event by events_by_stream.
-LIST_STREAMS_OF_CATEGORY: Final = f"""
+LIST_STREAMS_OF_CATEGORY: Final = """
 SELECT
   streams.stream_id, %(category)s::text, newest.version, oldest.timestamp, newest.timestamp, types.name,
   newest.global_position
 FROM evstore.streams
-{STREAM_ENDS}
+LEFT JOIN LATERAL (
+  SELECT timestamp FROM evstore.events WHERE stream_key = streams.key AND version = 1
+) AS oldest ON true
+CROSS JOIN LATERAL (
+  SELECT version, timestamp, type_key, global_position FROM evstore.events
+  WHERE stream_key = streams.key ORDER BY version DESC LIMIT 1
+) AS newest
+LEFT JOIN evstore.types ON types.key = newest.type_key
 WHERE (streams.category_key, streams.stream_id) >= (
     (SELECT key FROM evstore.categories WHERE name = %(category)s),
     greatest(%(low)s::text COLLATE "C", %(after)s::text)
@@ -549,8 +562,20 @@ LIMIT (SELECT %(limit)s::bigint)
 """
 
 # Index streams_by_id; the stream's first and last event by events_by_stream.
-FIND_STREAM: Final = f"""
-SELECT{STREAM}
+FIND_STREAM: Final = """
+SELECT
+  streams.stream_id, categories.name, newest.version, oldest.timestamp, newest.timestamp, types.name,
+  newest.global_position
+FROM evstore.streams
+LEFT JOIN evstore.categories ON categories.key = streams.category_key
+LEFT JOIN LATERAL (
+  SELECT timestamp FROM evstore.events WHERE stream_key = streams.key AND version = 1
+) AS oldest ON true
+CROSS JOIN LATERAL (
+  SELECT version, timestamp, type_key, global_position FROM evstore.events
+  WHERE stream_key = streams.key ORDER BY version DESC LIMIT 1
+) AS newest
+LEFT JOIN evstore.types ON types.key = newest.type_key
 WHERE streams.stream_id = %(stream_id)s
 """
 
