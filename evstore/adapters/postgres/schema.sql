@@ -240,7 +240,7 @@ BEGIN
       RETURN json_build_object('status', 'misplaced', 'actual', head + 1);
     END IF;
 
-    -- The one restatement of evstore.streams.check_version, held equal to it by the contract's truth table.
+    -- The one restatement of evstore.model.versions.check_version, held equal to it by the contract's truth table.
     IF -1 <> ANY (expected_versions) THEN
       FOR w IN 1 .. cardinality(expected_versions) LOOP
         actual := first_versions[w] - 1;
