@@ -1,10 +1,10 @@
 """Every statement of the PostgreSQL adapter, whole: print one, put values for its %(names)s, paste it into psql.
 
-Each is one autocommitted transaction. Nothing but named fragments is put into a statement here, when the module
-is loaded. Rows of events have the columns of StoredEvent, in its order. The last column of any other row is the
-highest global position that it rests on, 0 if there is none. Ranges are closed ([low, high]); a filter that is
-NULL asks nothing, and the planner, which knows the values, drops them. Names are written out with their schema:
-for another schema, `in_schema` puts its name in the place of this.
+Each is one autocommitted transaction. Nothing but the columns of an event and the filter over metadata is put
+into a statement, when the module is loaded. Rows of events have the columns of StoredEvent, in its order. The last
+column of any other row is the highest global position that it rests on, 0 if there is none. Ranges are closed
+([low, high]); a filter that is NULL asks nothing, and the planner, which knows the values, drops them. Names are
+written out with their schema: for another schema, `in_schema` puts its name in the place of this.
 
 Where an index has two columns, rows of both are compared and ordered: with the first set equal, the planner
 may take the index of the second alone, and walk the whole log in search of a rare category. And a page's limit is
@@ -37,14 +37,6 @@ METADATA: Final = """(%(user_id)s::text IS NULL OR events.metadata ->> 'userId' 
     WHERE events.metadata -> 'custom' ->> (%(custom_keys)s::text[])[n]
       IS DISTINCT FROM (%(custom_values)s::text[])[n]
   ))"""
-
-# The number of the last event of a category before a range of positions.
-NUMBER_BEFORE: Final = """(
-  SELECT category_number FROM evstore.events
-  WHERE (category_key, global_position) < ((SELECT key FROM evstore.categories WHERE name = %(category)s), %(low)s)
-    AND category_key >= (SELECT key FROM evstore.categories WHERE name = %(category)s)
-  ORDER BY category_key DESC, global_position DESC LIMIT 1
-)"""
 
 # --- Opening -------------------------------------------------------------------------------------------------
 
@@ -324,7 +316,16 @@ LIMIT (SELECT %(limit)s::bigint)
 # earlier event of the category, and the event's own. From its oldest event to its newest they count what the
 # page must hold. Forward, the earlier event is the last before the range.
 READ_CATEGORY_FORWARD: Final = f"""
-SELECT {EVENT}, {NUMBER_BEFORE}, events.category_number
+SELECT
+  {EVENT},
+  (
+    SELECT category_number FROM evstore.events
+    WHERE (category_key, global_position)
+        < ((SELECT key FROM evstore.categories WHERE name = %(category)s), %(low)s)
+      AND category_key >= (SELECT key FROM evstore.categories WHERE name = %(category)s)
+    ORDER BY category_key DESC, global_position DESC LIMIT 1
+  ),
+  events.category_number
 FROM evstore.events
 LEFT JOIN evstore.streams ON streams.key = events.stream_key
 LEFT JOIN evstore.types ON types.key = events.type_key
@@ -341,7 +342,13 @@ SELECT
   {EVENT},
   coalesce(
     lead(events.category_number) OVER (ORDER BY events.category_key DESC, events.global_position DESC),
-    {NUMBER_BEFORE}
+    (
+      SELECT category_number FROM evstore.events
+      WHERE (category_key, global_position)
+          < ((SELECT key FROM evstore.categories WHERE name = %(category)s), %(low)s)
+        AND category_key >= (SELECT key FROM evstore.categories WHERE name = %(category)s)
+      ORDER BY category_key DESC, global_position DESC LIMIT 1
+    )
   ),
   events.category_number
 FROM evstore.events
