@@ -114,7 +114,12 @@ class Proxy:
                 if self.cuts < self._most_cuts and self._rule(Message(sender, kind, body, asked[0])):
                     self.cuts += 1
                     break
-                goal.sendall(kind + (len(body) + 4).to_bytes(4, "big") + body)
+                try:
+                    goal.sendall(kind + (len(body) + 4).to_bytes(4, "big") + body)
+                except OSError:
+                    if sender == CLIENT:
+                        return  # the server has ended the session; its last words are still on their way
+                    break
         _cut(source)
         _cut(goal)
 

@@ -28,11 +28,23 @@ class Failed(NamedTuple):
     may_still_run: bool
     """The connection is gone, and the server may go on with the try, or even begin it later. Where it is not, the
     server has finished."""
+    called: bool = True
+    """The procedure was called, so that something may be stored."""
+
+
+class NotCalledError(Exception):
+    """A try failed before its call: what was staged is not stored. The driver's error is the cause."""
 
 
 def tried(connection: Connection, attempt: Callable[[Connection], list[Any]]) -> list[Any] | Failed:
     try:
         return _heeding_standbys(connection, attempt)
+    except NotCalledError as early:
+        error = early.__cause__
+        assert isinstance(error, psycopg.Error)
+        kind = meaning(error)
+        kind = Meaning.NOT_WRITTEN if kind == Meaning.UNKNOWN else kind
+        return Failed(error, kind, may_still_run=False, called=False)
     except psycopg.Error as error:
         kind = meaning(error)
         # The server panicked, perhaps after its commit.

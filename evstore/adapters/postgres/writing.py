@@ -14,7 +14,7 @@ import psycopg
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.connections import milliseconds
 from evstore.adapters.postgres.errors import Meaning, meaning
-from evstore.adapters.postgres.outcomes import Doubt, Failed, stored_nothing, told_of_each, tried
+from evstore.adapters.postgres.outcomes import Doubt, Failed, NotCalledError, stored_nothing, told_of_each, tried
 from evstore.adapters.sql import correlation_hash
 from evstore.errors import EvstoreError, StoreClosedError
 from evstore.model.names import category_of
@@ -119,8 +119,8 @@ class Calls:
         raise doubt.remains(failed)
 
     def _looked_up(self, units: Sequence[Append], failed: Failed) -> Failed:
-        """The failure; of unknown outcome if the server ended the try, unless nothing of it is stored."""
-        if failed.meaning != Meaning.CANCELLED:
+        """The failure; of unknown outcome if the server ended the call, unless nothing of it is stored."""
+        if failed.meaning != Meaning.CANCELLED or not failed.called:
             return failed
         try:  # perhaps on another connection: the session may have ended with the try
             with self._connections.connection() as connection:
@@ -164,10 +164,13 @@ class Calls:
             given: dict[str, Any] = {"staged_as": str(uuid4()), "wanted_position": unit.first_position}
             size = 0
             try:
-                with connection.cursor().copy(sql.in_schema(sql.STAGE, schema)) as copy:
-                    for row in _staged(unit):
-                        copy.write_row((given["staged_as"], *row))
-                        size += 1
+                try:
+                    with connection.cursor().copy(sql.in_schema(sql.STAGE, schema)) as copy:
+                        for row in _staged(unit):
+                            copy.write_row((given["staged_as"], *row))
+                            size += 1
+                except psycopg.Error as error:
+                    raise NotCalledError from error
                 given |= {"size": size, "wait_ms": self._wait_ms}
                 return _answers(connection.execute(sql.in_schema(sql.APPEND_STAGED, schema), given).fetchone())
             finally:

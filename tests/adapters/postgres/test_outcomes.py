@@ -103,6 +103,22 @@ def test_an_append_that_is_cut_off_is_made_once_by_itself(
     assert newest.execute(f"SELECT count(*) FROM {schema}.staged") == [(left,)]
 
 
+@pytest.mark.parametrize("name", ["before the copy", "while copying", "before the copy is answered"])
+def test_an_append_that_is_cut_off_before_its_call_each_time_is_not_stored_and_leaves_no_doubt(
+    newest: Server, schema: str, name: str
+) -> None:
+    count, rule = CUTS[name]
+    with Proxy(newest, rule, cuts=1000) as proxy, connect(proxy.url(schema)) as store:
+        with pytest.raises(UnavailableError) as caught:
+            store.append("Order-1", some(count))
+        assert stored(newest, schema) == [0]
+        store.append("Order-1", some(1))  # sweeps what a COPY left that was not answered
+    assert proxy.cuts > 1
+    assert not isinstance(caught.value, AppendOutcomeUnknownError)
+    assert stored(newest, schema) == [0, 1]
+    assert newest.execute(f"SELECT count(*) FROM {schema}.staged") == [(0,)]
+
+
 @pytest.mark.parametrize("count", [SMALL, LARGE], ids=["small", "staged"])
 def test_only_an_append_whose_ids_can_be_those_of_an_earlier_one_is_called_a_duplicate_after_a_cut(
     newest: Server, schema: str, count: int
