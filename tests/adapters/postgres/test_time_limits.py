@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 SETTING = "transaction_timeout"
 LIMIT = "300ms"
-SIZES = {"small": 3, "staged": 20 * MOST_EVENTS}
+SIZES = {"small": 3, "staged": 2 * MOST_EVENTS + 1}
+"""Copied in a small part of the limit, so that the call meets it: libpq drops the last words of a server that ends a
+session while it still copies."""
 MOST_IN_MESSAGE = 4096
 """Characters."""
 
