@@ -1,24 +1,27 @@
 """Envelopes: events with type and, if given, stream, as files and pipes bring them.
 
-Payloads are sliced out of the text by msgspec, not parsed.
+Payloads are sliced out of the text by msgspec, not parsed. Plain envelopes, one on each line, are read many at once.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from evstore.did_you_mean import nearest
-from evstore.errors import InvalidInputError, InvalidVersionError
+from evstore.errors import InvalidInputError, InvalidPayloadError, InvalidVersionError
 from evstore.jsontext.decoding import members_of
 from evstore.jsontext.faults import fault_of
-from evstore.jsontext.judging import MAX_DATA_BYTES, KeptJson, decode, keep_json
+from evstore.jsontext.judging import MAX_DATA_BYTES, KeptJson, decode, keep_each, keep_json
 from evstore.jsontext.keys import check_once
 from evstore.model.metadata import NO_METADATA, Metadata, metadata_from_input
 from evstore.model.versions import expected_version
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Envelope(NamedTuple):
@@ -47,7 +50,27 @@ class _Envelope(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     timestamp: Raw | UnsetType = UNSET
 
 
+class PlainEnvelopes(NamedTuple):
+    """Envelopes with no other members than these, a column each; absent members are None."""
+
+    stream_ids: Sequence[str | None]
+    types: Sequence[str]
+    data: Sequence[KeptJson]
+    metadata: Sequence[bytes | None]
+    """As text that is not judged yet."""
+    ids: Sequence[str | None]
+
+
+class _Plain(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
+    type: str
+    data: Raw
+    metadata: Raw | UnsetType = UNSET
+    id: str | UnsetType = UNSET
+    stream_id: str | UnsetType = UNSET
+
+
 _envelopes = msgspec.json.Decoder(_Envelope)
+_plain = msgspec.json.Decoder(_Plain)
 _word = msgspec.json.Decoder(str)
 _WHOLE_NUMBER = re.compile(rb"-?[0-9]{1,30}")
 _STRINGS: Final = ("type", "id", "streamId", "key")
@@ -72,6 +95,28 @@ def envelope_from_json(value: bytes, max_data_bytes: int = MAX_DATA_BYTES) -> En
         None if found.expected_version is UNSET else _expected(bytes(found.expected_version)),
         None if found.key is UNSET else found.key,
     )
+
+
+def plain_envelopes(lines: bytes) -> PlainEnvelopes | None:
+    """Read lines that hold a plain envelope each. None if anything else may be there, of which `envelope_from_json`
+    finds the meaning or the fault."""
+    if b"\r" in lines or len(lines) > MAX_DATA_BYTES:
+        return None
+    try:
+        found = _plain.decode_lines(lines)
+        data = keep_each(each.data for each in found)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidPayloadError):
+        return None
+    stream_ids = [None if each.stream_id is UNSET else each.stream_id for each in found]
+    ids = [None if each.id is UNSET else each.id for each in found]
+    metadata = [None if each.metadata is UNSET else bytes(each.metadata) for each in found]
+    # As in `check_once`: two quotes for each key and each string, and those within data and metadata.
+    quotes = 6 * len(found) + sum(text.count('"') for text in data)
+    quotes += sum(2 + text.count(b'"') for text in metadata if text is not None)
+    quotes += 4 * (2 * len(found) - ids.count(None) - stream_ids.count(None))
+    if lines.count(b'"') != quotes:
+        return None
+    return PlainEnvelopes(stream_ids, [each.type for each in found], data, metadata, ids)
 
 
 def _expected(text: bytes) -> int:

@@ -9,22 +9,25 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.errors import InvalidInputError, InvalidPayloadError, NoEventsError
+from evstore.model.columns import rows_of
 from evstore.model.events import EventData, Write
 from evstore.model.ids import key_id, new_id, normalize_id
-from evstore.model.metadata import NO_METADATA, Metadata, check_metadata
+from evstore.model.metadata import NO_METADATA, Metadata, check_metadata, metadata_from_input
 from evstore.model.names import check_name, check_stream_id
 from evstore.model.versions import check_expected_version
 from evstore.port import Append, PreparedEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from evstore.jsontext.judging import KeptJson
     from evstore.port import Capabilities, PreparedWrite
 
 
-MOST_KNOWN: Final = 1000
-"""Names that are known to be valid, and not checked again."""
+MOST_KNOWN: Final = 5000
+"""Names, and texts of metadata, that are known to be valid, and not checked again."""
+LONGEST_KNOWN: Final = 512
+"""Characters of such a text."""
 
 
 class Preparing:
@@ -39,6 +42,7 @@ class Preparing:
         self._last: Metadata | None = None
         self._merged = NO_METADATA
         self._merged_json = ""
+        self._by_text: dict[bytes | None, tuple[str, str | None]] = {}
 
     def event(self, event: EventData, made_id: str | None = None) -> PreparedEvent:
         """The prepared event. `made_id` serves an event without an id. Raises InvalidInputError."""
@@ -60,10 +64,39 @@ class Preparing:
     ) -> PreparedEvent:
         """The prepared event of data whose text was judged at reading. Raises InvalidInputError."""
         if type not in self._types:
-            check_name("event type", type)
-            if len(self._types) < MOST_KNOWN:
-                self._types.add(type)
+            self._check_type(type)
         return self._complete(type, data, metadata, id, made_id)
+
+    def kept_each(
+        self,
+        types: Sequence[str],
+        data: Sequence[KeptJson],
+        metadata: Sequence[bytes | None],
+        ids: Sequence[str | None],
+    ) -> Iterator[PreparedEvent]:
+        """The same of columns, with metadata as text. Raises InvalidInputError for some fault, if there is one."""
+        for type in {*types} - self._types:
+            self._check_type(type)
+        known = self._by_text
+        merged = [known.get(text) or self._merged_with(text) for text in metadata]
+        complete = [new_id() if id is None else normalize_id(id) for id in ids]
+        texts, correlation_ids = zip(*merged, strict=True)
+        return rows_of(PreparedEvent, complete, types, data, texts, correlation_ids)
+
+    def _check_type(self, type: str) -> None:
+        check_name("event type", type)
+        if len(self._types) < MOST_KNOWN:
+            self._types.add(type)
+
+    def _merged_with(self, text: bytes | None) -> tuple[str, str | None]:
+        """The wire form and the correlation id of metadata that was given as text."""
+        self._judge(NO_METADATA if text is None else metadata_from_input(text))
+        merged = self._merged_json, self._merged.correlation_id
+        if text is None or len(text) <= LONGEST_KNOWN:
+            if len(self._by_text) == MOST_KNOWN:
+                self._by_text.clear()
+            self._by_text[text] = merged
+        return merged
 
     def _complete(
         self, type: str, data: KeptJson, metadata: Metadata, id: str | None, made_id: str | None

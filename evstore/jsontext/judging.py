@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import re
 from itertools import accumulate
-from typing import Any, Final, NewType, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NewType, TypeVar, cast
 
 import msgspec
 
 from evstore.errors import InvalidPayloadError
 from evstore.jsontext.faults import MAX_DEPTH, fault_of
 from evstore.jsontext.quoting import STRING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MAX_DATA_BYTES: Final = 16 * 1024 * 1024
 """The default limit of one event's data, in bytes of UTF-8."""
@@ -67,9 +70,22 @@ def keep_json(value: bytes, max_bytes: int = MAX_DATA_BYTES) -> KeptJson:
         text = "".join(line.strip(" \t") for line in _LINE_BREAKS.split(text))
     if len(text) * 4 > max_bytes and (size := len(text.encode())) > max_bytes:
         raise InvalidPayloadError(f"data is {size} bytes long, at most {max_bytes} are allowed")
+    _check_depth(text)
+    return KeptJson(text)
+
+
+def keep_each(values: Iterable[msgspec.Raw]) -> list[KeptJson]:
+    """The same for values without line breaks that are too short together to break a limit of bytes."""
+    texts = [str(value, "utf-8") for value in values]
+    if max(map(len, texts), default=0) >= 2 * MAX_DEPTH:
+        for text in texts:
+            _check_depth(text)
+    return cast("list[KeptJson]", texts)
+
+
+def _check_depth(text: str) -> None:
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
         raise InvalidPayloadError(f"data is nested deeper than {MAX_DEPTH}")
-    return KeptJson(text)
 
 
 def decode(decoder: msgspec.json.Decoder[T], value: str | bytes) -> T:

@@ -2,11 +2,16 @@
 
 NDJSON, pretty-printed, concatenated, arrays (flattened one level), JSON text sequences (RFC 7464), byte order mark
 and CRLF are recognised without a flag. This module finds the ends of values; their reader judges them.
+
+Most input is NDJSON. A reader of lines may take a block of them at once; where the block holds anything but a
+sound value on each line, the splitter goes through it line by line, and finds the same values and the exact place
+of a fault.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import count
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from evstore.errors import InvalidInputError
@@ -14,13 +19,19 @@ from evstore.jsontext.judging import MAX_DATA_BYTES
 from evstore.jsontext.quoting import STRING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import TypeAlias
+
+    ReadLines: TypeAlias = Callable[[bytes], Sequence["T"] | None]
+    """From lines, each with its line break, to their values; None if they are not as simple as it takes them."""
 
 T = TypeVar("T")
 
 MOST_BYTES: Final = MAX_DATA_BYTES + 256 * 1024
 """The longest value: data at its limit, with metadata and names around it."""
 
+MOST_AT_ONCE: Final = 1 << 20
+"""The most bytes of lines that are read at once."""
 _PIECE: Final = 1 << 16
 """Bytes of an incomplete line that are worth a look for whole values."""
 _COMMAS: Final = "not valid JSON: an array's values stand between single commas"
@@ -57,9 +68,18 @@ def only_text(text: bytes) -> bytes:
 class Values(Generic[T]):
     """A splitter for input that arrives in pieces. It holds the incomplete value and no more."""
 
-    def __init__(self, name: str, read: Callable[[bytes], T], most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        name: str,
+        read: Callable[[bytes], T],
+        most_bytes: int = MOST_BYTES,
+        read_lines: ReadLines[T] | None = None,
+    ) -> None:
         self._name = name
         self._read = read
+        self._read_lines = read_lines
+        self.line = 1
+        """The line on which the value begins that `read` is given, or the lines that `read_lines` is given."""
         self._number = 1
         self._rest = bytearray()  # the beginning of a line, or the part of it that the scanner left
         self._look_at = _PIECE  # the length at which the rest is worth another look
@@ -68,15 +88,13 @@ class Values(Generic[T]):
     def feed(self, chunks: Iterable[bytes]) -> Iterator[tuple[int, T]]:
         """The values found whole: at their line's end, or in a line beyond 64 KiB at their last bracket."""
         for chunk in chunks:
-            *lines, rest = chunk.split(b"\n")
-            for line in lines:
-                if self._rest:
-                    line = bytes(self._rest) + line  # noqa: PLW2901 - the whole line
-                    self._rest.clear()
-                    self._look_at = _PIECE
-                yield from self._line(line + b"\n")
-                self._number += 1
-            self._rest += rest
+            end = chunk.rfind(b"\n") + 1
+            if end:
+                lines = bytes(self._rest) + chunk[:end]
+                self._rest.clear()
+                self._look_at = _PIECE
+                yield from self._lines(lines)
+            self._rest += chunk[end:]
             if len(self._rest) >= self._look_at:
                 yield from self._part()
 
@@ -87,12 +105,29 @@ class Values(Generic[T]):
         self._scanner.end()
         yield from self._found()
 
+    def _lines(self, lines: bytes) -> Iterator[tuple[int, T]]:
+        """Whole lines; the first may be the last part of one."""
+        if self._read_lines is not None and self._scanner.idle and len(lines) <= MOST_AT_ONCE:
+            self.line = self._number
+            values = self._read_lines(lines)
+            breaks = lines.count(b"\n")
+            if values is not None and len(values) == breaks:  # so that each line is a value
+                self._scanner.begun = True
+                first = self._number
+                self._number += breaks
+                yield from zip(count(first), values, strict=False)
+                return
+        for line in lines.split(b"\n")[:-1]:
+            yield from self._line(line + b"\n")
+            self._number += 1
+
     def _line(self, line: bytes) -> Iterator[tuple[int, T]]:
         """A line, or its last part."""
         text = line.removeprefix(_BOM) if self._number == 1 and not self._scanner.begun else line
         scanner = self._scanner
         stripped = text.rstrip(_SPACE).lstrip(_AROUND)
         if scanner.idle and len(stripped) <= scanner.most_bytes and _looks_whole(stripped):
+            self.line = self._number
             try:
                 value = self._read(stripped)
             except InvalidInputError as error:
@@ -124,6 +159,7 @@ class Values(Generic[T]):
     def _found(self) -> Iterator[tuple[int, T]]:
         found, self._scanner.found = self._scanner.found, []
         for number, text in found:
+            self.line = number
             try:
                 if isinstance(text, str):
                     raise InvalidInputError(text)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from itertools import chain, count, islice
+from itertools import chain, count, islice, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from evstore.appending.envelopes import envelope_from_json
+from evstore.appending.envelopes import envelope_from_json, plain_envelopes
 from evstore.cli.errors import UsageError
 from evstore.cli.input.sources import Input, input_of, size_of
 from evstore.cli.options import pairs_of
@@ -15,6 +15,7 @@ from evstore.cli.output.writer import note
 from evstore.errors import InvalidInputError, InvalidPayloadError, InvalidVersionError, NoEventsError
 from evstore.jsontext.judging import check_json, keep_json, raw_value
 from evstore.jsontext.splitting import Values, only_text
+from evstore.model.columns import rows_of
 from evstore.model.events import Write
 from evstore.model.ids import key_id
 from evstore.model.metadata import IDS, NO_METADATA, Metadata, check_metadata, metadata_from_input
@@ -131,18 +132,29 @@ class Intake:
 
     def _values(self) -> Iterator[InputEvent]:
         for name in self._flags.inputs:
-            values = Values(name, self._read)
+            values = self._values_of(name)
             with self._opened(name) as file:
-                yield from _with_source(name, values.feed(file.chunks))
-            yield from _with_source(name, values.end())
+                yield from _events(values.feed(file.chunks))
+            yield from _events(values.end())
 
     def _ready(self) -> Iterator[list[InputEvent]]:
         for name in self._flags.inputs:
-            values = Values(name, self._read)
+            values = self._values_of(name)
             with self._opened(name) as file:
                 for chunk in file.chunks:
-                    yield from _before_fault(_with_source(name, values.feed([chunk])))
-            yield from _before_fault(_with_source(name, values.end()))
+                    yield from _before_fault(_events(values.feed([chunk])))
+            yield from _before_fault(_events(values.end()))
+
+    def _values_of(self, name: str) -> Values[InputEvent]:
+        """A splitter of a file into events."""
+        flags = self._flags
+        plain = flags.type is flags.key is flags.id is None and not flags.copy
+        values: Values[InputEvent] = Values(
+            name,
+            lambda value: self._read(value)._replace(source=(name, values.line)),
+            read_lines=(lambda lines: self._read_lines(lines, name, values.line)) if plain else None,
+        )
+        return values
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[Input]:
@@ -174,6 +186,30 @@ class Intake:
             stream_id = self._stream
         wanted = ANY_VERSION if found.expected_version is None else found.expected_version
         return self._prepare(stream_id, found.type, found.data, found.metadata, found.id, wanted, found.key)
+
+    def _read_lines(self, lines: bytes, name: str, first: int) -> list[InputEvent] | None:
+        """The events of lines that hold a plain envelope each, None if `_read` must see why they are none."""
+        found = plain_envelopes(lines)
+        if found is None:
+            return None
+        stream_ids = {*found.stream_ids}
+        try:
+            if self._stream is not None:
+                if stream_ids - {None, self._stream}:
+                    return None
+                streams: Iterable[str | None] = repeat(self._stream)
+            else:
+                for stream_id in stream_ids:
+                    check_stream_id(stream_id)  # type: ignore[arg-type]
+                streams = found.stream_ids
+            events = self._preparing.kept_each(found.types, found.data, found.metadata, found.ids)
+        except InvalidInputError:
+            return None
+        given = [each is not None for each in found.ids]
+        new = [each is None for each in found.ids]
+        writes = rows_of(Write, streams, zip(events, strict=False), repeat(ANY_VERSION))
+        sources = zip(repeat(name), count(first), strict=False)
+        return [*rows_of(InputEvent, writes, given, new, sources)]
 
     def _payload(self, text: KeptJson) -> InputEvent:
         assert self._stream is not None
@@ -231,8 +267,8 @@ def _not_empty(found: Iterable[T], files: Sequence[str]) -> Iterator[T]:
         raise NoEventsError(f"no events in {', '.join(files)}")
 
 
-def _with_source(name: str, found: Iterable[tuple[int, InputEvent]]) -> Iterator[InputEvent]:
-    return (InputEvent(*event[:3], (name, number)) for number, event in found)
+def _events(found: Iterable[tuple[int, InputEvent]]) -> Iterator[InputEvent]:
+    return (event for _, event in found)
 
 
 def _before_fault(events: Iterable[InputEvent]) -> Iterator[list[InputEvent]]:
