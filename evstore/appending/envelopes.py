@@ -1,6 +1,7 @@
 """Envelopes: events with type and, if given, stream, as files and pipes bring them.
 
-Payloads are sliced out of the text by msgspec, not parsed. Plain envelopes, one on each line, are read many at once.
+Payloads are sliced out of the text by msgspec, not parsed. Plain envelopes, one on each line, are read many at a
+time.
 """
 
 from __future__ import annotations
@@ -98,8 +99,8 @@ def envelope_from_json(value: bytes, max_data_bytes: int = MAX_DATA_BYTES) -> En
 
 
 def plain_envelopes(lines: bytes) -> PlainEnvelopes | None:
-    """Read lines that hold a plain envelope each. None if anything else may be there, of which `envelope_from_json`
-    finds the meaning or the fault."""
+    """Read lines that hold a plain envelope each. None if anything else may be there, whose meaning or fault
+    `envelope_from_json` finds."""
     if b"\r" in lines or len(lines) > MAX_DATA_BYTES:
         return None
     try:

@@ -75,11 +75,11 @@ class Preparing:
         ids: Sequence[str | None],
     ) -> Iterator[PreparedEvent]:
         """The same of columns, with metadata as text. Raises InvalidInputError for some fault, if there is one."""
-        for type in {*types} - self._types:
-            self._check_type(type)
+        for name in {*types} - self._types:
+            self._check_type(name)
         known = self._by_text
         merged = [known.get(text) or self._merged_with(text) for text in metadata]
-        complete = [new_id() if id is None else normalize_id(id) for id in ids]
+        complete = [new_id() if each is None else normalize_id(each) for each in ids]
         texts, correlation_ids = zip(*merged, strict=True)
         return rows_of(PreparedEvent, complete, types, data, texts, correlation_ids)
 
@@ -119,9 +119,9 @@ class Preparing:
         self._last, self._merged, self._merged_json = metadata, merged, merged.to_json()
 
 
-def prepared_again(fields: Sequence[Any]) -> PreparedEvent:
-    """The PreparedEvent with these fields, which waited outside memory."""
-    return PreparedEvent._make(fields)
+def prepared_again(columns: Iterable[Iterable[Any]]) -> Iterator[PreparedEvent]:
+    """The PreparedEvents of these columns, which waited outside memory."""
+    return rows_of(PreparedEvent, *columns)
 
 
 def unit_of(

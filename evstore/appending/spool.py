@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.appending.preparing import prepared_again
 from evstore.errors import InvalidInputError, StorageFullError
+from evstore.model.columns import rows_of
 from evstore.model.events import Write
 
 if TYPE_CHECKING:
@@ -15,8 +17,8 @@ if TYPE_CHECKING:
     from evstore.model.events import Many
     from evstore.port import PreparedEvent, PreparedWrite
 
-IN_MEMORY: Final = 8 * 1024 * 1024
-"""Bytes of text kept in memory; beyond that, all events wait in a temporary file without a name."""
+IN_MEMORY: Final = 1024 * 1024
+"""Characters kept in memory as events; beyond that, they wait as a page of a temporary file without a name."""
 
 
 class Spool:
@@ -27,7 +29,7 @@ class Spool:
 
     def __init__(self) -> None:
         self._writes: list[PreparedWrite] = []
-        self._size = 0  # of the text in memory
+        self._size = 0  # of their text
         self._length = 0
         self._ids: set[int] = set()
         self._file: Any = None
@@ -44,10 +46,11 @@ class Spool:
             if number in self._ids:
                 raise InvalidInputError(f"event id {event.id} comes twice in one append")
             self._ids.add(number)
-        self.has_new_ids = self.has_new_ids or new_id
+        if new_id:
+            self.has_new_ids = True
         self._length += 1
         self._writes.append(write)
-        self._size += len(event.data_json) + len(event.metadata_json) + len(write.stream_id) + 100
+        self._size += len(event.data_json) + len(event.metadata_json) + len(write.stream_id)
         if self._size > IN_MEMORY:
             try:
                 self._spill()
@@ -61,25 +64,25 @@ class Spool:
 
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="evstore-")  # noqa: SIM115 - lives as long as the spool
-        encode = msgspec.msgpack.Encoder().encode
-        for stream_id, (event,), expected in self._writes:
-            text = encode((stream_id, expected, *event))
-            self._file.write(len(text).to_bytes(4, "big") + text)
+        stream_ids, events, expected = zip(*self._writes, strict=True)
+        text = msgspec.msgpack.encode((stream_ids, expected, [*zip(*(event for (event,) in events), strict=True)]))
+        self._file.write(len(text).to_bytes(4, "big"))
+        self._file.write(text)
         self._writes, self._size = [], 0
 
     def __iter__(self) -> Iterator[PreparedWrite]:
         if self._file is not None:
-            yield from self._from_file()
+            yield from chain.from_iterable(self._pages())
         yield from self._writes
 
-    def _from_file(self) -> Iterator[PreparedWrite]:
+    def _pages(self) -> Iterator[Iterator[PreparedWrite]]:
         import msgspec
 
-        decode = msgspec.msgpack.Decoder(tuple[str, int, str, str, str, str, str | None]).decode
+        decode = msgspec.msgpack.Decoder(tuple[list[str], list[int], list[list[str | None]]]).decode
         self._file.seek(0)
         while head := self._file.read(4):
-            stream_id, expected, *fields = decode(self._file.read(int.from_bytes(head, "big")))
-            yield Write(stream_id, (prepared_again(fields),), expected)
+            stream_ids, expected, columns = decode(self._file.read(int.from_bytes(head, "big")))
+            yield rows_of(Write, stream_ids, zip(prepared_again(columns), strict=True), expected)
         self._file.seek(0, 2)
 
     def close(self) -> None:
