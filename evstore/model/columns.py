@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def rows_of(kind: type[T], *columns: Iterable[Any]) -> Iterator[T]:
-    """NamedTuples of this kind, a field from each column. Calling the class for each would take four times as long.
+    """NamedTuples of this kind, a field from each column: calling the class each time takes four times as long.
 
     The shortest column ends them, so that one may be endless.
     """
