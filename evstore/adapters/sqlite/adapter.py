@@ -40,6 +40,7 @@ CAPABILITIES: Final = Capabilities(
 
 class SqliteAdapter(Session):
     capabilities = CAPABILITIES
+    _ledger: Ledger  # of the connection that writes
 
     @property
     def notes(self) -> Sequence[str]:
@@ -106,6 +107,7 @@ class SqliteAdapter(Session):
             return True
         try:
             self._writer = self._open_writer()
+            self._ledger = Ledger(self._sqlite, self._writer, self._path)
             self._check_open()  # a close that found no writer has returned
         except BaseException:
             if self._writer is not None:
@@ -120,11 +122,14 @@ class SqliteAdapter(Session):
 
     def _append(self, connection: Any, units: Sequence[Append], until_refused: bool) -> list[Outcome]:
         self._begin(connection)
+        ledger = self._ledger
         try:
-            ledger = Ledger(self._sqlite, connection, self._path)
-            outcomes = answer_in_order(units, ledger.append, until_refused)
+            ledger.look()
+            append = partial(ledger.append, alone=len(units) == 1)
+            outcomes = answer_in_order(units, append, until_refused)
             connection.execute("COMMIT")
         except BaseException:
+            ledger.forget()
             if connection.in_transaction:  # a full disk has rolled back already
                 connection.execute("ROLLBACK")
             raise
@@ -193,13 +198,13 @@ class SqliteAdapter(Session):
             if timeout > 0:
                 self._opened.check()
             # Seen before the head is read, so that a commit between the two is not slept over.
-            seen = connection.execute("PRAGMA data_version").fetchone()
+            seen = connection.execute(sql.DATA_VERSION).fetchone()
             head = self._head(connection)
             while head <= beyond and (left := deadline - time.monotonic()) > 0:
                 time.sleep(min(POLL_SECONDS, left))
                 self._check_open()
                 self._opened.check()
-                now = connection.execute("PRAGMA data_version").fetchone()
+                now = connection.execute(sql.DATA_VERSION).fetchone()
                 if now != seen:
                     seen = now
                     head = self._head(connection)
