@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 from evstore.adapters.sql import ON_DISK
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.beside import check_writable
-from evstore.adapters.sqlite.errors import translated
 from evstore.adapters.sqlite.location import is_empty, is_store, lost_log, make
 from evstore.adapters.sqlite.session import Session
 from evstore.adapters.sqlite.writing import Ledger
@@ -57,7 +56,7 @@ class SqliteAdapter(Session):
             if lost := lost_log(self._path):  # before the lock makes a file
                 raise NotInitializedError(self._path, lost)
             check_target(self._path, force=True, is_store=partial(is_store, self._connect))
-            with translated(self._sqlite, self._path, self._timeout), self._lock.held() as held:
+            with self._translated, self._lock.held() as held:
                 if is_empty(self._path):  # otherwise another process was first
                     try:
                         make(self._path, self._fill)
@@ -85,7 +84,7 @@ class SqliteAdapter(Session):
 
     def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
         self._check_open()
-        with translated(self._sqlite, self._path, self._timeout):
+        with self._translated:
             self._opened.check()
             if self._writer is None:
                 self._check_is_store()  # before the lock makes a file
