@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 from evstore.adapters.sql import ON_DISK
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.beside import check_writable
-from evstore.adapters.sqlite.errors import translated
 from evstore.adapters.sqlite.location import is_empty, is_store, lost_log, make
 from evstore.adapters.sqlite.session import Session
 from evstore.adapters.sqlite.writing import Ledger
@@ -40,6 +39,7 @@ CAPABILITIES: Final = Capabilities(
 
 class SqliteAdapter(Session):
     capabilities = CAPABILITIES
+    _ledger: Ledger  # of the connection that writes
 
     @property
     def notes(self) -> Sequence[str]:
@@ -56,7 +56,7 @@ class SqliteAdapter(Session):
             if lost := lost_log(self._path):  # before the lock makes a file
                 raise NotInitializedError(self._path, lost)
             check_target(self._path, force=True, is_store=partial(is_store, self._connect))
-            with translated(self._sqlite, self._path, self._timeout), self._lock.held() as held:
+            with self._translated, self._lock.held() as held:
                 if is_empty(self._path):  # otherwise another process was first
                     try:
                         make(self._path, self._fill)
@@ -84,7 +84,7 @@ class SqliteAdapter(Session):
 
     def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
         self._check_open()
-        with translated(self._sqlite, self._path, self._timeout):
+        with self._translated:
             self._opened.check()
             if self._writer is None:
                 self._check_is_store()  # before the lock makes a file
@@ -106,6 +106,7 @@ class SqliteAdapter(Session):
             return True
         try:
             self._writer = self._open_writer()
+            self._ledger = Ledger(self._sqlite, self._writer, self._path)
             self._check_open()  # a close that found no writer has returned
         except BaseException:
             if self._writer is not None:
@@ -120,11 +121,14 @@ class SqliteAdapter(Session):
 
     def _append(self, connection: Any, units: Sequence[Append], until_refused: bool) -> list[Outcome]:
         self._begin(connection)
+        ledger = self._ledger
         try:
-            ledger = Ledger(self._sqlite, connection, self._path)
-            outcomes = answer_in_order(units, ledger.append, until_refused)
+            ledger.look()
+            append = partial(ledger.append, alone=len(units) == 1)
+            outcomes = answer_in_order(units, append, until_refused)
             connection.execute("COMMIT")
         except BaseException:
+            ledger.forget()
             if connection.in_transaction:  # a full disk has rolled back already
                 connection.execute("ROLLBACK")
             raise
@@ -193,13 +197,13 @@ class SqliteAdapter(Session):
             if timeout > 0:
                 self._opened.check()
             # Seen before the head is read, so that a commit between the two is not slept over.
-            seen = connection.execute("PRAGMA data_version").fetchone()
+            seen = connection.execute(sql.DATA_VERSION).fetchone()
             head = self._head(connection)
             while head <= beyond and (left := deadline - time.monotonic()) > 0:
                 time.sleep(min(POLL_SECONDS, left))
                 self._check_open()
                 self._opened.check()
-                now = connection.execute("PRAGMA data_version").fetchone()
+                now = connection.execute(sql.DATA_VERSION).fetchone()
                 if now != seen:
                     seen = now
                     head = self._head(connection)

@@ -143,6 +143,8 @@ def _may_give(group: int) -> bool:
 
 def is_shared(beside: os.stat_result, database: os.stat_result) -> bool:
     """True if the file has the rights of the database, as far as this user may give them."""
+    if _rights(beside) == _rights(database):
+        return True
     return _missing(beside, database) == _NOTHING
 
 
@@ -178,6 +180,10 @@ def closed_to_us(database: str) -> str:
         if os.path.exists(path) and not may(path, os.W_OK):
             return f"{path} cannot be written, though the database can: give it the owner and mode of the database"
     return ""
+
+
+def _rights(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_uid, found.st_gid, found.st_mode
 
 
 def _mode(found: os.stat_result) -> int:

@@ -6,7 +6,6 @@ statement, as it calls a table that is missing.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from evstore.adapters.sqlite.beside import closed_to_us
@@ -20,8 +19,7 @@ from evstore.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import ModuleType
+    from types import ModuleType, TracebackType
 
 # Primary result codes, https://sqlite.org/rescode.html
 BUSY: Final = (5, 6)
@@ -47,19 +45,30 @@ def primary_code(error: BaseException) -> int:
     return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
 
 
-@contextmanager
-def translated(sqlite: ModuleType, path: str, timeout: float) -> Iterator[None]:
-    try:
-        yield
-    except UnicodeDecodeError as error:  # in SQLite's own message, of a schema that is damaged
-        raise CorruptStoreError(f"the event store at {path} is damaged: {_NOT_UTF8}") from error
-    except sqlite.OperationalError as error:
+class Translated:
+    """A context, entered as often as one likes, out of which come evstore's errors in place of SQLite's."""
+
+    def __init__(self, sqlite: ModuleType, path: str, timeout: float) -> None:
+        self._sqlite = sqlite
+        self._path = path
+        self._timeout = timeout
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, UnicodeDecodeError):  # in SQLite's own message, of a schema that is damaged
+            raise CorruptStoreError(f"the event store at {self._path} is damaged: {_NOT_UTF8}") from error
+        if isinstance(error, self._sqlite.Error):
+            raise self._meaning(error) from error
+
+    def _meaning(self, error: Exception) -> EvstoreError:
         # Not SQLite's, but of the module that could not decode its answer.
-        if getattr(error, "sqlite_errorcode", None) is None:
-            raise CorruptStoreError(f"the event store at {path} is damaged: {_NOT_UTF8} ({error})") from error
-        raise _translate(error, path, timeout) from error
-    except sqlite.Error as error:
-        raise _translate(error, path, timeout) from error
+        if isinstance(error, self._sqlite.OperationalError) and getattr(error, "sqlite_errorcode", None) is None:
+            return CorruptStoreError(f"the event store at {self._path} is damaged: {_NOT_UTF8} ({error})")
+        return _translate(error, self._path, self._timeout)
 
 
 def _translate(error: Exception, path: str, timeout: float) -> EvstoreError:

@@ -40,6 +40,13 @@ class Held:
         except OSError:
             return False
 
+    def free(self) -> None:
+        """Let the next one in."""
+        # Unlocked by word: a child forked meanwhile holds the same open file, and closing would not do.
+        with suppress(OSError):  # the work is done, and whoever did it must hear so
+            fcntl.flock(self.fd, fcntl.LOCK_UN)
+        os.close(self.fd)
+
     def unmake(self) -> None:
         """Remove the file if this holder made it: a refused command leaves none. Those who wait see it."""
         if self._made:
@@ -70,22 +77,34 @@ class SideLock:
     def held(self) -> Iterator[Held]:
         """Wait for the lock, at most the store's timeout, else StoreBusyError."""
         deadline = time.monotonic() + self._timeout
-        with self.in_process(self._timeout), self.on_file(deadline) as held:
-            yield held
+        self._enter(self._timeout)
+        try:
+            held = self._acquire(deadline)
+            try:
+                yield held
+            finally:
+                held.free()
+        finally:
+            self._mutex.release()
 
     @contextmanager
     def in_process(self, seconds: float) -> Iterator[None]:
         """Keep out the other threads of this process. Wait for them so many seconds, else StoreBusyError."""
+        self._enter(seconds)
+        try:
+            yield
+        finally:
+            self._mutex.release()
+
+    def _enter(self, seconds: float) -> None:
+        if self._mutex.acquire(blocking=False):
+            return
 
         def ask(seconds: float) -> bool:
             return self._mutex.acquire(timeout=seconds)
 
         if not self._patience.until(ask, seconds, lambda: "another thread of this process"):
             raise StoreBusyError(self._location, self._timeout)
-        try:
-            yield
-        finally:
-            self._mutex.release()
 
     @contextmanager
     def on_file(self, deadline: float = 0) -> Iterator[Held]:
@@ -94,10 +113,7 @@ class SideLock:
         try:
             yield held
         finally:
-            # Unlocked by word: a child forked meanwhile holds the same open file, and closing would not do.
-            with suppress(OSError):  # the work is done, and whoever did it must hear so
-                fcntl.flock(held.fd, fcntl.LOCK_UN)
-            os.close(held.fd)
+            held.free()
 
     def _acquire(self, deadline: float) -> Held:
         while True:

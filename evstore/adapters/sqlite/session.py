@@ -18,7 +18,7 @@ from evstore.adapters.patience import Patience
 from evstore.adapters.sql import check_admits
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.beside import READ, READ_FROZEN, Frozen, may, reading_mode, share
-from evstore.adapters.sqlite.errors import is_busy, translated
+from evstore.adapters.sqlite.errors import Translated, is_busy
 from evstore.adapters.sqlite.identity import OpenedFiles
 from evstore.adapters.sqlite.location import SCHEMA, check_is_store, exclusive, lock_of, marking, uri_of
 from evstore.adapters.sqlite.lock import SideLock
@@ -52,6 +52,7 @@ class Session:
         self._usable = False  # not looked at yet
         self._path = path
         self._timeout = timeout
+        self._translated = Translated(sqlite, path, timeout)
         self._patience = Patience(path, timeout)
         self._lock = SideLock(lock_of(path), path, self._patience, self._alone)
         self._opened = OpenedFiles(path)
@@ -222,7 +223,7 @@ class Session:
     @contextmanager
     def _reading(self, *, to_follow: bool = False) -> Iterator[Any]:
         self._check_open()
-        with translated(self._sqlite, self._path, self._timeout):
+        with self._translated:
             connection = self._reader()
             frozen = self._frozen  # where nothing can be made beside the database, it is read as it lies
             try:

@@ -35,6 +35,11 @@ SELECT (SELECT user_version FROM pragma_user_version), min_reader, min_writer FR
 
 # --- Appending -----------------------------------------------------------------------------------------------
 
+# Changes with each commit of another connection, and not with those of this one.
+DATA_VERSION: Final = """
+PRAGMA data_version
+"""
+
 # The head is the last row of the table itself; keys of names are given out the same way. None is given out where
 # the tables disagree, as in HEAD.
 LAST_KEYS: Final = """

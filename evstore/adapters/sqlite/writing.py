@@ -1,4 +1,4 @@
-"""The rows of a unit. Runs inside the one write transaction, under the side lock."""
+"""The rows of a unit. Runs inside a write transaction, under the side lock."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
+UNDO: Final = ("ROLLBACK TO unit", "RELEASE unit")
+UNDO_ALONE: Final = ("ROLLBACK", "BEGIN")  # the ids are looked up in a transaction as well
 MOST_KNOWN: Final = 20_000
-"""Streams whose key and version one transaction keeps in memory."""
+"""Streams whose key and version are kept in memory."""
 
 
 class _Category:
@@ -43,13 +45,24 @@ class _Stream:
 
 
 class Ledger:
-    """Keys and last numbers of the store within one transaction, kept while they fit."""
+    """Keys and last numbers of the store, known until another connection writes."""
 
     def __init__(self, sqlite: ModuleType, connection: Any, location: str) -> None:
         self._sqlite = sqlite
         self._connection = connection
         self._location = location
-        self._read()
+        self._seen: int | None = None  # the data version of what is known
+
+    def look(self) -> None:
+        """Read what is not known, in a transaction that just began."""
+        (version,) = self._connection.execute(sql.DATA_VERSION).fetchone()
+        if version != self._seen:
+            self._read()
+            self._seen = version
+
+    def forget(self) -> None:
+        """Know nothing, since the transaction was rolled back."""
+        self._seen = None
 
     def _read(self) -> None:
         found = self._connection.execute(sql.LAST_KEYS).fetchone()
@@ -59,10 +72,14 @@ class Ledger:
         self._categories: dict[str, _Category] = {}
         self._types: dict[str, int] = {}
 
-    def append(self, unit: Append) -> Outcome:
+    def append(self, unit: Append, *, alone: bool = False) -> Outcome:
         """Insert first and look for known ids only when something refused: new ids are the rule, and a lookup
-        for each would cost as much as the insert. Ids still come before versions in what is answered."""
-        self._connection.execute("SAVEPOINT unit")
+        for each would cost as much as the insert. Ids still come before versions in what is answered.
+
+        `alone`: the transaction is this unit's, and needs no savepoint within.
+        """
+        if not alone:
+            self._connection.execute("SAVEPOINT unit")
         first = self._head + 1
         versions = array("q")
         now = unit.times_us[0] if unit.times_us else time.time_ns() // 1000
@@ -78,10 +95,11 @@ class Ledger:
             refused = CorruptStoreError(f"the event store at {self._location} refused an event: {error}")
             refused.__cause__ = error
         else:
-            self._connection.execute("RELEASE unit")
+            if not alone:
+                self._connection.execute("RELEASE unit")
             return Receipt(first, self._head - first + 1, versions, now)
-        self._connection.execute("ROLLBACK TO unit")
-        self._connection.execute("RELEASE unit")
+        for statement in UNDO_ALONE if alone else UNDO:
+            self._connection.execute(statement)
         self._read()
         held = [event_id for event_id in unit.ids() if self._holds(event_id)]
         if held:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evstore import EventData, connect
+from evstore import EventData, IncompleteLogError, connect
 from tests.support.command import Command
 
 if TYPE_CHECKING:
@@ -107,6 +107,16 @@ def test_a_last_name_that_is_lost_is_not_given_out_again(evstore: Command, table
     lose(evstore, table, "key = 3")
     assert evstore("append", "Other-1", "-t", "Placed", "-", stdin=b"{}\n").code == DAMAGED
     assert evstore("append", "Stock-1", "-t", "Shipped", "-", stdin=b"{}\n").code == DAMAGED
+
+
+@pytest.mark.parametrize("table", ["types", "streams", "categories"])
+def test_an_open_store_sees_that_a_name_was_lost_since_its_last_append(evstore: Command, table: str) -> None:
+    with connect(evstore.url) as store:
+        store.append("Stock-1", [EventData("Shipped", 1)])
+        lose(evstore, table, "key = 3")
+        for stream, type_ in (("Stock-1", "Shipped"), ("Other-1", "Placed")):
+            with pytest.raises(IncompleteLogError):
+                store.append(stream, [EventData(type_, 2)])
 
 
 def test_a_version_is_not_given_out_again_where_all_events_of_a_stream_are_lost(tmp_path: Path) -> None:
