@@ -18,7 +18,7 @@ from evstore.jsontext.decoding import members_of
 from evstore.jsontext.faults import fault_of
 from evstore.jsontext.judging import MAX_DATA_BYTES, KeptJson, decode, keep_each, keep_json
 from evstore.jsontext.keys import check_once
-from evstore.model.metadata import NO_METADATA, Metadata, metadata_from_input
+from evstore.model.metadata import NO_METADATA, Metadata, keeps_rules, metadata_from_input
 from evstore.model.versions import expected_version
 
 if TYPE_CHECKING:
@@ -57,21 +57,34 @@ class PlainEnvelopes(NamedTuple):
     stream_ids: Sequence[str | None]
     types: Sequence[str]
     data: Sequence[KeptJson]
-    metadata: Sequence[bytes | None]
-    """As text that is not judged yet."""
+    metadata: Sequence[str]
+    """The wire form of metadata that keeps every rule."""
+    correlation_ids: Sequence[str | None]
     ids: Sequence[str | None]
+
+
+class _PlainMetadata(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
+    """Members in the order of the wire form."""
+
+    correlation_id: str | UnsetType = UNSET
+    causation_id: str | UnsetType = UNSET
+    user_id: str | UnsetType = UNSET
+    tenant_id: str | UnsetType = UNSET
+    custom: dict[str, str] | UnsetType = UNSET
 
 
 class _Plain(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
     type: str
     data: Raw
-    metadata: Raw | UnsetType = UNSET
+    metadata: _PlainMetadata | UnsetType = UNSET
     id: str | UnsetType = UNSET
     stream_id: str | UnsetType = UNSET
 
 
 _envelopes = msgspec.json.Decoder(_Envelope)
 _plain = msgspec.json.Decoder(_Plain)
+_ABSENT: Final = _PlainMetadata()
+_encode_lines = msgspec.json.Encoder().encode_lines
 _word = msgspec.json.Decoder(str)
 _WHOLE_NUMBER = re.compile(rb"-?[0-9]{1,30}")
 _STRINGS: Final = ("type", "id", "streamId", "key")
@@ -108,16 +121,27 @@ def plain_envelopes(lines: bytes) -> PlainEnvelopes | None:
         data = keep_each(each.data for each in found)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidPayloadError):
         return None
-    stream_ids = [None if each.stream_id is UNSET else each.stream_id for each in found]
-    ids = [None if each.id is UNSET else each.id for each in found]
-    metadata = [None if each.metadata is UNSET else bytes(each.metadata) for each in found]
-    # As in `check_once`: two quotes for each key and each string, and those within data and metadata.
-    quotes = 6 * len(found) + sum(text.count('"') for text in data)
-    quotes += sum(2 + text.count(b'"') for text in metadata if text is not None)
+    given = [each.metadata for each in found]
+    metadata = [_ABSENT if each is UNSET else each for each in given]
+    texts = _encode_lines(metadata).decode()
+    wire_forms = texts.split("\n")[:-1]
+    if not keeps_rules(texts, wire_forms) or '""' in texts or '"custom":{}' in texts:  # an empty member is absent
+        return None
+    stream_ids = [_or_none(each.stream_id) for each in found]
+    ids = [_or_none(each.id) for each in found]
+    correlation_ids = [_or_none(each.correlation_id) for each in metadata]
+    # As in `check_once`: two quotes for each key and each string.
+    quotes = 6 * len(found) + sum(text.count('"') for text in data) + texts.count('"')
+    quotes += 2 * (len(found) - given.count(UNSET))
     quotes += 4 * (2 * len(found) - ids.count(None) - stream_ids.count(None))
     if lines.count(b'"') != quotes:
         return None
-    return PlainEnvelopes(stream_ids, [each.type for each in found], data, metadata, ids)
+    types = [each.type for each in found]
+    return PlainEnvelopes(stream_ids, types, data, wire_forms, correlation_ids, ids)
+
+
+def _or_none(member: str | UnsetType) -> str | None:
+    return None if member is UNSET else member
 
 
 def _expected(text: bytes) -> int:

@@ -12,7 +12,7 @@ from evstore.errors import InvalidInputError, InvalidPayloadError, NoEventsError
 from evstore.model.columns import rows_of
 from evstore.model.events import EventData, Write
 from evstore.model.ids import key_id, new_id, normalize_id
-from evstore.model.metadata import NO_METADATA, Metadata, check_metadata, metadata_from_input
+from evstore.model.metadata import NO_METADATA, Metadata, check_metadata
 from evstore.model.names import check_name, check_stream_id
 from evstore.model.versions import check_expected_version
 from evstore.port import Append, PreparedEvent
@@ -20,14 +20,13 @@ from evstore.port import Append, PreparedEvent
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from evstore.appending.envelopes import PlainEnvelopes
     from evstore.jsontext.judging import KeptJson
     from evstore.port import Capabilities, PreparedWrite
 
 
-MOST_KNOWN: Final = 5000
-"""Names, and texts of metadata, that are known to be valid, and not checked again."""
-LONGEST_KNOWN: Final = 512
-"""Characters of such a text."""
+MOST_KNOWN: Final = 1000
+"""Types and metadata that are known to be valid, and not checked again."""
 
 
 class Preparing:
@@ -42,7 +41,7 @@ class Preparing:
         self._last: Metadata | None = None
         self._merged = NO_METADATA
         self._merged_json = ""
-        self._by_text: dict[bytes | None, tuple[str, str | None]] = {}
+        self._by_text: dict[str, tuple[str, str | None]] = {}
 
     def event(self, event: EventData, made_id: str | None = None) -> PreparedEvent:
         """The prepared event. `made_id` serves an event without an id. Raises InvalidInputError."""
@@ -67,36 +66,32 @@ class Preparing:
             self._check_type(type)
         return self._complete(type, data, metadata, id, made_id)
 
-    def kept_each(
-        self,
-        types: Sequence[str],
-        data: Sequence[KeptJson],
-        metadata: Sequence[bytes | None],
-        ids: Sequence[str | None],
-    ) -> Iterator[PreparedEvent]:
-        """The same of columns, with metadata as text. Raises InvalidInputError for some fault, if there is one."""
-        for name in {*types} - self._types:
+    def kept_each(self, found: PlainEnvelopes) -> Iterator[PreparedEvent]:
+        """The same of plain envelopes. Raises InvalidInputError for a fault, not always for the first."""
+        for name in {*found.types} - self._types:
             self._check_type(name)
-        known = self._by_text
-        merged = [known.get(text) or self._merged_with(text) for text in metadata]
-        complete = [new_id() if each is None else normalize_id(each) for each in ids]
-        texts, correlation_ids = zip(*merged, strict=True)
-        return rows_of(PreparedEvent, complete, types, data, texts, correlation_ids)
+        texts, correlation_ids = found.metadata, found.correlation_ids
+        if self._default not in (None, NO_METADATA):
+            merged = [self._with_default(text) for text in texts]
+            texts, correlation_ids = zip(*merged, strict=True)
+        ids = [new_id() if each is None else normalize_id(each) for each in found.ids]
+        return rows_of(PreparedEvent, ids, found.types, found.data, texts, correlation_ids)
 
     def _check_type(self, type: str) -> None:
         check_name("event type", type)
         if len(self._types) < MOST_KNOWN:
             self._types.add(type)
 
-    def _merged_with(self, text: bytes | None) -> tuple[str, str | None]:
-        """The wire form and the correlation id of metadata that was given as text."""
-        self._judge(NO_METADATA if text is None else metadata_from_input(text))
-        merged = self._merged_json, self._merged.correlation_id
-        if text is None or len(text) <= LONGEST_KNOWN:
+    def _with_default(self, text: str) -> tuple[str, str | None]:
+        """The wire form and the correlation id of metadata of this wire form, its gaps filled."""
+        known = self._by_text.get(text)
+        if known is None:
+            self._judge(Metadata.from_json(text))
+            known = self._merged_json, self._merged.correlation_id
             if len(self._by_text) == MOST_KNOWN:
                 self._by_text.clear()
-            self._by_text[text] = merged
-        return merged
+            self._by_text[text] = known
+        return known
 
     def _complete(
         self, type: str, data: KeptJson, metadata: Metadata, id: str | None, made_id: str | None

@@ -77,8 +77,8 @@ def keep_json(value: bytes, max_bytes: int = MAX_DATA_BYTES) -> KeptJson:
 def keep_each(values: Iterable[msgspec.Raw]) -> list[KeptJson]:
     """The same for values without line breaks that are too short together to break a limit of bytes."""
     texts = [str(value, "utf-8") for value in values]
-    if max(map(len, texts), default=0) >= 2 * MAX_DEPTH:
-        for text in texts:
+    for text in texts:
+        if len(text) >= 2 * MAX_DEPTH:
             _check_depth(text)
     return cast("list[KeptJson]", texts)
 

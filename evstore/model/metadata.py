@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
@@ -136,8 +136,13 @@ def _is_plain(metadata: Metadata) -> bool:
     if custom and ("" in custom or not {*map(type, custom), *map(type, custom.values())} <= _TEXT):
         return False
     text = metadata.to_json()
-    # Short as a whole, so short in its parts; U+0000 has a backslash there, and a surrogate is not ASCII.
-    return len(text) <= MAX_METADATA_ID_BYTES and text.isascii() and "\\" not in text
+    return keeps_rules(text, [text])
+
+
+def keeps_rules(text: str, wire_forms: Iterable[str]) -> bool:
+    """True only if each of these wire forms keeps the rule of every string in it; `text` holds them all."""
+    # Each is short as a whole, so short in its parts; U+0000 has a backslash there, and a surrogate is not ASCII.
+    return text.isascii() and "\\" not in text and max(map(len, wire_forms), default=0) <= MAX_METADATA_ID_BYTES
 
 
 def _checked_text(what: str, value: object) -> str:

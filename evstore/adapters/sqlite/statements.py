@@ -65,12 +65,13 @@ SELECT
 """
 
 # Index streams_by_id, then the last entry of events_by_stream.
-FIND_STREAM: Final = """
+FIND_STREAMS: Final = """
 SELECT
+  streams.stream_id,
   streams.key,
   (SELECT max(version) FROM events WHERE events.stream_key = streams.key)
-FROM streams
-WHERE streams.stream_id = :stream_id
+FROM json_each(:stream_ids) AS given
+CROSS JOIN streams ON streams.stream_id = given.value
 """
 
 # Index categories_by_name, then the last entries of streams_by_number and events_by_category.

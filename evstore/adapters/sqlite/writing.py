@@ -11,13 +11,20 @@ from evstore.adapters.sql import correlation_hash
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.wholeness import check_agreed, incomplete
 from evstore.errors import CorruptStoreError, EvstoreError, PositionConflictError
+from evstore.jsontext.quoting import quote
 from evstore.model.names import category_of
 from evstore.model.versions import check_version
-from evstore.port import AlreadyStored, Append, Outcome, Receipt
+from evstore.port import MOST_IN_PAGE, PAGE_CHARACTERS, AlreadyStored, Append, Outcome, Receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import ModuleType
+    from typing import TypeAlias
+
+    from evstore.port import PreparedEvent, PreparedWrite
+
+    _Placed: TypeAlias = tuple[str, int | None, PreparedEvent]
+    """An event with its stream, and the version that its write expects, if it is the first event of it."""
 
 
 UNDO: Final = ("ROLLBACK TO unit", "RELEASE unit")
@@ -71,6 +78,7 @@ class Ledger:
         self._streams: dict[str, _Stream] = {}
         self._categories: dict[str, _Category] = {}
         self._types: dict[str, int] = {}
+        self._new_streams: list[tuple[Any, ...]] = []
 
     def append(self, unit: Append, *, alone: bool = False) -> Outcome:
         """Insert first and look for known ids only when something refused: new ids are the rule, and a lookup
@@ -83,12 +91,11 @@ class Ledger:
         first = self._head + 1
         versions = array("q")
         now = unit.times_us[0] if unit.times_us else time.time_ns() // 1000
-        times = iter(unit.times_us) if unit.times_us else repeat(now)
         refused: EvstoreError
         try:
             if unit.first_position not in (None, first):
                 raise PositionConflictError(unit.first_position, first)
-            self._connection.executemany(sql.ADD_EVENT, self._rows(unit, versions, times))
+            self._insert(unit, versions, now)
         except EvstoreError as error:
             refused = error
         except self._sqlite.IntegrityError as error:
@@ -111,53 +118,64 @@ class Ledger:
     def _holds(self, event_id: str) -> bool:
         return self._connection.execute(sql.HOLDS_ID, (id_to_blob(event_id),)).fetchone() is not None
 
-    def _rows(self, unit: Append, versions: array[int], times: Iterator[int]) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of the unit's events, judging each write as its turn comes. A generator, so that a
-        unit of any size passes through in little memory."""
-        for stream_id, events, expected in unit.writes:
-            if len(self._streams) > MOST_KNOWN:  # what was inserted so far can be read again
-                self._streams.clear()
-                self._categories.clear()
-            stream = self._streams.get(stream_id) or self._find_stream(stream_id)
-            check_version(stream_id, expected, stream.version if stream else 0)
+    def _insert(self, unit: Append, versions: array[int], now: int) -> None:
+        """Insert the unit's events page by page, judging each write as its turn comes."""
+        times = iter(unit.times_us) if unit.times_us else repeat(now)
+        for page in _pages(unit.writes):
+            self._look_up({stream_id for stream_id, _, _ in page})
+            rows = [*self._rows(page, versions, times)]
+            self._connection.executemany(sql.ADD_STREAM, self._new_streams)
+            self._new_streams.clear()
+            self._connection.executemany(sql.ADD_EVENT, rows)
+
+    def _rows(self, page: list[_Placed], versions: array[int], times: Iterator[int]) -> Iterator[tuple[Any, ...]]:
+        ids = ids_to_blobs([event.id for _, _, event in page])
+        for (stream_id, expected, event), event_id in zip(page, ids, strict=True):
+            stream = self._streams.get(stream_id)
+            if expected is not None:
+                check_version(stream_id, expected, stream.version if stream else 0)
+                versions.append(stream.version + 1 if stream else 1)
             if stream is None:
                 stream = self._add_stream(stream_id)
             category = stream.category
-            versions.append(stream.version + 1)
-            for event in events:
-                self._head += 1
-                stream.version += 1
-                category.events += 1
-                yield (
-                    self._head,
-                    id_to_blob(event.id),
-                    stream.key,
-                    stream.version,
-                    category.key,
-                    category.events,
-                    self._types.get(event.type) or self._type(event.type),
-                    next(times),
-                    correlation_hash(event.correlation_id) if event.correlation_id else None,
-                    event.metadata_json,
-                    event.data_json,
-                )
+            self._head += 1
+            stream.version += 1
+            category.events += 1
+            correlation_id = event.correlation_id
+            yield (
+                self._head,
+                event_id,
+                stream.key,
+                stream.version,
+                category.key,
+                category.events,
+                self._types.get(event.type) or self._type(event.type),
+                next(times),
+                correlation_hash(correlation_id) if correlation_id else None,
+                event.metadata_json,
+                event.data_json,
+            )
 
-    def _find_stream(self, stream_id: str) -> _Stream | None:
-        found = self._connection.execute(sql.FIND_STREAM, {"stream_id": stream_id}).fetchone()
-        if found is None:
-            return None
-        key, version = found
-        if version is None:  # a stream that has a name has an event
-            raise incomplete(self._location, self._head, "events")
-        stream = self._streams[stream_id] = _Stream(key, version, self._category(category_of(stream_id)))
-        return stream
+    def _look_up(self, stream_ids: set[str]) -> None:
+        """Get to know those of the streams that the store has."""
+        unknown = stream_ids - self._streams.keys()
+        if len(self._streams) + len(unknown) > MOST_KNOWN:  # what was inserted so far can be read again
+            self._streams.clear()
+            self._categories.clear()
+            unknown = stream_ids
+        if not unknown:
+            return
+        given = {"stream_ids": f"[{','.join(map(quote, unknown))}]"}
+        for stream_id, key, version in self._connection.execute(sql.FIND_STREAMS, given).fetchall():
+            if version is None:  # a stream that has a name has an event
+                raise incomplete(self._location, self._head, "events")
+            self._streams[stream_id] = _Stream(key, version, self._category(category_of(stream_id)))
 
     def _add_stream(self, stream_id: str) -> _Stream:
         category = self._category(category_of(stream_id))
         category.streams += 1
         self._last_stream += 1
-        row = (self._last_stream, stream_id, category.key, category.streams)
-        self._connection.execute(sql.ADD_STREAM, row)
+        self._new_streams.append((self._last_stream, stream_id, category.key, category.streams))
         stream = self._streams[stream_id] = _Stream(self._last_stream, 0, category)
         return stream
 
@@ -182,6 +200,28 @@ class Ledger:
             self._connection.execute(sql.ADD_TYPE, (self._last_type, name))
             self._types[name] = self._last_type
         return self._types[name]
+
+
+def _pages(writes: Iterable[PreparedWrite]) -> Iterator[list[_Placed]]:
+    """The events of the writes, in groups that are small in memory."""
+    page: list[_Placed] = []
+    characters = 0
+    for stream_id, events, expected in writes:
+        expects: int | None = expected
+        for event in events:
+            page.append((stream_id, expects, event))
+            expects = None
+            characters += len(event.data_json)
+            if len(page) == MOST_IN_PAGE or characters > PAGE_CHARACTERS:
+                yield page
+                page, characters = [], 0
+    if page:
+        yield page
+
+
+def ids_to_blobs(event_ids: Iterable[str]) -> list[bytes]:
+    together = bytes.fromhex("".join(event_ids).replace("-", ""))
+    return [together[at : at + 16] for at in range(0, len(together), 16)]
 
 
 def id_to_blob(event_id: str) -> bytes:

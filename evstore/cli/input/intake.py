@@ -202,7 +202,7 @@ class Intake:
                 for stream_id in stream_ids:
                     check_stream_id(stream_id)  # type: ignore[arg-type]
                 streams = found.stream_ids
-            events = self._preparing.kept_each(found.types, found.data, found.metadata, found.ids)
+            events = self._preparing.kept_each(found)
         except InvalidInputError:
             return None
         given = [each is not None for each in found.ids]
