@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 from evstore.errors import SchemaTooNewError, SchemaTooOldError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from hashlib import blake2b
 
 OLDEST_SCHEMA: Final = 1
 
@@ -26,7 +31,11 @@ def check_admits(location: str, found: tuple[int, int, int], ours: int, *, to_wr
 
 def correlation_hash(correlation_id: str) -> int:
     """A signed 64-bit number for the index; two ids may share it."""
+    return int.from_bytes(_blake2b()(correlation_id.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+@cache  # loaded where a hash is made, and not looked for each time
+def _blake2b() -> Callable[..., blake2b]:
     from hashlib import blake2b
 
-    digest = blake2b(correlation_id.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
+    return blake2b

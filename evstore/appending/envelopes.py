@@ -121,6 +121,8 @@ def plain_envelopes(lines: bytes) -> PlainEnvelopes | None:
         data = keep_each(each.data for each in found)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidPayloadError):
         return None
+    if not found:
+        return None
     given = [each.metadata for each in found]
     metadata = [_ABSENT if each is UNSET else each for each in given]
     texts = _encode_lines(metadata).decode()

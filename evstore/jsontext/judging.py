@@ -135,4 +135,4 @@ def _without_space(text: str) -> str:
 
 def _depth(text: str) -> int:
     brackets = _BRACKET.findall(_STRING.sub("", text))
-    return max(accumulate(1 if bracket in "[{" else -1 for bracket in brackets))
+    return max(accumulate(1 if bracket in "[{" else -1 for bracket in brackets), default=0)

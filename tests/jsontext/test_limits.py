@@ -60,6 +60,11 @@ def test_what_is_nested_512_deep_is_admitted(kind):
     assert parse_json(check_json(text)) == parse_json(text)
 
 
+def test_brackets_in_a_string_are_no_depth():
+    text = f'"{"[" * 600}"'
+    assert check_json(text) == text
+
+
 def test_what_is_nested_deeper_is_refused_in_the_same_words_however_deep(subtests):
     for kind in NESTS:
         for depth in [514, 600, 2000, 100_000]:

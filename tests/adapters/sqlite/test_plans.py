@@ -29,7 +29,7 @@ NAMES = {"low": "", "high": b"", "after": None, "limit": 5, "category": "A"}
 
 # Statement: parameters, the index that leads, those that the rest is looked up in.
 PLANS: dict[str, tuple[Any, str, set[str]]] = {
-    "FIND_STREAM": ({"stream_id": "A-1"}, "streams_by_id", {"events_by_stream"}),
+    "FIND_STREAMS": ({"stream_ids": '["A-1"]'}, "streams_by_id", {"events_by_stream"}),
     "FIND_CATEGORY": ({"name": "A"}, "categories_by_name", {"streams_by_number", "events_by_category"}),
     "FIND_TYPE": ({"name": "T"}, "types_by_name", set()),
     "HOLDS_ID": ((b"",), "events_by_id", set()),

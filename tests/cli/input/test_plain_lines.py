@@ -1,0 +1,121 @@
+"""Plain lines that are read many at once make the events, and the faults, that they make one by one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from evstore import InvalidInputError, Metadata
+from evstore.appending.preparing import Preparing
+from evstore.cli.input import intake
+from evstore.cli.input.append_flags import AppendFlags
+from evstore.jsontext import packed
+from tests.support.json_texts import VALUES, layouts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
+TEXTS = st.one_of(
+    st.sampled_from(
+        ["", "A-1", "a", 'a"b', "\\", "é", "\0", "\n", "\x7f", "x" * 600, "東京", "null", "{}", "\u2028"]
+    ),
+    st.text(max_size=4),
+)
+ODD = st.sampled_from([None, 1, [], {}, {"a": 1}, True])
+METADATA = st.dictionaries(
+    st.sampled_from(["correlationId", "causationId", "userId", "tenantId", "custom", "userid"]),
+    st.one_of(TEXTS, TEXTS, TEXTS, st.dictionaries(TEXTS, TEXTS, max_size=2), ODD),
+    max_size=4,
+)
+MEMBERS: dict[str, st.SearchStrategy[Any]] = {
+    "streamId": st.one_of(st.sampled_from(["A-1", "A-2"]), TEXTS, ODD),
+    "type": st.one_of(st.sampled_from(["T", "U"]), TEXTS, ODD),
+    "metadata": st.one_of(METADATA, METADATA, ODD),
+    "id": st.one_of(st.sampled_from([ID, ID.upper(), ID[:-1]]), st.uuids().map(str), ODD),
+    "expectedVersion": st.sampled_from([0, 1, "any", "none", None]),
+    "key": TEXTS,
+    "version": st.just(3),
+    "more": st.just(1),
+}
+PLAIN = ("streamId", "type", "metadata", "id")
+
+
+@st.composite
+def envelopes(draw: st.DrawFn) -> bytes:
+    """A line, mostly an envelope: with members missing, odd, twofold, in any order, with white space between."""
+    names = ["streamId", "type", *draw(st.lists(st.sampled_from(PLAIN), max_size=2, unique=True))]
+    if draw(st.integers(0, 5)) == 0:
+        names = draw(st.lists(st.sampled_from([*MEMBERS]), max_size=5))
+    members = [(name, json.dumps(draw(MEMBERS[name]), ensure_ascii=draw(st.booleans()))) for name in {*names}]
+    members += [("data", draw(VALUES.flatmap(layouts)).given)] * draw(st.sampled_from([1, 1, 1, 1, 1, 1, 0, 2]))
+    gap = draw(st.sampled_from(["", "", " ", "\t", "\r", "\n"]))
+    text = ",".join(f'"{name}"{gap}:{gap}{value}' for name, value in draw(st.permutations(members)))
+    return f"{gap}{{{text}}}{gap}".encode("utf-8", "surrogatepass")
+
+
+LINES = st.one_of(envelopes(), envelopes(), envelopes(), envelopes(), st.binary(max_size=6))
+ENDS = st.sampled_from([b"\n", b"\n", b"\n", b"\n", b"\n", b"\r\n", b"\n\n", b" ", b"", b"\x1e"])
+FILES = st.lists(st.tuples(LINES, ENDS), max_size=7).map(lambda parts: b"".join(map(b"".join, parts)))
+
+Seen = tuple[list[tuple[Any, ...]], tuple[type, str, str | None] | None]
+
+
+def seen(path: Path, flags: AppendFlags, default: Metadata) -> Seen:
+    """The events of the file, without the ids that were made for them, and the fault that ends them."""
+    found: list[tuple[Any, ...]] = []
+    try:
+        for event in intake.Intake(flags, Preparing(default)).events():
+            (stream_id, (prepared,), expected), given_id, new_id, source = event
+            kept = prepared._replace(id="") if new_id else prepared
+            found.append((stream_id, kept, expected, given_id, new_id, source and source[1]))
+    except InvalidInputError as error:
+        return found, (type(error), str(error).replace(str(path), "FILE"), error.source)
+    return found, None
+
+
+@pytest.mark.parametrize("stream", ["A-1", None])
+@given(
+    text=FILES,
+    default=st.sampled_from([Metadata(), Metadata(), Metadata(user_id="u", custom={"a": "b"})]),
+    piece=st.sampled_from([1, 7, 64, 1 << 16]),
+)
+@example(text=b'{"type":"T","data":"' + b"[" * 600 + b'"}\n', default=Metadata(), piece=1 << 16)
+@example(text=b'{"type":"T","data":' + b"[" * 513 + b"]" * 513 + b"}\n", default=Metadata(), piece=1 << 16)
+@settings(deadline=None, max_examples=150, print_blob=True)
+def test_lines_at_once_are_as_lines_one_by_one(
+    stream: str | None, text: bytes, default: Metadata, piece: int
+) -> None:
+    with TemporaryDirectory() as folder, mock.patch.object(packed, "READ_BYTES", piece):
+        path = Path(folder, "events")
+        path.write_bytes(text)
+        flags = AppendFlags(stream=stream, many=stream is None, files=[str(path)])
+        at_once = seen(path, flags, default)
+        with mock.patch.object(intake, "plain_envelopes", return_value=None):
+            assert at_once == seen(path, flags, default)
+
+
+def test_plain_lines_are_read_at_once(tmp_path: Path) -> None:
+    """Otherwise the test above compares the same with the same."""
+    lines = [
+        *(f'{{"streamId":"A-{n}","type":"T","data":{n},"metadata":{{"userId":"u{n}"}}}}' for n in range(9)),
+        f'{{"id":"{ID}","type":"T","streamId":"A-1","data":{{"é":["\\"",1.50]}},"metadata":{{"custom":{{"k":"v"}}}}}}',
+        ' { "type" : "T" , "data" : null , "streamId" : "B" }',
+    ]
+    (tmp_path / "events").write_text("\n".join([*lines, ""]))
+    read: list[int] = []
+
+    def one_by_one(value: bytes) -> Iterator[Any]:
+        raise AssertionError(value)
+
+    with mock.patch.object(intake, "envelope_from_json", one_by_one):
+        flags = AppendFlags(many=True, files=[str(tmp_path / "events")])
+        read = [event.source[1] for event in intake.Intake(flags, Preparing()).events() if event.source]
+    assert read == [*range(1, len(lines) + 1)]
