@@ -18,7 +18,7 @@ from evstore.model.findings import AuditedEvent, AuditedName, Finding
 from evstore.model.versions import MIN_INTEGER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from types import ModuleType
 
@@ -174,13 +174,13 @@ class SqliteAudits:
         return made
 
     def _rows(
-        self, statement: str, given: dict[str, Any] | None = None, taken: Callable[..., Iterable[Any]] = iter
+        self, statement: str, given: dict[str, Any] | None = None, taken: Callable[..., list[Any]] = list
     ) -> list[tuple[Any, ...]]:
         with self._reading() as connection:
             connection.text_factory = _text
             cursor = connection.cursor()
             try:
-                return [*taken(cursor.execute(statement, given or {}))]
+                return taken(cursor.execute(statement, given or {}))
             finally:
                 cursor.close()
                 connection.text_factory = str
