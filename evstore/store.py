@@ -21,7 +21,7 @@ from evstore.model.ids import normalize_id
 from evstore.model.names import check_stream_id
 from evstore.model.versions import ANY_VERSION
 from evstore.port import MOST_IN_PAGE, Page
-from evstore.reading.pages import BY_POSITION, BY_VERSION, events_of, names_of
+from evstore.reading.pages import BY_POSITION, BY_VERSION, Events, events_of, names_of, pages_of
 from evstore.reading.ranges import check_limit, filter_of, range_of, searchable
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class EventStore:
         types: Iterable[str] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
-    ) -> Iterator[StoredEvent]:
+    ) -> Events:
         """A stream's events by version, lazily. A missing stream is empty.
 
         `after` (exclusive) and `to` (inclusive) are versions and bound the range whatever the direction;
@@ -162,7 +162,7 @@ class EventStore:
         user_id: str | None = None,
         tenant_id: str | None = None,
         custom: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
-    ) -> Iterator[StoredEvent]:
+    ) -> Events:
         """The log of these categories, or all of it, by global position, up to the end it has now, lazily.
 
         `after` (exclusive) and `to` (inclusive) are global positions; the rest as in `read`. Filters are ANDed;
@@ -172,12 +172,12 @@ class EventStore:
         page = range_of(after, to, backward)
         check_limit(limit)
 
-        def read() -> Iterator[StoredEvent]:
+        def pages() -> Iterator[list[StoredEvent]]:
             narrowed = self._narrowed(page, where)
             if narrowed:
-                yield from events_of(lambda p: self._adapter.read_all(p, where), narrowed, limit, BY_POSITION)
+                yield from pages_of(lambda p: self._adapter.read_all(p, where), narrowed, limit, BY_POSITION)
 
-        return read()
+        return Events(pages())
 
     def count(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.model.events import StoredEvent
@@ -9,7 +10,7 @@ from evstore.model.versions import MAX_VERSION
 from evstore.port import PAGE_CHARACTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from evstore.port import Page
 
@@ -17,15 +18,22 @@ DATA: Final = StoredEvent._fields.index("data_json")
 """The index of the data in a row of an event."""
 
 
-def enough(rows: Iterable[Any]) -> Iterator[Any]:
-    """Rows of events, or events, until they hold as much text as a page may."""
+event_of: Callable[[Iterable[Any]], StoredEvent] = partial(tuple.__new__, StoredEvent)
+"""`StoredEvent._make` for values that are as many as its fields."""
+
+
+def enough(rows: Iterable[Any]) -> list[Any]:
+    """The next rows of events, until they hold as much text as a page may."""
+    found: list[Any] = []
     characters = 0
     for row in rows:
-        yield row
-        if isinstance(row[DATA], str | bytes):  # a damaged row may hold anything
-            characters += len(row[DATA])
+        found.append(row)
+        data = row[DATA]
+        if isinstance(data, (str, bytes)):  # a damaged row may hold anything
+            characters += len(data)
         if characters > PAGE_CHARACTERS:
-            return
+            break
+    return found
 
 
 def closed(page: Page) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import count
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +11,7 @@ from evstore.model.events import StoredEvent
 from evstore.model.filters import Filter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from evstore.port import NamePage, Page
 
@@ -28,11 +27,12 @@ TYPE_PARTS: Final = {0: "name of the event type"}
 """The columns of a row of a list that can be missing."""
 
 
-def check_named(row: Sequence[Any], location: str) -> None:
-    """Raise IncompleteLogError if the stream or the type of this row of an event has no name."""
-    for at, missing in ((_STREAM, "name of the stream"), (_TYPE, "name of the event type")):
-        if row[at] is None:
-            raise IncompleteLogError(location, row[_POSITION], missing)
+def check_named(rows: Iterable[Sequence[Any]], location: str) -> None:
+    """Raise IncompleteLogError if the stream or the type of a row of an event has no name."""
+    for row in rows:
+        if row[_STREAM] is None or row[_TYPE] is None:
+            missing = "stream" if row[_STREAM] is None else "event type"
+            raise IncompleteLogError(location, row[_POSITION], f"name of the {missing}")
 
 
 def check_agreed(location: str, head: int, missing: str | None) -> None:
@@ -144,5 +144,8 @@ def _first_gap(
     if not events or where != _NO_FILTER:
         return None
     first = at(events[0]) if page.backward else max(closed(page)[0], 1)
-    numbers: Iterator[int] = count(first, -1 if page.backward else 1)
-    return next(((n, event) for n, event in zip(numbers, events, strict=False) if at(event) != n), None)
+    step = -1 if page.backward else 1
+    wanted = [*range(first, first + step * len(events), step)]
+    if wanted == [*map(at, events)]:
+        return None
+    return next((n, event) for n, event in zip(wanted, events, strict=True) if at(event) != n)

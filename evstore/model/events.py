@@ -19,7 +19,7 @@ from evstore.model.times import EPOCH, format_timestamp, moment_of, timestamp_us
 from evstore.model.versions import ANY_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Protocol
     from uuid import UUID
 
@@ -123,11 +123,8 @@ class StoredEvent(NamedTuple):
 
     def to_json(self) -> str:
         """One line of the wire form, without its line break; the payload's text is spliced in as it is."""
-        return (
-            f'{{"id":"{self.id}","streamId":{quote(self.stream_id)},"type":{quote(self.type)},'
-            f'"data":{self.data_json},"metadata":{self.metadata_json},"version":{self.version},'
-            f'"globalPosition":{self.global_position},"timestamp":"{format_timestamp(self.timestamp_us)}"}}'
-        )
+        (line,) = lines_of((self,))
+        return line
 
     @classmethod
     def from_json(cls, line: str | bytes) -> StoredEvent:
@@ -164,6 +161,16 @@ class StoredEvent(NamedTuple):
     def __repr__(self) -> str:
         place = f"{self.stream_id} v{self.version} @{self.global_position}"
         return f"StoredEvent({place} {self.type} {shortened(self.data_json)})"
+
+
+def lines_of(events: Iterable[StoredEvent]) -> list[str]:
+    """The wire form of each event, as `StoredEvent.to_json` gives it."""
+    return [
+        f'{{"id":"{event_id}","streamId":{quote(stream_id)},"type":{quote(type_)},'
+        f'"data":{data},"metadata":{metadata},"version":{version},'
+        f'"globalPosition":{position},"timestamp":"{format_timestamp(time_us)}"}}'
+        for event_id, stream_id, type_, data, metadata, version, position, time_us in events
+    ]
 
 
 class Write(NamedTuple, Generic[E]):

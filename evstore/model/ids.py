@@ -27,6 +27,11 @@ def normalize_id(event_id: object) -> str:
     return text
 
 
+def is_id(text: str) -> bool:
+    """True if an id is stored like this."""
+    return _UUID.fullmatch(text) is not None
+
+
 def new_id() -> str:
     """A fresh UUIDv7. Ids made in succession are neighbours in the index."""
     return str(_uuid7()())

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from evstore.errors import InvalidPayloadError
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND: Final = 1_000_000
+"""Microseconds."""
 _LEAP: Final = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:)60((?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})?)"
 )
 
 
+@lru_cache(maxsize=16)  # the events of a unit share their moment
 def format_timestamp(timestamp_us: int) -> str:
     """The moment in UTC, always with six decimals, so that timestamps sort as text."""
-    moment = EPOCH + timedelta(microseconds=timestamp_us)
-    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
+    seconds, microseconds = divmod(timestamp_us, _SECOND)
+    return f"{_second(seconds)}.{str(_SECOND + microseconds)[1:]}Z"
+
+
+@lru_cache(maxsize=16)  # and neighbours in the log their second
+def _second(seconds: int) -> str:
+    return (EPOCH + timedelta(seconds=seconds)).isoformat(timespec="seconds").removesuffix("+00:00")
 
 
 def moment_of(text: str) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -10,7 +11,7 @@ from evstore.port import MOST_IN_PAGE, PAGE_CHARACTERS, Cut, NamePage, Page
 from evstore.reading.ranges import check_limit, searchable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from evstore.model.events import StoredEvent
     from evstore.model.findings import AuditedEvent
@@ -23,15 +24,29 @@ BY_POSITION: Final = attrgetter("global_position")
 N = TypeVar("N", StreamInfo, CategoryInfo, TypeInfo)
 
 
+class Events:
+    """An iterator over the events of pages, which may be taken page by page instead."""
+
+    def __init__(self, pages: Iterable[list[StoredEvent]]) -> None:
+        self.pages = iter(pages)
+        self._events = chain.from_iterable(self.pages)
+
+    def __iter__(self) -> Iterator[StoredEvent]:
+        return self._events  # which takes the next event without a call of a function of Python
+
+    def __next__(self) -> StoredEvent:
+        return next(self._events)
+
+
 def events_of(
     fetch: Callable[[Page], list[StoredEvent]],
     page: Page,
     limit: int | None,
     at: Callable[[StoredEvent], int],
-) -> Iterator[StoredEvent]:
+) -> Events:
     """The events of a range, page after page. `at`: the number of an event after which the next page begins."""
     check_limit(limit)
-    return (event for events in pages_of(fetch, page, limit, at) for event in events)
+    return Events(pages_of(fetch, page, limit, at))
 
 
 def pages_of(
@@ -63,7 +78,7 @@ def next_size(found: Sequence[StoredEvent | AuditedEvent], size: int) -> int:
     """The limit of the page that comes after these events."""
     if not found:
         return size
-    mean = sum(len(event.data_json) + len(event.metadata_json) for event in found) // len(found) + 1
+    mean = sum([len(event.data_json) + len(event.metadata_json) for event in found]) // len(found) + 1
     return max(1, min(MOST_IN_PAGE, 4 * size, PAGE_CHARACTERS // mean))
 
 

@@ -149,48 +149,52 @@ class Verification:
     def _total(self) -> int:
         return max(self.head - self._after, 0)
 
-    def _event(self, event: AuditedEvent) -> Iterator[Finding]:
+    def _event(self, event: AuditedEvent) -> list[Finding]:
+        found: list[Finding] = []
         if event.global_position > 0:
-            yield from self._place(event.global_position)
+            found += self._place(event.global_position)
         else:
             self._hash = None
         for fault in faults_of_event(event, self._audits):
             if self._part is not None and fault[0] == "version-gap":
                 self._part.versions += 1
                 continue
-            yield Finding(*fault, event.global_position, event.stream_id)
+            found.append(Finding(*fault, event.global_position, event.stream_id))
         line = line_of(event)
         if line is None:
             self._hash = None
         elif self._hash is not None:
             self._hash = sha256(self._hash + line).digest()
-        yield from self._compared(event.global_position)
+        return found + self._compared(event.global_position)
 
-    def _place(self, position: int) -> Iterator[Finding]:
+    def _place(self, position: int) -> list[Finding]:
         """The findings of an event at this position."""
+        found: list[Finding] = []
         if position > self._next and self._part is not None:
             self._part.add(self._next, position)
         elif position > self._next:
             last = position - 1
             lost = f"position {last}" if last == self._next else f"positions {self._next} to {last}"
-            yield Finding("position-gap", f"there is no event at {lost}", self._next)
+            found = [Finding("position-gap", f"there is no event at {lost}", self._next)]
         elif position < self._next - 1:
             raise CorruptStoreError(f"position {position} follows position {self._next - 1}")
         elif position < self._next:
-            yield Finding("duplicate-position", "several events have this position", position)
+            found = [Finding("duplicate-position", "several events have this position", position)]
         if position != self._next:
             self._hash = None
         self._next = position + 1
+        return found
 
-    def _compared(self, position: int) -> Iterator[Finding]:
+    def _compared(self, position: int) -> list[Finding]:
         """The finding if the digest up to this position is not the expected digest."""
         if self._expected is None or self._expected[0] != position:
-            return
+            return []
         expected, self._expected = self._expected[1], None
         if self._hash is None:
-            yield Finding("digest", "the log up to here has gaps, so it has no digest", position)
-        elif self._hash.hex() != expected:
-            yield Finding("digest", f"the digest of the log up to here is {self._hash.hex()}", position)
+            return [Finding("digest", "the log up to here has gaps, so it has no digest", position)]
+        if self._hash.hex() != expected:
+            return [Finding("digest", f"the digest of the log up to here is {self._hash.hex()}", position)]
+        return []
 
     def _engine_says(self) -> Iterator[Finding]:
         if self._engine:

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evstore import EventData, InvalidInputError, Metadata, StoredEvent, connect
+from evstore.cli.output.writer import as_bytes
+from evstore.model.events import lines_of
 from tests.support.json_texts import TEXTS
 from tests.support.sentences import names
 
@@ -75,6 +77,31 @@ def test_a_line_is_one_line_of_json_with_its_keys_in_order_and_the_payload_as_it
     assert (said["id"], said["streamId"], said["type"]) == event[:3]
     assert (said["version"], said["globalPosition"]) == (str(event.version), str(event.global_position))
     assert f'"data":{event.data_json},"metadata":{event.metadata_json},"version"' in line
+
+
+@given(st.lists(EVENTS, max_size=6))
+@settings(deadline=None, max_examples=80, print_blob=True)
+def test_the_lines_of_a_page_are_those_that_a_plain_spelling_of_each_event_gives(events):
+    page = events + events[::-1]  # moments come again, after others
+    lines = lines_of(page)
+    assert lines == [event.to_json() for event in page] == [plainly(event) for event in page]
+    assert as_bytes(lines) == "".join(f"{line}\n" for line in lines).encode()
+
+
+def plainly(event: StoredEvent) -> str:
+    """The line of an event, by the json module and the form that Python gives a moment."""
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=event.timestamp_us)
+    members = {
+        "id": json.dumps(event.id),
+        "streamId": json.dumps(event.stream_id, ensure_ascii=False),
+        "type": json.dumps(event.type, ensure_ascii=False),
+        "data": event.data_json,
+        "metadata": event.metadata_json,
+        "version": str(event.version),
+        "globalPosition": str(event.global_position),
+        "timestamp": f'"{moment.isoformat(timespec="microseconds").removesuffix("+00:00")}Z"',
+    }
+    return "{" + ",".join(f'"{key}":{text}' for key, text in members.items()) + "}"
 
 
 def test_metadata_is_there_when_it_is_empty():

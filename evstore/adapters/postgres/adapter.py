@@ -11,6 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from evstore.adapters.paging import event_of
 from evstore.adapters.postgres import reading
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.errors import hides_rows
@@ -143,16 +144,12 @@ class PostgresAdapter(Session):
         return int(events)
 
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
-        rows = self._rows(reading.Question(sql.GET_EVENTS, {"ids": [*ids]}), POSITION)
-        return [*map(self._event, rows)]
-
-    def _event(self, row: tuple[Any, ...]) -> StoredEvent:
-        check_named(row, self.location)
-        return StoredEvent._make(row[:WIDTH])
+        return self._events(self._rows(reading.Question(sql.GET_EVENTS, {"ids": [*ids]}), POSITION))
 
     def _events(self, rows: list[tuple[Any, ...]]) -> list[StoredEvent]:
-        events = map(self._event, rows)
-        return Cut(events) if isinstance(rows, Cut) else list(events)
+        check_named(rows, self.location)
+        events = [event_of(row[:WIDTH]) for row in rows]
+        return Cut(events) if isinstance(rows, Cut) else events
 
     def stream(self, stream_id: str) -> StreamInfo | None:
         question = reading.Question(sql.FIND_STREAM, {"stream_id": stream_id})

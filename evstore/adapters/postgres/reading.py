@@ -109,7 +109,7 @@ def paged(connection: Connection, statement: bytes, given: dict[str, Any]) -> li
     alone = connection.info.transaction_status == TransactionStatus.IDLE
     rows: Any = connection.cursor().stream(statement, given, size=CHUNK)
     with closing(rows):  # which cancels what is still to come
-        found = [*enough(rows)]
+        found = enough(rows)
         if next(rows, None) is None:
             return found
         if not alone:  # that would take the transaction with it

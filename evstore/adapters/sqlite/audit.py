@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.paging import enough
 from evstore.adapters.sql import correlation_hash
+from evstore.adapters.sqlite.reading import ids_from_blobs
 from evstore.adapters.sqlite.statements import EVENT
-from evstore.adapters.sqlite.writing import id_from_blob
 from evstore.model.findings import AuditedEvent, AuditedName, Finding
 from evstore.model.versions import MIN_INTEGER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from types import ModuleType
 
@@ -107,6 +107,11 @@ OBJECTS: Final = """
 SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid
 """
 
+# Searches for ids and hashes lead all over their indexes; in SQLite's own 2 MB, most pages would be read again.
+CACHE: Final = """
+PRAGMA cache_size = -16384
+"""
+
 INTEGRITY: Final = """
 PRAGMA integrity_check
 """
@@ -140,9 +145,11 @@ class SqliteAudits:
 
     def events(self, low: int, high: int, limit: int) -> list[AuditedEvent]:
         rows = self._rows(AUDIT_EVENTS, {"low": low, "high": high, "limit": limit}, enough)
+        kept = [*map(_kept, rows)]
+        ids = ids_from_blobs([row[0] for row, _ in kept])
         return [
-            AuditedEvent._make((id_from_blob(event_id), *others, strange))
-            for (event_id, *others), strange in map(_kept, rows)
+            AuditedEvent._make((event_id, *row[1:], strange))
+            for event_id, (row, strange) in zip(ids, kept, strict=True)
         ]
 
     def names(self, what: What, after: int | str | None, limit: int) -> list[AuditedName]:
@@ -174,13 +181,14 @@ class SqliteAudits:
         return made
 
     def _rows(
-        self, statement: str, given: dict[str, Any] | None = None, taken: Callable[..., Iterable[Any]] = iter
+        self, statement: str, given: dict[str, Any] | None = None, taken: Callable[..., list[Any]] = list
     ) -> list[tuple[Any, ...]]:
         with self._reading() as connection:
             connection.text_factory = _text
+            connection.execute(CACHE)
             cursor = connection.cursor()
             try:
-                return [*taken(cursor.execute(statement, given or {}))]
+                return taken(cursor.execute(statement, given or {}))
             finally:
                 cursor.close()
                 connection.text_factory = str

@@ -31,7 +31,8 @@ from evstore.cli.output import forms, writer
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from evstore import EventStore, StoredEvent
+    from evstore import EventStore
+    from evstore.reading.pages import Events
     from evstore.transfer import Arrival, Imported
 
 
@@ -79,6 +80,7 @@ def export(
     """
     from evstore.cli.commands.readings import LogReading
     from evstore.cli.suggestions import note_unknown
+    from evstore.model.events import lines_of
 
     filters = filters_of(flags)
     after = after_of(flags.from_, flags.after)
@@ -96,7 +98,8 @@ def export(
         log = LogReading(store, category or None, filters)
         events = log.in_range(after, to, None, backward=False)
         if output is None:
-            writer.lines(event.to_json() for event in events)
+            for page in events.pages:
+                writer.lines(lines_of(page))
         else:
             with _new_file(store, output, force=flags.force) as file:
                 count, last = _write(events, file, after=after, head=head)
@@ -121,22 +124,17 @@ def _new_file(store: "EventStore", output: str, *, force: bool) -> "Iterator[Bin
         yield file
 
 
-def _write(events: "Iterator[StoredEvent]", file: "BinaryIO", *, after: int, head: int) -> tuple[int, int]:
+def _write(events: "Events", file: "BinaryIO", *, after: int, head: int) -> tuple[int, int]:
     """The number of events written, and the position of the last."""
     from evstore.cli.output.progress import progress
+    from evstore.model.events import lines_of
 
     count, last = 0, 0
-
-    def lines() -> Iterator[str]:
-        nonlocal count, last
-        for event in events:
-            count += 1
-            last = event.global_position
-            yield f"{event.to_json()}\n"
-
     with progress("exporting", head - after) as shown:
-        for some in writer.in_groups(lines()):
-            file.write("".join(some).encode())
+        for page in events.pages:
+            file.write(writer.as_bytes(lines_of(page)))
+            count += len(page)
+            last = page[-1].global_position
             shown.at(last - after, count)
     return count, last
 

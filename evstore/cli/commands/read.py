@@ -210,6 +210,7 @@ def _request(flags: ReadFlags | ReplayFlags) -> Request:
 
 def _show(reading: "Reading", request: Request) -> None:
     tail = request.tail
+    found: Iterator[StoredEvent]
     if tail is None:
         found = reading.in_range(request.after, request.to, request.limit, backward=request.backward)
     elif request.backward:
@@ -229,8 +230,11 @@ def _tail(reading: "Reading", tail: Tail, after: int) -> "tuple[int, Iterator[St
 
 def _there(found: "Iterator[StoredEvent]", reading: "Reading") -> "Iterator[StoredEvent]":
     """The events; before anything is printed an error, if there are none because nothing is there to read."""
-    for first in found:
-        return chain([first], found)
+    from evstore.reading.pages import Events
+
+    pages = events.pages_of(found)
+    for first in pages:
+        return Events(chain([first], pages))
     reading.check_there()
     return iter(())
 

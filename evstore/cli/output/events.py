@@ -12,13 +12,15 @@ from evstore.jsontext.quoting import quote
 from evstore.model.times import format_timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from evstore.cli.output.tables import EventTable
     from evstore.model.events import StoredEvent
     from evstore.port import PreparedEvent, PreparedWrite
 
 _ROWS_AT_ONCE: Final = 1000
+_TOGETHER: Final = 1 << 16
+"""Characters of data that are written at once."""
 
 # What `--fields` can name, beside paths into data and metadata: the text of the value.
 _MEMBERS: Final[dict[str, Callable[[StoredEvent], str]]] = {
@@ -80,12 +82,40 @@ def show(
         return count
     counted = forms.Counter(events)
     if settings.current.format == "json":
-        forms.array(_json(event, fields) for event in counted)
-    elif settings.current.format == "tsv":
-        _lines((_tsv(event, fields or _ALL) for event in counted), live=live)
-    else:
-        _lines((_json(event, fields) for event in counted), live=live)
-    return counted.count
+        forms.array(text for event in counted for text in _json([event], fields))
+        return counted.count
+    count = 0
+    for page in pages_of(events, live=live):
+        if settings.current.format == "tsv":
+            writer.lines([_tsv(event, fields or _ALL) for event in page])
+        else:
+            writer.lines(_json(page, fields))
+        if live:
+            writer.flush()
+        count += len(page)
+    return count
+
+
+def pages_of(events: Iterable[StoredEvent], *, live: bool = False) -> Iterator[list[StoredEvent]]:
+    """The events in parts worth one write each. A long event is the last of its part; a live event is alone."""
+    from evstore.reading.pages import Events
+
+    if live:
+        return ([event] for event in events)
+    return events.pages if isinstance(events, Events) else _grouped(events)
+
+
+def _grouped(events: Iterable[StoredEvent]) -> Iterator[list[StoredEvent]]:
+    some: list[StoredEvent] = []
+    characters = 0
+    for event in events:
+        some.append(event)
+        characters += len(event.data_json)
+        if characters > _TOGETHER or len(some) == _ROWS_AT_ONCE:
+            yield some
+            some, characters = [], 0
+    if some:
+        yield some
 
 
 def show_unstored(writes: Iterable[PreparedWrite]) -> None:
@@ -108,18 +138,13 @@ def _as_stored(stream_id: str, event: PreparedEvent) -> StoredEvent:
     return StoredEvent(event.id, stream_id, event.type, event.data_json, event.metadata_json, 0, 0, 0)
 
 
-def _lines(lines: Iterable[str], *, live: bool) -> None:
-    if not live:
-        writer.lines(lines)
-        return
-    for each in lines:
-        writer.line(each)
-        writer.flush()
+def _json(events: Iterable[StoredEvent], fields: Sequence[str] | None) -> list[str]:
+    from evstore.model.events import lines_of
+
+    return lines_of(events) if fields is None else [_picked(event, fields) for event in events]
 
 
-def _json(event: StoredEvent, fields: Sequence[str] | None) -> str:
-    if fields is None:
-        return event.to_json()
+def _picked(event: StoredEvent, fields: Sequence[str]) -> str:
     return "{" + ",".join(f"{quote(name)}:{value_of(event, name) or 'null'}" for name in fields) + "}"
 
 
