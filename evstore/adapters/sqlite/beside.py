@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Self
 
-    from evstore.adapters.sqlite.looking import Seen
-
 LOCK: Final = "-lock"
 LOGS: Final = tuple(each for each in SIDE_FILES if each != LOCK)
 """The files that SQLite keeps beside a database, and would take for the log of a new one."""
@@ -129,7 +127,7 @@ class _Gift(NamedTuple):
 _NOTHING: Final = _Gift()
 
 
-def _missing(found: os.stat_result | Seen, wanted: os.stat_result) -> _Gift:
+def _missing(found: os.stat_result, wanted: os.stat_result) -> _Gift:
     """Nothing for a file of several names: in a folder of others, root could be given a link to anything."""
     user = os.geteuid()
     if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or user not in (0, found.st_uid):
@@ -143,7 +141,7 @@ def _may_give(group: int) -> bool:
     return os.geteuid() == 0 or group in (os.getegid(), *os.getgroups())
 
 
-def is_shared(beside: os.stat_result | Seen, database: os.stat_result) -> bool:
+def is_shared(beside: os.stat_result, database: os.stat_result) -> bool:
     """True if the file has the rights of the database, as far as this user may give them."""
     if _rights(beside) == _rights(database):
         return True
@@ -184,9 +182,9 @@ def closed_to_us(database: str) -> str:
     return ""
 
 
-def _rights(found: os.stat_result | Seen) -> tuple[int, int, int]:
+def _rights(found: os.stat_result) -> tuple[int, int, int]:
     return found.st_uid, found.st_gid, found.st_mode
 
 
-def _mode(found: os.stat_result | Seen) -> int:
+def _mode(found: os.stat_result) -> int:
     return found.st_mode & 0o777

@@ -6,7 +6,7 @@ import os
 from typing import Final
 
 from evstore.adapters.sqlite.beside import is_shared, share
-from evstore.adapters.sqlite.looking import Looker, Seen
+from evstore.adapters.sqlite.looking import Looker
 from evstore.errors import StoreReplacedError
 
 _LOG: Final = "-wal"
@@ -86,5 +86,5 @@ class OpenedFiles:
             raise StoreReplacedError(self._path, f"its log {self._path}{_LOG} was removed or replaced")
 
 
-def _identity(found: os.stat_result | Seen) -> tuple[int, int]:
+def _identity(found: os.stat_result) -> tuple[int, int]:
     return found.st_dev, found.st_ino
