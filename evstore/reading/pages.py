@@ -5,7 +5,6 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from evstore.model.facts import CategoryInfo, StreamInfo, TypeInfo
 from evstore.port import MOST_IN_PAGE, PAGE_CHARACTERS, Cut, NamePage, Page
 from evstore.reading.ranges import check_limit, searchable
 
@@ -13,14 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from evstore.model.events import StoredEvent
+    from evstore.model.facts import CategoryInfo, StreamInfo, TypeInfo
     from evstore.model.findings import AuditedEvent
+
+    N = TypeVar("N", StreamInfo, CategoryInfo, TypeInfo)
 
 FIRST_PAGE: Final = 64
 
 BY_VERSION: Final = attrgetter("version")
 BY_POSITION: Final = attrgetter("global_position")
-
-N = TypeVar("N", StreamInfo, CategoryInfo, TypeInfo)
 
 
 def events_of(
