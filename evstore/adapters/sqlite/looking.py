@@ -48,11 +48,11 @@ def _traceless() -> Callable[[str], os.stat_result] | None:
         statx = ctypes.CDLL(None, use_errno=True).statx
     except (ImportError, OSError, AttributeError):
         return None
-    fields_in = Struct(_FIELDS).unpack_from
+    new_room, fields_in = ctypes.c_char * _SIZE, Struct(_FIELDS).unpack_from
     statx.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_uint, ctypes.c_char_p)
 
     def look(path: str) -> os.stat_result:
-        room = ctypes.create_string_buffer(_SIZE)
+        room = new_room()
         if statx(_AT_WORKING_FOLDER, os.fsencode(path), 0, _WANTED, room):
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number), path)
