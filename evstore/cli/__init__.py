@@ -13,8 +13,7 @@ _UTF8 = ["-X", "utf8"]
 def command() -> None:
     """Run the command line of this process, and end it at once.
 
-    Whatever was to be printed is printed, and stores are closed. That Python takes all of its modules apart would
-    take as long as the append itself.
+    Stores are closed by then. That Python takes all of its modules apart would take as long as the append itself.
     """
     gc.disable()  # what is loaded stays; a command's work begins with it turned on
     try:
@@ -22,6 +21,11 @@ def command() -> None:
         code: object = None
     except SystemExit as end:
         code = end.code
+    for stream in (sys.stdout, sys.stderr):
+        try:  # noqa: SIM105 - contextlib need not be loaded for it
+            stream.flush()
+        except (OSError, ValueError, AttributeError):  # it was reported, or the stream is closed
+            pass
     os._exit(code if isinstance(code, int) else 0)
 
 
