@@ -1,6 +1,6 @@
 """`python -m evstore` is the `evstore` command."""
 
-from evstore.cli import main
+from evstore.cli import command
 
 if __name__ == "__main__":
-    main()
+    command()

@@ -9,25 +9,28 @@ from urllib.parse import unquote
 # User, password, hosts with ports, path and parameters, each without the characters that end it. A text of
 # another form may hold a password anywhere.
 _HOST = r"(?:\[[0-9A-Fa-f:.%]*\]|[A-Za-z0-9._~%-]*)(?::[0-9]*)?"
-URL: Final = re.compile(
+_URL: Final = (
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:(?P<user>[^:@/?#\s]*)(?::(?P<password>[^:@/?#\s]*))?@)?"
     rf"(?P<hosts>{_HOST}(?:,{_HOST})*)(?P<path>/[^?#@&=\s]*)?(?:\?(?P<query>[^#\s]*))?"
 )
-_SECRET = re.compile("password|passwd|secret", re.IGNORECASE)
+_HIDDEN: Final = "password|passwd|secret"
 _FILES: Final = ("sqlite", "memory")
-_MEANS_POSTGRES = re.compile(
-    r"\s*[\"']?\s*postgres(ql)?\b.*(//|@|password)|.*\b(password|dbname)\s*=", re.IGNORECASE | re.DOTALL
-)
+_MEANS_POSTGRES: Final = r"\s*[\"']?\s*postgres(ql)?\b.*(//|@|password)|.*\b(password|dbname)\s*="
+
+
+def parts_of(url: str) -> re.Match[str] | None:
+    """Its scheme, user, password, hosts, path and query by name, None for a text that is no such URL."""
+    return re.fullmatch(_URL, url)
 
 
 def is_secret(parameter: str) -> bool:
     """True if this parameter of a URL holds a secret."""
-    return _SECRET.search(unquote(parameter)) is not None
+    return re.search(_HIDDEN, unquote(parameter), re.IGNORECASE) is not None
 
 
 def redacted(url: str) -> str:
     """The URL without its secrets; of a malformed URL the scheme alone."""
-    found = URL.fullmatch(url)
+    found = parts_of(url)
     if found is None:
         scheme, colon, _ = url.partition(":")
         if scheme.lower() in _FILES or not (colon or looks_like_postgres(url)):
@@ -45,4 +48,4 @@ def redacted(url: str) -> str:
 
 def looks_like_postgres(text: str) -> bool:
     """True if a text without a scheme, which would be a path, was meant for PostgreSQL."""
-    return _MEANS_POSTGRES.match(text) is not None
+    return re.match(_MEANS_POSTGRES, text, re.IGNORECASE | re.DOTALL) is not None

@@ -6,10 +6,10 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from evstore.model.facts import LockWait
-
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from evstore.model.facts import LockWait
 
 SILENT_SECONDS: Final = 2.0
 """A wait that nobody needs to know of."""
@@ -26,6 +26,8 @@ class Patience:
     def note(self, holder: str) -> None:
         """Report the wait for `holder`, a clause, as `process 17`."""
         if self.on_wait is not None:
+            from evstore.model.facts import LockWait
+
             self.on_wait(LockWait(self._location, holder, self.timeout))
 
     def until(self, ask: Callable[[float], bool], seconds: float, holder: Callable[[], str]) -> bool:

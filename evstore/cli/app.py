@@ -1,16 +1,39 @@
 """The Typer application."""
 
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Annotated, Any, Final
 
 import typer
 import typer.core
 
-from evstore.cli import elsewhere
-from evstore.cli.commands import append, completion, counting, helping, init, inspect, keep, move, read
 from evstore.cli.errors import UsageError
 from evstore.cli.exits import HELP
 from evstore.cli.options import ON_TOP, add, exit_with_help, with_globals
 from evstore.cli.output import writer
+
+_UTC: Final = "utc"  # for those that print or read times
+COMMANDS: Final = {
+    "init": ("init", "init"),
+    "append": ("append", "append"),
+    "read": ("read", "read", _UTC),
+    "replay": ("read", "replay", _UTC),
+    "categories": ("inspect", "categories", _UTC),
+    "tail": ("read", "tail", _UTC),
+    "count": ("counting", "count", _UTC),
+    "types": ("inspect", "types"),
+    "streams": ("inspect", "streams", _UTC),
+    "get": ("inspect", "get", _UTC),
+    "info": ("inspect", "info", _UTC),
+    "trace": ("inspect", "trace", _UTC),
+    "export": ("move", "export", _UTC),
+    "import": ("move", "import_"),
+    "backup": ("keep", "backup"),
+    "verify": ("keep", "verify"),
+    "help": ("helping", "help_"),
+    "completion": ("completion", "completion"),
+}
+"""The module and the function of each command."""
 
 # As the help shows them; a command that is not here comes under "Other".
 GROUPS: Final = {
@@ -22,8 +45,45 @@ GROUPS: Final = {
 }
 
 
+def _typer(**more: Any) -> typer.Typer:
+    return typer.Typer(
+        # Rich would cost more than an append, and wraps what scripts read.
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+        **more,
+    )
+
+
+class _Loaded(Mapping[str, Any]):
+    """The commands, each loaded when it is first asked for: all of them would cost twice an append."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            module, function, *more = COMMANDS[name]
+            own = _typer()
+            found = getattr(import_module(f"evstore.cli.commands.{module}"), function)
+            add(own, name, found, utc=_UTC in more)
+            self._made[name] = typer.main.get_command(own)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
 class Commands(typer.core.TyperGroup):
     """The commands of the help by what they are for, before the options."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands: Any = _Loaded()
 
     def format_options(self, context: Any, formatter: Any) -> None:
         placed = {name for names in GROUPS.values() for name in names}
@@ -41,24 +101,19 @@ class Commands(typer.core.TyperGroup):
         super().format_options(context, formatter)
 
     def resolve_command(self, context: Any, args: list[str]) -> Any:
-        hint = elsewhere.pointer(args[0])
-        if hint is not None and self.get_command(context, args[0]) is None:
-            raise UsageError(f"there is no command {writer.to_json(args[0])}", hint)
+        if args[0] not in COMMANDS:
+            from evstore.cli import elsewhere
+
+            hint = elsewhere.pointer(args[0])
+            if hint is not None:
+                raise UsageError(f"there is no command {writer.to_json(args[0])}", hint)
         return super().resolve_command(context, args)
 
     def format_commands(self, context: Any, formatter: Any) -> None:
         """They are shown already."""
 
 
-app = typer.Typer(
-    name="evstore",
-    cls=Commands,
-    # Rich would cost more than an append, and wraps what scripts read.
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
-)
+app = _typer(name="evstore", cls=Commands)
 
 
 def evstore(
@@ -111,22 +166,3 @@ def _overview(context: typer.Context) -> str:
 
 
 app.callback(invoke_without_command=True, epilog=HELP)(with_globals(evstore, ON_TOP))
-
-add(app, init.init)
-add(app, append.append)
-add(app, read.read, utc=True)
-add(app, read.replay, utc=True)
-add(app, inspect.categories, utc=True)
-add(app, read.tail, utc=True)
-add(app, counting.count, utc=True)
-add(app, inspect.types)
-add(app, inspect.streams, utc=True)
-add(app, inspect.get, utc=True)
-add(app, inspect.info, utc=True)
-add(app, inspect.trace, utc=True)
-add(app, move.export, utc=True)
-add(app, move.import_)
-add(app, keep.backup)
-add(app, keep.verify)
-add(app, helping.help_)
-add(app, completion.completion)

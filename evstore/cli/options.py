@@ -4,6 +4,7 @@ No `from __future__ import annotations` here and in the modules of the commands:
 annotation anew whenever the command starts.
 """
 
+import gc
 import inspect
 import sys
 from collections.abc import Callable
@@ -16,7 +17,6 @@ import typer
 from evstore.cli import settings
 from evstore.cli.errors import UsageError
 from evstore.cli.exits import HELP
-from evstore.cli.input import times
 from evstore.cli.output import writer
 
 
@@ -97,8 +97,13 @@ def with_globals(function: Callable[..., None], declared: dict[str, Any]) -> Cal
     def command(*args: Any, **given: Any) -> None:
         values = {name: given.pop(name) for name in declared}
         if values["timeout"] is not None:
+            from evstore.cli.input import times
+
             values["timeout"] = times.duration("--timeout", values["timeout"])
         settings.current.take({name: None if value is False else value for name, value in values.items()})
+        if declared is not ON_TOP:  # the command's work begins, and what was loaded until now stays
+            gc.freeze()
+            gc.enable()
         if flags is not None:
             given["flags"] = flags(**{name: given.pop(name) for name in fields})
         function(*args, **given)
@@ -113,10 +118,9 @@ def with_globals(function: Callable[..., None], declared: dict[str, Any]) -> Cal
     return command
 
 
-def add(app: typer.Typer, function: Callable[..., None], *, utc: bool = False) -> None:
-    """Add a command under the name of its function; `utc` is for those that print or read times."""
+def add(app: typer.Typer, name: str, function: Callable[..., None], *, utc: bool = False) -> None:
+    """Add a command; `utc` is for those that print or read times."""
     help_below = f"{HELP}\n\nOptions of every command: evstore --help"
-    name = function.__name__.removesuffix("_")  # `import` is a word of Python's own
     declared = {"utc": Utc, **ON_COMMANDS} if utc else ON_COMMANDS
     app.command(name, epilog=help_below)(with_globals(function, declared))
 
@@ -202,6 +206,8 @@ class Period(NamedTuple):
 
 def period_of(since: str | None, until: str | None) -> Period:
     """The time that `--since` and `--until` bound."""
+    from evstore.cli.input import times
+
     return Period(
         None if since is None else times.moment("--since", since),
         None if until is None else times.moment("--until", until),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TextIO
 
 from evstore.cli.errors import UsageError
@@ -18,7 +17,6 @@ ERRORS: Final = ("text", "json")
 COLOURS: Final = ("auto", "always", "never")
 
 
-@dataclass
 class Settings:
     db: str = DEFAULT_DB
     given_db: str | None = None

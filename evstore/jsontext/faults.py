@@ -17,13 +17,14 @@ _ORDER_MARKS: Final = (
     (b"\xff\xfe", "UTF-16"),
     (b"\xfe\xff", "UTF-16"),
 )
-_HALF: Final = re.compile(
-    rb"(?<!\\)(?:\\\\)*(\\u(?:[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})|[dD][c-fC-F][0-9a-fA-F]{2}))"
+_HALF: Final = (
+    rb"(?<!\\)(?:\\\\)*"
+    rb"(\\u(?:[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})|[dD][c-fC-F][0-9a-fA-F]{2}))"
 )
-_PAIR: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
-_WORD: Final = re.compile(rb"[A-Za-z_][A-Za-z_0-9]*")
+_PAIR: Final = rb"(?<!\\)((?:\\\\)*)\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_WORD: Final = rb"[A-Za-z_][A-Za-z_0-9]*"
 _LITERALS: Final = (b"true", b"false", b"null")
-_SERVER_SENT: Final = re.compile(rb"(?:data|event|id|retry)?:")
+_SERVER_SENT: Final = rb"(?:data|event|id|retry)?:"
 
 
 def fault_of(text: str | bytes, error: Exception) -> str:
@@ -37,7 +38,7 @@ def fault_of(text: str | bytes, error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return "it is not UTF-8"
     message = str(error).removeprefix("JSON is malformed: ")
-    if _SERVER_SENT.match(raw):
+    if re.match(_SERVER_SENT, raw):
         return 'it is a stream of server-sent events; give the text after "data:" alone'
     return _of_word(raw) or ("it ends too early" if message == _TRUNCATED else message)
 
@@ -62,7 +63,7 @@ def _of_encoding(raw: bytes) -> str | None:
 
 def _of_surrogate(raw: bytes) -> str | None:
     """The escape of half a character."""
-    half = _HALF.search(_PAIR.sub(lambda pair: pair[1] + b"x" * 12, raw))
+    half = re.search(_HALF, re.sub(_PAIR, lambda pair: pair[1] + b"x" * 12, raw))
     if half is None:
         return None
     return f"it holds the lone surrogate {half[1].decode()} at byte {half.start(1)}"
@@ -70,7 +71,7 @@ def _of_surrogate(raw: bytes) -> str | None:
 
 def _of_word(raw: bytes) -> str | None:
     """A word that stands where a value should, as `not` of "not json"."""
-    word = _WORD.match(raw)
+    word = re.match(_WORD, raw)
     if word is None or any(each.startswith(word[0]) for each in _LITERALS):
         return None
     return f'"{word[0][:40].decode()}" is not a JSON value'

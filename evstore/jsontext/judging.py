@@ -35,9 +35,9 @@ _decoder = msgspec.json.Decoder(msgspec.Raw)
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 _LINE_BREAKS = re.compile(r"[\r\n]+")
-_STRING = re.compile(STRING)
-_BRACKET = re.compile(r"[\[\]{}]")
-_STRING_OR_SPACE = re.compile(rf"({STRING})|[ \t\r\n]+")
+_STRING: Final = STRING
+_BRACKET: Final = r"[\[\]{}]"
+_STRING_OR_SPACE: Final = rf"({STRING})|[ \t\r\n]+"
 
 
 def check_json(text: str, max_bytes: int = MAX_DATA_BYTES) -> KeptJson:
@@ -130,9 +130,9 @@ def member(text: str, key: str) -> str | None:
 
 
 def _without_space(text: str) -> str:
-    return _STRING_OR_SPACE.sub(r"\1", text)
+    return re.sub(_STRING_OR_SPACE, r"\1", text)
 
 
 def _depth(text: str) -> int:
-    brackets = _BRACKET.findall(_STRING.sub("", text))
+    brackets = re.findall(_BRACKET, re.sub(_STRING, "", text))
     return max(accumulate(1 if bracket in "[{" else -1 for bracket in brackets), default=0)

@@ -10,7 +10,7 @@ from evstore.errors import InvalidInputError, InvalidStreamIdError
 MAX_STREAM_ID_BYTES: Final = 512
 MAX_NAME_BYTES: Final = 255
 
-_REFUSED_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_REFUSED_CHARACTER: Final = "[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 
 
 def category_of(stream_id: str) -> str:
@@ -44,7 +44,7 @@ def _check_characters(what: str, name: str, most_bytes: int) -> None:
     if len(name) <= most_bytes and name.isascii() and name.isprintable():
         return  # the whole rule in two C calls, for most names
     error = InvalidStreamIdError if what == "stream id" else InvalidInputError
-    refused = _REFUSED_CHARACTER.search(name)
+    refused = re.search(_REFUSED_CHARACTER, name)
     if refused:
         code = ord(refused[0])
         kind = "lone surrogate (is it UTF-8?)" if code >= 0xD800 else "control character"  # noqa: PLR2004

@@ -6,7 +6,6 @@ from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from evstore.model.facts import CategoryInfo, StreamInfo, TypeInfo
 from evstore.port import MOST_IN_PAGE, PAGE_CHARACTERS, Cut, NamePage, Page
 from evstore.reading.ranges import check_limit, searchable
 
@@ -14,14 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from evstore.model.events import StoredEvent
+    from evstore.model.facts import CategoryInfo, StreamInfo, TypeInfo
     from evstore.model.findings import AuditedEvent
+
+    N = TypeVar("N", StreamInfo, CategoryInfo, TypeInfo)
 
 FIRST_PAGE: Final = 64
 
 BY_VERSION: Final = attrgetter("version")
 BY_POSITION: Final = attrgetter("global_position")
-
-N = TypeVar("N", StreamInfo, CategoryInfo, TypeInfo)
 
 
 class Events:

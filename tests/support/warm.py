@@ -114,13 +114,15 @@ def _serve(path: str) -> None:
     import psycopg
     import rich.progress
     import rich.table  # noqa: F401
+    import typer
 
     import evstore.adapters.postgres
     import evstore.adapters.sqlite
-    import evstore.cli.app
     import evstore.cli.run  # noqa: F401
+    from evstore.cli.app import app
 
     assert psycopg.pq.__impl__
+    assert [*typer.main.get_command(app).commands.values()]  # type: ignore[attr-defined]
     gc.collect()
     gc.freeze()  # what is shared with the forked stays shared
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for whom it forks

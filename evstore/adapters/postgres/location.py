@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from evstore.did_you_mean import nearest
 from evstore.errors import InvalidUrlError
-from evstore.urls import URL, is_secret, redacted
+from evstore.urls import is_secret, parts_of, redacted
 
 DEFAULT_SCHEMA: Final = "evstore"
 
@@ -56,7 +56,7 @@ def _check_schema(schemas: list[str]) -> None:
 
 
 def _read(text: str, url: str) -> dict[str, Any]:
-    if URL.fullmatch(text) and _decodes(text):
+    if parts_of(text) and _decodes(text):
         try:
             given = {**conninfo_to_dict(url)}
             int(given.get("connect_timeout") or 0)

@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from evstore.errors import UnsupportedError
-from evstore.urls import URL, is_secret
+from evstore.urls import is_secret, parts_of
 
 if TYPE_CHECKING:
     from evstore.adapters.postgres.location import Location
@@ -24,7 +24,7 @@ def no_backup(location: Location, path: str) -> UnsupportedError:
 
 def url_for_tools(location: Location) -> str:
     """The store's URL as libpq reads it, without a password; that comes from ~/.pgpass, or is asked for."""
-    found = URL.fullmatch(location.shown)
+    found = parts_of(location.shown)
     assert found is not None
     user = "" if found["user"] is None else f"{found['user']}@"
     parts = [part for part in (found["query"] or "").split("&") if part and not _is_ours(part.partition("=")[0])]

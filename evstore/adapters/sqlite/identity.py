@@ -6,6 +6,7 @@ import os
 from typing import Final
 
 from evstore.adapters.sqlite.beside import is_shared, share
+from evstore.adapters.sqlite.looking import Looker
 from evstore.errors import StoreReplacedError
 
 _LOG: Final = "-wal"
@@ -18,6 +19,7 @@ class OpenedFiles:
         self._path = path
         self._database: tuple[int, int] | None = None
         self._log: tuple[int, int] | None = None
+        self._log_file = Looker(path + _LOG)
 
     def look(self) -> tuple[int, int]:
         """The database that is at the path now."""
@@ -71,7 +73,7 @@ class OpenedFiles:
     def _check_log(self, database: os.stat_result) -> None:
         """SQLite makes the log with the first connection, and removes it with the last."""
         try:
-            found = os.stat(self._path + _LOG)
+            found = self._log_file.look()
         except FileNotFoundError:
             now = None
         else:

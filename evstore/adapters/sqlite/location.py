@@ -11,7 +11,6 @@ from urllib.parse import quote
 from evstore.adapters.sqlite.beside import LOCK, LOGS, READ_FROZEN, Frozen, log_with_events, may, reading_mode
 from evstore.adapters.sqlite.errors import CORRUPT, NOTADB, is_busy, primary_code
 from evstore.errors import DeniedError, InvalidTargetError, InvalidUrlError, NotAStoreError, NotInitializedError
-from evstore.urls import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,6 +38,8 @@ def path_of(url: str) -> str:
     elif rest.startswith("///"):
         path = rest[3:]
     else:
+        from evstore.urls import redacted
+
         raise InvalidUrlError(
             f'"{redacted(url)}" names a host; a SQLite path follows three slashes, or four if absolute'
         )

@@ -5,7 +5,7 @@ No `from __future__ import annotations` here, as in the modules of the commands.
 
 import os
 import re
-from typing import Annotated, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import typer
 
@@ -107,14 +107,14 @@ def check_exclusive(flags: AppendFlags) -> None:
 
 
 NO_EVENTS = "no events: give --data JSON, a FILE, or - for stdin"
-_TYPE = re.compile("[A-Z][A-Za-z0-9_-]*")  # a dot would make it the name of a file
+_TYPE: Final = "[A-Z][A-Za-z0-9_-]*"  # a dot would make it the name of a file
 
 
 def check_wrong_turns(flags: AppendFlags) -> None:
     """Raise UsageError for a FILE that is JSON text or an event type, with the command that was meant."""
     missing = [each for each in flags.inputs if each != "-" and not os.path.lexists(each)]
     texts = [each for each in missing if each.lstrip().startswith(("{", "[")) or each.lstrip()[:1] == '"']
-    types = [each for each in missing if _TYPE.fullmatch(each) and flags.type is None and not flags.many]
+    types = [each for each in missing if re.fullmatch(_TYPE, each) and flags.type is None and not flags.many]
     if not texts and not types:
         return
     import shlex

@@ -7,14 +7,12 @@ from contextlib import contextmanager
 from itertools import chain, count, islice, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from evstore.appending.envelopes import envelope_from_json, plain_envelopes
 from evstore.cli.errors import UsageError
 from evstore.cli.input.sources import Input, input_of, size_of
 from evstore.cli.options import pairs_of
 from evstore.cli.output.writer import note
 from evstore.errors import InvalidInputError, InvalidPayloadError, InvalidVersionError, NoEventsError
 from evstore.jsontext.judging import check_json, keep_json, raw_value
-from evstore.jsontext.splitting import Values, only_text
 from evstore.model.columns import rows_of
 from evstore.model.events import Write
 from evstore.model.ids import key_id
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from evstore.appending.preparing import Preparing
     from evstore.cli.input.append_flags import AppendFlags
     from evstore.jsontext.judging import KeptJson
+    from evstore.jsontext.splitting import Values
     from evstore.port import PreparedWrite
 
 T = TypeVar("T")
@@ -123,6 +122,8 @@ class Intake:
             if not flag.startswith("@"):
                 return self._payload(check_json(flag))
             name = flag[1:]
+            from evstore.jsontext.splitting import only_text
+
             with input_of(name) as file:
                 raw = b"".join(file.chunks)
             return self._payload(keep_json(raw_value(only_text(raw))))
@@ -147,6 +148,8 @@ class Intake:
 
     def _values_of(self, name: str) -> Values[InputEvent]:
         """A splitter of a file into events."""
+        from evstore.jsontext.splitting import Values
+
         flags = self._flags
         plain = flags.type is flags.key is flags.id is None and not flags.copy
         values: Values[InputEvent] = Values(
@@ -167,6 +170,8 @@ class Intake:
     def _read(self, value: bytes) -> InputEvent:
         if self._flags.type is not None:
             return self._payload(keep_json(raw_value(value)))
+        from evstore.appending.envelopes import envelope_from_json
+
         found = envelope_from_json(value)
         stream_id = found.stream_id
         if self._flags.copy:
@@ -189,6 +194,8 @@ class Intake:
 
     def _read_lines(self, lines: bytes, name: str, first: int) -> list[InputEvent] | None:
         """The events of lines that hold a plain envelope each, None if `_read` must see why they are none."""
+        from evstore.appending.envelopes import plain_envelopes
+
         found = plain_envelopes(lines)
         if found is None:
             return None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 # C0, DEL, C1 and the bidirectional controls: what could move, colour or reorder a terminal.
-_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL: Final = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 
 make_room: Callable[[], None] | None = None
 """Removes what is drawn on stderr, where something is, before a line stands there."""
@@ -24,7 +24,7 @@ make_room: Callable[[], None] | None = None
 
 def visible(text: str) -> str:
     """The text with every character that could drive a terminal shown as an escape, as in a JSON string."""
-    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return re.sub(_CONTROL, lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def note(text: str, kind: str = "note") -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evstore import EventData, InvalidTargetError, StoreReplacedError, connect
+from evstore.adapters.sqlite.looking import MANY
 from tests.support.command import files
 
 if TYPE_CHECKING:
@@ -322,10 +323,14 @@ def test_a_long_append_acknowledges_nothing_that_the_path_does_not_lead_to(
     assert {*files(two.folder)} <= {*before}
 
 
+@pytest.mark.parametrize("appends", [1, MANY])
 @pytest.mark.parametrize("change", CHANGES)
-def test_the_library_says_that_a_retry_is_in_vain(two: Command, change: Callable[[Path], None]) -> None:
+def test_the_library_says_that_a_retry_is_in_vain(
+    two: Command, change: Callable[[Path], None], appends: int
+) -> None:
     with connect(two.url) as store:
-        store.append("A-1", [EventData("T", 1)])
+        for _ in range(appends):
+            store.append("A-1", [EventData("T", 1)])
         change(two.folder)
         for _ in range(2):
             with pytest.raises(StoreReplacedError) as raised:
