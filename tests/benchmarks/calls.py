@@ -61,8 +61,8 @@ def script_of(url: str, server: str) -> str:
     with closing(connect(url)) as store, psycopg.connect(server) as connection:
         call = call_of(store)
         text = psycopg.ClientCursor(connection).mogrify(call.statement, call.given)
-    for old, new in ((call.event_id, "gen_random_uuid()"), (STREAM, f"'{STREAM}-' || :client_id")):
-        array = f"'{{{old}}}'"
-        assert text.count(array) == 1, text
-        text = text.replace(array, f"ARRAY[{new}]")
+    for old, new in ((call.event_id, "gen_random_uuid()"), (STREAM, f"('{STREAM}-' || :client_id)")):
+        literal = f"'{old}'"
+        assert text.count(literal) == 1, text
+        text = text.replace(literal, new)
     return f"{text.strip().replace(chr(10), ' ')};\n"

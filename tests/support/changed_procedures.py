@@ -48,7 +48,7 @@ def without_the_barrier_of_refusals(server: Server, schema: str) -> None:
 
 def with_the_lock_held_over_the_flush(server: Server, schema: str) -> None:
     """An append is durable before the next writer may go on, as where a transaction is all that there is."""
-    _changed(server, f"{schema}.append_v1", "SET LOCAL synchronous_commit = off;", "")
+    _changed(server, f"{schema}.append_v1", "set_config('synchronous_commit', 'off', true)", "now()")
 
 
 def without_the_barrier_of_readers() -> AbstractContextManager[object]:

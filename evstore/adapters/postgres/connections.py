@@ -53,6 +53,9 @@ logging.getLogger("psycopg").addHandler(logging.NullHandler())
 # Every statement is its own transaction. Nothing is prepared on the server: behind a pooler the next statement may
 # meet another session, which knows nothing of it.
 OPTIONS: Final[dict[str, Any]] = {"autocommit": True, "prepare_threshold": None}
+ON_DEMAND: Final = 2**31
+"""The same of a session that is ours alone: what asks to be prepared is, and nothing by being repeated. A read is
+planned for its values."""
 
 
 def connect(location: Location, timeout: float) -> WatchedConnection:
@@ -98,7 +101,8 @@ def settle(connection: Connection, timeout: float) -> None:
         connection.adapters.register_loader(name, TextLoader)
     given = {"session": connection.info.backend_pid, "wait_ms": milliseconds(timeout)}
     with suppress(psycopg.errors.FeatureNotSupported):  # on a standby, to a role that is serializable by default
-        connection.execute(sql.SETTLE, given)
+        if connection.execute(sql.SETTLE, given).fetchone():
+            connection.prepare_threshold = ON_DEMAND
 
 
 def milliseconds(timeout: float) -> int:

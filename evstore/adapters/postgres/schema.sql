@@ -164,6 +164,8 @@ DECLARE
   starts bigint[];
   actual bigint;
   named boolean := false;  -- by this call
+  single boolean := cardinality(ids) = 1 AND cardinality(stream_ids) = 1 AND sizes[1] = 1;
+  answer json;
   inserted bigint;
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -171,12 +173,62 @@ BEGIN
       ERRCODE = 'EV002',
       MESSAGE = 'evstore: an append needs READ COMMITTED, for its later statements must see what the lock waited for';
   END IF;
-  -- What has a key keeps it for ever, so that is found before anybody waits for this append.
-  SELECT * INTO type_keys, stream_keys, category_keys FROM evstore.keys_v1(stream_ids, type_names);
+  IF NOT single THEN  -- what has a key keeps it for ever, so that is found before anybody waits for this append
+    SELECT * INTO type_keys, stream_keys, category_keys FROM evstore.keys_v1(stream_ids, type_names);
+  END IF;
   -- The table's number keeps apart the stores of one database; EVST keeps apart other programs.
   PERFORM pg_advisory_xact_lock(1163285332, 'evstore.events'::regclass::oid::integer);
   now_us := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
-  IF array_position(stream_keys, NULL) IS NOT NULL OR array_position(type_keys, NULL) IS NOT NULL THEN
+  IF single THEN
+    -- What is asked most, in one statement: the next event of a stream, under names that are there. It stores what is
+    -- certainly accepted; whatever it does not store is judged below.
+    INSERT INTO evstore.events (
+      global_position, stream_key, version, category_number, timestamp, correlation_hash, category_key, type_key,
+      id, metadata, data
+    )
+    SELECT
+      last.global_position + 1,
+      streams.key,
+      last_of_stream.version + 1,
+      last_of_category.category_number + 1,
+      coalesce(times[1], now_us),
+      correlation_hashes[1],
+      streams.category_key,
+      types.key,
+      ids[1],
+      metadatas[1],
+      datas[1]
+    FROM evstore.streams
+    CROSS JOIN evstore.types
+    CROSS JOIN LATERAL (
+      SELECT events.version FROM evstore.events
+      WHERE events.stream_key = streams.key
+      ORDER BY events.version DESC LIMIT 1
+    ) AS last_of_stream
+    CROSS JOIN LATERAL (
+      SELECT events.category_number FROM evstore.events
+      WHERE (events.category_key, events.global_position) <= (streams.category_key, 9223372036854775807)
+        AND events.category_key >= streams.category_key
+      ORDER BY events.category_key DESC, events.global_position DESC LIMIT 1
+    ) AS last_of_category
+    CROSS JOIN (
+      SELECT events.global_position FROM evstore.events
+      ORDER BY events.global_position DESC LIMIT 1
+    ) AS last
+    WHERE streams.stream_id = stream_ids[1]
+      AND types.name = type_names[1]
+      AND expected_versions[1] IN (-1, last_of_stream.version)
+      AND wanted_position IS NULL
+      AND NOT EXISTS (SELECT FROM evstore.events WHERE events.id = ids[1])
+    RETURNING json_build_object(
+      'status', 'stored', 'position', events.global_position, 'versions', ARRAY[events.version],
+      'timestamp', events.timestamp
+    ) INTO answer;
+    IF FOUND THEN
+      RETURN answer;
+    END IF;
+  END IF;
+  IF single OR array_position(stream_keys, NULL) IS NOT NULL OR array_position(type_keys, NULL) IS NOT NULL THEN
     SELECT * INTO type_keys, stream_keys, category_keys FROM evstore.keys_v1(stream_ids, type_names);
   END IF;
   LOOP
@@ -511,7 +563,8 @@ END $$;
 
 -- Make durable, with the transaction it is called in, whatever was committed before it: an append's own events, and
 -- those that its answer rests on. The session's own synchronous_commit decides what durable means, but that `off`
--- means nothing. Where the log is flushed that far there is nothing to do, unless standbys must have it, too.
+-- means nothing. Where the log is flushed that far there is nothing to do, unless standbys must have it, too; a wait for
+-- them that somebody cancels is reported in a warning alone.
 -- SECURITY DEFINER, so that only the owner needs a right to emit messages.
 CREATE FUNCTION evstore.make_durable_v1() RETURNS void
 LANGUAGE plpgsql
@@ -519,13 +572,12 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  SET LOCAL client_min_messages = warning;  -- a wait for a standby that somebody cancels is told in a warning alone
-  IF current_setting('synchronous_commit') = 'off' THEN
-    SET LOCAL synchronous_commit = on;
-  END IF;
   IF pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn() OR current_setting('synchronous_standby_names') <> ''
   THEN
-    PERFORM pg_logical_emit_message(true, 'evstore', '');
+    PERFORM
+      set_config('client_min_messages', 'warning', true),
+      set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), true),
+      pg_logical_emit_message(true, 'evstore', '');
   END IF;
 END $$;
 
@@ -569,19 +621,20 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'EV001', MESSAGE = 'evstore: a read replica cannot append';
   END IF;
   -- What the caller may not do must not come out behind the first commit.
-  IF NOT pg_catalog.has_function_privilege('evstore.make_durable_v1()', 'EXECUTE') THEN
+  IF NOT pg_catalog.has_function_privilege('evstore.make_durable_v1()'::pg_catalog.regprocedure, 'EXECUTE') THEN
     RAISE insufficient_privilege USING MESSAGE = 'permission denied for function make_durable_v1';
   END IF;
   COMMIT;
   SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-  SET LOCAL search_path = pg_catalog, pg_temp;
-  SET LOCAL synchronous_commit = off;
-  PERFORM set_config('lock_timeout', wait_ms::text, true);
+  PERFORM
+    pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
+    pg_catalog.set_config('synchronous_commit', 'off', true),
+    pg_catalog.set_config('lock_timeout', wait_ms::pg_catalog.text, true);
   IF cardinality(unit_writes) = 1 THEN  -- nothing to cut into pieces
-    answers[1] := evstore.append_unit_v1(
+    answer := json_build_array(evstore.append_unit_v1(
       stream_ids, category_names, expected_versions, sizes, writes, ids, type_names, correlation_hashes, metadatas,
       datas, times, unit_positions[1]
-    );
+    ));
   ELSE
     FOR u IN 1 .. cardinality(unit_writes) LOOP
       last_w := w + unit_writes[u] - 1;
@@ -595,8 +648,8 @@ BEGIN
       w := last_w + 1;
       e := last_e + 1;
     END LOOP;
+    answer := array_to_json(answers);
   END IF;
-  answer := array_to_json(answers);
   COMMIT;
   BEGIN
     PERFORM evstore.make_durable_v1();
@@ -617,14 +670,15 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'EV001', MESSAGE = 'evstore: a read replica cannot append';
   END IF;
   -- What the caller may not do must not come out behind the first commit.
-  IF NOT pg_catalog.has_function_privilege('evstore.make_durable_v1()', 'EXECUTE') THEN
+  IF NOT pg_catalog.has_function_privilege('evstore.make_durable_v1()'::pg_catalog.regprocedure, 'EXECUTE') THEN
     RAISE insufficient_privilege USING MESSAGE = 'permission denied for function make_durable_v1';
   END IF;
   COMMIT;
   SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-  SET LOCAL search_path = pg_catalog, pg_temp;
-  SET LOCAL synchronous_commit = off;
-  PERFORM set_config('lock_timeout', wait_ms::text, true);
+  PERFORM
+    pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
+    pg_catalog.set_config('synchronous_commit', 'off', true),
+    pg_catalog.set_config('lock_timeout', wait_ms::pg_catalog.text, true);
   answer := json_build_array(evstore.append_staged_unit_v1(staged_as, size, wanted_position));
   COMMIT;
   BEGIN
