@@ -6,11 +6,12 @@ Events that are stored already are skipped, so that an interrupted import is sim
 
 from __future__ import annotations
 
-from itertools import groupby, pairwise
+from itertools import count, groupby, pairwise, repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from evstore.appending.outcomes import check_same
+from evstore.appending.plain import plain_stored
 from evstore.errors import (
     ConcurrencyError,
     ConflictError,
@@ -20,6 +21,7 @@ from evstore.errors import (
     PositionConflictError,
 )
 from evstore.jsontext.judging import same_json
+from evstore.model.columns import rows_of
 from evstore.model.events import EventData, StoredEvent, Write
 from evstore.model.names import check_stream_id
 from evstore.model.versions import ANY_VERSION, MAX_VERSION
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from evstore.port import PreparedEvent
     from evstore.store import EventStore
 
-BATCH_EVENTS: Final = 1000
+BATCH_EVENTS: Final = 4000
 BATCH_CHARACTERS: Final = 4 * 1024 * 1024
 
 
@@ -78,6 +80,27 @@ def arrival(preparing: Preparing, source: str, stored: StoredEvent) -> Arrival:
         raise
 
 
+def plain_arrivals(preparing: Preparing, name: str, first: int, lines: bytes) -> list[Arrival] | None:
+    """The events of lines that `first` begins, if each is as evstore prints it and valid; else None."""
+    found = plain_stored(lines)
+    if found is None:
+        return None
+    events = found.envelopes
+    numbers = (*found.versions, *found.global_positions)
+    try:
+        if not 0 < min(numbers) <= max(numbers) <= MAX_VERSION:
+            return None
+        for stream_id in {*events.stream_ids}:
+            check_stream_id(stream_id)  # type: ignore[arg-type]
+        prepared = [*preparing.kept_each(events)]
+    except InvalidInputError:
+        return None
+    ids = [event.id for event in prepared]
+    stored = rows_of(StoredEvent, ids, events.stream_ids, events.types, events.data, events.metadata, *found[1:])
+    sources = map("{}:{}".format, repeat(name), count(first))
+    return [*rows_of(Arrival, sources, stored, prepared)]
+
+
 def import_events(store: EventStore, arrivals: Iterable[Arrival], *, renumber: bool = False) -> Iterator[Imported]:
     """Store the events in their order, keeping ids, times, positions and versions; yield the counts of each batch.
 
@@ -85,8 +108,12 @@ def import_events(store: EventStore, arrivals: Iterable[Arrival], *, renumber: b
     come out as they were, as those of a log with gaps; the batches before are stored then. With `renumber` the
     events get the next positions and versions.
     """
+    are_new = True  # as long as it is true, nobody looks for them in advance
     for batch in _batches(arrivals):
-        yield _stored(store, batch, renumber)
+        done = _stored_if_new(store, batch, renumber) if are_new else None
+        done = done or _stored(store, batch, renumber)
+        are_new = not done.skipped
+        yield done
 
 
 def _batches(arrivals: Iterable[Arrival]) -> Iterator[list[Arrival]]:
@@ -104,6 +131,17 @@ def _batches(arrivals: Iterable[Arrival]) -> Iterator[list[Arrival]]:
         characters += len(found.stored.data_json) + len(found.stored.metadata_json)
     if batch:
         yield batch
+
+
+def _stored_if_new(store: EventStore, batch: Sequence[Arrival], renumber: bool) -> Imported | None:
+    """The counts of a batch that was stored as it is; None if it was not, and `_stored` must see why."""
+    try:
+        if not renumber:
+            _check_positions(store, batch)
+        (outcome,) = store.appender.submit([_unit(batch, renumber)])
+    except ConflictError:
+        return None
+    return Imported(len(batch), 0) if isinstance(outcome, Receipt) else None
 
 
 def _stored(store: EventStore, batch: Sequence[Arrival], renumber: bool) -> Imported:

@@ -1,28 +1,24 @@
 """Envelopes: events with type and, if given, stream, as files and pipes bring them.
 
-Payloads are sliced out of the text by msgspec, not parsed. Plain envelopes, one on each line, are read many at a
-time.
+Payloads are sliced out of the text by msgspec, not parsed.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from evstore.did_you_mean import nearest
-from evstore.errors import InvalidInputError, InvalidPayloadError, InvalidVersionError
+from evstore.errors import InvalidInputError, InvalidVersionError
 from evstore.jsontext.decoding import members_of
 from evstore.jsontext.faults import fault_of
-from evstore.jsontext.judging import MAX_DATA_BYTES, KeptJson, decode, keep_each, keep_json
+from evstore.jsontext.judging import MAX_DATA_BYTES, KeptJson, decode, keep_json
 from evstore.jsontext.keys import check_once
-from evstore.model.metadata import NO_METADATA, Metadata, keeps_rules, metadata_from_input
+from evstore.model.metadata import NO_METADATA, Metadata, metadata_from_input
 from evstore.model.versions import expected_version
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class Envelope(NamedTuple):
@@ -51,40 +47,7 @@ class _Envelope(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     timestamp: Raw | UnsetType = UNSET
 
 
-class PlainEnvelopes(NamedTuple):
-    """Envelopes with no other members than these, a column each; absent members are None."""
-
-    stream_ids: Sequence[str | None]
-    types: Sequence[str]
-    data: Sequence[KeptJson]
-    metadata: Sequence[str]
-    """The wire form of metadata that keeps every rule."""
-    correlation_ids: Sequence[str | None]
-    ids: Sequence[str | None]
-
-
-class _PlainMetadata(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
-    """Members in the order of the wire form."""
-
-    correlation_id: str | UnsetType = UNSET
-    causation_id: str | UnsetType = UNSET
-    user_id: str | UnsetType = UNSET
-    tenant_id: str | UnsetType = UNSET
-    custom: dict[str, str] | UnsetType = UNSET
-
-
-class _Plain(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
-    type: str
-    data: Raw
-    metadata: _PlainMetadata | UnsetType = UNSET
-    id: str | UnsetType = UNSET
-    stream_id: str | UnsetType = UNSET
-
-
 _envelopes = msgspec.json.Decoder(_Envelope)
-_plain = msgspec.json.Decoder(_Plain)
-_ABSENT: Final = _PlainMetadata()
-_encode_lines = msgspec.json.Encoder().encode_lines
 _word = msgspec.json.Decoder(str)
 _WHOLE_NUMBER = re.compile(rb"-?[0-9]{1,30}")
 _STRINGS: Final = ("type", "id", "streamId", "key")
@@ -109,41 +72,6 @@ def envelope_from_json(value: bytes, max_data_bytes: int = MAX_DATA_BYTES) -> En
         None if found.expected_version is UNSET else _expected(bytes(found.expected_version)),
         None if found.key is UNSET else found.key,
     )
-
-
-def plain_envelopes(lines: bytes) -> PlainEnvelopes | None:
-    """Read lines that hold a plain envelope each. None if anything else may be there, whose meaning or fault
-    `envelope_from_json` finds."""
-    if b"\r" in lines or len(lines) > MAX_DATA_BYTES:
-        return None
-    try:
-        found = _plain.decode_lines(lines)
-        data = keep_each(each.data for each in found)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidPayloadError):
-        return None
-    if not found:
-        return None
-    given = [each.metadata for each in found]
-    metadata = [_ABSENT if each is UNSET else each for each in given]
-    texts = _encode_lines(metadata).decode()
-    wire_forms = texts.split("\n")[:-1]
-    if not keeps_rules(texts, wire_forms) or '""' in texts or '"custom":{}' in texts:  # an empty member is absent
-        return None
-    stream_ids = [_or_none(each.stream_id) for each in found]
-    ids = [_or_none(each.id) for each in found]
-    correlation_ids = [_or_none(each.correlation_id) for each in metadata]
-    # As in `check_once`: two quotes for each key and each string.
-    quotes = 6 * len(found) + sum(text.count('"') for text in data) + texts.count('"')
-    quotes += 2 * (len(found) - given.count(UNSET))
-    quotes += 4 * (2 * len(found) - ids.count(None) - stream_ids.count(None))
-    if lines.count(b'"') != quotes:
-        return None
-    types = [each.type for each in found]
-    return PlainEnvelopes(stream_ids, types, data, wire_forms, correlation_ids, ids)
-
-
-def _or_none(member: str | UnsetType) -> str | None:
-    return None if member is UNSET else member
 
 
 def _expected(text: bytes) -> int:

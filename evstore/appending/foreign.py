@@ -15,7 +15,7 @@ from evstore.jsontext.keys import check_once
 from evstore.model.events import StoredEvent
 from evstore.model.ids import key_id, new_id, normalize_id
 from evstore.model.metadata import metadata_from_input
-from evstore.model.times import moment_of, timestamp_us
+from evstore.model.times import microseconds_of
 
 
 class _Foreign(msgspec.Struct, rename="camel"):
@@ -91,6 +91,6 @@ def _time_of(text: str | UnsetType) -> int:
     if text is UNSET:
         return time.time_ns() // 1000
     try:
-        return timestamp_us(moment_of(text))
+        return microseconds_of(text)
     except (ValueError, OverflowError) as error:
         raise InvalidPayloadError(f'"timestamp" is no time: {error}') from error

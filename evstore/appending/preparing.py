@@ -20,7 +20,7 @@ from evstore.port import Append, PreparedEvent
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from evstore.appending.envelopes import PlainEnvelopes
+    from evstore.appending.plain import PlainEnvelopes
     from evstore.jsontext.judging import KeptJson
     from evstore.port import Capabilities, PreparedWrite
 

@@ -45,6 +45,12 @@ def moment_of(text: str) -> datetime:
     return moment + timedelta(seconds=1)
 
 
+@lru_cache(maxsize=16)  # the events of a unit share their moment
+def microseconds_of(text: str) -> int:
+    """Microseconds since 1970 of such a time. Raises ValueError or OverflowError, also if it has no time zone."""
+    return timestamp_us(moment_of(text))
+
+
 def timestamp_us(moment: datetime) -> int:
     """Microseconds since 1970 in UTC. Raises InvalidPayloadError for a moment without a time zone."""
     if moment.tzinfo is None:

@@ -179,8 +179,11 @@ def import_(
     """
     if file is None and stdin_is_terminal():
         exit_with_help(context)
+    import gc
+
     from evstore.cli.output.screen import counted
 
+    gc.disable()  # what a batch leaves has no circles to look for
     done, head = _import(file or "-", renumber=renumber)
     apart = f" ({done.differing:,} of them with another time or other metadata)" if done.differing else ""
     skipped = f", {done.skipped:,} were there{apart}" if done.skipped else ""
@@ -238,16 +241,24 @@ def _import(name: str, *, renumber: bool) -> "tuple[Imported, int]":
 
 def _arrivals(store: "EventStore", chunks: Iterator[bytes], name: str, *, renumber: bool) -> "Iterator[Arrival]":
     from evstore.appending.foreign import foreign_from_json
-    from evstore.jsontext.splitting import read_values
+    from evstore.jsontext.splitting import Values
     from evstore.model.events import StoredEvent
-    from evstore.transfer import arrival
+    from evstore.transfer import arrival, plain_arrivals
 
     dropped: set[str] = set()
     preparing = store.appender.preparing()
-    read = foreign_from_json if renumber else StoredEvent.from_json_noting
-    for number, (stored, others) in read_values(chunks, name, read):
+
+    def read(value: bytes) -> "Arrival":
+        stored, others = (foreign_from_json if renumber else StoredEvent.from_json_noting)(value)
         for key in others:
             if key not in dropped:
                 dropped.add(key)
-                writer.note(f'{name}:{number}: unknown key "{key}" is dropped, here and in later lines')
-        yield arrival(preparing, f"{name}:{number}", stored)
+                writer.note(f'{name}:{values.line}: unknown key "{key}" is dropped, here and in later lines')
+        return arrival(preparing, f"{name}:{values.line}", stored)
+
+    def read_lines(lines: bytes) -> "list[Arrival] | None":
+        return None if renumber else plain_arrivals(preparing, name, values.line, lines)
+
+    values: Values[Arrival] = Values(name, read, read_lines=read_lines)
+    yield from (each for _, each in values.feed(chunks))
+    yield from (each for _, each in values.end())

@@ -194,7 +194,7 @@ class Intake:
 
     def _read_lines(self, lines: bytes, name: str, first: int) -> list[InputEvent] | None:
         """The events of lines that hold a plain envelope each, None if `_read` must see why they are none."""
-        from evstore.appending.envelopes import plain_envelopes
+        from evstore.appending.plain import plain_envelopes
 
         found = plain_envelopes(lines)
         if found is None:

@@ -12,15 +12,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from evstore import InvalidInputError, Metadata
+from evstore import InvalidInputError, Metadata, StoredEvent
+from evstore.appending import envelopes, plain
 from evstore.appending.preparing import Preparing
 from evstore.cli.input import intake
 from evstore.cli.input.append_flags import AppendFlags
 from evstore.jsontext import packed
+from evstore.jsontext.splitting import Values
+from evstore.transfer import Arrival, arrival, plain_arrivals
 from tests.support.json_texts import VALUES, layouts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
 TEXTS = st.one_of(
@@ -49,7 +52,7 @@ PLAIN = ("streamId", "type", "metadata", "id")
 
 
 @st.composite
-def envelopes(draw: st.DrawFn) -> bytes:
+def written(draw: st.DrawFn) -> bytes:
     """A line, mostly an envelope: with members missing, odd, twofold, in any order, with white space between."""
     names = ["streamId", "type", *draw(st.lists(st.sampled_from(PLAIN), max_size=2, unique=True))]
     if draw(st.integers(0, 5)) == 0:
@@ -61,7 +64,7 @@ def envelopes(draw: st.DrawFn) -> bytes:
     return f"{gap}{{{text}}}{gap}".encode("utf-8", "surrogatepass")
 
 
-LINES = st.one_of(envelopes(), envelopes(), envelopes(), envelopes(), st.binary(max_size=6))
+LINES = st.one_of(*([written()] * 4), st.binary(max_size=6))
 ENDS = st.sampled_from([b"\n", b"\n", b"\n", b"\n", b"\n", b"\r\n", b"\n\n", b" ", b"", b"\x1e"])
 FILES = st.lists(st.tuples(LINES, ENDS), max_size=7).map(lambda parts: b"".join(map(b"".join, parts)))
 
@@ -98,8 +101,77 @@ def test_lines_at_once_are_as_lines_one_by_one(
         path.write_bytes(text)
         flags = AppendFlags(stream=stream, many=stream is None, files=[str(path)])
         at_once = seen(path, flags, default)
-        with mock.patch.object(intake, "plain_envelopes", return_value=None):
+        with mock.patch.object(plain, "plain_envelopes", return_value=None):
             assert at_once == seen(path, flags, default)
+
+
+STORED = {
+    "id": ID,
+    "streamId": "A-1",
+    "type": "T",
+    "data": {"a": [1, "b"]},
+    "metadata": {"userId": "u", "correlationId": "c"},
+    "version": 1,
+    "globalPosition": 1,
+    "timestamp": "2026-01-01T00:00:00.000001Z",
+}
+ODD_OF_STORED: dict[str, st.SearchStrategy[Any]] = {
+    "id": MEMBERS["id"],
+    "streamId": MEMBERS["streamId"],
+    "type": MEMBERS["type"],
+    "data": TEXTS,
+    "metadata": MEMBERS["metadata"],
+    "version": st.sampled_from([0, -1, 2, 2**63 - 1, 2**63, 1.0, "1", None]),
+    "globalPosition": st.sampled_from([0, 2, 2**63, True]),
+    "timestamp": st.sampled_from(
+        ["2026-01-01T00:00:00+02:00", "2026-01-01", "2026-01-01t00:00:60z", "2016-12-31T23:59:60Z", "x", 1, ""]
+    ),
+    "more": st.just(1),
+}
+
+
+@st.composite
+def lines_of_stored(draw: st.DrawFn) -> bytes:
+    """A line as evstore prints it, with a few members odd, missing or twofold."""
+    members = [(name, json.dumps(value)) for name, value in STORED.items()]
+    for name in draw(st.lists(st.sampled_from([*ODD_OF_STORED]), max_size=2)):
+        fate = draw(st.sampled_from(["odd", "odd", "odd", "missing", "twice"]))
+        if fate != "twice":
+            members = [each for each in members if each[0] != name]
+        if fate != "missing":
+            members.append((name, json.dumps(draw(ODD_OF_STORED[name]), ensure_ascii=draw(st.booleans()))))
+    text = ",".join(f'"{name}":{value}' for name, value in members)
+    return f"{{{text}}}".encode("utf-8", "surrogatepass")
+
+
+@given(
+    text=st.lists(st.tuples(lines_of_stored(), ENDS), max_size=5).map(lambda parts: b"".join(map(b"".join, parts)))
+)
+@settings(deadline=None, max_examples=200, print_blob=True)
+def test_stored_events_at_once_are_as_stored_events_one_by_one(text: bytes) -> None:
+    def read(value: bytes) -> Arrival:
+        return arrival(Preparing(), f"in:{values.line}", StoredEvent.from_json_noting(value)[0])
+
+    def seen(read_lines: Callable[[bytes], list[Arrival] | None]) -> tuple[list[Any], str]:
+        nonlocal values
+        values = Values("in", read, read_lines=read_lines)
+        found: list[Any] = []
+        try:
+            for _, (source, stored, event) in [*values.feed([text]), *values.end()]:
+                found.append((source, stored._replace(metadata_json=event.metadata_json), event))
+        except InvalidInputError as error:
+            return found, f"{type(error)} {error} {error.source}"
+        return found, ""
+
+    values: Values[Arrival]
+    assert seen(lambda lines: plain_arrivals(Preparing(), "in", values.line, lines)) == seen(lambda _: None)
+
+
+def test_what_evstore_printed_is_read_at_once() -> None:
+    lines = b"".join(json.dumps({**STORED, "version": n}).encode() + b"\n" for n in (1, 2, 3))
+    found = plain_arrivals(Preparing(), "in", 7, lines)
+    assert found is not None
+    assert [(source, stored.version) for source, stored, _ in found] == [("in:7", 1), ("in:8", 2), ("in:9", 3)]
 
 
 def test_plain_lines_are_read_at_once(tmp_path: Path) -> None:
@@ -115,7 +187,7 @@ def test_plain_lines_are_read_at_once(tmp_path: Path) -> None:
     def one_by_one(value: bytes) -> Iterator[Any]:
         raise AssertionError(value)
 
-    with mock.patch.object(intake, "envelope_from_json", one_by_one):
+    with mock.patch.object(envelopes, "envelope_from_json", one_by_one):
         flags = AppendFlags(many=True, files=[str(tmp_path / "events")])
         read = [event.source[1] for event in intake.Intake(flags, Preparing()).events() if event.source]
     assert read == [*range(1, len(lines) + 1)]

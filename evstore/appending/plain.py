@@ -1,0 +1,138 @@
+"""Plain lines, many at a time: an event on each, spelled as programs spell it.
+
+What is plain is valid, so that the columns need no further look. Anything else, and every fault, is left to the
+reader of single values, which knows all forms and finds the words and the place of a fault.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from evstore.errors import InvalidPayloadError
+from evstore.jsontext.judging import MAX_DATA_BYTES, KeptJson, keep_each
+from evstore.model.metadata import keeps_rules
+from evstore.model.times import microseconds_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class PlainEnvelopes(NamedTuple):
+    """Envelopes with no other members than these, a column each; absent members are None."""
+
+    stream_ids: Sequence[str | None]
+    types: Sequence[str]
+    data: Sequence[KeptJson]
+    metadata: Sequence[str]
+    """The wire form of metadata that keeps every rule."""
+    correlation_ids: Sequence[str | None]
+    ids: Sequence[str | None]
+
+
+class PlainStored(NamedTuple):
+    """Stored events, a column each."""
+
+    envelopes: PlainEnvelopes
+    versions: Sequence[int]
+    global_positions: Sequence[int]
+    times_us: Sequence[int]
+
+
+class _Metadata(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
+    """Members in the order of the wire form."""
+
+    correlation_id: str | UnsetType = UNSET
+    causation_id: str | UnsetType = UNSET
+    user_id: str | UnsetType = UNSET
+    tenant_id: str | UnsetType = UNSET
+    custom: dict[str, str] | UnsetType = UNSET
+
+
+class _Envelope(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
+    type: str
+    data: Raw
+    metadata: _Metadata | UnsetType = UNSET
+    id: str | UnsetType = UNSET
+    stream_id: str | UnsetType = UNSET
+
+
+class _Stored(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
+    type: str
+    data: Raw
+    metadata: _Metadata
+    id: str
+    stream_id: str
+    version: int
+    global_position: int
+    timestamp: str
+
+
+_envelopes = msgspec.json.Decoder(_Envelope)
+_stored = msgspec.json.Decoder(_Stored)
+_encode_lines = msgspec.json.Encoder().encode_lines
+_ABSENT: Final = _Metadata()
+_OF_A_STORED_EVENT: Final = 8
+"""The quotes of the keys and strings that it has beside an envelope: version, globalPosition, and timestamp."""
+
+
+def plain_envelopes(lines: bytes) -> PlainEnvelopes | None:
+    """Read whole lines, each a plain envelope, else None."""
+    return _columns(lines, _decoded(_envelopes, lines), 0)
+
+
+def plain_stored(lines: bytes) -> PlainStored | None:
+    """Read whole lines, each a stored event as evstore prints it, else None."""
+    found = _decoded(_stored, lines)
+    envelopes = _columns(lines, found, _OF_A_STORED_EVENT)
+    if envelopes is None:
+        return None
+    try:
+        times_us = [microseconds_of(each.timestamp) for each in found]
+    except (ValueError, OverflowError):
+        return None
+    return PlainStored(
+        envelopes, [each.version for each in found], [each.global_position for each in found], times_us
+    )
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any], lines: bytes) -> list[Any]:
+    """What the lines hold, nothing if that is not plain."""
+    if b"\r" in lines or len(lines) > MAX_DATA_BYTES:
+        return []
+    try:
+        return decoder.decode_lines(lines)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []
+
+
+def _columns(lines: bytes, found: list[Any], more_quotes: int) -> PlainEnvelopes | None:
+    """The members of envelopes; each line has so many quotes more."""
+    if not found:
+        return None
+    try:
+        data = keep_each(each.data for each in found)
+    except (UnicodeDecodeError, InvalidPayloadError):
+        return None
+    given = [each.metadata for each in found]
+    metadata = [_ABSENT if each is UNSET else each for each in given]
+    texts = _encode_lines(metadata).decode()
+    wire_forms = texts.split("\n")[:-1]
+    if not keeps_rules(texts, wire_forms) or '""' in texts or '"custom":{}' in texts:  # an empty member is absent
+        return None
+    stream_ids = [_or_none(each.stream_id) for each in found]
+    ids = [_or_none(each.id) for each in found]
+    # As in `check_once`: two quotes for each key and each string.
+    quotes = (6 + more_quotes) * len(found) + sum(text.count('"') for text in data) + texts.count('"')
+    quotes += 2 * (len(found) - given.count(UNSET))
+    quotes += 4 * (2 * len(found) - ids.count(None) - stream_ids.count(None))
+    if lines.count(b'"') != quotes:
+        return None
+    correlation_ids = [_or_none(each.correlation_id) for each in metadata]
+    return PlainEnvelopes(stream_ids, [each.type for each in found], data, wire_forms, correlation_ids, ids)
+
+
+def _or_none(member: str | UnsetType) -> str | None:
+    return None if member is UNSET else member
