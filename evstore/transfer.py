@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from evstore.port import PreparedEvent
     from evstore.store import EventStore
 
-BATCH_EVENTS: Final = 4000
+BATCH_EVENTS: Final = 2000
 BATCH_CHARACTERS: Final = 4 * 1024 * 1024
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from evstore import EventData, Metadata, connect
+from evstore.transfer import BATCH_EVENTS
 from tests.support.sentences import names
 from tests.support.terminal import seen
 
@@ -264,10 +265,10 @@ def test_a_log_may_be_laid_out_in_any_way(full: Command, other: Path) -> None:
 
 @pytest.mark.sqlite_first("it takes half a minute on PostgreSQL")
 def test_an_import_that_is_killed_ten_times_and_run_again_ends_the_same(store: Command, tmp_path: Path) -> None:
-    log = tmp_path / "log.ndjson"
+    log, count = tmp_path / "log.ndjson", 12 * BATCH_EVENTS
     with connect("memory:") as source:
         source.append_many(
-            (f"Order-{n % 50}", [EventData("Placed", {"n": n, "pad": "x" * 200})], -1) for n in range(12_000)
+            (f"Order-{n % 50}", [EventData("Placed", {"n": n, "pad": "x" * 100})], -1) for n in range(count)
         )
         log.write_text("".join(f"{event.to_json()}\n" for event in source.replay()))
     reached = []
@@ -280,7 +281,7 @@ def test_an_import_that_is_killed_ten_times_and_run_again_ends_the_same(store: C
                 process.send_signal(signal.SIGKILL)
             reached.append(watched.head())
         assert reached == sorted(reached)
-        assert len({0, 12_000, *reached}) > 5, reached  # it was killed in the middle of it
+        assert len({0, count, *reached}) > 5, reached  # it was killed in the middle of it
         store.ok("import", str(log))
         assert "".join(f"{event.to_json()}\n" for event in watched.replay()) == log.read_text()
 
