@@ -109,7 +109,7 @@ SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER 
 
 # Searches for ids and hashes lead all over their indexes; in SQLite's own 2 MB, most pages would be read again.
 CACHE: Final = """
-PRAGMA cache_size = -16384
+PRAGMA cache_size = -8192
 """
 
 INTEGRITY: Final = """
