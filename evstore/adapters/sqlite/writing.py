@@ -124,8 +124,9 @@ class Ledger:
         for page in _pages(unit.writes):
             self._look_up({stream_id for stream_id, _, _ in page})
             rows = [*self._rows(page, versions, times)]
-            self._connection.executemany(sql.ADD_STREAM, self._new_streams)
-            self._new_streams.clear()
+            if self._new_streams:
+                self._connection.executemany(sql.ADD_STREAM, self._new_streams)
+                self._new_streams.clear()
             self._connection.executemany(sql.ADD_EVENT, rows)
 
     def _rows(self, page: list[_Placed], versions: array[int], times: Iterator[int]) -> Iterator[tuple[Any, ...]]:
@@ -158,7 +159,7 @@ class Ledger:
 
     def _look_up(self, stream_ids: set[str]) -> None:
         """Get to know those of the streams that the store has."""
-        unknown = stream_ids - self._streams.keys()
+        unknown = {each for each in stream_ids if each not in self._streams}  # costs by the ids, not by all known
         if len(self._streams) + len(unknown) > MOST_KNOWN:  # what was inserted so far can be read again
             self._streams.clear()
             self._categories.clear()

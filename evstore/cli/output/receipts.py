@@ -106,6 +106,7 @@ class Receipts:
         self._each = each
         self._echo = echo
         self._silent = settings.current.quiet and not echo
+        self._as_table = settings.as_table()
         self._sums = Sums()
         self._unreceipted = Unreceipted()
         self._failure: InputOutputError | None = None
@@ -137,7 +138,7 @@ class Receipts:
         """Close the array; print the sum of several sentences, and the next step after a store's first event."""
         if self._array is not None:
             self._array.close()
-        elif settings.as_table() and not self._echo:
+        elif self._as_table and not self._echo:
             if self._sums.receipts > 1:
                 writer.line(self._sums.sentence())
             if self._sums.first_of_store:
@@ -179,7 +180,7 @@ class Receipts:
             self._print_stored(result.stored())
             return
         sentence, members = self._receipt(result)
-        if settings.as_table():
+        if self._as_table:
             writer.line(sentence)
             self._sums.add(result)
         elif self._array is not None:

@@ -7,12 +7,14 @@ import re
 import signal
 import sys
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from evstore.cli import settings
 from evstore.cli.errors import InputOutputError
 
 if TYPE_CHECKING:
+    import json
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 # C0, DEL, C1 and the bidirectional controls: what could move, colour or reorder a terminal.
@@ -145,6 +147,11 @@ def after_the_fact(done: str, facts: Mapping[str, Any]) -> Iterator[None]:
 
 
 def to_json(value: Any) -> str:
+    return _encoder().encode(value)
+
+
+@cache  # made anew, it takes as long as a receipt
+def _encoder() -> json.JSONEncoder:
     import json
 
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
