@@ -124,7 +124,8 @@ CREATE TRIGGER types_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON evstore
 --
 -- A refusal is an answer and not an exception, found before anything is inserted, so that other units of the same
 -- transaction can still succeed. The answer is one of
---   {"status": "stored", "position": of the first event, "versions": [of each write's first event], "timestamp"}
+--   {"status": "stored", "position": of the first event, "size": how many events, "versions": [of each write's first
+--    event], "timestamp"}
 --   {"status": "held", "ids": [those that are stored already]}
 --   {"status": "misplaced", "actual": the position that the first event would get}
 --   {"status": "refused", "write": which, "actual": the version its stream has there}
@@ -221,7 +222,7 @@ BEGIN
       AND wanted_position IS NULL
       AND NOT EXISTS (SELECT FROM evstore.events WHERE events.id = ids[1])
     RETURNING json_build_object(
-      'status', 'stored', 'position', events.global_position, 'versions', ARRAY[events.version],
+      'status', 'stored', 'position', events.global_position, 'size', 1, 'versions', ARRAY[events.version],
       'timestamp', events.timestamp
     ) INTO answer;
     IF FOUND THEN
@@ -358,7 +359,8 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'EV003', MESSAGE = 'evstore: the lists that make an append disagree in length';
   END IF;
   RETURN json_build_object(
-    'status', 'stored', 'position', head + 1, 'versions', first_versions, 'timestamp', coalesce(times[1], now_us)
+    'status', 'stored', 'position', head + 1, 'size', inserted, 'versions', first_versions,
+    'timestamp', coalesce(times[1], now_us)
   );
 END $$;
 
@@ -570,7 +572,7 @@ BEGIN
     last_write := first_write + cardinality(sizes) - 1;
   END LOOP;
   RETURN json_build_object(
-    'status', 'stored', 'position', first_position, 'versions', versions, 'timestamp', stored_at
+    'status', 'stored', 'position', first_position, 'size', size, 'versions', versions, 'timestamp', stored_at
   );
 EXCEPTION WHEN SQLSTATE 'EV005' THEN
   RETURN answer;
