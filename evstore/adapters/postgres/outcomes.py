@@ -102,8 +102,7 @@ class Doubt:
     def _outcome(self, n: int, unit: Append, answer: dict[str, Any]) -> Outcome:
         match answer["status"]:
             case "stored":
-                size = sum(len(write.events) for write in unit.writes)
-                return Receipt(answer["position"], size, answer["versions"], answer["timestamp"])
+                return Receipt(answer["position"], answer["size"], answer["versions"], answer["timestamp"])
             case "held":
                 return AlreadyStored(answer["ids"], after_lost_answer=self.unknown)
             case "misplaced":

@@ -96,6 +96,7 @@ CREATE UNLOGGED TABLE evstore.staged (
   staged_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (append_id, chunk, number)
 );
+ALTER TABLE evstore.staged ALTER COLUMN data SET STORAGE EXTERNAL;  -- compressed when it is appended, and not before
 
 -- The log refuses accidents.
 CREATE FUNCTION evstore.refuse_change_v1() RETURNS trigger
@@ -123,7 +124,8 @@ CREATE TRIGGER types_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON evstore
 --
 -- A refusal is an answer and not an exception, found before anything is inserted, so that other units of the same
 -- transaction can still succeed. The answer is one of
---   {"status": "stored", "position": of the first event, "versions": [of each write's first event], "timestamp"}
+--   {"status": "stored", "position": of the first event, "size": how many events, "versions": [of each write's first
+--    event], "timestamp"}
 --   {"status": "held", "ids": [those that are stored already]}
 --   {"status": "misplaced", "actual": the position that the first event would get}
 --   {"status": "refused", "write": which, "actual": the version its stream has there}
@@ -163,7 +165,6 @@ DECLARE
   first_numbers bigint[];
   starts bigint[];
   actual bigint;
-  named boolean := false;  -- by this call
   single boolean := cardinality(ids) = 1 AND cardinality(stream_ids) = 1 AND sizes[1] = 1;
   answer json;
   inserted bigint;
@@ -174,7 +175,7 @@ BEGIN
       MESSAGE = 'evstore: an append needs READ COMMITTED, for its later statements must see what the lock waited for';
   END IF;
   IF NOT single THEN  -- what has a key keeps it for ever, so that is found before anybody waits for this append
-    SELECT * INTO type_keys, stream_keys, category_keys FROM evstore.keys_v1(stream_ids, type_names);
+    SELECT * INTO type_keys, stream_keys, category_keys FROM evstore.keys_v1(stream_ids, category_names, type_names);
   END IF;
   -- The table's number keeps apart the stores of one database; EVST keeps apart other programs.
   PERFORM pg_advisory_xact_lock(1163285332, 'evstore.events'::regclass::oid::integer);
@@ -221,7 +222,7 @@ BEGIN
       AND wanted_position IS NULL
       AND NOT EXISTS (SELECT FROM evstore.events WHERE events.id = ids[1])
     RETURNING json_build_object(
-      'status', 'stored', 'position', events.global_position, 'versions', ARRAY[events.version],
+      'status', 'stored', 'position', events.global_position, 'size', 1, 'versions', ARRAY[events.version],
       'timestamp', events.timestamp
     ) INTO answer;
     IF FOUND THEN
@@ -229,99 +230,108 @@ BEGIN
     END IF;
   END IF;
   IF single OR array_position(stream_keys, NULL) IS NOT NULL OR array_position(type_keys, NULL) IS NOT NULL THEN
-    SELECT * INTO type_keys, stream_keys, category_keys FROM evstore.keys_v1(stream_ids, type_names);
+    SELECT * INTO type_keys, stream_keys, category_keys FROM evstore.keys_v1(stream_ids, category_names, type_names);
   END IF;
-  LOOP
-    -- Ordered by both columns of an index, because ordered by the second alone the planner may walk the whole log in
-    -- search of the first.
-    IF cardinality(stream_ids) = 1 THEN  -- what is asked most, in a third of the time
+  -- Ordered by both columns of an index, because ordered by the second alone the planner may walk the whole log in
+  -- search of the first.
+  IF cardinality(stream_ids) = 1 THEN  -- what is asked most, in a third of the time
+    SELECT
+      (SELECT coalesce(max(events.global_position), 0) FROM evstore.events),
+      ARRAY(SELECT events.id FROM evstore.events WHERE events.id = ANY (ids)),
+      ARRAY[1 + coalesce((
+        SELECT events.version FROM evstore.events
+        WHERE events.stream_key = stream_keys[1]
+        ORDER BY events.version DESC LIMIT 1
+      ), 0)],
+      ARRAY[1 + coalesce((
+        SELECT events.category_number FROM evstore.events
+        WHERE (events.category_key, events.global_position) <= (category_keys[1], 9223372036854775807)
+          AND events.category_key >= category_keys[1]
+        ORDER BY events.category_key DESC, events.global_position DESC LIMIT 1
+      ), 0)],
+      ARRAY[1]
+    INTO head, held, first_versions, first_numbers, starts;
+  ELSE
+    SELECT
+      (SELECT coalesce(max(events.global_position), 0) FROM evstore.events),
+      ARRAY(SELECT events.id FROM evstore.events WHERE events.id = ANY (ids)),
+      array_agg(found.first_version ORDER BY found.n),
+      array_agg(found.first_number ORDER BY found.n),
+      array_agg(found.start ORDER BY found.n)
+    INTO head, held, first_versions, first_numbers, starts
+    FROM (
       SELECT
-        (SELECT coalesce(max(events.global_position), 0) FROM evstore.events),
-        ARRAY(SELECT events.id FROM evstore.events WHERE events.id = ANY (ids)),
-        ARRAY[1 + coalesce((
-          SELECT events.version FROM evstore.events
-          WHERE events.stream_key = stream_keys[1]
-          ORDER BY events.version DESC LIMIT 1
-        ), 0)],
-        ARRAY[1 + coalesce((
-          SELECT events.category_number FROM evstore.events
-          WHERE (events.category_key, events.global_position) <= (category_keys[1], 9223372036854775807)
-            AND events.category_key >= category_keys[1]
-          ORDER BY events.category_key DESC, events.global_position DESC LIMIT 1
-        ), 0)],
-        ARRAY[1]
-      INTO head, held, first_versions, first_numbers, starts;
-    ELSE
-      SELECT
-        (SELECT coalesce(max(events.global_position), 0) FROM evstore.events),
-        ARRAY(SELECT events.id FROM evstore.events WHERE events.id = ANY (ids)),
-        array_agg(found.first_version ORDER BY found.n),
-        array_agg(found.first_number ORDER BY found.n),
-        array_agg(found.start ORDER BY found.n)
-      INTO head, held, first_versions, first_numbers, starts
+        given.n,
+        coalesce(last.version, 0) + 1
+          + sum(given.size) OVER (PARTITION BY given.stream_id ORDER BY given.n) - given.size
+          AS first_version,
+        coalesce(max(given.last_number) OVER (PARTITION BY given.category_key, given.category), 0) + 1
+          + sum(given.size) OVER (PARTITION BY given.category_key, given.category ORDER BY given.n) - given.size
+          AS first_number,
+        1 + sum(given.size) OVER (ORDER BY given.n) - given.size AS start
       FROM (
         SELECT
-          given.n,
-          coalesce(last.version, 0) + 1
-            + sum(given.size) OVER (PARTITION BY given.stream_id COLLATE "C" ORDER BY given.n) - given.size
-            AS first_version,
-          coalesce(last_of_category.category_number, 0) + 1
-            + sum(given.size) OVER (PARTITION BY given.category_key ORDER BY given.n) - given.size
-            AS first_number,
-          1 + sum(given.size) OVER (ORDER BY given.n) - given.size AS start
-        FROM unnest(stream_ids, sizes, stream_keys, category_keys) WITH ORDINALITY
-          AS given (stream_id, size, stream_key, category_key, n)
-        LEFT JOIN LATERAL (
-          SELECT events.version FROM evstore.events
-          WHERE events.stream_key = given.stream_key
-          ORDER BY events.version DESC LIMIT 1
-        ) AS last ON true
-        LEFT JOIN LATERAL (
-          SELECT events.category_number FROM evstore.events
-          WHERE (events.category_key, events.global_position) <= (given.category_key, 9223372036854775807)
-            AND events.category_key >= given.category_key
-          ORDER BY events.category_key DESC, events.global_position DESC LIMIT 1
-        ) AS last_of_category ON true
-      ) AS found;
-    END IF;
+          given.*,
+          CASE  -- asked once for each category
+            WHEN row_number() OVER (PARTITION BY given.category_key, given.category ORDER BY given.n) = 1
+            THEN (
+              SELECT events.category_number FROM evstore.events
+              WHERE (events.category_key, events.global_position) <= (given.category_key, 9223372036854775807)
+                AND events.category_key >= given.category_key
+              ORDER BY events.category_key DESC, events.global_position DESC LIMIT 1
+            )
+          END AS last_number
+        FROM (
+          SELECT
+            given.stream_id COLLATE "C" AS stream_id, given.category COLLATE "C" AS category, given.size,
+            given.stream_key, given.category_key, given.n
+          FROM unnest(stream_ids, category_names, sizes, stream_keys, category_keys) WITH ORDINALITY
+            AS given (stream_id, category, size, stream_key, category_key, n)
+        ) AS given
+      ) AS given
+      LEFT JOIN LATERAL (
+        SELECT events.version FROM evstore.events
+        WHERE events.stream_key = given.stream_key
+        ORDER BY events.version DESC LIMIT 1
+      ) AS last ON true
+    ) AS found;
+  END IF;
 
-    IF held <> '{}' THEN
-      RETURN json_build_object('status', 'held', 'ids', held);
-    END IF;
-    IF wanted_position <> head + 1 THEN
-      RETURN json_build_object('status', 'misplaced', 'actual', head + 1);
-    END IF;
+  IF held <> '{}' THEN
+    RETURN json_build_object('status', 'held', 'ids', held);
+  END IF;
+  IF wanted_position <> head + 1 THEN
+    RETURN json_build_object('status', 'misplaced', 'actual', head + 1);
+  END IF;
 
-    -- The one restatement of evstore.model.versions.check_version, held equal to it by the contract's truth table.
-    IF -1 <> ANY (expected_versions) THEN
-      FOR w IN 1 .. cardinality(expected_versions) LOOP
-        actual := first_versions[w] - 1;
-        IF NOT (
-          CASE expected_versions[w] WHEN -1 THEN true WHEN -2 THEN actual > 0 ELSE actual = expected_versions[w] END
-        ) THEN
-          RETURN json_build_object('status', 'refused', 'write', w, 'actual', actual);
-        END IF;
-      END LOOP;
-    END IF;
+  -- The one restatement of evstore.model.versions.check_version, held equal to it by the contract's truth table.
+  IF -1 <> ANY (expected_versions) THEN
+    FOR w IN 1 .. cardinality(expected_versions) LOOP
+      actual := first_versions[w] - 1;
+      IF NOT (
+        CASE expected_versions[w] WHEN -1 THEN true WHEN -2 THEN actual > 0 ELSE actual = expected_versions[w] END
+      ) THEN
+        RETURN json_build_object('status', 'refused', 'write', w, 'actual', actual);
+      END IF;
+    END LOOP;
+  END IF;
 
-    IF 1 = ANY (first_versions) AND NOT named THEN  -- a stream that has a name has an event, or its events are lost
-      FOR w IN 1 .. cardinality(first_versions) LOOP
-        IF first_versions[w] = 1 AND stream_keys[w] IS NOT NULL THEN
-          RAISE EXCEPTION USING
-            ERRCODE = 'EV007',
-            MESSAGE = 'evstore: the tables disagree; no version is given out',
-            DETAIL = head::text,
-            HINT = 'events';
-        END IF;
-      END LOOP;
-    END IF;
+  IF 1 = ANY (first_versions) THEN  -- a stream that has a name has an event, or its events are lost
+    FOR w IN 1 .. cardinality(first_versions) LOOP
+      IF first_versions[w] = 1 AND stream_keys[w] IS NOT NULL THEN
+        RAISE EXCEPTION USING
+          ERRCODE = 'EV007',
+          MESSAGE = 'evstore: the tables disagree; no version is given out',
+          DETAIL = head::text,
+          HINT = 'events';
+      END IF;
+    END LOOP;
+  END IF;
 
-    EXIT WHEN array_position(stream_keys, NULL) IS NULL AND array_position(type_keys, NULL) IS NULL;
-    -- Once names are there, look again: what was found of a stream that was missing is not complete.
+  IF array_position(stream_keys, NULL) IS NOT NULL OR array_position(type_keys, NULL) IS NOT NULL THEN
     PERFORM evstore.add_names_v1(stream_ids, category_names, type_names);
-    named := true;
-    SELECT * INTO type_keys, stream_keys, category_keys FROM evstore.keys_v1(stream_ids, type_names);
-  END LOOP;
+    SELECT * INTO type_keys, stream_keys, category_keys FROM evstore.keys_v1(stream_ids, category_names, type_names);
+  END IF;
 
   INSERT INTO evstore.events (
     global_position, stream_key, version, category_number, timestamp, correlation_hash, category_key, type_key,
@@ -349,13 +359,14 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'EV003', MESSAGE = 'evstore: the lists that make an append disagree in length';
   END IF;
   RETURN json_build_object(
-    'status', 'stored', 'position', head + 1, 'versions', first_versions, 'timestamp', coalesce(times[1], now_us)
+    'status', 'stored', 'position', head + 1, 'size', inserted, 'versions', first_versions,
+    'timestamp', coalesce(times[1], now_us)
   );
 END $$;
 
--- The keys of names, in their order, NULL where there is none yet; of streams their category's as well.
+-- The keys of names, in their order, NULL where there is none yet: of types, of streams, and of their categories.
 CREATE FUNCTION evstore.keys_v1(
-  stream_ids text[], type_names text[],
+  stream_ids text[], category_names text[], type_names text[],
   OUT type_keys integer[], OUT stream_keys bigint[], OUT category_keys integer[]
 )
 LANGUAGE plpgsql
@@ -372,10 +383,15 @@ BEGIN
     LEFT JOIN evstore.types ON types.name = given.name
     ORDER BY given.n
   );
-  SELECT array_agg(streams.key ORDER BY given.n), array_agg(streams.category_key ORDER BY given.n)
+  SELECT array_agg(found.stream_key), array_agg(found.category_key)
   INTO stream_keys, category_keys
-  FROM unnest(stream_ids) WITH ORDINALITY AS given (stream_id, n)
-  LEFT JOIN evstore.streams ON streams.stream_id = given.stream_id;
+  FROM (
+    SELECT streams.key AS stream_key, coalesce(streams.category_key, categories.key) AS category_key
+    FROM unnest(stream_ids, category_names) WITH ORDINALITY AS given (stream_id, category, n)
+    LEFT JOIN evstore.streams ON streams.stream_id = given.stream_id
+    LEFT JOIN evstore.categories ON streams.key IS NULL AND categories.name = given.category
+    ORDER BY given.n
+  ) AS found;
 END $$;
 
 -- Categories, types and streams that are missing, each under the next free key, in the order they are met.
@@ -504,10 +520,10 @@ BEGIN
 
   FOR this_chunk IN 1 .. chunks LOOP
     SELECT
-      array_agg(part.stream_id ORDER BY part.write),
-      array_agg(part.category ORDER BY part.write),
-      array_agg(CASE WHEN part.write = last_write THEN -1 ELSE part.expected_version END ORDER BY part.write),
-      array_agg(part.size ORDER BY part.write),
+      array_agg(part.stream_id),
+      array_agg(part.category),
+      array_agg(CASE WHEN part.write = last_write THEN -1 ELSE part.expected_version END),
+      array_agg(part.size),
       min(part.write)
     INTO stream_ids, category_names, expected_versions, sizes, first_write
     FROM (
@@ -515,6 +531,7 @@ BEGIN
       FROM evstore.staged
       WHERE staged.append_id = staged_as AND staged.chunk = this_chunk
       GROUP BY staged.write, staged.stream_id, staged.category, staged.expected_version
+      ORDER BY staged.write
     ) AS part;
     SELECT
       array_agg(part.write - first_write + 1),
@@ -555,7 +572,7 @@ BEGIN
     last_write := first_write + cardinality(sizes) - 1;
   END LOOP;
   RETURN json_build_object(
-    'status', 'stored', 'position', first_position, 'versions', versions, 'timestamp', stored_at
+    'status', 'stored', 'position', first_position, 'size', size, 'versions', versions, 'timestamp', stored_at
   );
 EXCEPTION WHEN SQLSTATE 'EV005' THEN
   RETURN answer;

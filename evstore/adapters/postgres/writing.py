@@ -203,11 +203,11 @@ class Batch:
 
     def takes(self, unit: Append) -> bool:
         """True if the batch has room for the unit, which is then counted."""
-        events = len(self.given["ids"]) + sum(len(write.events) for write in unit.writes)
-        if events > MOST_EVENTS:
-            return False
-        characters = self._characters
-        for write in unit.writes:
+        events, characters = len(self.given["ids"]), self._characters
+        for write in unit.writes:  # of a large unit no more is read than the batch could take
+            events += len(write.events)
+            if events > MOST_EVENTS:
+                return False
             for event in write.events:
                 characters += _characters(event)
                 if characters > MOST_CHARACTERS:

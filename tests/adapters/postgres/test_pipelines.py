@@ -119,3 +119,20 @@ def test_the_adapter_sends_nothing_before_the_answer_to_what_it_sent(server: Ser
         assert [*used.verify(engine=True)] == []
     assert sum(b"CALL" in each for each in commands) == 5
     assert behind == []
+
+
+def test_the_call_that_appends_one_event_is_prepared_when_it_is_made_again(
+    server: Server, store: EventStore
+) -> None:
+    parsed: list[bytes] = []
+
+    def watched(message: Message) -> bool:
+        if message.sender == CLIENT and message.kind == PARSE and b"CALL" in message.body:
+            parsed.append(message.body)
+        return False
+
+    with Proxy(server, watched) as proxy, connect(proxy.url(server.schema("piped"))) as used:
+        for n in range(9):
+            used.append("Order-1", [EventData("Placed", n)], n)
+        assert used.head() == store.head() == 9
+    assert len(parsed) == 2
