@@ -90,8 +90,6 @@ def plain_arrivals(preparing: Preparing, name: str, first: int, lines: bytes) ->
     try:
         if not 0 < min(numbers) <= max(numbers) <= MAX_VERSION:
             return None
-        for stream_id in {*events.stream_ids}:
-            check_stream_id(stream_id)  # type: ignore[arg-type]
         prepared = [*preparing.kept_each(events)]
     except InvalidInputError:
         return None

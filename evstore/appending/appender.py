@@ -71,7 +71,7 @@ class Appender:
     def stored_of(self, unit: Append, outcome: Receipt | Duplicate) -> Iterator[StoredEvent]:
         """The events of a unit as they are stored, after it was submitted."""
         if isinstance(outcome, Receipt):
-            return stored_events(unit, outcome)
+            return stored_events(self._adapter, unit, outcome)
         return first_stored(self._adapter, unit, outcome.first.id)
 
     def would_store(self, unit: Append) -> bool:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from evstore.errors import EventIdConflictError, EvstoreError, UnavailableError
 from evstore.model.events import StoredEvent
-from evstore.port import MOST_IN_PAGE, PAGE_CHARACTERS, AlreadyStored, Receipt, outcome_unknown
+from evstore.model.filters import Filter
+from evstore.port import MOST_IN_PAGE, PAGE_CHARACTERS, AlreadyStored, Page, Receipt, outcome_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,8 +29,11 @@ class Duplicate(NamedTuple):
     """True if an earlier append stored them; False if a try of this append did, whose answer was lost."""
 
 
-def stored_events(unit: Append, receipt: Receipt) -> Iterator[StoredEvent]:
-    """The unit's events with the numbers of its receipt."""
+def stored_events(adapter: Adapter, unit: Append, receipt: Receipt) -> Iterator[StoredEvent]:
+    """The unit's events with the numbers of its receipt, or from the log if the receipt lacks some."""
+    if len(receipt.first_versions) < len(unit.writes):
+        yield from _of_log(adapter, receipt)
+        return
     position = receipt.first_position
     for (stream_id, events, _), first in zip(unit.writes, receipt.first_versions, strict=True):
         for version, event in enumerate(events, first):
@@ -44,6 +48,14 @@ def stored_events(unit: Append, receipt: Receipt) -> Iterator[StoredEvent]:
                 receipt.timestamp_us,
             )
             position += 1
+
+
+def _of_log(adapter: Adapter, receipt: Receipt) -> Iterator[StoredEvent]:
+    after, last = receipt.first_position - 1, receipt.first_position + receipt.size - 1
+    while after < last:
+        page = adapter.read_all(Page(MOST_IN_PAGE, after=after, high=last), Filter())
+        yield from page
+        after = page[-1].global_position
 
 
 def look_up(adapter: Adapter, writes: Iterable[PreparedWrite]) -> Iterator[LookedUp]:

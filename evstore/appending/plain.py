@@ -99,7 +99,7 @@ def plain_stored(lines: bytes) -> PlainStored | None:
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], lines: bytes) -> list[Any]:
-    """What the lines hold, nothing if that is not plain."""
+    """The events of the lines, none if one of them is not plain."""
     if b"\r" in lines or len(lines) > MAX_DATA_BYTES:
         return []
     try:

@@ -70,6 +70,9 @@ class Preparing:
         """The same of plain envelopes. Raises InvalidInputError for a fault, not always for the first."""
         for name in {*found.types} - self._types:
             self._check_type(name)
+        for stream_id in {*found.stream_ids}:
+            if stream_id is not None:
+                check_stream_id(stream_id)
         texts, correlation_ids = found.metadata, found.correlation_ids
         if self._default not in (None, NO_METADATA):
             merged = [self._with_default(text) for text in texts]

@@ -21,7 +21,7 @@ _SIZE: Final = 256
 _FIELDS: Final = "=16x 3I H 2x Q 96x 2I"
 """Of the kernel's `struct statx`: links, user, group, mode, inode, and the two numbers of the device."""
 SEEN: Final = ("st_mode", "st_ino", "st_dev", "st_nlink", "st_uid", "st_gid")
-"""What every look sees. The later ones see no size and no times."""
+"""The facts of every look; later looks see no size and no times."""
 
 
 class Looker:

@@ -14,7 +14,7 @@ from evstore.errors import CorruptStoreError, EvstoreError, PositionConflictErro
 from evstore.jsontext.quoting import quote
 from evstore.model.names import category_of
 from evstore.model.versions import check_version
-from evstore.port import MOST_IN_PAGE, PAGE_CHARACTERS, AlreadyStored, Append, Outcome, Receipt
+from evstore.port import MOST_IN_PAGE, MOST_VERSIONS, PAGE_CHARACTERS, AlreadyStored, Append, Outcome, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -135,7 +135,8 @@ class Ledger:
             stream = self._streams.get(stream_id)
             if expected is not None:
                 check_version(stream_id, expected, stream.version if stream else 0)
-                versions.append(stream.version + 1 if stream else 1)
+                if len(versions) < MOST_VERSIONS:
+                    versions.append(stream.version + 1 if stream else 1)
             if stream is None:
                 stream = self._add_stream(stream_id)
             category = stream.category

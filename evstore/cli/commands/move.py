@@ -256,9 +256,10 @@ def _arrivals(store: "EventStore", chunks: Iterator[bytes], name: str, *, renumb
                 writer.note(f'{name}:{values.line}: unknown key "{key}" is dropped, here and in later lines')
         return arrival(preparing, f"{name}:{values.line}", stored)
 
-    def read_lines(lines: bytes) -> "list[Arrival] | None":
-        return None if renumber else plain_arrivals(preparing, name, values.line, lines)
-
-    values: Values[Arrival] = Values(name, read, read_lines=read_lines)
+    values: Values[Arrival] = Values(
+        name,
+        read,
+        read_lines=None if renumber else lambda lines: plain_arrivals(preparing, name, values.line, lines),
+    )
     yield from (each for _, each in values.feed(chunks))
     yield from (each for _, each in values.end())

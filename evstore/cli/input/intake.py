@@ -197,21 +197,14 @@ class Intake:
         from evstore.appending.plain import plain_envelopes
 
         found = plain_envelopes(lines)
-        if found is None:
+        own = self._stream
+        if found is None or ({*found.stream_ids} - {None, own} if own else None in found.stream_ids):
             return None
-        stream_ids = {*found.stream_ids}
         try:
-            if self._stream is not None:
-                if stream_ids - {None, self._stream}:
-                    return None
-                streams: Iterable[str | None] = repeat(self._stream)
-            else:
-                for stream_id in stream_ids:
-                    check_stream_id(stream_id)  # type: ignore[arg-type]
-                streams = found.stream_ids
             events = self._preparing.kept_each(found)
         except InvalidInputError:
             return None
+        streams = repeat(own) if own else found.stream_ids
         given = [each is not None for each in found.ids]
         new = [each is None for each in found.ids]
         writes = rows_of(Write, streams, zip(events, strict=False), repeat(ANY_VERSION))

@@ -201,7 +201,9 @@ class Receipts:
             ((stream_id, (event,), _),) = result.unit.writes
             return _of_event(stream_id, result.facts, event.id)
         if self._stream is None:
-            return _of_many(len({write.stream_id for write in result.unit.writes}), result.facts)
+            from evstore.appending.distinct import distinct
+
+            return _of_many(distinct(write.stream_id for write in result.unit.writes), result.facts)
         ids = [*result.unit.ids()] if result.facts.size <= MOST_IDS else None
         return _of_stream(self._stream, result.facts, ids)
 

@@ -73,8 +73,8 @@ def _sentences(runs: Sequence[_Run], most_ids: int) -> Iterator[str]:
 
 
 def _runs(unit: Append, outcome: Receipt | Duplicate, stored: LookUp) -> Iterator[_Run]:
-    """The events of an append: a run for each write, or for each event that an earlier append stored."""
-    if isinstance(outcome, Receipt):
+    """The events of an append: a run for each write, or for each event where its versions are looked up."""
+    if isinstance(outcome, Receipt) and len(outcome.first_versions) == len(unit.writes):
         for write, first in zip(unit.writes, outcome.first_versions, strict=True):
             ids = [event.id for event in write.events]
             yield _Run(write.stream_id, first, first + len(ids) - 1, ids)

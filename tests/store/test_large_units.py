@@ -1,0 +1,50 @@
+"""What grows with an append is bounded: numbers that do not fit a receipt, and names that do not fit in memory."""
+
+from __future__ import annotations
+
+from itertools import repeat
+from random import Random
+from typing import TYPE_CHECKING
+from unittest import mock
+
+import pytest
+
+from evstore import EventData, connect
+from evstore.adapters.sqlite import writing
+from evstore.appending import distinct as counting
+from evstore.appending.distinct import distinct
+from evstore.cli.errors import InputOutputError
+from evstore.cli.output.unreceipted import Unreceipted
+from evstore.port import Receipt
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_an_append_returns_all_its_events_though_a_receipt_has_not_all_their_versions(tmp_path: Path) -> None:
+    with connect(f"sqlite:{tmp_path}/events.db") as store, mock.patch.object(writing, "MOST_VERSIONS", 3):
+        store.initialize()
+        store.append("A-0", [EventData("T", n) for n in range(4)])
+        writes = [(f"A-{n % 3}", [EventData("T", n), EventData("U", n)], -1) for n in range(7)]
+        appended = store.append_many(writes)
+        assert appended == [*store.replay(after=4)]
+        assert [event.version for event in appended[:4]] == [5, 6, 1, 2]
+        unit = store.appender.unit(writes)
+        (receipt,) = store.appender.submit([unit])
+        assert isinstance(receipt, Receipt)
+        assert len(receipt.first_versions) == 3
+        unreceipted = Unreceipted()
+        unreceipted.add(unit, receipt, lambda: store.appender.stored_of(unit, receipt))
+        reported = unreceipted.reported(InputOutputError("no space"))
+        ids = [each for run in (reported.facts or {})["stored"] for each in run["ids"]]
+        assert ids == [*unit.ids()]
+
+
+@pytest.mark.parametrize("in_memory", [0, 1, 5, 1000])
+def test_names_are_counted_once_wherever_they_wait(in_memory: int) -> None:
+    random = Random(7)
+    names = random.choices(["", "a", "A", "é", "e\u0301", "東京", *map(str, range(40))], k=200)
+    with mock.patch.object(counting, "IN_MEMORY", in_memory):
+        assert distinct(names) == len({*names})
+        assert distinct(repeat("a", 9)) == 1
+        assert distinct([]) == 0
