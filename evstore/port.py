@@ -106,18 +106,13 @@ class Append(NamedTuple):
         return (event.id for write in self.writes for event in write.events)
 
 
-MOST_VERSIONS: Final = 100_000
-"""Writes whose versions a receipt must hold."""
-
-
 class Receipt(NamedTuple):
     """The numbers of a stored unit, whose events are contiguous in the log from `first_position` on."""
 
     first_position: int
     size: int
     first_versions: Sequence[int]
-    """For each write, in order, the version of its first event; of more than MOST_VERSIONS writes, at least of so
-    many. The log has the rest."""
+    """For each write, in order, the version of its first event, or at least for the first MOST_VERSIONS writes."""
     timestamp_us: int
     """The moment its first event was stored."""
 
@@ -148,6 +143,7 @@ class Page(NamedTuple):
     backward: bool = False
 
 
+MOST_VERSIONS: Final = 100_000
 MOST_IN_PAGE: Final = 1000
 """Events or names that the core asks for at once."""
 PAGE_CHARACTERS: Final = 2 * 1024 * 1024

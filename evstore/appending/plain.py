@@ -70,6 +70,7 @@ class _Stored(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=Fal
     timestamp: str
 
 
+_raw = msgspec.json.Decoder(Raw)
 _envelopes = msgspec.json.Decoder(_Envelope)
 _stored = msgspec.json.Decoder(_Stored)
 _encode_lines = msgspec.json.Encoder().encode_lines
@@ -81,6 +82,20 @@ _OF_A_STORED_EVENT: Final = 8
 def plain_envelopes(lines: bytes) -> PlainEnvelopes | None:
     """Read whole lines, each a plain envelope, else None."""
     return _columns(lines, _decoded(_envelopes, lines), 0)
+
+
+def plain_payloads(lines: bytes, type: str) -> PlainEnvelopes | None:
+    """Read whole lines, each an object that is the data of an event of this type, else None."""
+    try:
+        data = keep_each(_decoded(_raw, lines))
+    except (UnicodeDecodeError, InvalidPayloadError):
+        return None
+    if not data or not all(
+        text.startswith("{") for text in data
+    ):  # an array would hold the data of several events
+        return None
+    none = [None] * len(data)
+    return PlainEnvelopes(none, [type] * len(data), data, ["{}"] * len(data), none, none)
 
 
 def plain_stored(lines: bytes) -> PlainStored | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from evstore.errors import InvalidPayloadError
@@ -19,7 +20,7 @@ from evstore.model.times import EPOCH, format_timestamp, moment_of, timestamp_us
 from evstore.model.versions import ANY_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Protocol
     from uuid import UUID
 
@@ -53,10 +54,8 @@ class EventData:
     def __init__(
         self, type: str, data: Any, metadata: Metadata | None = None, id: str | UUID | None = None
     ) -> None:
-        from json import dumps
-
         try:
-            text = dumps(data, ensure_ascii=False, separators=(",", ":"))
+            text = _encode()(data)
         except (TypeError, ValueError, RecursionError) as error:
             raise InvalidPayloadError(f'data of "{type}" cannot be written as JSON: {error}') from error
         self._set(type, text, metadata, id)
@@ -86,6 +85,13 @@ class EventData:
 
     def __repr__(self) -> str:
         return f"EventData({self.type} {shortened(str(self.data_json))})"
+
+
+@cache  # json would make an encoder for each text
+def _encode() -> Callable[[Any], str]:
+    from json import JSONEncoder
+
+    return JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class StoredEvent(NamedTuple):

@@ -103,7 +103,7 @@ def check_metadata(metadata: Metadata) -> None:
     """Raise InvalidPayloadError unless every database can keep and search this metadata."""
     if not isinstance(metadata, Metadata):
         raise InvalidPayloadError(f"metadata is a Metadata, not {type(metadata).__name__}")
-    if _is_plain(metadata):
+    if metadata is NO_METADATA or _is_plain(metadata):
         return
     for key, name in IDS.items():
         value = getattr(metadata, name)

@@ -151,7 +151,7 @@ class Intake:
         from evstore.jsontext.splitting import Values
 
         flags = self._flags
-        plain = flags.type is flags.key is flags.id is None and not flags.copy
+        plain = flags.key is flags.id is None and not flags.copy
         values: Values[InputEvent] = Values(
             name,
             lambda value: self._read(value)._replace(source=(name, values.line)),
@@ -193,11 +193,11 @@ class Intake:
         return self._prepare(stream_id, found.type, found.data, found.metadata, found.id, wanted, found.key)
 
     def _read_lines(self, lines: bytes, name: str, first: int) -> list[InputEvent] | None:
-        """The events of lines that hold a plain envelope each, None if `_read` must see why they are none."""
-        from evstore.appending.plain import plain_envelopes
+        """The events of lines that hold a plain value each, None if `_read` must see what else they hold."""
+        from evstore.appending.plain import plain_envelopes, plain_payloads
 
-        found = plain_envelopes(lines)
-        own = self._stream
+        named, own = self._flags.type, self._stream
+        found = plain_envelopes(lines) if named is None else plain_payloads(lines, named)
         if found is None or ({*found.stream_ids} - {None, own} if own else None in found.stream_ids):
             return None
         try:

@@ -84,7 +84,7 @@ def seen(path: Path, flags: AppendFlags, default: Metadata) -> Seen:
     return found, None
 
 
-@pytest.mark.parametrize("stream", ["A-1", None])
+@pytest.mark.parametrize(("stream", "type"), [("A-1", None), (None, None), ("A-1", "T"), ("A-1", "")])
 @given(
     text=FILES,
     default=st.sampled_from([Metadata(), Metadata(), Metadata(user_id="u", custom={"a": "b"})]),
@@ -92,16 +92,19 @@ def seen(path: Path, flags: AppendFlags, default: Metadata) -> Seen:
 )
 @example(text=b'{"type":"T","data":"' + b"[" * 600 + b'"}\n', default=Metadata(), piece=1 << 16)
 @example(text=b'{"type":"T","data":' + b"[" * 513 + b"]" * 513 + b"}\n", default=Metadata(), piece=1 << 16)
-@settings(deadline=None, max_examples=150, print_blob=True)
+@settings(deadline=None, max_examples=100, print_blob=True)
 def test_lines_at_once_are_as_lines_one_by_one(
-    stream: str | None, text: bytes, default: Metadata, piece: int
+    stream: str | None, type: str | None, text: bytes, default: Metadata, piece: int
 ) -> None:
     with TemporaryDirectory() as folder, mock.patch.object(packed, "READ_BYTES", piece):
         path = Path(folder, "events")
         path.write_bytes(text)
-        flags = AppendFlags(stream=stream, many=stream is None, files=[str(path)])
+        flags = AppendFlags(stream=stream, many=stream is None, type=type, files=[str(path)])
         at_once = seen(path, flags, default)
-        with mock.patch.object(plain, "plain_envelopes", return_value=None):
+        with (
+            mock.patch.object(plain, "plain_envelopes", return_value=None),
+            mock.patch.object(plain, "plain_payloads", return_value=None),
+        ):
             assert at_once == seen(path, flags, default)
 
 
