@@ -92,7 +92,7 @@ def plain_payloads(lines: bytes, type: str) -> PlainEnvelopes | None:
         return None
     if not data or not all(
         text.startswith("{") for text in data
-    ):  # an array would hold the data of several events
+    ):  # an array would be several events
         return None
     none = [None] * len(data)
     return PlainEnvelopes(none, [type] * len(data), data, ["{}"] * len(data), none, none)
