@@ -31,8 +31,8 @@ def check_named(rows: Iterable[Sequence[Any]], location: str) -> None:
     """Raise IncompleteLogError if the stream or the type of a row of an event has no name."""
     for row in rows:
         if row[_STREAM] is None or row[_TYPE] is None:
-            missing = "stream" if row[_STREAM] is None else "event type"
-            raise IncompleteLogError(location, row[_POSITION], f"name of the {missing}")
+            missing = "name of the stream" if row[_STREAM] is None else "name of the event type"
+            raise IncompleteLogError(location, row[_POSITION], missing)
 
 
 def check_agreed(location: str, head: int, missing: str | None) -> None:

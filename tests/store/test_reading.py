@@ -71,6 +71,15 @@ def test_a_replay_is_bounded_by_positions_as_a_read_by_versions(ten, subtests):
             assert numbers(ten.replay(["Order"], **moved)) == [n for n in inside if 1 <= n <= 10]
 
 
+def test_a_reading_goes_on_where_it_was_left_however_events_are_taken(ten):
+    for found in (ten.read("Order-1"), ten.replay(["Order"])):
+        assert next(found).data == 1
+        assert [event.data for event, _ in zip(found, range(3), strict=False)] == [2, 3, 4]
+        assert next(iter(found)).data == 6  # zip took the fifth before it saw that the numbers end
+        assert numbers(found) == [7, 8, 9, 10]
+        assert next(found, None) is None
+
+
 def test_a_limit_counts_what_comes_out_from_where_the_reading_begins(ten, subtests):
     for backward in [False, True]:
         for limit in [0, 1, 2, 9, 10, 11, 10**9]:

@@ -27,12 +27,12 @@ from evstore.cli.options import (
     not_negative,
 )
 from evstore.cli.output import forms, writer
+from evstore.cli.output.events import pages_of
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from evstore import EventStore
-    from evstore.reading.pages import Events
+    from evstore import EventStore, StoredEvent
     from evstore.transfer import Arrival, Imported
 
 
@@ -98,7 +98,7 @@ def export(
         log = LogReading(store, category or None, filters)
         events = log.in_range(after, to, None, backward=False)
         if output is None:
-            for page in events.pages:
+            for page in pages_of(events):
                 writer.lines(lines_of(page))
         else:
             with _new_file(store, output, force=flags.force) as file:
@@ -124,14 +124,14 @@ def _new_file(store: "EventStore", output: str, *, force: bool) -> "Iterator[Bin
         yield file
 
 
-def _write(events: "Events", file: "BinaryIO", *, after: int, head: int) -> tuple[int, int]:
+def _write(events: "Iterator[StoredEvent]", file: "BinaryIO", *, after: int, head: int) -> tuple[int, int]:
     """The number of events written, and the position of the last."""
     from evstore.cli.output.progress import progress
     from evstore.model.events import lines_of
 
     count, last = 0, 0
     with progress("exporting", head - after) as shown:
-        for page in events.pages:
+        for page in pages_of(events):
             file.write(writer.as_bytes(lines_of(page)))
             count += len(page)
             last = page[-1].global_position
