@@ -90,9 +90,7 @@ def plain_payloads(lines: bytes, type: str) -> PlainEnvelopes | None:
         data = keep_each(_decoded(_raw, lines))
     except (UnicodeDecodeError, InvalidPayloadError):
         return None
-    if not data or not all(
-        text.startswith("{") for text in data
-    ):  # an array would be several events
+    if not data or not all(text.startswith("{") for text in data):  # an array would be several events
         return None
     none = [None] * len(data)
     return PlainEnvelopes(none, [type] * len(data), data, ["{}"] * len(data), none, none)
