@@ -5,7 +5,7 @@ Payloads are sliced out of the text by msgspec, not parsed.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 import msgspec
 from msgspec import Raw
@@ -15,6 +15,9 @@ from evstore.errors import InvalidPayloadError
 from evstore.jsontext.faults import fault_of
 from evstore.jsontext.judging import NO_LIMIT, KeptJson, decode, keep_json
 from evstore.jsontext.keys import check_once, check_once_in_metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class MetadataFields(NamedTuple):
@@ -78,6 +81,14 @@ def metadata_fields(text: str | bytes) -> MetadataFields:
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         _explain_metadata(text, error)
     return MetadataFields(found.correlation_id, found.causation_id, found.user_id, found.tenant_id, found.custom)
+
+
+def metadata_of_each(texts: Iterable[str]) -> list[_Metadata]:
+    """The members of each metadata, for many that are as they should be. Raises InvalidPayloadError."""
+    try:
+        return [*map(_metadata.decode, texts)]
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise InvalidPayloadError(f"metadata is not as it is stored: {error}") from error
 
 
 def stored_fields(line: str | bytes) -> StoredFields:

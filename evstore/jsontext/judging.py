@@ -18,7 +18,7 @@ from evstore.jsontext.faults import MAX_DEPTH, fault_of
 from evstore.jsontext.quoting import STRING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 MAX_DATA_BYTES: Final = 16 * 1024 * 1024
 """The default limit of one event's data, in bytes of UTF-8."""
@@ -81,6 +81,20 @@ def keep_each(values: Iterable[msgspec.Raw]) -> list[KeptJson]:
         if len(text) >= 2 * MAX_DEPTH:
             _check_depth(text)
     return cast("list[KeptJson]", texts)
+
+
+def are_stored_forms(texts: Sequence[str]) -> bool:
+    """True only if `check_json` gives back each of these texts, however long; perhaps not even then."""
+    try:
+        for text in texts:
+            _decoder.decode(text)
+            if len(text) >= 2 * MAX_DEPTH:
+                _check_depth(text)
+    except (InvalidPayloadError, msgspec.DecodeError, UnicodeError, RecursionError):
+        return False
+    ends = {text[0] for text in texts}.union([text[-1] for text in texts])
+    together = "".join(texts)
+    return ends.isdisjoint(" \t") and "\n" not in together and "\r" not in together
 
 
 def _check_depth(text: str) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from evstore.errors import InvalidInputError, InvalidPayloadError
-from evstore.jsontext.decoding import metadata_fields
 from evstore.jsontext.judging import check_json
 from evstore.model.events import StoredEvent
-from evstore.model.ids import is_id, normalize_id
-from evstore.model.metadata import MAX_METADATA_ID_BYTES, Metadata, check_metadata
+from evstore.model.ids import normalize_id
+from evstore.model.metadata import Metadata, check_metadata
 from evstore.model.names import category_of, check_name, check_stream_id
 from evstore.model.times import timestamp_us
 from evstore.model.versions import MAX_VERSION
@@ -26,8 +24,8 @@ if TYPE_CHECKING:
     """Kind and message."""
 
 # The range of times that can be printed.
-_FIRST_US: Final = timestamp_us(datetime.min.replace(tzinfo=UTC))
-_LAST_US: Final = timestamp_us(datetime.max.replace(tzinfo=UTC))
+FIRST_US: Final = timestamp_us(datetime.min.replace(tzinfo=UTC))
+LAST_US: Final = timestamp_us(datetime.max.replace(tzinfo=UTC))
 _STORED: Final = len(StoredEvent._fields)
 """So many fields of an audited event are those of a stored event."""
 
@@ -36,7 +34,7 @@ def line_of(event: AuditedEvent) -> bytes | None:
     """The line of the event without its line break, None if it cannot be printed."""
     if event.strange or event.stream_id is None or event.type is None:
         return None
-    if not _FIRST_US <= event.timestamp_us <= _LAST_US:
+    if not FIRST_US <= event.timestamp_us <= LAST_US:
         return None
     stored = StoredEvent(*event[:_STORED])  # type: ignore[arg-type]
     return stored.to_json().encode(errors="surrogateescape")
@@ -45,10 +43,8 @@ def line_of(event: AuditedEvent) -> bytes | None:
 def faults_of_event(event: AuditedEvent, audits: Audits) -> list[Fault]:
     if event.strange:
         return [_strange(event.strange)]
-    found: list[Fault] = []
-    if not is_in_its_place(event):
-        found += [*_faults_of_place(event), *_faults_of_keys(event), *_faults_of_searches(event)]
-    if not _FIRST_US <= event.timestamp_us <= _LAST_US:
+    found = [*_faults_of_place(event), *_faults_of_keys(event), *_faults_of_searches(event)]
+    if not FIRST_US <= event.timestamp_us <= LAST_US:
         time = f"its time, {event.timestamp_us} µs from 1970, lies outside the years 1 to 9999"
         found.append(("bad-timestamp", time))
     try:
@@ -57,7 +53,7 @@ def faults_of_event(event: AuditedEvent, audits: Audits) -> list[Fault]:
     except InvalidPayloadError as error:
         found.append(("bad-data", _said("data", event.data_json, error)))
     try:
-        correlation_id = _correlation_id(event.metadata_json)
+        correlation_id = correlation_id_of(event.metadata_json)
     except InvalidPayloadError as error:
         found.append(("bad-metadata", _said("metadata", event.metadata_json, error)))
     else:
@@ -66,24 +62,6 @@ def faults_of_event(event: AuditedEvent, audits: Audits) -> list[Fault]:
             hashed = f"the hash of its correlation id is {wanted}, not {event.correlation_hash}"
             found.append(("correlation-hash", hashed))
     return found
-
-
-def is_in_its_place(event: AuditedEvent) -> bool:
-    """True only if place, keys and searches have no fault: all of their checks, in one expression."""
-    here = event.global_position
-    return (
-        here > 0
-        and event.found_by_id == event.found_by_version == here
-        and (event.version == 1 or (event.version > 1 and event.predecessor is not None))
-        and (event.predecessor is None or event.predecessor < here)
-        and event.category_number == (event.number_before or 0) + 1
-        and event.stream_id is not None
-        and event.type is not None
-        and event.category is not None
-        and event.category == event.stream_category
-        and bool(event.in_category and event.in_type and event.in_timestamp and event.in_correlation)
-        and is_id(event.id)
-    )
 
 
 def _strange(columns: Sequence[str]) -> Fault:
@@ -99,23 +77,13 @@ def _said(what: str, text: str, error: InvalidPayloadError) -> str:
     return str(error)
 
 
-@lru_cache(maxsize=256)  # events of one cause arrive together and share their metadata
-def _correlation_id(text: str) -> str | None:
+def correlation_id_of(text: str) -> str | None:
     """The correlation id of metadata, None if there is none. Raises InvalidPayloadError for bad metadata."""
-    fields = metadata_fields(text) if _is_plain(text) else None
-    if fields is not None and "" not in fields.custom:
-        return fields.correlation_id
     if "\n" in text or "\r" in text:
         raise InvalidPayloadError("metadata has line breaks")
     found = Metadata.from_json(text)
     check_metadata(found)
     return found.correlation_id
-
-
-def _is_plain(text: str) -> bool:
-    """True only if no string in it can break a rule of metadata, but for a key that is empty: each is short, and
-    a character that is refused would be escaped."""
-    return len(text) <= MAX_METADATA_ID_BYTES and text.isascii() and text.isprintable() and "\\" not in text
 
 
 def _faults_of_place(event: AuditedEvent) -> Iterator[Fault]:

@@ -17,6 +17,7 @@ from evstore.port import MOST_IN_PAGE
 from evstore.reading.pages import FIRST_PAGE, next_size
 from evstore.verifying.advice import ADVICE, PART
 from evstore.verifying.checks import faults_of_event, faults_of_name, line_of
+from evstore.verifying.together import lines_if_sound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -128,9 +129,8 @@ class Verification:
         low = self._after + 1 if self._after else MIN_INTEGER
         while not self.unchecked and low <= self.head:
             page = self._audits.events(low, self.head, size)
-            for event in page:
-                yield from self._event(event)
             if page:
+                yield from self._page(page)
                 low = _further("event", low - 1, page[-1].global_position) + 1
             else:
                 yield from self._place(self.head + 1)
@@ -148,6 +148,19 @@ class Verification:
 
     def _total(self) -> int:
         return max(self.head - self._after, 0)
+
+    def _page(self, page: list[AuditedEvent]) -> Iterator[Finding]:
+        lines = None
+        if not (self._expected and page[0].global_position <= self._expected[0] <= page[-1].global_position):
+            lines = lines_if_sound(page, self._next, self._audits)
+        if lines is None:
+            for event in page:
+                yield from self._event(event)
+            return
+        if self._hash is not None:
+            for line in lines:
+                self._hash = sha256(self._hash + line).digest()
+        self._next += len(page)
 
     def _event(self, event: AuditedEvent) -> list[Finding]:
         found: list[Finding] = []

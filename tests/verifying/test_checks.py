@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from evstore import Metadata
 from evstore.errors import InvalidPayloadError
 from evstore.model.findings import AuditedEvent
-from evstore.model.metadata import check_metadata
 from evstore.verifying import checks
-from evstore.verifying.checks import is_in_its_place
+from evstore.verifying.checks import FIRST_US, LAST_US, faults_of_event, line_of
+from evstore.verifying.together import _correlation_ids, lines_if_sound
 
 ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
 SOUND = AuditedEvent(ID, "Order-1", "Placed", "{}", "{}", 2, 7, 0, "Order", "Order", 7, 7, 5, 2, 1)
@@ -20,8 +21,12 @@ CHANGES: dict[str, st.SearchStrategy[object]] = {
     "id": st.sampled_from([ID.upper(), ID[:-1], "", "no id"]),
     "stream_id": st.none(),
     "type": st.none(),
+    "data_json": st.sampled_from(["", "NaN", "1", " 1", "1\t", "1 \n", '{"a":\r1}', '"\\ud800"', '"\udcff"', "[" * 600 + "]" * 600]),
+    "metadata_json": st.sampled_from(['{"custom":{"":"v"}}', "{}{}", "{\n}", '{"userId":"é"}', '{"correlationId":"c"}', "[]"]),
     "version": st.integers(-1, 8),
     "global_position": st.integers(-1, 8),
+    "timestamp_us": st.sampled_from([FIRST_US - 1, FIRST_US, LAST_US, LAST_US + 1]),
+    "correlation_hash": st.integers(0, 1),
     "category": NAMES,
     "stream_category": NAMES,
     "found_by_id": NUMBERS,
@@ -33,21 +38,19 @@ CHANGES: dict[str, st.SearchStrategy[object]] = {
     "in_type": st.booleans(),
     "in_timestamp": st.booleans(),
     "in_correlation": st.booleans(),
-}
+}  # fmt: skip
 
 
-def faults(event: AuditedEvent) -> list[tuple[str, str]]:
-    """What the checks of its place, keys and searches find, each for itself."""
-    return [
-        *checks._faults_of_place(event),
-        *checks._faults_of_keys(event),
-        *checks._faults_of_searches(event),
-    ]
+class Hashes:
+    """The audits of a store that keeps no hashes."""
+
+    def correlation_hash(self, _correlation_id: str) -> None:
+        return None
 
 
 def test_a_sound_event_takes_the_short_way():
-    assert is_in_its_place(SOUND)
-    assert not faults(SOUND)
+    assert lines_if_sound([SOUND], 7, Hashes()) == [line_of(SOUND)]
+    assert not faults_of_event(SOUND, Hashes())
 
 
 # Few at a time: where much is wrong, one fault hides that another is overlooked.
@@ -59,11 +62,23 @@ def test_a_sound_event_takes_the_short_way():
 @example({"version": 1, "predecessor": None})
 @example({"predecessor": 8})
 @example({"global_position": 0, "found_by_id": 0, "found_by_version": 0, "version": 1, "predecessor": None})
-@settings(deadline=None, max_examples=500, print_blob=True)
+@example({"strange": ("data",)})
+@settings(deadline=None, max_examples=1000, print_blob=True)
 def test_no_event_with_a_fault_takes_the_short_way(changes):
     event = SOUND._replace(**changes)
-    if is_in_its_place(event):
-        assert not faults(event)
+    neighbour = SOUND._replace(
+        **dict.fromkeys(("global_position", "found_by_id", "found_by_version"), event.global_position + 1)
+    )
+    for page, first in (([event, neighbour], event.global_position), ([SOUND, event], SOUND.global_position)):
+        lines = lines_if_sound(page, first, Hashes())
+        if lines is not None:
+            assert not any(faults_of_event(each, Hashes()) for each in page)
+            assert lines == [*map(line_of, page)]
+
+
+@pytest.mark.parametrize("first", [6, 8])
+def test_an_event_at_another_position_than_is_next_takes_the_long_way(first):
+    assert lines_if_sound([SOUND], first, Hashes()) is None
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('"\\\0\n\x7f'), max_size=6)
@@ -77,19 +92,15 @@ IDS = st.none() | TEXTS | st.sampled_from(["x" * 500, "x" * 513])
 )
 @settings(deadline=None, max_examples=300, print_blob=True)
 def test_metadata_is_judged_as_an_append_judges_it(text):
-    assert outcome(checks._correlation_id, text) == outcome(judged, text)
+    assert outcome(together, text) == outcome(checks.correlation_id_of, text)
 
 
-def judged(text: str) -> str | None:
-    if "\n" in text or "\r" in text:
-        raise InvalidPayloadError("metadata has line breaks")
-    found = Metadata.from_json(text)
-    check_metadata(found)
-    return found.correlation_id
+def together(text: str) -> str | None:
+    return _correlation_ids({text, "{}"})[text]
 
 
 def outcome(judge, text):
     try:
         return judge(text) or None
-    except InvalidPayloadError as error:
-        return str(error)
+    except InvalidPayloadError:
+        return "refused"

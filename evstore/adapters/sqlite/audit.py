@@ -7,7 +7,9 @@ is missing there is missing for every reader.
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from functools import cache, partial
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.paging import enough
@@ -121,8 +123,9 @@ _NAMES: Final[dict[What, str]] = {
     "type": AUDIT_TYPES,
     "stream": AUDIT_STREAMS,
 }
-# Text that is not UTF-8 must be reported, not fail the read.
+# Text that is not UTF-8 must be reported, not fail the read. It is rare, and a function of Python costs each text.
 _text: Final = partial(str, encoding="utf-8", errors="surrogateescape")
+_audited: Final[Callable[..., AuditedEvent]] = partial(tuple.__new__, AuditedEvent)
 _RESTORE: Final = "restore a backup that has it"
 _ABSENT: Final = type(None)
 _EVENT: Final = (
@@ -145,6 +148,9 @@ class SqliteAudits:
 
     def events(self, low: int, high: int, limit: int) -> list[AuditedEvent]:
         rows = self._rows(AUDIT_EVENTS, {"low": low, "high": high, "limit": limit}, enough)
+        columns = [*zip(*rows, strict=True)]
+        if rows and all({*map(type, each)}.issubset(kinds) for each, kinds in zip(columns, _EVENT, strict=True)):
+            return [*map(_audited, zip(ids_from_blobs(columns[0]), *columns[1:], repeat(())))]
         kept = [*map(_kept, rows)]
         ids = ids_from_blobs([row[0] for row, _ in kept])
         return [
@@ -184,14 +190,21 @@ class SqliteAudits:
         self, statement: str, given: dict[str, Any] | None = None, taken: Callable[..., list[Any]] = list
     ) -> list[tuple[Any, ...]]:
         with self._reading() as connection:
-            connection.text_factory = _text
             connection.execute(CACHE)
-            cursor = connection.cursor()
             try:
-                return taken(cursor.execute(statement, given or {}))
-            finally:
-                cursor.close()
-                connection.text_factory = str
+                return self._taken(connection, statement, given, taken)
+            except self._sqlite.OperationalError:
+                connection.text_factory = _text
+                try:
+                    return self._taken(connection, statement, given, taken)
+                finally:
+                    connection.text_factory = str
+
+    def _taken(
+        self, connection: Any, statement: str, given: dict[str, Any] | None, taken: Callable[..., list[Any]]
+    ) -> list[tuple[Any, ...]]:
+        with closing(connection.execute(statement, given or {})) as cursor:
+            return taken(cursor)
 
 
 def _completed(row: Sequence[Any]) -> tuple[Any, ...]:

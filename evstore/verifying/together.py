@@ -1,0 +1,82 @@
+"""The checks of a page of events, each of them over all its events at once. They only ever pass a sound page: what
+is wrong with an event, the checks of that event report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from evstore.errors import InvalidPayloadError
+from evstore.jsontext.decoding import metadata_of_each
+from evstore.jsontext.judging import are_stored_forms
+from evstore.model.events import StoredEvent, lines_of
+from evstore.model.findings import AuditedEvent
+from evstore.model.ids import is_id
+from evstore.model.metadata import MAX_METADATA_ID_BYTES
+from evstore.verifying.checks import FIRST_US, LAST_US, correlation_id_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evstore.port import Audits
+
+_STORED = len(StoredEvent._fields)
+
+
+def lines_if_sound(page: Sequence[AuditedEvent], first: int, audits: Audits) -> list[bytes] | None:
+    """The lines of events at the positions from `first` on, None unless certainly none has a fault."""
+    columns: Any = AuditedEvent._make(zip(*page, strict=True))  # of each field, the values of all events
+    if not (
+        _are_in_their_places(columns, first)
+        and min(columns.timestamp_us) >= FIRST_US
+        and max(columns.timestamp_us) <= LAST_US
+        and are_stored_forms(columns.data_json)
+        and _have_their_hashes(columns, audits)
+    ):
+        return None
+    lines = lines_of(zip(*columns[:_STORED], strict=True))  # type: ignore[arg-type]
+    # No line has a line break: data and metadata have none, and names are quoted.
+    return "\n".join(lines).encode(errors="surrogateescape").split(b"\n")
+
+
+def _are_in_their_places(columns: Any, first: int) -> bool:
+    here = columns.global_position
+    return (
+        not any(columns.strange)
+        and here == (*range(first, first + len(here)),)
+        and columns.found_by_id == columns.found_by_version == here
+        and all(
+            version == 1 if before is None else version > 1 and before < position
+            for version, before, position in zip(columns.version, columns.predecessor, here, strict=True)
+        )
+        and columns.category_number == (*[(before or 0) + 1 for before in columns.number_before],)
+        and None not in columns.stream_id
+        and None not in columns.type
+        and None not in columns.category
+        and columns.category == columns.stream_category
+        and all(map(all, (columns.in_category, columns.in_type, columns.in_timestamp, columns.in_correlation)))
+        and all(map(is_id, columns.id))
+    )
+
+
+def _have_their_hashes(columns: Any, audits: Audits) -> bool:
+    try:
+        ids = _correlation_ids({*columns.metadata_json})
+    except InvalidPayloadError:
+        return False
+    hashes = {text: audits.correlation_hash(found) if found else None for text, found in ids.items()}
+    return [*columns.correlation_hash] == [hashes[text] for text in columns.metadata_json]
+
+
+def _correlation_ids(texts: set[str]) -> dict[str, str | None]:
+    """The correlation id of each metadata. Raises InvalidPayloadError for bad metadata."""
+    if max(map(len, texts)) <= MAX_METADATA_ID_BYTES and _are_plain("".join(texts)):
+        found = metadata_of_each(texts)
+        if not any("" in each.custom for each in found):
+            return {text: each.correlation_id for text, each in zip(texts, found, strict=True)}
+    return {text: correlation_id_of(text) for text in texts}
+
+
+def _are_plain(text: str) -> bool:
+    """True only if no string in short metadata can break a rule, but for a key that is empty: a character that is
+    refused would be escaped."""
+    return text.isascii() and text.isprintable() and "\\" not in text
