@@ -6,14 +6,16 @@ is missing there is missing for every reader.
 
 from __future__ import annotations
 
-import re
+import json
 from contextlib import closing
-from functools import cache, partial
+from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.paging import enough
 from evstore.adapters.sql import correlation_hash
+from evstore.adapters.sqlite.definitions import OBJECTS, differences, made
+from evstore.adapters.sqlite.kinds import AGREED, NAMES_AND_NUMBERS, are_of, kept
 from evstore.adapters.sqlite.reading import ids_from_blobs
 from evstore.adapters.sqlite.statements import EVENT
 from evstore.model.findings import AuditedEvent, AuditedName, Finding
@@ -25,6 +27,50 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from evstore.model.findings import What
+
+# The table itself, joined with all that leads to an event: faster than AUDIT_EVENTS, but what is found twice comes
+# twice, and so without LIMIT, which could hide the second.
+AUDIT_AGREED: Final = f"""
+SELECT
+  {EVENT},
+  events.category_key, streams.category_key,
+  by_id.global_position, by_stream.global_position, before.global_position,
+  events.category_number,
+  events.correlation_hash,
+  by_type.global_position IS NOT NULL AND by_timestamp.global_position IS NOT NULL
+    AND (events.correlation_hash IS NULL OR by_correlation.global_position IS NOT NULL)
+FROM events
+LEFT JOIN streams ON streams.key = events.stream_key
+LEFT JOIN types ON types.key = events.type_key
+LEFT JOIN events AS by_id INDEXED BY events_by_id ON by_id.id = events.id
+LEFT JOIN events AS by_stream INDEXED BY events_by_stream
+  ON by_stream.stream_key = events.stream_key AND by_stream.version = events.version
+LEFT JOIN events AS before INDEXED BY events_by_stream
+  ON before.stream_key = events.stream_key AND before.version = events.version - 1
+LEFT JOIN events AS by_type INDEXED BY events_by_type
+  ON by_type.type_key = events.type_key AND by_type.global_position = events.global_position
+LEFT JOIN events AS by_timestamp INDEXED BY events_by_timestamp
+  ON by_timestamp.timestamp = events.timestamp AND by_timestamp.global_position = events.global_position
+LEFT JOIN events AS by_correlation INDEXED BY events_by_correlation
+  ON by_correlation.correlation_hash = events.correlation_hash
+  AND by_correlation.global_position = events.global_position
+WHERE events.global_position >= :low AND events.global_position <= :high
+ORDER BY events.global_position
+"""
+
+# For each category of a page: its name, the number of its last event before the page, and all of its events there
+# that its index holds.
+AUDIT_NUMBERS: Final = """
+SELECT
+  given.value,
+  (SELECT name FROM categories WHERE categories.key = given.value),
+  (SELECT before.category_number FROM events AS before INDEXED BY events_by_category
+   WHERE before.category_key = given.value AND before.global_position < :low
+   ORDER BY before.global_position DESC LIMIT 1),
+  (SELECT group_concat(held.global_position) FROM events AS held INDEXED BY events_by_category
+   WHERE held.category_key = given.value AND held.global_position >= :low AND held.global_position <= :high)
+FROM json_each(:categories) AS given
+"""
 
 # The table itself; what belongs to an event is looked up by its keys, what must lead to it by its indexes.
 AUDIT_EVENTS: Final = f"""
@@ -105,10 +151,6 @@ ORDER BY types.key
 LIMIT :limit
 """
 
-OBJECTS: Final = """
-SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid
-"""
-
 # Searches for ids and hashes lead all over their indexes; in SQLite's own 2 MB, most pages would be read again.
 CACHE: Final = """
 PRAGMA cache_size = -8192
@@ -126,17 +168,8 @@ _NAMES: Final[dict[What, str]] = {
 # Text that is not UTF-8 must be reported, not fail the read. It is rare, and a function of Python costs each text.
 _text: Final = partial(str, encoding="utf-8", errors="surrogateescape")
 _audited: Final[Callable[..., AuditedEvent]] = partial(tuple.__new__, AuditedEvent)
-_RESTORE: Final = "restore a backup that has it"
-_ABSENT: Final = type(None)
-_EVENT: Final = (
-    (bytes,), (str, _ABSENT), (str, _ABSENT), (str,), (str,), (int,), (int,), (int,), (str, _ABSENT),
-    (str, _ABSENT), (int, _ABSENT), (int, _ABSENT), (int, _ABSENT), (int,), (int, _ABSENT), (int, _ABSENT),
-    (int,), (int,), (int,), (int,),
-)  # fmt: skip
-_NAME: Final = (
-    (int,), (str,), (int, _ABSENT), (int,), (str, _ABSENT), (int,), (int, _ABSENT), (int, _ABSENT),
-    (int,),
-)  # fmt: skip
+_POSITION: Final = AuditedEvent._fields.index("global_position")
+_SEARCHES: Final = sum(field.startswith("in_") for field in AuditedEvent._fields)
 
 
 class SqliteAudits:
@@ -147,24 +180,60 @@ class SqliteAudits:
         self._reading = reading
 
     def events(self, low: int, high: int, limit: int) -> list[AuditedEvent]:
+        return self._agreed(low, min(high, max(low, 1) + limit - 1)) or self._each(low, high, limit)
+
+    def _agreed(self, low: int, high: int) -> list[AuditedEvent]:
+        """The events at these positions, as many as fit in a page; none unless the indexes agree about them."""
+        columns = [*zip(*self._rows(AUDIT_AGREED, {"low": low, "high": high}, _whole), strict=True)]
+        if not columns or not are_of(AGREED, columns):
+            return []
+        *event, categories, owners, by_id, by_stream, predecessors, numbers, hashes, found = columns
+        known = self._of_categories(event[_POSITION], categories, numbers)
+        if known is None or owners != categories or not all(found):
+            return []
+        names, before = known
+        facts = (names, names, by_id, by_stream, predecessors, numbers, before, hashes)
+        searches = repeat([True] * len(found), _SEARCHES)
+        return [*map(_audited, zip(ids_from_blobs(event[0]), *event[1:], *facts, *searches, repeat(())))]
+
+    def _of_categories(
+        self, positions: Sequence[int], keys: Sequence[int], numbers: Sequence[int]
+    ) -> tuple[list[str], list[int | None]] | None:
+        """Of each event, the name of its category and the number of the event before it there. None if the index
+        of categories holds other events at these positions."""
+        given = {"low": positions[0], "high": positions[-1], "categories": json.dumps([*{*keys}])}
+        rows = self._rows(AUDIT_NUMBERS, given)
+        names = {key: name for key, name, _, _ in rows}
+        last = {key: number for key, _, number, _ in rows}
+        if not are_of(NAMES_AND_NUMBERS, (names.values(), last.values())):
+            return None
+        here: dict[int, list[str]] = {key: [] for key in names}
+        before = []
+        for key, position, number in zip(keys, positions, numbers, strict=True):
+            before.append(last[key])
+            last[key] = number
+            here[key].append(str(position))
+        if any(",".join(here[key]) != held for key, _, _, held in rows):
+            return None
+        return [names[key] for key in keys], before
+
+    def _each(self, low: int, high: int, limit: int) -> list[AuditedEvent]:
+        """The events with whatever is wrong with them."""
         rows = self._rows(AUDIT_EVENTS, {"low": low, "high": high, "limit": limit}, enough)
-        columns = [*zip(*rows, strict=True)]
-        if rows and all({*map(type, each)}.issubset(kinds) for each, kinds in zip(columns, _EVENT, strict=True)):
-            return [*map(_audited, zip(ids_from_blobs(columns[0]), *columns[1:], repeat(())))]
-        kept = [*map(_kept, rows)]
-        ids = ids_from_blobs([row[0] for row, _ in kept])
+        found = [*map(kept, rows)]
+        ids = ids_from_blobs([row[0] for row, _ in found])
         return [
             AuditedEvent._make((event_id, *row[1:], strange))
-            for event_id, (row, strange) in zip(ids, kept, strict=True)
+            for event_id, (row, strange) in zip(ids, found, strict=True)
         ]
 
     def names(self, what: What, after: int | str | None, limit: int) -> list[AuditedName]:
         rows = self._rows(_NAMES[what], {"after": MIN_INTEGER if after is None else after, "limit": limit})
-        return [AuditedName._make((*_completed(row), strange)) for row, strange in map(_kept, rows)]
+        return [AuditedName._make((*_completed(row), strange)) for row, strange in map(kept, rows)]
 
     def schema(self) -> list[Finding]:
         """Findings where the store differs from schema.sql."""
-        return list(_differences(self._made(), self._rows(OBJECTS)))
+        return list(differences(made(self._sqlite), self._rows(OBJECTS)))
 
     def engine(self) -> list[Finding]:
         lines = (line for (text,) in self._rows(INTEGRITY) for line in text.splitlines())
@@ -172,19 +241,6 @@ class SqliteAudits:
 
     def correlation_hash(self, correlation_id: str) -> int:
         return correlation_hash(correlation_id)
-
-    def _made(self) -> list[tuple[Any, ...]]:
-        from pkgutil import get_data
-
-        text = get_data(__package__, "schema.sql")
-        assert text is not None
-        connection = self._sqlite.connect(":memory:")
-        try:
-            connection.executescript(text.decode())
-            made: list[tuple[Any, ...]] = connection.execute(OBJECTS).fetchall()
-        finally:
-            connection.close()
-        return made
 
     def _rows(
         self, statement: str, given: dict[str, Any] | None = None, taken: Callable[..., list[Any]] = list
@@ -207,54 +263,14 @@ class SqliteAudits:
             return taken(cursor)
 
 
+def _whole(rows: Iterator[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The rows of a page; none if the last event has further rows beyond it."""
+    found = enough(rows)
+    further = next(rows, None)
+    return found if further is None or further[_POSITION] != found[-1][_POSITION] else []
+
+
 def _completed(row: Sequence[Any]) -> tuple[Any, ...]:
     """SQLite knows no boolean; only streams have numbers."""
     key, name, found, has_events, *more = row
     return key, name, found, bool(has_events), *(more or (None, 1, None, None, 1))
-
-
-def _kept(row: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[str]]:
-    """The row with placeholders for values of a wrong kind, and the names of their columns. A damaged page can
-    hold anything."""
-    strange = _strange(tuple(map(type, row)))
-    if not strange:
-        return row, ()
-    kinds, fields = _columns(len(row))
-    return (
-        [kinds[at][0]() if at in strange else value for at, value in enumerate(row)],
-        [fields[at].removesuffix("_json").removesuffix("_us").replace("_", " ") for at in strange],
-    )
-
-
-@cache
-def _strange(found: tuple[type, ...]) -> list[int]:
-    kinds, _ = _columns(len(found))
-    return [at for at, each in enumerate(found) if each not in kinds[at]]
-
-
-def _columns(width: int) -> tuple[Sequence[tuple[type, ...]], Sequence[str]]:
-    return (_EVENT, AuditedEvent._fields) if width == len(_EVENT) else (_NAME, AuditedName._fields)
-
-
-def _differences(made: list[tuple[Any, ...]], there: list[tuple[Any, ...]]) -> Iterator[Finding]:
-    found = {(kind, name): text for kind, name, _, text in there}
-    for kind, name, table, text in made:
-        what = f'{kind} "{name}"'
-        if kind != "table" and ("table", table) not in found:
-            continue  # the table is missing, and all that belongs to it
-        if (kind, name) not in found:
-            # In an empty table, new names would get the keys of those that are lost, and their events.
-            again = _RESTORE if kind == "table" else f"make it again: {_line(text)}"
-            yield Finding(f"missing-{kind}", f"{what} is missing", advice=again)
-        elif _line(found[kind, name]) != _line(text):
-            advice = _RESTORE if kind == "table" else f"drop it and make it again: {_line(text)}"
-            yield Finding(f"changed-{kind}", f"{what} is not what evstore makes", advice=advice)
-    wanted = {(kind, name) for kind, name, *_ in made}
-    for kind, name, table, _ in there:
-        if kind == "trigger" and (kind, name) not in wanted and ("table", table) in wanted:
-            yield Finding("unknown-trigger", f'{kind} "{name}" of table "{table}" is not evstore\'s')
-
-
-def _line(text: str) -> str:
-    """Without comments, which change nothing."""
-    return " ".join(re.sub("--[^\n]*", "", text).split())

@@ -116,7 +116,7 @@ def _lost_triggers(connection: Any) -> Iterator[str]:
     """A warning if a trigger is missing, as after another program made a table anew."""
     from pkgutil import get_data
 
-    from evstore.adapters.sqlite.audit import OBJECTS
+    from evstore.adapters.sqlite.definitions import OBJECTS
 
     schema = get_data(__package__, "schema.sql")
     assert schema is not None

@@ -62,6 +62,7 @@ COUNTS = ("COUNT_LOG", "COUNT_CATEGORIES", "COUNT_TYPES", "COUNT_CORRELATION")
 PAGE = {"low": 51, "after": 50, "high": 99, "limit": 5}
 AUDITS: dict[str, set[str]] = {
     "AUDIT_EVENTS": {"events_by_id (id=?)", "events_by_stream (stream_key=? AND version=?)", "events_by_category (category_key=? AND global_position<?)", "events_by_category (category_key=? AND global_position=?)", "events_by_type (type_key=? AND global_position=?)", "events_by_timestamp (timestamp=? AND global_position=?)", "events_by_correlation (correlation_hash=? AND global_position=?)"},
+    "AUDIT_AGREED": {"events_by_id (id=?)", "events_by_stream (stream_key=? AND version=?)", "events_by_type (type_key=? AND global_position=?)", "events_by_timestamp (timestamp=? AND global_position=?)", "events_by_correlation (correlation_hash=? AND global_position=?)"},
     "AUDIT_STREAMS": {"streams_by_id (stream_id=?)", "streams_by_category (category_key=? AND stream_id=?)", "streams_by_number (category_key=? AND category_number=?)", "streams_by_number (category_key=? AND category_number<?)", "events_by_stream (stream_key=?)"},
     "AUDIT_CATEGORIES": {"categories_by_name (name=?)", "events_by_category (category_key=?)"},
     "AUDIT_TYPES": {"types_by_name (name=?)", "events_by_type (type_key=?)"},
@@ -87,7 +88,8 @@ def _plan(adapter: SqliteAdapter, statement: str, given: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("module", "known"), [(statements, {*PLANS, *WITHOUT_PLAN}), (audit, {*AUDITS, "OBJECTS"})]
+    ("module", "known"),
+    [(statements, {*PLANS, *WITHOUT_PLAN}), (audit, {*AUDITS, "AUDIT_NUMBERS", "OBJECTS"})],
 )
 def test_every_statement_that_reads_has_its_plan_here(module: ModuleType, known: set[str]) -> None:
     reads = {
@@ -105,8 +107,21 @@ def test_an_audit_goes_along_its_table_and_looks_everything_up_in_its_index(
     plan = _plan(adapter, getattr(audit, name), PAGE)
     assert re.fullmatch(r"SEARCH \w+ USING INTEGER PRIMARY KEY \(rowid>\?.*", plan[0]), plan
     assert all(re.match("SEARCH|CORRELATED SCALAR SUBQUERY", line) for line in plan), plan
-    searches = {line.partition(" INDEX ")[2].replace(" AND rowid=?", "") for line in plan}  # the position itself
+    searches = {
+        line.partition(" INDEX ")[2].replace(" AND rowid=?", "").removesuffix(" LEFT-JOIN") for line in plan
+    }  # the position itself
     assert searches - {""} == AUDITS[name]
+
+
+def test_an_audit_of_categories_reads_a_range_of_their_index(adapter: SqliteAdapter) -> None:
+    plan = _plan(adapter, audit.AUDIT_NUMBERS, {**PAGE, "categories": "[1]"})
+    assert {line for line in plan if line.startswith(("SEARCH", "SCAN"))} == {
+        "SCAN given VIRTUAL TABLE INDEX 1:",
+        "SEARCH categories USING INTEGER PRIMARY KEY (rowid=?)",
+        "SEARCH before USING INDEX events_by_category (category_key=? AND global_position<?)",
+        "SEARCH held USING COVERING INDEX events_by_category (category_key=? AND global_position>? AND global_position<?)",
+    }
+    assert not any("TEMP B-TREE" in line for line in plan)
 
 
 @pytest.mark.parametrize("name", PLANS)
