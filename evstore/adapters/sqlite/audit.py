@@ -153,7 +153,7 @@ LIMIT :limit
 
 # Searches for ids and hashes lead all over their indexes; in SQLite's own 2 MB, most pages would be read again.
 CACHE: Final = """
-PRAGMA cache_size = -8192
+PRAGMA cache_size = -16384
 """
 
 INTEGRITY: Final = """
