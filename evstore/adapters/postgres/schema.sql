@@ -234,7 +234,7 @@ BEGIN
   END IF;
   -- Ordered by both columns of an index, because ordered by the second alone the planner may walk the whole log in
   -- search of the first.
-  IF cardinality(stream_ids) = 1 THEN  -- what is asked most, in a third of the time
+  IF cardinality(stream_ids) = 1 THEN  -- without windows, in a third of the time
     SELECT
       (SELECT coalesce(max(events.global_position), 0) FROM evstore.events),
       ARRAY(SELECT events.id FROM evstore.events WHERE events.id = ANY (ids)),
@@ -304,7 +304,7 @@ BEGIN
     RETURN json_build_object('status', 'misplaced', 'actual', head + 1);
   END IF;
 
-  -- The one restatement of evstore.model.versions.check_version, held equal to it by the contract's truth table.
+  -- The one whole restatement of evstore.model.versions.check_version, held equal to it by the contract's truth table.
   IF -1 <> ANY (expected_versions) THEN
     FOR w IN 1 .. cardinality(expected_versions) LOOP
       actual := first_versions[w] - 1;
