@@ -638,7 +638,7 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'EV001', MESSAGE = 'evstore: a read replica cannot append';
   END IF;
   -- What the caller may not do must not come out behind the first commit.
-  IF NOT pg_catalog.has_function_privilege('evstore.make_durable_v1()'::pg_catalog.regprocedure, 'EXECUTE') THEN
+  IF pg_catalog.has_function_privilege('evstore.make_durable_v1()'::pg_catalog.regprocedure, 'EXECUTE') IS NOT TRUE THEN
     RAISE insufficient_privilege USING MESSAGE = 'permission denied for function make_durable_v1';
   END IF;
   COMMIT;
@@ -687,7 +687,7 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'EV001', MESSAGE = 'evstore: a read replica cannot append';
   END IF;
   -- What the caller may not do must not come out behind the first commit.
-  IF NOT pg_catalog.has_function_privilege('evstore.make_durable_v1()'::pg_catalog.regprocedure, 'EXECUTE') THEN
+  IF pg_catalog.has_function_privilege('evstore.make_durable_v1()'::pg_catalog.regprocedure, 'EXECUTE') IS NOT TRUE THEN
     RAISE insufficient_privilege USING MESSAGE = 'permission denied for function make_durable_v1';
   END IF;
   COMMIT;
