@@ -42,7 +42,7 @@ def without_the_barrier_of_writers(server: Server, schema: str) -> None:
 def without_the_barrier_of_refusals(server: Server, schema: str) -> None:
     """The same where nothing was stored: what such an answer rests on may not be durable."""
     call = _BARRIER.format(schema)
-    guarded = f"IF answers::text LIKE '%stored%' THEN {call} END IF;"
+    guarded = f"IF answer::text LIKE '%stored%' THEN {call} END IF;"
     _changed(server, f"{schema}.append_v1", call, guarded)
 
 

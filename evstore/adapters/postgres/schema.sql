@@ -234,7 +234,7 @@ BEGIN
   END IF;
   -- Ordered by both columns of an index, because ordered by the second alone the planner may walk the whole log in
   -- search of the first.
-  IF cardinality(stream_ids) = 1 THEN  -- what is asked most, in a third of the time
+  IF cardinality(stream_ids) = 1 THEN  -- without windows, in a third of the time
     SELECT
       (SELECT coalesce(max(events.global_position), 0) FROM evstore.events),
       ARRAY(SELECT events.id FROM evstore.events WHERE events.id = ANY (ids)),
@@ -304,7 +304,7 @@ BEGIN
     RETURN json_build_object('status', 'misplaced', 'actual', head + 1);
   END IF;
 
-  -- The one restatement of evstore.model.versions.check_version, held equal to it by the contract's truth table.
+  -- The one whole restatement of evstore.model.versions.check_version, held equal to it by the contract's truth table.
   IF -1 <> ANY (expected_versions) THEN
     FOR w IN 1 .. cardinality(expected_versions) LOOP
       actual := first_versions[w] - 1;
@@ -638,7 +638,7 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'EV001', MESSAGE = 'evstore: a read replica cannot append';
   END IF;
   -- What the caller may not do must not come out behind the first commit.
-  IF NOT pg_catalog.has_function_privilege('evstore.make_durable_v1()'::pg_catalog.regprocedure, 'EXECUTE') THEN
+  IF pg_catalog.has_function_privilege('evstore.make_durable_v1()'::pg_catalog.regprocedure, 'EXECUTE') IS NOT TRUE THEN
     RAISE insufficient_privilege USING MESSAGE = 'permission denied for function make_durable_v1';
   END IF;
   COMMIT;
@@ -687,7 +687,7 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'EV001', MESSAGE = 'evstore: a read replica cannot append';
   END IF;
   -- What the caller may not do must not come out behind the first commit.
-  IF NOT pg_catalog.has_function_privilege('evstore.make_durable_v1()'::pg_catalog.regprocedure, 'EXECUTE') THEN
+  IF pg_catalog.has_function_privilege('evstore.make_durable_v1()'::pg_catalog.regprocedure, 'EXECUTE') IS NOT TRUE THEN
     RAISE insufficient_privilege USING MESSAGE = 'permission denied for function make_durable_v1';
   END IF;
   COMMIT;

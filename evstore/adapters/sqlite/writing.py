@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 UNDO: Final = ("ROLLBACK TO unit", "RELEASE unit")
 UNDO_ALONE: Final = ("ROLLBACK", "BEGIN")  # the ids are looked up in a transaction as well
-MOST_KNOWN: Final = 20_000
+MOST_KNOWN: Final = 5_000
 """Streams whose key and version are kept in memory."""
 
 
