@@ -83,12 +83,12 @@ def metadata_fields(text: str | bytes) -> MetadataFields:
     return MetadataFields(found.correlation_id, found.causation_id, found.user_id, found.tenant_id, found.custom)
 
 
-def metadata_of_each(texts: Iterable[str]) -> list[_Metadata]:
-    """The members of each metadata, for many that are as they should be. Raises InvalidPayloadError."""
+def metadata_of_each(texts: Iterable[str]) -> list[_Metadata] | None:
+    """The members of each metadata, None if any of it is not as it should be."""
     try:
         return [*map(_metadata.decode, texts)]
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise InvalidPayloadError(f"metadata is not as it is stored: {error}") from error
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
 
 
 def stored_fields(line: str | bytes) -> StoredFields:

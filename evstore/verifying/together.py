@@ -71,7 +71,7 @@ def _correlation_ids(texts: set[str]) -> dict[str, str | None]:
     """The correlation id of each metadata. Raises InvalidPayloadError for bad metadata."""
     if max(map(len, texts)) <= MAX_METADATA_ID_BYTES and _are_plain("".join(texts)):
         found = metadata_of_each(texts)
-        if not any("" in each.custom for each in found):
+        if found is not None and not any("" in each.custom for each in found):
             return {text: each.correlation_id for text, each in zip(texts, found, strict=True)}
     return {text: correlation_id_of(text) for text in texts}
 

@@ -19,7 +19,7 @@ _RESTORE: Final = "restore a backup that has it"
 
 
 def made(sqlite: ModuleType) -> list[tuple[Any, ...]]:
-    """What schema.sql makes."""
+    """The objects that schema.sql makes, as OBJECTS lists them."""
     from pkgutil import get_data
 
     text = get_data(__package__, "schema.sql")
