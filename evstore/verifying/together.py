@@ -3,7 +3,8 @@ is wrong with an event, the checks of that event report."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
 from evstore.errors import InvalidPayloadError
 from evstore.jsontext.decoding import metadata_of_each
@@ -15,14 +16,15 @@ from evstore.model.metadata import MAX_METADATA_ID_BYTES
 from evstore.verifying.checks import FIRST_US, LAST_US, correlation_id_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from evstore.port import Audits
 
-_STORED = len(StoredEvent._fields)
+_STORED: Final = len(StoredEvent._fields)
+_FEW: Final = 16
 
 
-def lines_if_sound(page: Sequence[AuditedEvent], first: int, audits: Audits) -> list[bytes] | None:
+def lines_if_sound(page: Sequence[AuditedEvent], first: int, audits: Audits) -> Iterator[bytes] | None:
     """The lines of events at the positions from `first` on, None unless certainly none has a fault."""
     columns: Any = AuditedEvent._make(zip(*page, strict=True))  # of each field, the values of all events
     if not (
@@ -33,9 +35,14 @@ def lines_if_sound(page: Sequence[AuditedEvent], first: int, audits: Audits) -> 
         and _have_their_hashes(columns, audits)
     ):
         return None
-    lines = lines_of(zip(*columns[:_STORED], strict=True))  # type: ignore[arg-type]
-    # No line has a line break: data and metadata have none, and names are quoted.
-    return "\n".join(lines).encode(errors="surrogateescape").split(b"\n")
+    return _lines(columns)
+
+
+def _lines(columns: Any) -> Iterator[bytes]:
+    """The lines of the events, few at a time: all together would take as much memory as the page again."""
+    events = map(StoredEvent._make, zip(*columns[:_STORED], strict=True))
+    while few := [*islice(events, _FEW)]:
+        yield from [line.encode(errors="surrogateescape") for line in lines_of(few)]
 
 
 def _are_in_their_places(columns: Any, first: int) -> bool:
