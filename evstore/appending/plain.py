@@ -1,6 +1,6 @@
 """Plain lines, many at a time: events spelled as programs spell them.
 
-Whoever asks makes sure that each line is an object, as the splitter does. What is plain is valid, so that the columns
+Whoever asks makes sure that each line is an object, as the splitter does. What is plain is valid, so the columns
 need no further look. Anything else, and every fault, is left to the reader of single values, which knows all forms
 and finds the words and the place of a fault.
 """
