@@ -18,7 +18,7 @@ from evstore import (
     StreamNotFoundError,
     connect,
 )
-from evstore.adapters.postgres.writing import CHUNK_CHARACTERS, MOST_EVENTS
+from evstore.adapters.postgres.writing import MOST_EVENTS
 from tests.support.postgres_sessions import writing
 
 if TYPE_CHECKING:
@@ -145,10 +145,10 @@ def test_units_of_any_size_share_a_call_of_the_store_and_fail_alone(store: Event
     assert store.stream_info("Order-1").version == 2 * MOST_EVENTS + 3
 
 
-def test_events_beyond_the_size_of_a_chunk_come_back_as_they_were(store: EventStore) -> None:
-    """Some beyond what a chunk holds, some of characters that take four bytes each, and one as large as any may."""
+def test_large_events_come_back_as_they_were(store: EventStore) -> None:
+    """Some longer than all else, some of characters that take four bytes each, and one as large as any may be."""
     texts = [
-        "x" * (CHUNK_CHARACTERS + 1),
+        "x" * (8 * 1024 * 1024 + 1),
         "\U0001f600" * (2 * 1024 * 1024),
         "y" * (16 * 1024 * 1024 - 2),
         "\\t\\\\",
@@ -166,8 +166,8 @@ def test_what_somebody_staged_and_left_is_swept_after_a_day(
     newest: Server, schema: str, store: EventStore, age: str
 ) -> None:
     newest.execute(
-        f"INSERT INTO {schema}.staged (append_id, chunk, number, write, stream_id, category, expected_version, id, type,"
-        f" metadata, data, staged_at) VALUES (gen_random_uuid(), 1, 1, 1, 'A-1', 'A', -1, gen_random_uuid(), 'T', '{{}}',"
+        f"INSERT INTO {schema}.staged (append_id, number, stream_id, category, expected_version, id, type,"
+        f" metadata, data, staged_at) VALUES (gen_random_uuid(), 1, 'A-1', 'A', -1, gen_random_uuid(), 'T', '{{}}',"
         f" '1', now() - interval '{age}')"
     )
     store.append("Order-1", some(MOST_EVENTS + 1), ANY_VERSION)
