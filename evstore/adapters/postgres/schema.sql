@@ -86,6 +86,8 @@ CREATE UNLOGGED TABLE evstore.staged (
   PRIMARY KEY (append_id, number)
 );
 
+CREATE INDEX staged_by_age ON evstore.staged (staged_at) WHERE number = 1;  -- an entry for each append
+
 -- Long payloads are compressed while everybody waits for the lock, and lz4 is the faster way to do it. Not every
 -- server has it. What is staged is compressed by its COPY, when nobody waits, and appended as it is.
 DO $$
@@ -826,14 +828,19 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
+SET enable_seqscan = off  -- the table is full of what was swept
 AS $$
 BEGIN
   IF NOT pg_try_advisory_xact_lock(hashtextextended(staged_as::text, 1163285332)) THEN
     RETURN false;
   END IF;
   DELETE FROM evstore.staged
-  WHERE staged.append_id = staged_as
-    OR staged.staged_at < now() - interval '1 day';
+  WHERE staged.append_id = ANY (ARRAY(
+    SELECT staged_as
+    UNION ALL
+    SELECT first.append_id FROM evstore.staged AS first
+    WHERE first.number = 1 AND first.staged_at < now() - interval '1 day'
+  ));
   RETURN true;
 END $$;
 
