@@ -42,7 +42,7 @@ CREATE UNIQUE INDEX streams_by_category ON evstore.streams (category_key, stream
 CREATE UNIQUE INDEX streams_by_number ON evstore.streams (category_key, category_number);
 
 -- Keys are not declared as foreign ones: checking three of them for each event would take longer than its insert,
--- and only append_unit_v1 writes here.
+-- and nobody but the functions that append writes here.
 CREATE TABLE evstore.events (
   global_position bigint PRIMARY KEY CHECK (global_position > 0),
   stream_key bigint NOT NULL,
@@ -410,12 +410,16 @@ BEGIN
   ) AS found;
 END $$;
 
--- Categories, types and streams that are missing, each under the next free key, in the order they are met.
+-- Categories, types and streams that are missing, each under the next free key, in the order they are met. Each name is
+-- looked up in its index, whatever the caller has set, and however many names there are.
 CREATE FUNCTION evstore.add_names_v1(stream_ids text[], category_names text[], type_names text[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
+SET enable_nestloop = on
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 SET jit = off
 AS $$
 DECLARE

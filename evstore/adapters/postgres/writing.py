@@ -37,6 +37,8 @@ MOST_ENDED: Final = 2
 MOST_EVENTS: Final = 1000
 MOST_CHARACTERS: Final = 1024 * 1024
 """The limits of one call. A unit beyond them is staged; several units become several calls."""
+MOST_IN_UNIT: Final = 200
+"""A unit with more events is staged as well: making lists of them costs more than the round trips of a COPY."""
 STAGED: Final = ("bytea", "int4", "text", "text", "int8", "bytea", "text", "int8", "text", "text", "int8")
 """The types by which a staged row is sent. In the binary format a UUID is its bytes, and JSON is its text."""
 
@@ -201,10 +203,10 @@ class Batch:
 
     def takes(self, unit: Append) -> bool:
         """True if the batch has room for the unit, which is then counted."""
-        events, characters = len(self.given["ids"]), self._characters
+        room, characters = min(MOST_IN_UNIT, MOST_EVENTS - len(self.given["ids"])), self._characters
         for write in unit.writes:  # of a large unit no more is read than the batch could take
-            events += len(write.events)
-            if events > MOST_EVENTS:
+            room -= len(write.events)
+            if room < 0:
                 return False
             for event in write.events:
                 characters += _characters(event)
@@ -259,11 +261,13 @@ def stage(copy: Copy, staged_as: str, unit: Append) -> int:
     times = repeat(None) if unit.times_us is None else iter(unit.times_us)
     number = 0
     for stream_id, events, expected in unit.writes:
-        category, expectation = category_of(stream_id), expected
-        for number, event in enumerate(events, number + 1):
+        category = category_of(stream_id)
+        expectation: int | None = expected
+        for event in events:
+            number += 1
             copy.write_row((
-                append_id, number, stream_id, category, expectation, id_to_blob(event.id), event.type, _hash(event),
-                event.metadata_json, event.data_json, next(times),
+                append_id, number, stream_id, category, expectation, id_to_blob(event.id), event.type,
+                _hash(event), event.metadata_json, event.data_json, next(times),
             ))  # fmt: skip
             expectation = None
     return number
