@@ -1,42 +1,103 @@
-"""Names counted once, in little memory however many they are."""
+"""A set of names in little memory, however many they are."""
 
 from __future__ import annotations
 
-from contextlib import closing
-from itertools import chain
-from typing import TYPE_CHECKING, Final
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from evstore.errors import StorageFullError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-IN_MEMORY: Final = 50_000
-"""Names kept in memory; beyond that, they wait in a temporary database."""
+IN_MEMORY: Final = 100_000
+"""Names kept in memory; beyond that, all wait in a temporary database."""
+_AT_ONCE: Final = 1000
 
-SETTINGS: Final = ("PRAGMA journal_mode = OFF", "PRAGMA cache_size = -16384")
-MAKE: Final = "CREATE TABLE names (name TEXT PRIMARY KEY) WITHOUT ROWID"
+SETTINGS: Final = ("PRAGMA journal_mode = OFF", "PRAGMA cache_size = -8192")
+MAKE: Final = "CREATE TABLE names (name BLOB PRIMARY KEY) WITHOUT ROWID"
 ADD: Final = "INSERT OR IGNORE INTO names (name) VALUES (?)"
 COUNT: Final = "SELECT count(*) FROM names"
 
 
 def distinct(names: Iterable[str]) -> int:
     """The number of different names."""
-    seen: set[str] = set()
-    rest = iter(names)
-    for name in rest:
-        seen.add(name)
-        if len(seen) > IN_MEMORY:
-            return _on_disk(chain(seen, rest))
-    return len(seen)
+    seen, rest = Seen(), iter(names)
+    try:
+        while some := [*islice(rest, _AT_ONCE)]:
+            seen.update(some)
+        return len(seen)
+    finally:
+        seen.close()
 
 
-def _on_disk(names: Iterator[str]) -> int:
+class Seen:
+    """The names that were added, text or bytes. Methods raise StorageFullError."""
+
+    def __init__(self) -> None:
+        self._names: set[str | bytes] = set()
+        self._database: Any = None
+
+    def __len__(self) -> int:
+        if self._database is None:
+            return len(self._names)
+        (count,) = self._database.execute(COUNT).fetchone()
+        return int(count)
+
+    def add(self, name: str | bytes) -> bool:
+        """Add a name; True if it is new."""
+        if self._database is not None:
+            try:  # no context, which would take as long as the insert
+                return bool(self._database.execute(ADD, (name,)).rowcount)
+            except self._database.Error as error:
+                raise _full(error) from error
+        if name in self._names:
+            return False
+        self.update((name,))
+        return True
+
+    def update(self, names: Iterable[str | bytes]) -> None:
+        """Add names."""
+        if self._database is not None:
+            with _named():
+                self._database.executemany(ADD, _rows(names))
+            return
+        self._names.update(names)
+        if len(self._names) > IN_MEMORY:
+            with _named():
+                self._spill()
+
+    def _spill(self) -> None:
+        import sqlite3
+
+        self._database = sqlite3.connect("", isolation_level=None)  # it removes its file itself
+        for setting in SETTINGS:
+            self._database.execute(setting)
+        self._database.execute(MAKE)
+        self._database.execute("BEGIN")
+        self._database.executemany(ADD, _rows(self._names))
+        self._names = set()
+
+    def close(self) -> None:
+        """Free the file."""
+        if self._database is not None:
+            self._database.close()
+
+
+@contextmanager
+def _named() -> Iterator[None]:
     import sqlite3
 
-    with closing(sqlite3.connect("", isolation_level=None)) as database:  # which removes its file itself
-        for setting in SETTINGS:
-            database.execute(setting)
-        database.execute(MAKE)
-        database.execute("BEGIN")
-        database.executemany(ADD, zip(names, strict=True))
-        (count,) = database.execute(COUNT).fetchone()
-    return int(count)
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _full(error) from error
+
+
+def _full(error: Exception) -> StorageFullError:
+    return StorageFullError(f"names cannot wait in a temporary database: {error}")
+
+
+def _rows(names: Iterable[str | bytes]) -> Iterator[tuple[str | bytes]]:
+    return ((name,) for name in names)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+from evstore.appending.distinct import Seen
 from evstore.appending.preparing import prepared_again
 from evstore.errors import InvalidInputError, StorageFullError
 from evstore.model.columns import rows_of
@@ -31,7 +32,7 @@ class Spool:
         self._writes: list[PreparedWrite] = []
         self._size = 0  # of their text
         self._length = 0
-        self._ids: set[int] = set()
+        self._ids = Seen()
         self._file: Any = None
 
     def __len__(self) -> int:
@@ -42,10 +43,7 @@ class Spool:
         was made for this append alone."""
         (event,) = write.events
         if given_id:
-            number = int(event.id.replace("-", ""), 16)
-            if number in self._ids:
-                raise InvalidInputError(f"event id {event.id} comes twice in one append")
-            self._ids.add(number)
+            self._add_id(event.id)
         if new_id:
             self.has_new_ids = True
         self._length += 1
@@ -56,6 +54,10 @@ class Spool:
                 self._spill()
             except OSError as error:
                 raise StorageFullError(f"the input cannot wait in a temporary file: {error.strerror}") from error
+
+    def _add_id(self, event_id: str) -> None:
+        if not self._ids.add(bytes.fromhex(event_id.replace("-", ""))):
+            raise InvalidInputError(f"event id {event_id} comes twice in one append")
 
     def _spill(self) -> None:
         import tempfile
@@ -86,7 +88,8 @@ class Spool:
         self._file.seek(0, 2)
 
     def close(self) -> None:
-        """Free the file."""
+        """Free the files."""
+        self._ids.close()
         if self._file is not None:
             with suppress(OSError):  # a file that refused bytes may refuse the rest at closing
                 self._file.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from itertools import repeat
 from random import Random
 from typing import TYPE_CHECKING
@@ -9,12 +10,16 @@ from unittest import mock
 
 import pytest
 
-from evstore import EventData, connect
+from evstore import EventData, InvalidInputError, connect
 from evstore.adapters.sqlite import writing
 from evstore.appending import distinct as counting
-from evstore.appending.distinct import distinct
+from evstore.appending.distinct import Seen, distinct
+from evstore.appending.envelopes import envelope_from_json
+from evstore.appending.preparing import Preparing
+from evstore.appending.spool import Spool
 from evstore.cli.errors import InputOutputError
 from evstore.cli.output.unreceipted import Unreceipted
+from evstore.model.events import Write
 from evstore.port import Receipt
 
 if TYPE_CHECKING:
@@ -43,8 +48,25 @@ def test_an_append_returns_all_its_events_though_a_receipt_has_not_all_their_ver
 @pytest.mark.parametrize("in_memory", [0, 1, 5, 1000])
 def test_names_are_counted_once_wherever_they_wait(in_memory: int) -> None:
     random = Random(7)
-    names = random.choices(["", "a", "A", "é", "e\u0301", "東京", *map(str, range(40))], k=200)
+    names = random.choices(["", "a", "A", "é", "e\u0301", "東京", b"a", *map(str, range(40))], k=200)
     with mock.patch.object(counting, "IN_MEMORY", in_memory):
         assert distinct(names) == len({*names})
         assert distinct(repeat("a", 9)) == 1
         assert distinct([]) == 0
+        seen, there = Seen(), set()
+        for name in names:
+            assert seen.add(name) == (name not in there)
+            there.add(name)
+        seen.close()
+
+
+@pytest.mark.parametrize("in_memory", [0, 2, 1000])
+def test_an_id_that_comes_twice_is_found_wherever_the_ids_wait(in_memory: int) -> None:
+    lines = [f'{{"type":"T","data":{n},"id":"0198e5c4-7a2b-7c3d-8e4f-00000000000{n % 7}"}}' for n in range(9)]
+    with mock.patch.object(counting, "IN_MEMORY", in_memory), closing(Spool()) as spool:
+        with pytest.raises(InvalidInputError, match="0198e5c4-7a2b-7c3d-8e4f-000000000000 comes twice"):
+            for line in lines:
+                found = envelope_from_json(line.encode())
+                event = Preparing().kept(found.type, found.data, id=found.id)
+                spool.add(Write("A-1", (event,)), given_id=True)
+        assert len(spool) == 7
