@@ -489,7 +489,7 @@ BEGIN
 END $$;
 
 -- The same as append_unit_v1 for a unit that was staged: chunk by chunk, so that the server's memory stays flat. The
--- arrays of a chunk hold numbers; what is long goes from the one table to the other as it is.
+-- arrays of a chunk hold numbers, and names that are new; events go from the one table to the other as they are.
 -- Joins are hashed, for nothing is known of what was just staged; what is LATERAL is still looked up in its index.
 CREATE FUNCTION evstore.append_staged_unit_v1(
   staged_as uuid, size bigint, wanted_position bigint, most_versions integer
