@@ -25,7 +25,7 @@ from evstore.reading.pages import BY_POSITION, BY_VERSION, Events, events_of, na
 from evstore.reading.ranges import check_limit, filter_of, range_of, searchable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from os import PathLike
     from types import TracebackType
@@ -136,7 +136,7 @@ class EventStore:
         types: Iterable[str] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
-    ) -> Events:
+    ) -> Iterator[StoredEvent]:
         """A stream's events by version, lazily. A missing stream is empty.
 
         `after` (exclusive) and `to` (inclusive) are versions and bound the range whatever the direction;
@@ -162,7 +162,7 @@ class EventStore:
         user_id: str | None = None,
         tenant_id: str | None = None,
         custom: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
-    ) -> Events:
+    ) -> Iterator[StoredEvent]:
         """The log of these categories, or all of it, by global position, up to the end it has now, lazily.
 
         `after` (exclusive) and `to` (inclusive) are global positions; the rest as in `read`. Filters are ANDed;
@@ -172,12 +172,12 @@ class EventStore:
         page = range_of(after, to, backward)
         check_limit(limit)
 
-        def pages() -> Iterator[list[StoredEvent]]:
+        def pages() -> Generator[list[StoredEvent], None, None]:
             narrowed = self._narrowed(page, where)
             if narrowed:
                 yield from pages_of(lambda p: self._adapter.read_all(p, where), narrowed, limit, BY_POSITION)
 
-        return Events(pages())
+        return Events.of(pages())
 
     def count(
         self,

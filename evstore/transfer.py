@@ -139,6 +139,8 @@ def _stored_if_new(store: EventStore, batch: Sequence[Arrival], renumber: bool) 
         (outcome,) = store.appender.submit([_unit(batch, renumber)])
     except ConflictError:
         return None
+    if isinstance(outcome, EvstoreError) and not isinstance(outcome, ConflictError):
+        raise outcome
     return Imported(len(batch), 0) if isinstance(outcome, Receipt) else None
 
 

@@ -11,11 +11,11 @@ from evstore.errors import StorageFullError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-IN_MEMORY: Final = 100_000
+IN_MEMORY: Final = 20_000
 """Names kept in memory; beyond that, all wait in a temporary database."""
 _AT_ONCE: Final = 1000
 
-SETTINGS: Final = ("PRAGMA journal_mode = OFF", "PRAGMA cache_size = -8192")
+SETTINGS: Final = ("PRAGMA journal_mode = OFF", "PRAGMA cache_size = -4096")
 MAKE: Final = "CREATE TABLE names (name BLOB PRIMARY KEY) WITHOUT ROWID"
 ADD: Final = "INSERT OR IGNORE INTO names (name) VALUES (?)"
 COUNT: Final = "SELECT count(*) FROM names"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from evstore.errors import EventIdConflictError, EvstoreError, UnavailableError
+from evstore.errors import EventIdConflictError, EvstoreError, IncompleteLogError, UnavailableError
 from evstore.model.events import StoredEvent
 from evstore.model.filters import Filter
 from evstore.port import MOST_IN_PAGE, PAGE_CHARACTERS, AlreadyStored, Page, Receipt, outcome_unknown
@@ -54,6 +54,8 @@ def _of_log(adapter: Adapter, receipt: Receipt) -> Iterator[StoredEvent]:
     after, last = receipt.first_position - 1, receipt.first_position + receipt.size - 1
     while after < last:
         page = adapter.read_all(Page(MOST_IN_PAGE, after=after, high=last), Filter())
+        if not page:
+            raise IncompleteLogError(adapter.location, after, "events")
         yield from page
         after = page[-1].global_position
 

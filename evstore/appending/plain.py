@@ -1,7 +1,8 @@
-"""Plain lines, many at a time: an event on each, spelled as programs spell it.
+"""Plain lines, many at a time: events spelled as programs spell them.
 
-What is plain is valid, so that the columns need no further look. Anything else, and every fault, is left to the
-reader of single values, which knows all forms and finds the words and the place of a fault.
+Whoever asks makes sure that each line is an object, as the splitter does. What is plain is valid, so the columns
+need no further look. Anything else, and every fault, is left to the reader of single values, which knows all forms
+and finds the words and the place of a fault.
 """
 
 from __future__ import annotations

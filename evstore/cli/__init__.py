@@ -13,7 +13,8 @@ _UTF8 = ["-X", "utf8"]
 def command() -> None:
     """Run the command line of this process, and end it at once.
 
-    Stores are closed by then. That Python takes all of its modules apart would take as long as the append itself.
+    Stores are closed by then, and nothing is registered with atexit. That Python takes all of its modules apart
+    would take as long as the append itself.
     """
     gc.disable()  # what is loaded stays; a command's work begins with it turned on
     try:
@@ -26,7 +27,7 @@ def command() -> None:
             stream.flush()
         except (OSError, ValueError, AttributeError):  # it was reported, or the stream is closed
             pass
-    os._exit(code if isinstance(code, int) else 0)
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def main() -> None:

@@ -109,9 +109,9 @@ class Values(Generic[T]):
         """Whole lines; the first may be the last part of one."""
         if self._read_lines is not None and self._scanner.idle and len(lines) <= MOST_AT_ONCE:
             self.line = self._number
-            values = self._read_lines(lines)
             breaks = lines.count(b"\n")
-            if values is not None and len(values) == breaks:  # so that each line is a value
+            values = self._read_lines(lines) if _are_objects(lines, breaks) else None
+            if values is not None and len(values) == breaks:
                 self._scanner.begun = True
                 first = self._number
                 self._number += breaks
@@ -168,6 +168,12 @@ class Values(Generic[T]):
                 error.source = f"{self._name}:{number}"
                 raise
             yield number, value
+
+
+def _are_objects(lines: bytes, breaks: int) -> bool:
+    """True only if each line is one object, in case there are as many values as line breaks: no value holds a
+    brace, a break and a brace in succession, so each break ends a value."""
+    return lines.startswith(b"{") and lines.endswith(b"}\n") and lines.count(b"}\n{") == breaks - 1
 
 
 def _looks_whole(text: bytes) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from itertools import chain
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from evstore.port import MOST_IN_PAGE, PAGE_CHARACTERS, Cut, NamePage, Page
 from evstore.reading.ranges import check_limit, searchable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
+    from typing import Self
 
     from evstore.model.events import StoredEvent
     from evstore.model.facts import CategoryInfo, StreamInfo, TypeInfo
@@ -24,18 +25,23 @@ BY_VERSION: Final = attrgetter("version")
 BY_POSITION: Final = attrgetter("global_position")
 
 
-class Events:
-    """An iterator over the events of pages, which may be taken page by page instead."""
+class Events(chain["StoredEvent"]):
+    """An iterator over the events of pages, which may be taken page by page instead.
 
-    def __init__(self, pages: Iterable[list[StoredEvent]]) -> None:
-        self.pages = iter(pages)
-        self._events = chain.from_iterable(self.pages)
+    A chain, because that takes the next event without a call of a function of Python.
+    """
 
-    def __iter__(self) -> Iterator[StoredEvent]:
-        return self._events  # which takes the next event without a call of a function of Python
+    pages: Generator[list[StoredEvent], None, None]
 
-    def __next__(self) -> StoredEvent:
-        return next(self._events)
+    @classmethod
+    def of(cls, pages: Generator[list[StoredEvent], None, None]) -> Self:
+        events = cast("Self", cls.from_iterable(pages))
+        events.pages = pages
+        return events
+
+    def close(self) -> None:
+        """Read no further page. Nothing else is left open between two."""
+        self.pages.close()
 
 
 def events_of(
@@ -46,7 +52,7 @@ def events_of(
 ) -> Events:
     """The events of a range, page after page. `at`: the number of an event after which the next page begins."""
     check_limit(limit)
-    return Events(pages_of(fetch, page, limit, at))
+    return Events.of(pages_of(fetch, page, limit, at))
 
 
 def pages_of(
@@ -54,7 +60,7 @@ def pages_of(
     page: Page,
     limit: int | None,
     at: Callable[[StoredEvent], int],
-) -> Iterator[list[StoredEvent]]:
+) -> Generator[list[StoredEvent], None, None]:
     """The events of a range in pages, none of them empty.
 
     Pages grow and shrink with the size of the events, so that long payloads do not fill the memory.

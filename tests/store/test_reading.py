@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from itertools import islice
+
 import pytest
 
 from evstore import EventData, InvalidInputError, InvalidStreamIdError
@@ -249,3 +252,15 @@ def test_no_page_holds_more_than_a_little_beyond_its_size(long, monkeypatch):
     assert len(list(long.replay(["A", "B", "C"]))) == 85
     assert len(list(long.read("A-1"))) == 40
     assert longest < 4 * PAGE_CHARACTERS or long.info().backend == "memory"  # which holds all of them anyway
+
+
+def test_a_reading_is_an_iterator_that_can_be_closed(store):
+    store.append("A-1", [EventData("T", n) for n in range(3)])
+    for events in (store.read("A-1"), store.replay()):
+        with closing(events):
+            assert iter(events) is events
+            assert next(events).version == 1
+            assert [event.version for event in islice(events, 1)] == [2]
+        with closing(store.read("A-1")) as unread:
+            pass
+        assert [*unread] == []

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import pytest
 
 from evstore import (
+    AppendOutcomeUnknownError,
     ConcurrencyError,
     ConflictError,
     EventData,
@@ -17,7 +20,7 @@ from evstore import (
     StoredEvent,
     connect,
 )
-from evstore.port import Append
+from evstore.port import Append, outcome_unknown
 from evstore.transfer import BATCH_CHARACTERS, BATCH_EVENTS, arrival, import_events
 from tests.support.sentences import names
 
@@ -230,3 +233,21 @@ def test_two_stores_that_import_each_other_end_the_same(store):
         other.append("Order-1", [EventData("New", {})])
         assert imported(store, other.replay()) == (1, 5)
         assert list(store.replay()) == list(other.replay())
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_an_import_whose_outcome_is_unknown_says_so(stored):
+    """Also where the storage answers with the error instead of raising it."""
+    events = source_of(4)
+    with connect("memory:") as store:
+        append = store._adapter.append
+
+        def lost(units, **more):
+            if stored:
+                append(units, **more)
+            return [outcome_unknown(units)]
+
+        with mock.patch.object(store._adapter, "append", lost), pytest.raises(AppendOutcomeUnknownError) as caught:
+            imported(store, events)
+        assert [*caught.value.ids] == [event.id for event in events]
+        assert imported(store, events) == ((0, 4) if stored else (4, 0))

@@ -201,7 +201,7 @@ class Session:
     def _open_writer(self) -> Any:
         connection = self._open(to_write=True)
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA cache_size = -8192")  # KiB; a large append writes its pages fewer times
+        connection.execute("PRAGMA cache_size = -4096")  # KiB; a large append writes its pages fewer times
         connection.execute("PRAGMA journal_size_limit = 67108864")
         if sys.platform == "darwin":  # there fsync alone does not reach the disk
             connection.execute("PRAGMA fullfsync = ON")

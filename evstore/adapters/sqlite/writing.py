@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 UNDO: Final = ("ROLLBACK TO unit", "RELEASE unit")
 UNDO_ALONE: Final = ("ROLLBACK", "BEGIN")  # the ids are looked up in a transaction as well
-MOST_KNOWN: Final = 20_000
+MOST_KNOWN: Final = 5_000
 """Streams whose key and version are kept in memory."""
 
 
@@ -52,7 +52,7 @@ class _Stream:
 
 
 class Ledger:
-    """Keys and last numbers of the store, known until another connection writes."""
+    """Keys and last numbers of the store, known until another connection writes or this one rolls back."""
 
     def __init__(self, sqlite: ModuleType, connection: Any, location: str) -> None:
         self._sqlite = sqlite
@@ -75,10 +75,13 @@ class Ledger:
         found = self._connection.execute(sql.LAST_KEYS).fetchone()
         self._head, self._last_stream, self._last_category, self._last_type, missing = found
         check_agreed(self._location, self._head, missing)
+        self._forget_names()
+        self._new_streams: list[tuple[Any, ...]] = []
+
+    def _forget_names(self) -> None:
         self._streams: dict[str, _Stream] = {}
         self._categories: dict[str, _Category] = {}
         self._types: dict[str, int] = {}
-        self._new_streams: list[tuple[Any, ...]] = []
 
     def append(self, unit: Append, *, alone: bool = False) -> Outcome:
         """Insert first and look for known ids only when something refused: new ids are the rule, and a lookup
@@ -161,9 +164,9 @@ class Ledger:
     def _look_up(self, stream_ids: set[str]) -> None:
         """Get to know those of the streams that the store has."""
         unknown = {each for each in stream_ids if each not in self._streams}  # costs by the ids, not by all known
-        if len(self._streams) + len(unknown) > MOST_KNOWN:  # what was inserted so far can be read again
-            self._streams.clear()
-            self._categories.clear()
+        known = len(self._streams) + len(unknown), len(self._categories), len(self._types)
+        if max(known) > MOST_KNOWN:  # what was inserted so far can be read again
+            self._forget_names()
             unknown = stream_ids
         if not unknown:
             return

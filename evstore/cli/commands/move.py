@@ -183,7 +183,7 @@ def import_(
 
     from evstore.cli.output.screen import counted
 
-    gc.disable()  # what a batch leaves has no circles to look for
+    gc.set_threshold(100_000)  # a batch is thousands of tuples, which hold no circles
     done, head = _import(file or "-", renumber=renumber)
     apart = f" ({done.differing:,} of them with another time or other metadata)" if done.differing else ""
     skipped = f", {done.skipped:,} were there{apart}" if done.skipped else ""

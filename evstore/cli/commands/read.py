@@ -234,7 +234,7 @@ def _there(found: "Iterator[StoredEvent]", reading: "Reading") -> "Iterator[Stor
 
     pages = events.pages_of(found)
     for first in pages:
-        return Events(chain([first], pages))
+        return Events.of(page for page in chain([first], pages))
     reading.check_there()
     return iter(())
 

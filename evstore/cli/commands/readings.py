@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from evstore.cli.options import Period
     from evstore.errors import EvstoreError
     from evstore.model.events import StoredEvent
-    from evstore.reading.pages import Events
     from evstore.store import EventStore
 else:
     Protocol = object  # made for type checkers alone
@@ -35,7 +34,7 @@ class Reading(Protocol):
     waiting: Waiting
     """The wait of a follower for a log that is incomplete."""
 
-    def in_range(self, after: int, to: int | None, limit: int | None, *, backward: bool) -> Events:
+    def in_range(self, after: int, to: int | None, limit: int | None, *, backward: bool) -> Iterator[StoredEvent]:
         """The events with numbers from `after` (exclusive) to `to` (inclusive)."""
 
     def follow(self, after: int, deadline: float | None) -> Iterator[StoredEvent]:
@@ -92,7 +91,7 @@ class StreamReading:
         self._missing_ok = missing_ok
         self.waiting = Waiting()
 
-    def in_range(self, after: int, to: int | None, limit: int | None, *, backward: bool) -> Events:
+    def in_range(self, after: int, to: int | None, limit: int | None, *, backward: bool) -> Iterator[StoredEvent]:
         since, until = self._period
         return self._store.read(
             self._stream,
@@ -147,7 +146,7 @@ class LogReading:
         self._filters = filters
         self.waiting = Waiting()
 
-    def in_range(self, after: int, to: int | None, limit: int | None, *, backward: bool) -> Events:
+    def in_range(self, after: int, to: int | None, limit: int | None, *, backward: bool) -> Iterator[StoredEvent]:
         return self._store.replay(
             self._categories, after=after, to=to, limit=limit, backward=backward, **self._filters
         )

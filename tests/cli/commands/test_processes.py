@@ -138,7 +138,7 @@ def test_process_1_removes_an_incomplete_file_before_a_signal_ends_it(store: Com
     held = (
         "import sys\nfrom evstore import store\nfrom evstore.reading.pages import Events\n"
         "def pages():\n    print('open', flush=True)\n    sys.stdin.read()\n    yield from ()\n"
-        "store.EventStore.replay = lambda *_, **__: Events(pages())\nfrom evstore.cli import main\nmain()\n"
+        "store.EventStore.replay = lambda *_, **__: Events.of(pages())\nfrom evstore.cli import main\nmain()\n"
     )
 
     class Held(Command):

@@ -65,7 +65,7 @@ def written(draw: st.DrawFn) -> bytes:
 
 
 LINES = st.one_of(*([written()] * 4), st.binary(max_size=6))
-ENDS = st.sampled_from([b"\n", b"\n", b"\n", b"\n", b"\n", b"\r\n", b"\n\n", b" ", b"", b"\x1e"])
+ENDS = st.sampled_from([b"\n", b"\n", b"\n", b"\n", b"\n", b"\r\n", b"\n\n", b"\n\n", b" ", b"", b"", b"\x1e"])
 FILES = st.lists(st.tuples(LINES, ENDS), max_size=7).map(lambda parts: b"".join(map(b"".join, parts)))
 
 Seen = tuple[list[tuple[Any, ...]], tuple[type, str, str | None] | None]
@@ -89,6 +89,16 @@ def seen(path: Path, flags: AppendFlags, default: Metadata) -> Seen:
     text=FILES,
     default=st.sampled_from([Metadata(), Metadata(), Metadata(user_id="u", custom={"a": "b"})]),
     piece=st.sampled_from([1, 7, 64, 1 << 16]),
+)
+@example(
+    text=b'{"type":"T","data":1}{"type":"T","data":2}\n{"type":"T",\n"data":3}\n', default=Metadata(), piece=64
+)
+@example(text=b'{"a":1}{"a":2}\n{"b":\n3}\n', default=Metadata(), piece=1 << 16)
+@example(text=b'\n{"b":1}{"b":2}\n', default=Metadata(), piece=1 << 16)
+@example(
+    text=b'{"streamId":"A-1","type":"T","data":{"b":1}\n}{"streamId":"A-1","type":"T","data":1}\n',
+    default=Metadata(),
+    piece=1 << 16,
 )
 @example(text=b'{"type":"T","data":"' + b"[" * 600 + b'"}\n', default=Metadata(), piece=1 << 16)
 @example(text=b'{"type":"T","data":' + b"[" * 513 + b"]" * 513 + b"}\n", default=Metadata(), piece=1 << 16)
@@ -182,7 +192,7 @@ def test_plain_lines_are_read_at_once(tmp_path: Path) -> None:
     lines = [
         *(f'{{"streamId":"A-{n}","type":"T","data":{n},"metadata":{{"userId":"u{n}"}}}}' for n in range(9)),
         f'{{"id":"{ID}","type":"T","streamId":"A-1","data":{{"é":["\\"",1.50]}},"metadata":{{"custom":{{"k":"v"}}}}}}',
-        ' { "type" : "T" , "data" : null , "streamId" : "B" }',
+        '{ "type" : "T" , "data" : null , "streamId" : "B" }',
     ]
     (tmp_path / "events").write_text("\n".join([*lines, ""]))
     read: list[int] = []
