@@ -29,6 +29,10 @@ def check_admits(location: str, found: tuple[int, int, int], ours: int, *, to_wr
         )
 
 
+def id_to_blob(event_id: str) -> bytes:
+    return bytes.fromhex(event_id.replace("-", ""))
+
+
 def correlation_hash(correlation_id: str) -> int:
     """A signed 64-bit number for the index; two ids may share it."""
     return int.from_bytes(_blake2b()(correlation_id.encode(), digest_size=8).digest(), "big", signed=True)

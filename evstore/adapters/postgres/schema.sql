@@ -42,7 +42,7 @@ CREATE UNIQUE INDEX streams_by_category ON evstore.streams (category_key, stream
 CREATE UNIQUE INDEX streams_by_number ON evstore.streams (category_key, category_number);
 
 -- Keys are not declared as foreign ones: checking three of them for each event would take longer than its insert,
--- and only append_unit_v1 writes here.
+-- and nobody but the functions that append writes here.
 CREATE TABLE evstore.events (
   global_position bigint PRIMARY KEY CHECK (global_position > 0),
   stream_key bigint NOT NULL,
@@ -68,25 +68,14 @@ CREATE INDEX events_by_timestamp ON evstore.events (timestamp, global_position);
 CREATE INDEX events_by_correlation ON evstore.events (correlation_hash, global_position)
   WHERE correlation_hash IS NOT NULL;
 
--- Long payloads are compressed while everybody waits for the lock, and lz4 is the faster way to do it. Not every
--- server has it.
-DO $$
-BEGIN
-  EXECUTE 'ALTER TABLE evstore.events ALTER COLUMN data SET COMPRESSION lz4';
-EXCEPTION WHEN syntax_error OR feature_not_supported OR invalid_parameter_value THEN
-  NULL;
-END $$;
-
 -- Large appends come here by COPY before they are appended. Unlogged: what a crash takes is sent again. Not
 -- temporary: behind a pooler the next statement may run in another session.
 CREATE UNLOGGED TABLE evstore.staged (
   append_id uuid NOT NULL,
-  chunk integer NOT NULL,         -- 1, 2, 3…: how much is judged and inserted at a time
   number integer NOT NULL,        -- 1, 2, 3… within the append: the order of its events
-  write integer NOT NULL,         -- 1, 2, 3… within the append
   stream_id text COLLATE "C" NOT NULL,
   category text COLLATE "C" NOT NULL,
-  expected_version bigint NOT NULL,
+  expected_version bigint,        -- of the write that begins with this event; NULL: the event belongs to the one before
   id uuid NOT NULL,
   type text COLLATE "C" NOT NULL,
   correlation_hash bigint,
@@ -94,9 +83,20 @@ CREATE UNLOGGED TABLE evstore.staged (
   data json NOT NULL,
   stored_at bigint,               -- NULL: when it is appended
   staged_at timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY (append_id, chunk, number)
+  PRIMARY KEY (append_id, number)
 );
-ALTER TABLE evstore.staged ALTER COLUMN data SET STORAGE EXTERNAL;  -- compressed when it is appended, and not before
+
+CREATE INDEX staged_by_age ON evstore.staged (staged_at) WHERE number = 1;  -- an entry for each append
+
+-- Long payloads are compressed while everybody waits for the lock, and lz4 is the faster way to do it. Not every
+-- server has it. What is staged is compressed by its COPY, when nobody waits, and appended as it is.
+DO $$
+BEGIN
+  EXECUTE 'ALTER TABLE evstore.events ALTER COLUMN data SET COMPRESSION lz4';
+  EXECUTE 'ALTER TABLE evstore.staged ALTER COLUMN data SET COMPRESSION lz4';
+EXCEPTION WHEN syntax_error OR feature_not_supported OR invalid_parameter_value THEN
+  NULL;
+END $$;
 
 -- The log refuses accidents.
 CREATE FUNCTION evstore.refuse_change_v1() RETURNS trigger
@@ -164,7 +164,7 @@ DECLARE
   first_versions bigint[];
   first_numbers bigint[];
   starts bigint[];
-  actual bigint;
+  refused integer;
   single boolean := cardinality(ids) = 1 AND cardinality(stream_ids) = 1 AND sizes[1] = 1;
   answer json;
   inserted bigint;
@@ -304,16 +304,9 @@ BEGIN
     RETURN json_build_object('status', 'misplaced', 'actual', head + 1);
   END IF;
 
-  -- The one whole restatement of evstore.model.versions.check_version, held equal to it by the contract's truth table.
-  IF -1 <> ANY (expected_versions) THEN
-    FOR w IN 1 .. cardinality(expected_versions) LOOP
-      actual := first_versions[w] - 1;
-      IF NOT (
-        CASE expected_versions[w] WHEN -1 THEN true WHEN -2 THEN actual > 0 ELSE actual = expected_versions[w] END
-      ) THEN
-        RETURN json_build_object('status', 'refused', 'write', w, 'actual', actual);
-      END IF;
-    END LOOP;
+  refused := evstore.refused_v1(expected_versions, first_versions);
+  IF refused IS NOT NULL THEN
+    RETURN json_build_object('status', 'refused', 'write', refused, 'actual', first_versions[refused] - 1);
   END IF;
 
   IF 1 = ANY (first_versions) THEN  -- a stream that has a name has an event, or its events are lost
@@ -364,6 +357,29 @@ BEGIN
   );
 END $$;
 
+-- The first of these expectations that the version which would be given out does not meet, NULL if all are met. The one
+-- whole restatement of evstore.model.versions.check_version, held equal to it by the contract's truth table.
+CREATE FUNCTION evstore.refused_v1(expected_versions bigint[], versions bigint[]) RETURNS integer
+LANGUAGE plpgsql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  actual bigint;
+BEGIN
+  IF -1 <> ANY (expected_versions) THEN
+    FOR n IN 1 .. cardinality(expected_versions) LOOP
+      actual := versions[n] - 1;
+      IF NOT (
+        CASE expected_versions[n] WHEN -1 THEN true WHEN -2 THEN actual > 0 ELSE actual = expected_versions[n] END
+      ) THEN
+        RETURN n;
+      END IF;
+    END LOOP;
+  END IF;
+  RETURN NULL;
+END $$;
+
 -- The keys of names, in their order, NULL where there is none yet: of types, of streams, and of their categories.
 CREATE FUNCTION evstore.keys_v1(
   stream_ids text[], category_names text[], type_names text[],
@@ -394,12 +410,16 @@ BEGIN
   ) AS found;
 END $$;
 
--- Categories, types and streams that are missing, each under the next free key, in the order they are met.
+-- Categories, types and streams that are missing, each under the next free key, in the order they are met. Each name is
+-- looked up in its index, whatever the caller has set, and however many names there are.
 CREATE FUNCTION evstore.add_names_v1(stream_ids text[], category_names text[], type_names text[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
+SET enable_nestloop = on
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 SET jit = off
 AS $$
 DECLARE
@@ -468,111 +488,205 @@ BEGIN
   ) AS last ON true;
 END $$;
 
--- The same as append_unit_v1 for a unit that was staged: chunk by chunk, so that the server's memory stays flat.
-CREATE FUNCTION evstore.append_staged_unit_v1(staged_as uuid, size bigint, wanted_position bigint) RETURNS json
+-- The same as append_unit_v1 for a unit that was staged: chunk by chunk, so that the server's memory stays flat. The
+-- arrays of a chunk hold numbers, and names that are new; events go from the one table to the other as they are.
+-- Joins are hashed, for nothing is known of what was just staged; what is LATERAL is still looked up in its index.
+CREATE FUNCTION evstore.append_staged_unit_v1(
+  staged_as uuid, size bigint, wanted_position bigint, most_versions integer
+) RETURNS json
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
+SET enable_nestloop = off
+SET enable_mergejoin = off
 SET jit = off
 AS $$
 DECLARE
-  answer json;
-  held uuid[];
+  chunk CONSTANT integer := 5000;  -- events
   now_us bigint;
-  first_position bigint;
-  stored_at bigint;
-  versions bigint[] := '{}';
-  last_write integer := 0;  -- of the chunk before: a write may go on in the next
-  first_write integer;
   there bigint;
-  chunks integer;
+  held uuid[];
+  head bigint;
+  last_stream bigint;
+  first_us bigint;
+  low integer := 0;  -- the last number of the chunk before
   stream_ids text[];
   category_names text[];
-  expected_versions bigint[];
-  sizes integer[];
-  writes integer[];
-  ids uuid[];
   type_names text[];
-  correlation_hashes bigint[];
-  metadatas json[];
-  datas json[];
-  times bigint[];
+  expected_versions bigint[];
+  type_keys integer[];
+  stream_keys bigint[];
+  category_keys integer[];
+  versions bigint[];
+  numbers bigint[];
+  refused integer;
+  lost boolean;
+  first_versions bigint[] := '{}';
+  answer json;
 BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'EV002',
+      MESSAGE = 'evstore: an append needs READ COMMITTED, for its later statements must see what the lock waited for';
+  END IF;
   PERFORM pg_advisory_xact_lock_shared(hashtextextended(staged_as::text, 1163285332));  -- nobody sweeps meanwhile
   PERFORM pg_advisory_xact_lock(1163285332, 'evstore.events'::regclass::oid::integer);
   now_us := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
   SELECT
     count(*),
-    max(staged.chunk),
-    coalesce(array_agg(staged.id) FILTER (WHERE events.id IS NOT NULL), '{}')
-  INTO there, chunks, held
+    coalesce(min(staged.stored_at) FILTER (WHERE staged.number = 1), now_us),
+    array_agg(staged.id) FILTER (WHERE (SELECT true FROM evstore.events WHERE events.id = staged.id)),
+    (SELECT coalesce(max(events.global_position), 0) FROM evstore.events),
+    (SELECT coalesce(max(streams.key), 0) FROM evstore.streams)
+  INTO there, first_us, held, head, last_stream
   FROM evstore.staged
-  LEFT JOIN evstore.events ON events.id = staged.id
-  WHERE staged.append_id = staged_as;
+  WHERE staged.append_id = staged_as AND staged.number BETWEEN 1 AND size;
   IF there <> size THEN
     RAISE EXCEPTION USING ERRCODE = 'EV004', MESSAGE = 'evstore: what was staged is not there any more';
   END IF;
-  IF held <> '{}' THEN
+  IF held IS NOT NULL THEN
     RETURN json_build_object('status', 'held', 'ids', held);
   END IF;
+  IF wanted_position <> head + 1 THEN
+    RETURN json_build_object('status', 'misplaced', 'actual', head + 1);
+  END IF;
 
-  FOR this_chunk IN 1 .. chunks LOOP
+  WHILE low < size LOOP
     SELECT
-      array_agg(part.stream_id),
-      array_agg(part.category),
-      array_agg(CASE WHEN part.write = last_write THEN -1 ELSE part.expected_version END),
-      array_agg(part.size),
-      min(part.write)
-    INTO stream_ids, category_names, expected_versions, sizes, first_write
+      ARRAY(
+        SELECT given.type
+        FROM (
+          SELECT staged.type, min(staged.number) AS first FROM evstore.staged
+          WHERE staged.append_id = staged_as AND staged.number > low AND staged.number <= low + chunk
+          GROUP BY staged.type
+        ) AS given
+        WHERE (SELECT types.key FROM evstore.types WHERE types.name = given.type) IS NULL
+        ORDER BY given.first
+      ),
+      coalesce(array_agg(missing.stream_id), '{}'),
+      coalesce(array_agg(missing.category), '{}')
+    INTO type_names, stream_ids, category_names
     FROM (
-      SELECT staged.write, staged.stream_id, staged.category, staged.expected_version, count(*)::integer AS size
+      SELECT given.stream_id, given.category
+      FROM (
+        SELECT staged.stream_id, staged.category, min(staged.number) AS first FROM evstore.staged
+        WHERE staged.append_id = staged_as AND staged.number > low AND staged.number <= low + chunk
+        GROUP BY staged.stream_id, staged.category
+      ) AS given
+      WHERE (SELECT streams.key FROM evstore.streams WHERE streams.stream_id = given.stream_id) IS NULL
+      ORDER BY given.first
+    ) AS missing;
+    IF type_names <> '{}' OR stream_ids <> '{}' THEN
+      PERFORM evstore.add_names_v1(stream_ids, category_names, type_names);
+    END IF;
+
+    WITH given AS MATERIALIZED (
+      SELECT staged.number, staged.stream_id, staged.type, staged.expected_version
       FROM evstore.staged
-      WHERE staged.append_id = staged_as AND staged.chunk = this_chunk
-      GROUP BY staged.write, staged.stream_id, staged.category, staged.expected_version
-      ORDER BY staged.write
-    ) AS part;
+      WHERE staged.append_id = staged_as AND staged.number > low AND staged.number <= low + chunk
+    ),
+    of_streams AS MATERIALIZED (
+      SELECT its.stream_id, its_keys.key, its_keys.category_key, coalesce(last.version, 0) AS version
+      FROM (SELECT DISTINCT given.stream_id FROM given) AS its
+      CROSS JOIN LATERAL (
+        SELECT streams.key, streams.category_key FROM evstore.streams
+        WHERE streams.stream_id = its.stream_id LIMIT 1
+      ) AS its_keys
+      LEFT JOIN LATERAL (
+        SELECT events.version FROM evstore.events
+        WHERE events.stream_key = its_keys.key
+        ORDER BY events.version DESC LIMIT 1
+      ) AS last ON true
+    ),
+    of_categories AS MATERIALIZED (
+      SELECT its.category_key, coalesce(last.category_number, 0) AS number
+      FROM (SELECT DISTINCT of_streams.category_key FROM of_streams) AS its
+      LEFT JOIN LATERAL (
+        SELECT events.category_number FROM evstore.events
+        WHERE (events.category_key, events.global_position) <= (its.category_key, 9223372036854775807)
+          AND events.category_key >= its.category_key
+        ORDER BY events.category_key DESC, events.global_position DESC LIMIT 1
+      ) AS last ON true
+    ),
+    of_types AS MATERIALIZED (
+      SELECT its.type, its_key.key
+      FROM (SELECT DISTINCT given.type FROM given) AS its
+      CROSS JOIN LATERAL (SELECT types.key FROM evstore.types WHERE types.name = its.type LIMIT 1) AS its_key
+    )
     SELECT
-      array_agg(part.write - first_write + 1),
-      array_agg(part.id),
-      array_agg(part.type),
-      array_agg(part.correlation_hash),
-      array_agg(part.metadata),
-      array_agg(part.data),
-      array_agg(coalesce(part.stored_at, now_us))
-    INTO writes, ids, type_names, correlation_hashes, metadatas, datas, times
+      array_agg(coalesce(found.expected_version, -1)),
+      bool_or(found.version = 1 AND found.stream_key <= last_stream),
+      first_versions || (
+        array_agg(found.version) FILTER (WHERE found.expected_version IS NOT NULL)
+      )[:most_versions - cardinality(first_versions)],
+      array_agg(found.type_key),
+      array_agg(found.stream_key),
+      array_agg(found.category_key),
+      array_agg(found.version),
+      array_agg(found.number)
+    INTO expected_versions, lost, first_versions, type_keys, stream_keys, category_keys, versions, numbers
     FROM (
-      SELECT * FROM evstore.staged
-      WHERE staged.append_id = staged_as AND staged.chunk = this_chunk
-      ORDER BY staged.number
-    ) AS part;
+      SELECT
+        given.expected_version,
+        of_types.key AS type_key,
+        of_streams.key AS stream_key,
+        of_streams.category_key,
+        of_streams.version + row_number() OVER (PARTITION BY of_streams.key ORDER BY given.number) AS version,
+        of_categories.number + row_number() OVER (PARTITION BY of_streams.category_key ORDER BY given.number) AS number
+      FROM given
+      JOIN of_streams ON of_streams.stream_id = given.stream_id
+      JOIN of_categories ON of_categories.category_key = of_streams.category_key
+      JOIN of_types ON of_types.type = given.type
+      ORDER BY given.number
+    ) AS found;
 
-    answer := evstore.append_unit_v1(
-      stream_ids, category_names, expected_versions, sizes, writes, ids, type_names, correlation_hashes, metadatas,
-      datas, times, wanted_position
-    );
-    wanted_position := NULL;  -- what comes behind the first chunk stands where it must
-    IF answer ->> 'status' = 'misplaced' THEN
-      RETURN answer;  -- only the first chunk can be
-    END IF;
-    IF answer ->> 'status' <> 'stored' THEN
+    refused := evstore.refused_v1(expected_versions, versions);
+    IF refused IS NOT NULL THEN
       answer := json_build_object(
-        'status', 'refused', 'write', (answer ->> 'write')::integer + first_write - 1, 'actual', answer -> 'actual'
+        'status', 'refused',
+        'write', (
+          SELECT count(staged.expected_version) FROM evstore.staged
+          WHERE staged.append_id = staged_as AND staged.number <= low + refused
+        ),
+        'actual', versions[refused] - 1
       );
-      RAISE EXCEPTION USING ERRCODE = 'EV005';  -- takes back the chunks before
+      RAISE EXCEPTION USING ERRCODE = 'EV005';  -- takes back names, and the chunks before
     END IF;
-    first_position := coalesce(first_position, (answer ->> 'position')::bigint);
-    stored_at := coalesce(stored_at, (answer ->> 'timestamp')::bigint);
-    versions := versions || (
-      SELECT coalesce(array_agg(v.version::bigint ORDER BY v.n), '{}')
-      FROM json_array_elements_text(answer -> 'versions') WITH ORDINALITY AS v (version, n)
-      WHERE v.n > 1 OR first_write <> last_write
-    );
-    last_write := first_write + cardinality(sizes) - 1;
+    IF lost THEN  -- a stream that has a name has an event, or its events are lost
+      RAISE EXCEPTION USING
+        ERRCODE = 'EV007',
+        MESSAGE = 'evstore: the tables disagree; no version is given out',
+        DETAIL = head::text,
+        HINT = 'events';
+    END IF;
+
+    INSERT INTO evstore.events (
+      global_position, stream_key, version, category_number, timestamp, correlation_hash, category_key, type_key,
+      id, metadata, data
+    )
+    SELECT
+      head + staged.number,
+      stream_keys[staged.number - low],
+      versions[staged.number - low],
+      numbers[staged.number - low],
+      coalesce(staged.stored_at, now_us),
+      staged.correlation_hash,
+      category_keys[staged.number - low],
+      type_keys[staged.number - low],
+      staged.id,
+      staged.metadata,
+      staged.data
+    FROM evstore.staged
+    WHERE staged.append_id = staged_as AND staged.number > low AND staged.number <= low + chunk
+    ORDER BY staged.number;
+
+    low := low + chunk;
   END LOOP;
   RETURN json_build_object(
-    'status', 'stored', 'position', first_position, 'size', size, 'versions', versions, 'timestamp', stored_at
+    'status', 'stored', 'position', head + 1, 'size', size, 'versions', first_versions, 'timestamp', first_us
   );
 EXCEPTION WHEN SQLSTATE 'EV005' THEN
   RETURN answer;
@@ -678,7 +792,12 @@ END $$;
 
 -- The same for one unit that was staged.
 CREATE PROCEDURE evstore.append_staged_v1(
-  staged_as uuid, size bigint, wanted_position bigint, wait_ms integer, INOUT answer json
+  staged_as uuid,
+  size bigint,
+  wanted_position bigint,
+  most_versions integer,        -- of how many writes the answer has the version
+  wait_ms integer,
+  INOUT answer json
 )
 LANGUAGE plpgsql
 AS $$
@@ -696,7 +815,7 @@ BEGIN
     pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
     pg_catalog.set_config('synchronous_commit', 'off', true),
     pg_catalog.set_config('lock_timeout', wait_ms::pg_catalog.text, true);
-  answer := json_build_array(evstore.append_staged_unit_v1(staged_as, size, wanted_position));
+  answer := json_build_array(evstore.append_staged_unit_v1(staged_as, size, wanted_position, most_versions));
   COMMIT;
   BEGIN
     PERFORM evstore.make_durable_v1();
@@ -713,14 +832,19 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
+SET enable_seqscan = off  -- the table is full of what was swept
 AS $$
 BEGIN
   IF NOT pg_try_advisory_xact_lock(hashtextextended(staged_as::text, 1163285332)) THEN
     RETURN false;
   END IF;
   DELETE FROM evstore.staged
-  WHERE staged.append_id = staged_as
-    OR staged.staged_at < now() - interval '1 day';
+  WHERE staged.append_id = ANY (ARRAY(
+    SELECT staged_as
+    UNION ALL
+    SELECT first.append_id FROM evstore.staged AS first
+    WHERE first.number = 1 AND first.staged_at < now() - interval '1 day'
+  ));
   RETURN true;
 END $$;
 

@@ -137,14 +137,13 @@ CALL evstore.append_v1(
 
 STAGE: Final = """
 COPY evstore.staged (
-  append_id, chunk, number, write, stream_id, category, expected_version, id, type, correlation_hash, metadata,
-  data, stored_at
-) FROM STDIN
+  append_id, number, stream_id, category, expected_version, id, type, correlation_hash, metadata, data, stored_at
+) FROM STDIN (FORMAT BINARY)
 """
 
 APPEND_STAGED: Final = """
 CALL evstore.append_staged_v1(
-  %(staged_as)s::pg_catalog.uuid, %(size)s, %(wanted_position)s::bigint, %(wait_ms)s, NULL
+  %(staged_as)s::pg_catalog.uuid, %(size)s, %(wanted_position)s::bigint, %(most_versions)s, %(wait_ms)s, NULL
 )
 """
 

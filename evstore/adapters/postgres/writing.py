@@ -7,7 +7,6 @@ import time
 from collections import deque
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
 
 import psycopg
 
@@ -15,15 +14,16 @@ from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.connections import milliseconds
 from evstore.adapters.postgres.errors import Meaning, meaning
 from evstore.adapters.postgres.outcomes import Doubt, Failed, NotCalledError, stored_nothing, told_of_each, tried
-from evstore.adapters.sql import correlation_hash
+from evstore.adapters.sql import correlation_hash, id_to_blob
 from evstore.errors import EvstoreError, StoreClosedError
+from evstore.model.ids import new_id
 from evstore.model.names import category_of
-from evstore.port import Append, Outcome, Receipt
+from evstore.port import MOST_VERSIONS, Append, Outcome, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from psycopg import Connection
+    from psycopg import Connection, Copy
 
     from evstore.adapters.postgres.connections import Connections
     from evstore.adapters.postgres.location import Location
@@ -37,7 +37,10 @@ MOST_ENDED: Final = 2
 MOST_EVENTS: Final = 1000
 MOST_CHARACTERS: Final = 1024 * 1024
 """The limits of one call. A unit beyond them is staged; several units become several calls."""
-CHUNK_CHARACTERS: Final = 8 * 1024 * 1024
+MOST_IN_UNIT: Final = 200
+"""A unit with more events is staged as well: making lists of them costs more than the round trips of a COPY."""
+STAGED: Final = ("bytea", "int4", "text", "text", "int8", "bytea", "text", "int8", "text", "text", "int8")
+"""The types by which a staged row is sent. In the binary format a UUID is its bytes, and JSON is its text."""
 
 
 class Calls:
@@ -167,17 +170,14 @@ class Calls:
         schema = self._location.schema
 
         def attempt(connection: Connection) -> list[Any]:
-            given: dict[str, Any] = {"staged_as": str(uuid4()), "wanted_position": unit.first_position}
-            size = 0
+            given: dict[str, Any] = {"staged_as": new_id(), "wanted_position": unit.first_position}
             try:
                 try:
                     with connection.cursor().copy(sql.in_schema(sql.STAGE, schema)) as copy:
-                        for row in _staged(unit):
-                            copy.write_row((given["staged_as"], *row))
-                            size += 1
+                        size = stage(copy, given["staged_as"], unit)
                 except psycopg.Error as error:
                     raise NotCalledError from error
-                given |= {"size": size, "wait_ms": self._wait_ms}
+                given |= {"size": size, "most_versions": MOST_VERSIONS, "wait_ms": self._wait_ms}
                 return _answers(connection.execute(sql.in_schema(sql.APPEND_STAGED, schema), given).fetchone())
             finally:
                 self._left.append(given["staged_as"])
@@ -203,10 +203,10 @@ class Batch:
 
     def takes(self, unit: Append) -> bool:
         """True if the batch has room for the unit, which is then counted."""
-        events, characters = len(self.given["ids"]), self._characters
+        room, characters = min(MOST_IN_UNIT, MOST_EVENTS - len(self.given["ids"])), self._characters
         for write in unit.writes:  # of a large unit no more is read than the batch could take
-            events += len(write.events)
-            if events > MOST_EVENTS:
+            room -= len(write.events)
+            if room < 0:
                 return False
             for event in write.events:
                 characters += _characters(event)
@@ -254,31 +254,23 @@ def _calls(units: Sequence[Append]) -> Iterator[Batch | Append]:
         yield batch
 
 
-def _staged(unit: Append) -> Iterator[tuple[Any, ...]]:
-    chunk, in_chunk, characters, number = 1, 0, 0, 0
+def stage(copy: Copy, staged_as: str, unit: Append) -> int:
+    """Copy the unit's events, and return their number. The first event of a write has its expected version."""
+    copy.set_types(STAGED)
+    append_id = id_to_blob(staged_as)
     times = repeat(None) if unit.times_us is None else iter(unit.times_us)
-    for ordinal, (stream_id, events, expected) in enumerate(unit.writes, 1):
+    number = 0
+    for stream_id, events, expected in unit.writes:
         category = category_of(stream_id)
+        expectation: int | None = expected
         for event in events:
             number += 1
-            if in_chunk >= MOST_EVENTS or characters > CHUNK_CHARACTERS:
-                chunk, in_chunk, characters = chunk + 1, 0, 0
-            in_chunk += 1
-            characters += _characters(event)
-            yield (
-                chunk,
-                number,
-                ordinal,
-                stream_id,
-                category,
-                expected,
-                event.id,
-                event.type,
-                _hash(event),
-                event.metadata_json,
-                event.data_json,
-                next(times),
-            )
+            copy.write_row((
+                append_id, number, stream_id, category, expectation, id_to_blob(event.id), event.type,
+                _hash(event), event.metadata_json, event.data_json, next(times),
+            ))  # fmt: skip
+            expectation = None
+    return number
 
 
 def _characters(event: PreparedEvent) -> int:

@@ -10,9 +10,9 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.paging import closed, enough, event_of
-from evstore.adapters.sql import correlation_hash
+from evstore.adapters.sql import correlation_hash, id_to_blob
 from evstore.adapters.sqlite import statements as sql
-from evstore.adapters.sqlite.writing import id_from_blob, id_to_blob
+from evstore.adapters.sqlite.writing import id_from_blob
 from evstore.adapters.wholeness import (
     Counted,
     check_agreed,

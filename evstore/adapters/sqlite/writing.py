@@ -7,7 +7,7 @@ from array import array
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
-from evstore.adapters.sql import correlation_hash
+from evstore.adapters.sql import correlation_hash, id_to_blob
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.wholeness import check_agreed, incomplete
 from evstore.errors import CorruptStoreError, EvstoreError, PositionConflictError
@@ -227,10 +227,6 @@ def _pages(writes: Iterable[PreparedWrite]) -> Iterator[list[_Placed]]:
 def ids_to_blobs(event_ids: Iterable[str]) -> list[bytes]:
     together = bytes.fromhex("".join(event_ids).replace("-", ""))
     return [together[at : at + 16] for at in range(0, len(together), 16)]
-
-
-def id_to_blob(event_id: str) -> bytes:
-    return bytes.fromhex(event_id.replace("-", ""))
 
 
 def id_from_blob(blob: bytes) -> str:

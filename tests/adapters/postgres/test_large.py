@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 from uuid import uuid4
 
 import pytest
@@ -18,8 +19,10 @@ from evstore import (
     StreamNotFoundError,
     connect,
 )
-from evstore.adapters.postgres.writing import CHUNK_CHARACTERS, MOST_EVENTS
-from tests.support.postgres_sessions import writing
+from evstore.adapters.postgres import writing
+from evstore.adapters.postgres.writing import MOST_EVENTS
+from evstore.port import Receipt
+from tests.support import postgres_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,10 +148,10 @@ def test_units_of_any_size_share_a_call_of_the_store_and_fail_alone(store: Event
     assert store.stream_info("Order-1").version == 2 * MOST_EVENTS + 3
 
 
-def test_events_beyond_the_size_of_a_chunk_come_back_as_they_were(store: EventStore) -> None:
-    """Some beyond what a chunk holds, some of characters that take four bytes each, and one as large as any may."""
+def test_large_events_come_back_as_they_were(store: EventStore) -> None:
+    """Some longer than all else, some of characters that take four bytes each, and one as large as any may be."""
     texts = [
-        "x" * (CHUNK_CHARACTERS + 1),
+        "x" * (8 * 1024 * 1024 + 1),
         "\U0001f600" * (2 * 1024 * 1024),
         "y" * (16 * 1024 * 1024 - 2),
         "\\t\\\\",
@@ -161,13 +164,27 @@ def test_events_beyond_the_size_of_a_chunk_come_back_as_they_were(store: EventSt
     assert [event.version for event in stored] == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("most", [3, 3999, 4000])
+def test_an_answer_has_the_versions_of_the_first_writes(store: EventStore, most: int) -> None:
+    """Of 6,000 events, which are more than the server judges at once; there a write of two events goes on."""
+
+    def in_turn() -> Writes:
+        return [(f"Turn-{n % 2}", some(1 + n % 2), -1) for n in range(4000)]
+
+    with mock.patch.object(writing, "MOST_VERSIONS", most):
+        (receipt,) = store.appender.submit([store.appender.unit(in_turn())])
+        assert isinstance(receipt, Receipt)
+        assert receipt.first_versions == [n // 2 * (1 + n % 2) + 1 for n in range(most)]
+        assert [*store.append_many(in_turn())] == [*store.replay(after=6000)]
+
+
 @pytest.mark.parametrize("age", ["25 hours", "23 hours"])
 def test_what_somebody_staged_and_left_is_swept_after_a_day(
     newest: Server, schema: str, store: EventStore, age: str
 ) -> None:
     newest.execute(
-        f"INSERT INTO {schema}.staged (append_id, chunk, number, write, stream_id, category, expected_version, id, type,"
-        f" metadata, data, staged_at) VALUES (gen_random_uuid(), 1, 1, 1, 'A-1', 'A', -1, gen_random_uuid(), 'T', '{{}}',"
+        f"INSERT INTO {schema}.staged (append_id, number, stream_id, category, expected_version, id, type,"
+        f" metadata, data, staged_at) VALUES (gen_random_uuid(), 1, 'A-1', 'A', -1, gen_random_uuid(), 'T', '{{}}',"
         f" '1', now() - interval '{age}')"
     )
     store.append("Order-1", some(MOST_EVENTS + 1), ANY_VERSION)
@@ -176,14 +193,14 @@ def test_what_somebody_staged_and_left_is_swept_after_a_day(
 
 
 def test_what_waited_for_others_in_vain_leaves_nothing(newest: Server, schema: str, store: EventStore) -> None:
-    with connect(newest.url(schema), timeout=0.05) as hasty, writing(newest, schema):
+    with connect(newest.url(schema), timeout=0.05) as hasty, postgres_sessions.writing(newest, schema):
         with pytest.raises(StoreBusyError):
             hasty.append("Order-1", some(MOST_EVENTS + 1))
     assert tables(newest, schema) == NOTHING
 
 
 def test_what_is_staged_is_seen_by_nobody(newest: Server, schema: str, store: EventStore) -> None:
-    with connect(newest.url(schema), timeout=0.05) as hasty, writing(newest, schema):
+    with connect(newest.url(schema), timeout=0.05) as hasty, postgres_sessions.writing(newest, schema):
         with pytest.raises(StoreBusyError):
             hasty.append("Order-1", some(MOST_EVENTS + 1))
         assert [*store.replay()] == [*store.streams()] == [*store.categories()] == [*store.types()] == []

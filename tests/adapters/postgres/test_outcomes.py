@@ -318,6 +318,13 @@ def failing_later(server: Server, schema: str, how: str, meanwhile: ExitStack) -
     return meanwhile.enter_context(Proxy(server, fail, cuts=1000))
 
 
+@pytest.fixture
+def filling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A unit may fill a call, and is not staged."""
+    monkeypatch.setattr("evstore.adapters.postgres.writing.MOST_IN_UNIT", MOST_EVENTS)
+
+
+@pytest.mark.usefixtures("filling")
 @pytest.mark.parametrize("how", ["busy", "lost"])
 def test_what_was_stored_before_a_call_that_fails_is_told_and_so_is_what_became_of_each_of_the_others(
     newest: Server, schema: str, how: str
@@ -360,6 +367,7 @@ def test_appends_in_turn_that_are_stored_are_told_before_the_call_that_fails(
     assert len(stored(newest, schema)) == 1 + MOST_EVENTS * (2 if how == "lost" else 1)
 
 
+@pytest.mark.usefixtures("filling")
 def test_only_what_was_sent_is_in_doubt_where_the_first_of_several_calls_is_lost(
     newest: Server, schema: str
 ) -> None:

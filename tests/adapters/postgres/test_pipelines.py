@@ -15,7 +15,7 @@ import pytest
 from evstore import EventData, connect
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.statements import in_schema
-from evstore.adapters.postgres.writing import MOST_EVENTS, Batch, _calls, _staged
+from evstore.adapters.postgres.writing import MOST_EVENTS, Batch, _calls, stage
 from tests.support.proxies import CLIENT, QUERY, Proxy
 
 if TYPE_CHECKING:
@@ -50,10 +50,10 @@ def calling(store: EventStore, server: Server, count: int) -> Callable[[Connecti
     if isinstance(call, Batch):
         given = {**call.given, "until_refused": False, "wait_ms": 1000}
         return lambda connection: connection.execute(in_schema(sql.APPEND, schema), given)
-    given = {"staged_as": str(uuid4()), "wanted_position": None, "size": count, "wait_ms": 1000}
+    staged_as = str(uuid4())
     with server.connect() as connection, connection.cursor().copy(in_schema(sql.STAGE, schema)) as copy:
-        for row in _staged(call):
-            copy.write_row((given["staged_as"], *row))
+        assert stage(copy, staged_as, call) == count
+    given = {"staged_as": staged_as, "wanted_position": None, "size": count, "most_versions": 1, "wait_ms": 1000}
     return lambda connection: connection.execute(in_schema(sql.APPEND_STAGED, schema), given)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
 from evstore import EventData, Metadata, connect
-from evstore.adapters.postgres import audit, reading, statements
+from evstore.adapters.postgres import audit, reading, statements, writing
 from evstore.adapters.sql import correlation_hash
+from evstore.appending.preparing import unit_of
 from evstore.model.filters import Filter
 from evstore.port import Page
 
@@ -170,3 +172,27 @@ def test_an_audit_looks_everything_up_in_its_index(crowded: tuple[psycopg.Connec
             plan = "\n".join(row[0] for row in rows)
             assert set(re.findall(r"(?:using|Scan on) (\w+_(?:pkey|by_\w+))", plan)) == indexes, plan
             assert not re.search("Seq Scan|Sort|Hash|Merge", plan), plan
+
+
+def test_a_large_append_looks_everything_up_in_its_index(crowded: tuple[psycopg.Connection, str]) -> None:
+    """Of names that are there and of others, whatever the rest of the store holds: it is never walked through."""
+    connection, schema = crowded
+    count, staged_as = 600, str(uuid4())
+    unit = unit_of(
+        [(f"{('Common', 'New')[n % 2]}-{n}", [EventData(f"Kind{n}", n)], -1) for n in range(count)],
+    )
+    asked = """
+    SELECT indexrelid::regclass::text, seq_scan, pg_stat_get_xact_tuples_returned(indexrelid)
+    FROM pg_index JOIN pg_stat_xact_user_tables ON relid = indrelid
+    WHERE schemaname = %s AND relname IN ('events', 'streams', 'staged')
+    """
+    with connection.transaction():
+        with connection.cursor().copy(statements.in_schema(statements.STAGE, schema)) as copy:
+            writing.stage(copy, staged_as, unit)
+        call = f"SELECT {schema}.append_staged_unit_v1(%s, %s, NULL, 1) ->> 'status'"
+        assert connection.execute(call.encode(), [staged_as, count]).fetchall() == [("stored",)]
+        found = connection.execute(asked, [schema]).fetchall()
+    assert {name.partition(".")[2] for name, *_ in found} >= {"events_by_id", "streams_by_id", "staged_pkey"}
+    for index, walks_of_the_table, entries in found:
+        assert walks_of_the_table == 0, index
+        assert entries <= 6 * count, index
