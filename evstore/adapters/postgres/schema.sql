@@ -86,7 +86,8 @@ CREATE UNLOGGED TABLE evstore.staged (
   PRIMARY KEY (append_id, number)
 );
 
-CREATE INDEX staged_by_age ON evstore.staged (staged_at) WHERE number = 1;  -- an entry for each append
+-- An entry for each append.
+CREATE INDEX staged_by_age ON evstore.staged (staged_at) WHERE number = 1;
 
 -- Long payloads are compressed while everybody waits for the lock, and lz4 is the faster way to do it. Not every
 -- server has it. What is staged is compressed by its COPY, when nobody waits, and appended as it is.
