@@ -11,7 +11,7 @@ from evstore.jsontext.faults import GZIP
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-READ_BYTES: Final = 1 << 16
+READ_BYTES: Final = 1 << 18
 
 
 def is_packed(first: bytes) -> bool:

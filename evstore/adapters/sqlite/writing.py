@@ -89,7 +89,8 @@ class Ledger:
 
         `alone`: the transaction is this unit's, and needs no savepoint within.
         """
-        if not alone:
+        undo = UNDO_ALONE if alone else () if self._is_one_row(unit) else UNDO
+        if undo is UNDO:
             self._connection.execute("SAVEPOINT unit")
         first = self._head + 1
         versions = array("q")
@@ -105,10 +106,10 @@ class Ledger:
             refused = CorruptStoreError(f"the event store at {self._location} refused an event: {error}")
             refused.__cause__ = error
         else:
-            if not alone:
+            if undo is UNDO:
                 self._connection.execute("RELEASE unit")
             return Receipt(first, self._head - first + 1, versions, now)
-        for statement in UNDO_ALONE if alone else UNDO:
+        for statement in undo:
             self._connection.execute(statement)
         self._read()
         held = [event_id for event_id in unit.ids() if self._holds(event_id)]
@@ -117,6 +118,13 @@ class Ledger:
         if isinstance(refused, CorruptStoreError):
             raise refused
         return refused
+
+    def _is_one_row(self, unit: Append) -> bool:
+        """True if the unit is stored by one row, which SQLite itself takes back if it refuses it."""
+        if len(unit.writes) != 1:
+            return False
+        ((stream_id, events, _),) = unit.writes
+        return len(events) == 1 and stream_id in self._streams and all(each.type in self._types for each in events)
 
     def _holds(self, event_id: str) -> bool:
         return self._connection.execute(sql.HOLDS_ID, (id_to_blob(event_id),)).fetchone() is not None
