@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.errors import StorageFullError
@@ -13,23 +12,11 @@ if TYPE_CHECKING:
 
 IN_MEMORY: Final = 20_000
 """Names kept in memory; beyond that, all wait in a temporary database."""
-_AT_ONCE: Final = 1000
 
 SETTINGS: Final = ("PRAGMA journal_mode = OFF", "PRAGMA cache_size = -4096")
 MAKE: Final = "CREATE TABLE names (name BLOB PRIMARY KEY) WITHOUT ROWID"
 ADD: Final = "INSERT OR IGNORE INTO names (name) VALUES (?)"
 COUNT: Final = "SELECT count(*) FROM names"
-
-
-def distinct(names: Iterable[str]) -> int:
-    """The number of different names."""
-    seen, rest = Seen(), iter(names)
-    try:
-        while some := [*islice(rest, _AT_ONCE)]:
-            seen.update(some)
-        return len(seen)
-    finally:
-        seen.close()
 
 
 class Seen:

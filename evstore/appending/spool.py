@@ -77,14 +77,32 @@ class Spool:
             yield from chain.from_iterable(self._pages())
         yield from self._writes
 
+    def count_streams(self) -> int:
+        """The number of streams that the events go to."""
+        from msgspec import Raw
+
+        streams = Seen()
+        try:
+            if self._file is not None:
+                for stream_ids, _, _ in self._decoded(tuple[list[str], Raw, Raw]):
+                    streams.update(stream_ids)
+            streams.update([write.stream_id for write in self._writes])
+            return len(streams)
+        finally:
+            streams.close()
+
     def _pages(self) -> Iterator[Iterator[PreparedWrite]]:
+        for stream_ids, expected, columns in self._decoded(tuple[list[str], list[int], list[list[str | None]]]):
+            yield rows_of(Write, stream_ids, zip(prepared_again(columns), strict=True), expected)
+
+    def _decoded(self, kind: Any) -> Iterator[tuple[Any, Any, Any]]:
+        """The pages of the file as this kind of tuple."""
         import msgspec
 
-        decode = msgspec.msgpack.Decoder(tuple[list[str], list[int], list[list[str | None]]]).decode
+        decode = msgspec.msgpack.Decoder(kind).decode
         self._file.seek(0)
         while head := self._file.read(4):
-            stream_ids, expected, columns = decode(self._file.read(int.from_bytes(head, "big")))
-            yield rows_of(Write, stream_ids, zip(prepared_again(columns), strict=True), expected)
+            yield decode(self._file.read(int.from_bytes(head, "big")))
         self._file.seek(0, 2)
 
     def close(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from itertools import repeat
 from random import Random
 from typing import TYPE_CHECKING
 from unittest import mock
@@ -13,12 +12,14 @@ import pytest
 from evstore import EventData, InvalidInputError, connect
 from evstore.adapters.sqlite import writing
 from evstore.appending import distinct as counting
-from evstore.appending.distinct import Seen, distinct
+from evstore.appending import spool as spooling
+from evstore.appending.distinct import Seen
 from evstore.appending.envelopes import envelope_from_json
 from evstore.appending.preparing import Preparing
 from evstore.appending.spool import Spool
 from evstore.cli.errors import InputOutputError
 from evstore.cli.output.unreceipted import Unreceipted
+from evstore.jsontext.judging import check_json
 from evstore.model.events import Write
 from evstore.port import Receipt
 
@@ -46,18 +47,34 @@ def test_an_append_returns_all_its_events_though_a_receipt_has_not_all_their_ver
 
 
 @pytest.mark.parametrize("in_memory", [0, 1, 5, 1000])
-def test_names_are_counted_once_wherever_they_wait(in_memory: int) -> None:
+def test_names_are_seen_once_wherever_they_wait(in_memory: int) -> None:
     random = Random(7)
     names = random.choices(["", "a", "A", "é", "e\u0301", "東京", b"a", *map(str, range(40))], k=200)
-    with mock.patch.object(counting, "IN_MEMORY", in_memory):
-        assert distinct(names) == len({*names})
-        assert distinct(repeat("a", 9)) == 1
-        assert distinct([]) == 0
-        seen, there = Seen(), set()
+    with mock.patch.object(counting, "IN_MEMORY", in_memory), closing(Seen()) as seen:
+        there: set[str | bytes] = set()
         for name in names:
             assert seen.add(name) == (name not in there)
             there.add(name)
-        seen.close()
+            assert len(seen) == len(there)
+        seen.update(["more", "more"])
+        assert len(seen) == len(there) + 1
+
+
+@pytest.mark.parametrize("in_memory", [0, 1000])
+@pytest.mark.parametrize("text", [1, 10**6])
+def test_streams_are_counted_wherever_the_events_wait(in_memory: int, text: int) -> None:
+    event = Preparing().kept("T", check_json("1"))
+    with (
+        mock.patch.object(counting, "IN_MEMORY", in_memory),
+        mock.patch.object(spooling, "IN_MEMORY", text),
+        closing(Spool()) as spool,
+    ):
+        assert spool.count_streams() == 0
+        for n in range(20):
+            spool.add(Write(f"A-{n % 7}", (event,)), given_id=False)
+        assert spool.count_streams() == 7
+        assert [write.stream_id for write in spool] == [f"A-{n % 7}" for n in range(20)]
+        assert spool.count_streams() == 7
 
 
 @pytest.mark.parametrize("in_memory", [0, 2, 1000])

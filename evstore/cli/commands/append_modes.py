@@ -38,7 +38,8 @@ def _whole(store: EventStore, plan: Plan, spooled: Spool, *, skip_stored: bool) 
                 unit = plan.unit(parts.known, has_new_ids=parts.known.has_new_ids)
                 settled = 0 if len(parts.rest) else len(spool)
                 stored = partial(_stored_again, store, unit)
-                yield Result(unit, parts.duplicate, ReceiptFacts.of(parts.duplicate), stored, settled)
+                facts = ReceiptFacts.of(parts.duplicate)
+                yield Result(unit, parts.duplicate, facts, stored, settled, parts.known.count_streams)
             if len(parts.rest):
                 yield _submit(store, parts.plan_of_rest(plan), parts.rest)._replace(settled=len(spool))
 
@@ -136,7 +137,7 @@ def _submit(store: EventStore, plan: Plan, spool: Spool) -> Result:
     if isinstance(outcome, EvstoreError):
         raise outcome
     stored = partial(store.appender.stored_of, unit, outcome)
-    return Result(unit, outcome, ReceiptFacts.of(outcome), stored, len(spool))
+    return Result(unit, outcome, ReceiptFacts.of(outcome), stored, len(spool), spool.count_streams)
 
 
 class _Parts(NamedTuple):

@@ -56,6 +56,8 @@ class Result(NamedTuple):
     """Its events as they are stored, looked up each time."""
     settled: int
     """Events of the input, in its order, of which none is left to store once this result is there."""
+    count_streams: Callable[[], int] = lambda: 1
+    """The number of its streams, counted each time."""
 
 
 MOST_STREAMS_COUNTED: Final = 10_000
@@ -201,9 +203,7 @@ class Receipts:
             ((stream_id, (event,), _),) = result.unit.writes
             return _of_event(stream_id, result.facts, event.id)
         if self._stream is None:
-            from evstore.appending.distinct import distinct
-
-            return _of_many(distinct(write.stream_id for write in result.unit.writes), result.facts)
+            return _of_many(result.count_streams(), result.facts)
         ids = [*result.unit.ids()] if result.facts.size <= MOST_IDS else None
         return _of_stream(self._stream, result.facts, ids)
 
