@@ -13,7 +13,9 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from evstore.errors import InvalidPayloadError
+from evstore.jsontext.decoding import MetadataMembers
 from evstore.jsontext.judging import MAX_DATA_BYTES, KeptJson, keep_each
+from evstore.jsontext.keys import all_once
 from evstore.model.metadata import keeps_rules
 from evstore.model.times import microseconds_of
 
@@ -42,20 +44,10 @@ class PlainStored(NamedTuple):
     times_us: Sequence[int]
 
 
-class _Metadata(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
-    """Members in the order of the wire form."""
-
-    correlation_id: str | UnsetType = UNSET
-    causation_id: str | UnsetType = UNSET
-    user_id: str | UnsetType = UNSET
-    tenant_id: str | UnsetType = UNSET
-    custom: dict[str, str] | UnsetType = UNSET
-
-
 class _Envelope(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
     type: str
     data: Raw
-    metadata: _Metadata | UnsetType = UNSET
+    metadata: MetadataMembers | UnsetType = UNSET
     id: str | UnsetType = UNSET
     stream_id: str | UnsetType = UNSET
 
@@ -63,7 +55,7 @@ class _Envelope(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=F
 class _Stored(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
     type: str
     data: Raw
-    metadata: _Metadata
+    metadata: MetadataMembers
     id: str
     stream_id: str
     version: int
@@ -75,14 +67,12 @@ _raw = msgspec.json.Decoder(Raw)
 _envelopes = msgspec.json.Decoder(_Envelope)
 _stored = msgspec.json.Decoder(_Stored)
 _encode_lines = msgspec.json.Encoder().encode_lines
-_ABSENT: Final = _Metadata()
-_OF_A_STORED_EVENT: Final = 8
-"""The quotes of the keys and strings that it has beside an envelope: version, globalPosition, and timestamp."""
+_ABSENT: Final = MetadataMembers()
 
 
 def plain_envelopes(lines: bytes) -> PlainEnvelopes | None:
     """Read whole lines, each a plain envelope, else None."""
-    return _columns(lines, _decoded(_envelopes, lines), 0)
+    return _columns(lines, _decoded(_envelopes, lines))
 
 
 def plain_payloads(lines: bytes, type: str) -> PlainEnvelopes | None:
@@ -100,7 +90,7 @@ def plain_payloads(lines: bytes, type: str) -> PlainEnvelopes | None:
 def plain_stored(lines: bytes) -> PlainStored | None:
     """Read whole lines, each a stored event as evstore prints it, else None."""
     found = _decoded(_stored, lines)
-    envelopes = _columns(lines, found, _OF_A_STORED_EVENT)
+    envelopes = _columns(lines, found, more_keys=3, more_strings=1)  # version, globalPosition, and timestamp
     if envelopes is None:
         return None
     try:
@@ -122,8 +112,8 @@ def _decoded(decoder: msgspec.json.Decoder[Any], lines: bytes) -> list[Any]:
         return []
 
 
-def _columns(lines: bytes, found: list[Any], more_quotes: int) -> PlainEnvelopes | None:
-    """The members of envelopes; each line has so many quotes more."""
+def _columns(lines: bytes, found: list[Any], more_keys: int = 0, more_strings: int = 0) -> PlainEnvelopes | None:
+    """The members of envelopes. So many keys and strings stand on each line besides."""
     if not found:
         return None
     try:
@@ -134,17 +124,15 @@ def _columns(lines: bytes, found: list[Any], more_quotes: int) -> PlainEnvelopes
     metadata = [_ABSENT if each is UNSET else each for each in given]
     texts = _encode_lines(metadata).decode()
     wire_forms = texts.split("\n")[:-1]
-    if not keeps_rules(texts, wire_forms) or '""' in texts or '"custom":{}' in texts:  # an empty member is absent
+    if not keeps_rules(texts, wire_forms) or '""' in texts:  # an empty id is absent
         return None
     stream_ids = [_or_none(each.stream_id) for each in found]
     ids = [_or_none(each.id) for each in found]
-    # As in `check_once`: two quotes for each key and each string.
-    quotes = (6 + more_quotes) * len(found) + sum(text.count('"') for text in data) + texts.count('"')
-    quotes += 2 * (len(found) - given.count(UNSET))
-    quotes += 4 * (2 * len(found) - ids.count(None) - stream_ids.count(None))
-    if lines.count(b'"') != quotes:
+    strings = (3 + more_strings) * len(found) - ids.count(None) - stream_ids.count(None)  # with type
+    keys = strings + (2 + more_keys - more_strings) * len(found) - given.count(UNSET)  # with data and metadata
+    if not all_once(lines, keys, strings, sum(text.count('"') for text in data) + texts.count('"')):
         return None
-    correlation_ids = [_or_none(each.correlation_id) for each in metadata]
+    correlation_ids = [each.correlation_id for each in metadata]
     return PlainEnvelopes(stream_ids, [each.type for each in found], data, wire_forms, correlation_ids, ids)
 
 

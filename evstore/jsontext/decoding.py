@@ -43,7 +43,9 @@ class StoredFields(NamedTuple):
     timestamp: str
 
 
-class _Metadata(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class MetadataMembers(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """The members in the order of the wire form, which leaves absent ones out."""
+
     correlation_id: str | None = None
     causation_id: str | None = None
     user_id: str | None = None
@@ -66,9 +68,9 @@ class _Known(_Stored, rename="camel", forbid_unknown_fields=True):
     """The same members, and no other key."""
 
 
-METADATA_KEYS: Final = _Metadata.__struct_encode_fields__
+METADATA_KEYS: Final = MetadataMembers.__struct_encode_fields__
 
-_metadata = msgspec.json.Decoder(_Metadata)
+_metadata = msgspec.json.Decoder(MetadataMembers)
 _stored = msgspec.json.Decoder(_Stored)
 _known = msgspec.json.Decoder(_Known)
 _members = msgspec.json.Decoder(dict[str, Raw])
@@ -83,7 +85,7 @@ def metadata_fields(text: str | bytes) -> MetadataFields:
     return MetadataFields(found.correlation_id, found.causation_id, found.user_id, found.tenant_id, found.custom)
 
 
-def metadata_of_each(texts: Iterable[str]) -> list[_Metadata] | None:
+def metadata_of_each(texts: Iterable[str]) -> list[MetadataMembers] | None:
     """The members of each metadata, None if any of it is not as it should be."""
     try:
         return [*map(_metadata.decode, texts)]

@@ -21,14 +21,20 @@ _text = msgspec.json.Decoder(str)
 def check_once(text: bytes, found: msgspec.Struct) -> None:
     """Raise InvalidPayloadError if a key of the object, which was decoded as `found`, stands twice.
 
-    Each key has two quotes, and so has each string; only where more are left, the text is looked through.
+    Only where `all_once` leaves a doubt, the text is looked through.
     """
-    left = text.count(b'"')
-    for part in msgspec.structs.astuple(found):
-        if part is not msgspec.UNSET:
-            left -= 4 if type(part) is str else 2 + _quotes_of(part)
-    if left:
+    members = [part for part in msgspec.structs.astuple(found) if part is not msgspec.UNSET]
+    strings = sum(type(part) is str for part in members)
+    if not all_once(text, len(members), strings, sum(map(_quotes_of, members))):
         _check_keys(text, deepest=1)
+
+
+def all_once(text: bytes, keys: int, strings: int, quotes_within: int) -> bool:
+    """True only if no key stands twice in text of so many different keys and strings, and values with such quotes.
+
+    Each key and each string has two quotes, so that another key would leave some over.
+    """
+    return text.count(b'"') == 2 * (keys + strings) + quotes_within
 
 
 def check_once_in_metadata(text: bytes, strings: int | None = None) -> None:

@@ -12,7 +12,7 @@ from evstore.jsontext.judging import are_stored_forms
 from evstore.model.events import StoredEvent, lines_of
 from evstore.model.findings import AuditedEvent
 from evstore.model.ids import is_id
-from evstore.model.metadata import MAX_METADATA_ID_BYTES
+from evstore.model.metadata import keeps_rules
 from evstore.verifying.checks import FIRST_US, LAST_US, correlation_id_of
 
 if TYPE_CHECKING:
@@ -76,14 +76,9 @@ def _have_their_hashes(columns: Any, audits: Audits) -> bool:
 
 def _correlation_ids(texts: set[str]) -> dict[str, str | None]:
     """The correlation id of each metadata. Raises InvalidPayloadError for bad metadata."""
-    if max(map(len, texts)) <= MAX_METADATA_ID_BYTES and _are_plain("".join(texts)):
+    together = "".join(texts)
+    if keeps_rules(together, texts) and together.isprintable():  # a database may hold what no append lets in
         found = metadata_of_each(texts)
         if found is not None and not any("" in each.custom for each in found):
             return {text: each.correlation_id for text, each in zip(texts, found, strict=True)}
     return {text: correlation_id_of(text) for text in texts}
-
-
-def _are_plain(text: str) -> bool:
-    """True only if no string in short metadata can break a rule, but for a key that is empty: a character that is
-    refused would be escaped."""
-    return text.isascii() and text.isprintable() and "\\" not in text

@@ -59,13 +59,22 @@ def test_the_short_way_shows_all_damage_or_nothing(evstore: Command, name: str) 
 
 
 @pytest.mark.sqlite_only("its long way and its short way")
-def test_an_entry_of_a_category_that_leads_nowhere_leaves_the_page_to_the_long_way(evstore: Command) -> None:
-    """The entry of the event's old category stays in the index."""
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "UPDATE events SET category_key = 1, category_number = 4 WHERE global_position = 4",
+        "DELETE FROM events WHERE global_position = 4",
+    ],
+    ids=["of the category that it had", "of an event that is gone"],
+)
+def test_an_entry_of_a_category_that_leads_nowhere_leaves_the_page_to_the_long_way(
+    evstore: Command, planted: str
+) -> None:
     healthy(evstore)
-    moved = "UPDATE events SET category_key = 1, category_number = 4 WHERE global_position = 4"
-    plant(evstore, DAMAGES["the last event of a category is not in its index"]._replace(sqlite=moved))
+    plant(evstore, DAMAGES["the last event of a category is not in its index"]._replace(sqlite=planted))
     with audits_of(evstore) as audits:
-        assert audits._agreed(4, 4) == audits._agreed(4, LAST) == []
+        assert audits._agreed(3, 5) == audits._agreed(1, LAST) == []
+        assert audits._agreed(1, 3) != []
 
 
 @pytest.mark.sqlite_only("its long way and its short way")
