@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     )
     from evstore.errors import (
         AdapterError,
+        AppendConditionError,
         AppendOutcomeUnknownError,
         ConcurrencyError,
         ConflictError,
@@ -48,6 +49,10 @@ if TYPE_CHECKING:
         UnknownAdapterError,
         UnsupportedError,
     )
+    from evstore.model.conditions import (
+        AppendCondition,
+        Query,
+    )
     from evstore.model.events import (
         EventData,
         StoredEvent,
@@ -57,6 +62,7 @@ if TYPE_CHECKING:
         CategoryInfo,
         StoreInfo,
         StreamInfo,
+        TagInfo,
         TypeInfo,
     )
     from evstore.model.metadata import (
@@ -72,6 +78,7 @@ if TYPE_CHECKING:
     )
     from evstore.store import (
         Appended,
+        Decision,
         EventStore,
     )
 
@@ -82,6 +89,7 @@ _HOMES = {
     "evstore.connecting": ("connect",),
     "evstore.errors": (
         "AdapterError",
+        "AppendConditionError",
         "AppendOutcomeUnknownError",
         "ConcurrencyError",
         "ConflictError",
@@ -120,6 +128,10 @@ _HOMES = {
         "UnknownAdapterError",
         "UnsupportedError",
     ),
+    "evstore.model.conditions": (
+        "AppendCondition",
+        "Query",
+    ),
     "evstore.model.events": (
         "EventData",
         "StoredEvent",
@@ -129,6 +141,7 @@ _HOMES = {
         "CategoryInfo",
         "StoreInfo",
         "StreamInfo",
+        "TagInfo",
         "TypeInfo",
     ),
     "evstore.model.metadata": ("Metadata",),
@@ -140,6 +153,7 @@ _HOMES = {
     ),
     "evstore.store": (
         "Appended",
+        "Decision",
         "EventStore",
     ),
 }
@@ -165,6 +179,8 @@ __all__ = [
     "NO_STREAM",
     "STREAM_EXISTS",
     "AdapterError",
+    "AppendCondition",
+    "AppendConditionError",
     "AppendOutcomeUnknownError",
     "Appended",
     "CategoryInfo",
@@ -173,6 +189,7 @@ __all__ = [
     "ConsumerHeldError",
     "ConsumerNotFoundError",
     "CorruptStoreError",
+    "Decision",
     "DeniedError",
     "EventData",
     "EventIdConflictError",
@@ -195,6 +212,7 @@ __all__ = [
     "NotFoundError",
     "NotInitializedError",
     "PositionConflictError",
+    "Query",
     "SchemaError",
     "SchemaTooNewError",
     "SchemaTooOldError",
@@ -206,6 +224,7 @@ __all__ = [
     "StoredEvent",
     "StreamInfo",
     "StreamNotFoundError",
+    "TagInfo",
     "TargetExistsError",
     "TypeInfo",
     "UnavailableError",

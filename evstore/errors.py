@@ -2,7 +2,8 @@
 
     EvstoreError
     ├── NotFoundError                StreamNotFoundError · EventNotFoundError · ConsumerNotFoundError
-    ├── ConflictError                ConcurrencyError · PositionConflictError · EventIdConflictError
+    ├── ConflictError                ConcurrencyError · AppendConditionError · PositionConflictError ·
+    │                                EventIdConflictError
     ├── InvalidInputError            InvalidStreamIdError · InvalidVersionError · InvalidPayloadError ·
     │                                NoEventsError
     ├── SchemaError                  NotInitializedError · NotAStoreError · SchemaTooOldError · SchemaTooNewError
@@ -26,6 +27,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from evstore.model.conditions import Query
 
 MOST_NAMED: Final = 10
 """The most ids or streams that a sentence names."""
@@ -135,6 +138,38 @@ class ConcurrencyError(ConflictError):
         is_at = f"is at version {self.actual}" if self.actual else "does not exist"
         wanted = f"expected version {self.expected}" if self.expected else "expected no stream"
         return f'stream "{self.stream_id}" {is_at}, {wanted}'
+
+
+class AppendConditionError(ConflictError):
+    """An event after `after` matches the query of an append condition; the first such event is at `position`.
+
+    `violations` has the same three facts of every violated condition. Worth another try once the query was read
+    again: the same append with the same condition is not.
+    """
+
+    retryable = True
+    _facts = ("query", "after", "position", "source")
+
+    def __init__(
+        self, query: Query, after: int, position: int, more: Sequence[tuple[Query, int, int]] = ()
+    ) -> None:
+        super().__init__(query, after, position, tuple(more))
+        self.violations = ((query, after, position), *more)
+        self.query, self.after, self.position = query, after, position
+
+    def facts(self) -> dict[str, Any]:
+        """As of every error; the query has its wire form, and `more` the other violations."""
+        more = [
+            {"query": query.members(), "after": after, "position": position}
+            for query, after, position in self.violations[1:]
+        ]
+        return super().facts() | {"query": self.query.members()} | ({"more": more} if more else {})
+
+    def _sentence(self) -> str:
+        return "; ".join(
+            f"the event at position {position}, after {after}, matches {query}"
+            for query, after, position in self.violations[:MOST_NAMED]
+        )
 
 
 class PositionConflictError(ConflictError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from os import fspath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from evstore.appending.appender import Appender
 from evstore.appending.outcomes import Duplicate
@@ -29,20 +29,33 @@ if TYPE_CHECKING:
     from datetime import datetime
     from os import PathLike
     from types import TracebackType
-    from typing import Self
+    from typing import Self, TypeAlias
     from uuid import UUID
 
-    from evstore.model.facts import CategoryInfo, LockWait, StoreInfo, StreamInfo, TypeInfo
+    from evstore.model.conditions import AppendCondition, Query
+    from evstore.model.facts import CategoryInfo, LockWait, StoreInfo, StreamInfo, TagInfo, TypeInfo
     from evstore.model.filters import Filter
     from evstore.model.metadata import Metadata
     from evstore.port import Adapter, Backup, Capabilities
     from evstore.verifying.verification import Verification
+
+    Guard: TypeAlias = Query | AppendCondition | "Decision"
+    Unless: TypeAlias = Guard | Iterable[Guard] | None
 
 
 class Appended(list[StoredEvent]):
     """The stored events of an append. `duplicate`: an earlier append stored them, and this one added nothing."""
 
     duplicate: bool = False
+
+
+class Decision(NamedTuple):
+    """The events that a decision rests on. As `unless` of an append it admits no further event of this kind."""
+
+    query: Query
+    after: int
+    """The head of the log up to which the events were read."""
+    events: tuple[StoredEvent, ...]
 
 
 class EventStore:
@@ -93,15 +106,30 @@ class EventStore:
         metadata: Metadata | None = None,
         *,
         key: str | None = None,
+        tags: Iterable[str] = (),
+        unless: Unless = None,
+        require: Iterable[tuple[str, int]] = (),
     ) -> Appended:
         """Store all the events or none, durably, and return them as stored.
 
         `metadata` fills the gaps of each event's own. Appending again with the same ids changes nothing and
         returns the events as first stored, flagged `duplicate`, whatever version the stream has by now. A `key`
         makes the ids of events that have none, always the same for the same stream, key and place in the append.
-        Raises InvalidInputError, ConcurrencyError, StreamNotFoundError (STREAM_EXISTS), EventIdConflictError.
+        `tags` are added to those of each event.
+
+        `unless` refuses the append if the store holds an event that a Query matches; of an AppendCondition or of
+        what `decide` gave, one after that position. `require` names versions of streams that are not written.
+        Raises InvalidInputError, ConcurrencyError, StreamNotFoundError (STREAM_EXISTS), AppendConditionError,
+        EventIdConflictError.
         """
-        return self.append_many([Write(stream_id, events, expected_version)], metadata, key=key)  # type: ignore[arg-type]
+        return self.append_many(
+            [(stream_id, events, expected_version)],  # type: ignore[list-item]
+            metadata,
+            key=key,
+            tags=tags,
+            unless=unless,
+            require=require,
+        )
 
     def append_many(
         self,
@@ -109,13 +137,16 @@ class EventStore:
         metadata: Metadata | None = None,
         *,
         key: str | None = None,
+        tags: Iterable[str] = (),
+        unless: Unless = None,
+        require: Iterable[tuple[str, int]] = (),
     ) -> Appended:
         """Store the events of several streams, all or none, contiguous and in the order given.
 
-        A stream may come more than once; each expected version is judged where it stands.
+        A stream may come more than once; each expected version is judged where it stands. The rest as in `append`.
         """
         self._check_open()
-        unit = self.appender.unit(writes, metadata, key=key)
+        unit = self.appender.unit(writes, metadata, key=key, tags=tags, unless=unless, require=require)
         (outcome,) = self.appender.submit([unit])
         if isinstance(outcome, EvstoreError):
             raise outcome
@@ -136,6 +167,7 @@ class EventStore:
         types: Iterable[str] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        tags: Iterable[str] | None = None,
     ) -> Iterator[StoredEvent]:
         """A stream's events by version, lazily. A missing stream is empty.
 
@@ -143,7 +175,7 @@ class EventStore:
         `since` is inclusive, `until` exclusive; `limit` counts what comes out, 0 gives nothing.
         """
         check_stream_id(stream_id)
-        where = filter_of(types=types, since=since, until=until)
+        where = filter_of(types=types, since=since, until=until, tags=tags)
         page = range_of(after, to, backward)
         return events_of(lambda p: self._adapter.read_stream(stream_id, p, where), page, limit, BY_VERSION)
 
@@ -162,13 +194,16 @@ class EventStore:
         user_id: str | None = None,
         tenant_id: str | None = None,
         custom: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        tags: Iterable[str] | None = None,
+        query: Query | Iterable[Query] | None = None,
     ) -> Iterator[StoredEvent]:
         """The log of these categories, or all of it, by global position, up to the end it has now, lazily.
 
         `after` (exclusive) and `to` (inclusive) are global positions; the rest as in `read`. Filters are ANDed;
-        `custom` asks for each of its keys and values in the metadata.
+        `custom` asks for each of its keys and values in the metadata, `tags` for each tag, `query` for what one of
+        the queries matches.
         """
-        where = filter_of(categories, types, correlation_id, since, until, user_id, tenant_id, custom)
+        where = filter_of(categories, types, correlation_id, since, until, user_id, tenant_id, custom, tags, query)
         page = range_of(after, to, backward)
         check_limit(limit)
 
@@ -178,6 +213,14 @@ class EventStore:
                 yield from pages_of(lambda p: self._adapter.read_all(p, where), narrowed, limit, BY_POSITION)
 
         return Events.of(pages())
+
+    def decide(self, query: Query) -> Decision:
+        """The events that the query matches, and the head up to which they were read.
+
+        `append(…, unless=decision)` then succeeds only if no such event came since. All of them are in memory.
+        """
+        after = self.head()
+        return Decision(query, after, tuple(self.replay(query=query, to=after)))
 
     def count(
         self,
@@ -192,9 +235,11 @@ class EventStore:
         user_id: str | None = None,
         tenant_id: str | None = None,
         custom: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        tags: Iterable[str] | None = None,
+        query: Query | Iterable[Query] | None = None,
     ) -> int:
         """The number of events that `replay` with these arguments yields; no data is read."""
-        where = filter_of(categories, types, correlation_id, since, until, user_id, tenant_id, custom)
+        where = filter_of(categories, types, correlation_id, since, until, user_id, tenant_id, custom, tags, query)
         narrowed = self._narrowed(range_of(after, to, False), where)
         return self._adapter.count(narrowed.low, narrowed.high, where) if narrowed else 0
 
@@ -221,6 +266,8 @@ class EventStore:
         user_id: str | None = None,
         tenant_id: str | None = None,
         custom: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        tags: Iterable[str] | None = None,
+        query: Query | Iterable[Query] | None = None,
         timeout: float | None = None,
         deadline: float | None = None,
         on_wait: Callable[[EvstoreError], None] | None = None,
@@ -240,13 +287,15 @@ class EventStore:
         cursor = range_of(after, None, False).low - 1
         patience = Patience(timeout, deadline, on_wait or (lambda _: None), on_idle or (lambda: None))
         if stream_id is None:
-            where = filter_of(categories, types, correlation_id, since, None, user_id, tenant_id, custom)
+            about = (user_id, tenant_id, custom, tags, query)
+            where = filter_of(categories, types, correlation_id, since, None, *about)
             pages = follow_log(self._adapter, where, cursor, patience)
-        elif any(each is not None for each in (categories, correlation_id, user_id, tenant_id, custom)):
+        elif any(each is not None for each in (categories, correlation_id, user_id, tenant_id, custom, query)):
             raise InvalidInputError("a subscription is to one stream, or to the log and its filters, not both")
         else:
             check_stream_id(stream_id)
-            pages = follow_stream(self._adapter, stream_id, filter_of(types=types, since=since), cursor, patience)
+            where = filter_of(types=types, since=since, tags=tags)
+            pages = follow_stream(self._adapter, stream_id, where, cursor, patience)
         return (event for events, _ in pages for event in events)
 
     def get(self, event_id: str | UUID) -> StoredEvent:
@@ -293,6 +342,10 @@ class EventStore:
         if category is not None:
             searchable("the category", category)
         return names_of(lambda page: self._adapter.types(page, category), prefix)
+
+    def tags(self, *, prefix: str = "") -> Iterator[TagInfo]:
+        """Tags by name, in code point order, with counts."""
+        return names_of(self._adapter.tags, prefix)
 
     def info(self) -> StoreInfo:
         """The kind, location and size of the store."""

@@ -73,8 +73,8 @@ def arrival(preparing: Preparing, source: str, stored: StoredEvent) -> Arrival:
         check_stream_id(stored.stream_id)
         if not (0 < stored.version <= MAX_VERSION and 0 < stored.global_position <= MAX_VERSION):
             raise InvalidInputError(f"a version and a global position are numbers from 1 to {MAX_VERSION}")
-        event = EventData.from_json(stored.type, stored.data_json, stored.metadata, stored.id)
-        return Arrival(source, stored, preparing.event(event))
+        event = EventData.from_json(stored.type, stored.data_json, stored.metadata, stored.id, stored.tags)
+        return Arrival(source, stored, preparing.event(event)._replace(redacted=stored.redacted))
     except InvalidInputError as error:
         error.source = source
         raise
@@ -94,7 +94,8 @@ def plain_arrivals(preparing: Preparing, name: str, first: int, lines: bytes) ->
     except InvalidInputError:
         return None
     ids = [event.id for event in prepared]
-    stored = rows_of(StoredEvent, ids, events.stream_ids, events.types, events.data, events.metadata, *found[1:])
+    columns = (events.stream_ids, events.types, events.data, events.metadata, *found[1:])
+    stored = rows_of(StoredEvent, ids, *columns, events.tags, repeat(False))
     sources = map("{}:{}".format, repeat(name), count(first))
     return [*rows_of(Arrival, sources, stored, prepared)]
 

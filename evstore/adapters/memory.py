@@ -31,8 +31,9 @@ from evstore.errors import (
     PositionConflictError,
     UnsupportedError,
 )
+from evstore.model.conditions import violation_of
 from evstore.model.events import StoredEvent
-from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
+from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
 from evstore.model.filters import Filter
 from evstore.model.names import category_of
 from evstore.model.versions import MAX_VERSION, check_version
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import NoReturn
 
+    from evstore.model.conditions import Query
     from evstore.model.facts import LockWait
 
 CAPABILITIES: Final = Capabilities(
@@ -122,14 +124,32 @@ class MemoryAdapter:
                         version,
                         position,
                         next(times),
+                        event.joined_tags,
+                        event.redacted,
                     )
                 )
             versions[stream_id] = version
+        unmet = self._unmet(unit)
+        if unmet is not None:
+            return unmet
         self._log += added
         for stored in added:
             self._ids[stored.id] = stored
             self._streams.setdefault(stored.stream_id, []).append(stored)
         return Receipt(first, len(added), firsts, added[0].timestamp_us)
+
+    def _unmet(self, unit: Append) -> EvstoreError | None:
+        """The refusal of the unit by its requirements and conditions."""
+        for stream_id, expected in unit.requirements:
+            try:
+                check_version(stream_id, expected, len(self._streams.get(stream_id, ())))
+            except EvstoreError as refused:
+                return refused
+        return violation_of(unit.conditions, self._first_match) if unit.conditions else None
+
+    def _first_match(self, query: Query, after: int) -> int | None:
+        found = _page(self._log, attrgetter("global_position"), Page(1, after=after), Filter(query=query))
+        return found[0].global_position if found else None
 
     def read_stream(self, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
         with self._opened():
@@ -174,6 +194,15 @@ class MemoryAdapter:
                 positions = [e.global_position for e in events if e.type == name]
                 found.append(TypeInfo(name, len(positions), positions[0], positions[-1]))
             return found
+
+    def tags(self, page: NamePage) -> list[TagInfo]:
+        with self._opened():
+            positions: dict[str, list[int]] = {}
+            for event in self._log:
+                for tag in event.tags:
+                    positions.setdefault(tag, []).append(event.global_position)
+            found = [(name, positions[name]) for name in _name_page(positions, page)]
+            return [TagInfo(name, len(its), its[0], its[-1]) for name, its in found]
 
     def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
         found = self.read_all(Page(limit=MAX_VERSION), Filter(since_us=since_us, until_us=until_us))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evstore.appending.outcomes import (
     Duplicate,
@@ -14,13 +14,15 @@ from evstore.appending.outcomes import (
     stored_events,
 )
 from evstore.appending.preparing import Preparing, check_fits, unit_of
+from evstore.model.filters import Filter
 from evstore.model.versions import check_version
-from evstore.port import Receipt
+from evstore.port import Page, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from evstore.errors import EvstoreError
+    from evstore.model.conditions import Query
     from evstore.model.events import EventData, StoredEvent, Write
     from evstore.model.metadata import Metadata
     from evstore.port import Adapter, Append, PreparedWrite
@@ -33,19 +35,18 @@ class Appender:
         self._adapter = adapter
         self._max_data_bytes = max_data_bytes
 
-    def preparing(self, default: Metadata | None = None) -> Preparing:
-        """A Preparing for events whose gaps in metadata `default` fills."""
-        return Preparing(default, self._max_data_bytes)
+    def preparing(self, default: Metadata | None = None, tags: Iterable[str] = ()) -> Preparing:
+        """A Preparing for events whose gaps in metadata `default` fills, and that get these tags as well."""
+        return Preparing(default, self._max_data_bytes, tags)
 
     def unit(
         self,
         writes: Iterable[Write[EventData] | tuple[str, Sequence[EventData], int]],
         metadata: Metadata | None = None,
-        *,
-        key: str | None = None,
+        **options: Any,
     ) -> Append:
-        """Check and complete an append without making it. Raises InvalidInputError."""
-        return unit_of(writes, metadata, key=key, max_data_bytes=self._max_data_bytes)
+        """Check and complete an append without making it, by the options of `unit_of`."""
+        return unit_of(writes, metadata, max_data_bytes=self._max_data_bytes, **options)
 
     def submit(self, units: Sequence[Append]) -> list[Receipt | Duplicate | EvstoreError]:
         """Append the units, each judged as if alone, in one durable commit, and answer each.
@@ -89,4 +90,21 @@ class Appender:
                 versions[stream_id] = info.version if info else 0
             check_version(stream_id, expected, versions[stream_id])
             versions[stream_id] += len(events)
+        for stream_id, expected in unit.requirements:
+            info = self._adapter.stream(stream_id)
+            check_version(stream_id, expected, info.version if info else 0)
+        self._check_conditions(unit)
         return True
+
+    def _check_conditions(self, unit: Append) -> None:
+        if not unit.conditions:
+            return
+        from evstore.model.conditions import violation_of
+
+        violation = violation_of(unit.conditions, self._first_match)
+        if violation is not None:
+            raise violation
+
+    def _first_match(self, query: Query, after: int) -> int | None:
+        found = self._adapter.read_all(Page(1, after=after), Filter(query=query))
+        return found[0].global_position if found else None

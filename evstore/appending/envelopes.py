@@ -6,19 +6,24 @@ Payloads are sliced out of the text by msgspec, not parsed.
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from evstore.did_you_mean import nearest
-from evstore.errors import InvalidInputError, InvalidVersionError
+from evstore.errors import InvalidInputError, InvalidPayloadError, InvalidVersionError
 from evstore.jsontext.decoding import members_of
 from evstore.jsontext.faults import fault_of
 from evstore.jsontext.judging import MAX_DATA_BYTES, KeptJson, decode, keep_json
 from evstore.jsontext.keys import check_once
 from evstore.model.metadata import NO_METADATA, Metadata, metadata_from_input
 from evstore.model.versions import expected_version
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evstore.model.conditions import AppendCondition
 
 
 class Envelope(NamedTuple):
@@ -31,6 +36,8 @@ class Envelope(NamedTuple):
     stream_id: str | None
     expected_version: int | None
     key: str | None = None
+    tags: Sequence[str] = ()
+    conditions: tuple[AppendCondition, ...] = ()
 
 
 class _Envelope(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -41,22 +48,29 @@ class _Envelope(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     stream_id: str | UnsetType = UNSET
     expected_version: Raw | UnsetType = UNSET
     key: str | UnsetType = UNSET
+    tags: list[str] | UnsetType = UNSET
+    unless: Raw | UnsetType = UNSET
     # Set by the store alone: accepted, so that a line that was read can be appended, and ignored.
     version: Raw | UnsetType = UNSET
     global_position: Raw | UnsetType = UNSET
     timestamp: Raw | UnsetType = UNSET
+    redacted: Raw | UnsetType = UNSET
 
 
 _envelopes = msgspec.json.Decoder(_Envelope)
+_strings = msgspec.json.Decoder(list[str])
 _word = msgspec.json.Decoder(str)
 _WHOLE_NUMBER = re.compile(rb"-?[0-9]{1,30}")
 _STRINGS: Final = ("type", "id", "streamId", "key")
-_APPENDABLE: Final = ("type", "data", "metadata", "id", "streamId", "expectedVersion", "key")
-_KNOWN: Final = (*_APPENDABLE, "version", "globalPosition", "timestamp")
+_APPENDABLE: Final = ("type", "data", "metadata", "id", "streamId", "expectedVersion", "key", "tags", "unless")
+_KNOWN: Final = (*_APPENDABLE, "version", "globalPosition", "timestamp", "redacted")
 
 
 def envelope_from_json(value: bytes, max_data_bytes: int = MAX_DATA_BYTES) -> Envelope:
-    """Read `{"type","data","metadata"?,"id"?,"key"?,"streamId"?,"expectedVersion"?}`. Raises InvalidInputError."""
+    """Read `{"type","data","metadata"?,"id"?,"key"?,"streamId"?,"expectedVersion"?,"tags"?,"unless"?}`.
+
+    Raises InvalidInputError.
+    """
     try:
         found = decode(_envelopes, value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -71,7 +85,35 @@ def envelope_from_json(value: bytes, max_data_bytes: int = MAX_DATA_BYTES) -> En
         None if found.stream_id is UNSET else found.stream_id,
         None if found.expected_version is UNSET else _expected(bytes(found.expected_version)),
         None if found.key is UNSET else found.key,
+        () if found.tags is UNSET else found.tags,
+        () if found.unless is UNSET else _conditions(bytes(found.unless)),
     )
+
+
+def _conditions(text: bytes) -> tuple[AppendCondition, ...]:
+    import json
+
+    from evstore.model.conditions import AppendCondition
+
+    members = json.loads(text, object_pairs_hook=_once)
+    if not isinstance(members, list):
+        raise InvalidInputError('"unless" is a list of conditions, {"query":[…],"after":P}')
+    return tuple(map(AppendCondition.from_members, members))
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    for number, (key, _) in enumerate(pairs):
+        if key in dict(pairs[:number]):
+            raise InvalidPayloadError(f'the key "{key}" stands twice')
+    return dict(pairs)
+
+
+def _are_strings(value: bytes) -> bool:
+    try:
+        _strings.decode(value)
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 def _expected(text: bytes) -> int:
@@ -101,4 +143,6 @@ def _explain(value: bytes, error: Exception) -> NoReturn:
     for key in _STRINGS:
         if key in members and not bytes(members[key]).startswith(b'"'):
             raise InvalidInputError(f'"{key}" is not a string')
+    if "tags" in members and not _are_strings(bytes(members["tags"])):
+        raise InvalidInputError('"tags" is not a list of strings')
     raise InvalidInputError(f"not an event: {fault_of(value, error)}")

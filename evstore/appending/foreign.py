@@ -15,6 +15,7 @@ from evstore.jsontext.keys import check_once
 from evstore.model.events import StoredEvent
 from evstore.model.ids import key_id, new_id, normalize_id
 from evstore.model.metadata import metadata_from_input
+from evstore.model.names import joined_tags
 from evstore.model.times import microseconds_of
 
 
@@ -26,6 +27,8 @@ class _Foreign(msgspec.Struct, rename="camel"):
     key: str | UnsetType = UNSET
     metadata: Raw | UnsetType = UNSET
     timestamp: str | UnsetType = UNSET
+    tags: list[str] | UnsetType = UNSET
+    redacted: bool | UnsetType = UNSET
     # Set by the store that they come from: accepted, and given anew.
     version: Raw | UnsetType = UNSET
     global_position: Raw | UnsetType = UNSET
@@ -41,7 +44,7 @@ _FAULTS = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 def foreign_from_json(line: bytes) -> tuple[StoredEvent, list[str]]:
-    """An event of `{"streamId","type","data","timestamp"?,"id"?,"key"?,"metadata"?}`, and its unknown keys.
+    """An event of `{"streamId","type","data","timestamp"?,"id"?,"key"?,"metadata"?,"tags"?}` and its unknown keys.
 
     An absent time is now, an absent id is new or made of the key; version and position are 1, since the store
     gives its own. Raises InvalidInputError.
@@ -56,7 +59,12 @@ def foreign_from_json(line: bytes) -> tuple[StoredEvent, list[str]]:
     metadata = "{}" if found.metadata is UNSET else metadata_from_input(bytes(found.metadata)).to_json()
     data = keep_json(bytes(found.data), NO_LIMIT)
     time_us = _time_of(found.timestamp)
-    return StoredEvent(_id_of(found, stream_id), stream_id, found.type, data, metadata, 1, 1, time_us), unknown
+    tags = None if found.tags is UNSET else joined_tags(found.tags)
+    event_id = _id_of(found, stream_id)
+    stored = StoredEvent(
+        event_id, stream_id, found.type, data, metadata, 1, 1, time_us, tags, found.redacted is True
+    )
+    return stored, unknown
 
 
 def _with_unknown(line: bytes) -> tuple[_Foreign, list[str]]:

@@ -46,6 +46,8 @@ def stored_events(adapter: Adapter, unit: Append, receipt: Receipt) -> Iterator[
                 version,
                 position,
                 receipt.timestamp_us,
+                event.joined_tags,
+                event.redacted,
             )
             position += 1
 

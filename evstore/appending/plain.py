@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from evstore.errors import InvalidPayloadError
+from evstore.errors import InvalidInputError, InvalidPayloadError
 from evstore.jsontext.decoding import MetadataMembers
 from evstore.jsontext.judging import MAX_DATA_BYTES, KeptJson, keep_each
 from evstore.jsontext.keys import all_once
 from evstore.model.metadata import keeps_rules
+from evstore.model.names import joined_tags
 from evstore.model.times import microseconds_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class PlainEnvelopes(NamedTuple):
     """The wire form of metadata that keeps every rule."""
     correlation_ids: Sequence[str | None]
     ids: Sequence[str | None]
+    tags: Sequence[str | None]
+    """As `PreparedEvent.joined_tags`, checked."""
 
 
 class PlainStored(NamedTuple):
@@ -50,6 +53,7 @@ class _Envelope(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=F
     metadata: MetadataMembers | UnsetType = UNSET
     id: str | UnsetType = UNSET
     stream_id: str | UnsetType = UNSET
+    tags: list[str] | UnsetType = UNSET
 
 
 class _Stored(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
@@ -61,6 +65,7 @@ class _Stored(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=Fal
     version: int
     global_position: int
     timestamp: str
+    tags: list[str] | UnsetType = UNSET
 
 
 _raw = msgspec.json.Decoder(Raw)
@@ -84,7 +89,7 @@ def plain_payloads(lines: bytes, type: str) -> PlainEnvelopes | None:
     if not data or not all(text.startswith("{") for text in data):  # an array would be several events
         return None
     none = [None] * len(data)
-    return PlainEnvelopes(none, [type] * len(data), data, ["{}"] * len(data), none, none)
+    return PlainEnvelopes(none, [type] * len(data), data, ["{}"] * len(data), none, none, none)
 
 
 def plain_stored(lines: bytes) -> PlainStored | None:
@@ -128,12 +133,26 @@ def _columns(lines: bytes, found: list[Any], more_keys: int = 0, more_strings: i
         return None
     stream_ids = [_or_none(each.stream_id) for each in found]
     ids = [_or_none(each.id) for each in found]
+    tags = [each.tags for each in found]
+    try:
+        joined = _joined(tags)
+    except InvalidInputError:
+        return None
     strings = (3 + more_strings) * len(found) - ids.count(None) - stream_ids.count(None)  # with type
-    keys = strings + (2 + more_keys - more_strings) * len(found) - given.count(UNSET)  # with data and metadata
+    keys = strings + (3 + more_keys - more_strings) * len(found) - given.count(UNSET) - tags.count(UNSET)
+    strings += sum(len(each) for each in tags if each)
     if not all_once(lines, keys, strings, sum(text.count('"') for text in data) + texts.count('"')):
         return None
     correlation_ids = [each.correlation_id for each in metadata]
-    return PlainEnvelopes(stream_ids, [each.type for each in found], data, wire_forms, correlation_ids, ids)
+    return PlainEnvelopes(
+        stream_ids, [each.type for each in found], data, wire_forms, correlation_ids, ids, joined
+    )
+
+
+def _joined(tags: list[list[str] | UnsetType]) -> list[str | None]:
+    """The tags of each event as they are kept. Raises InvalidInputError."""
+    none: list[str | None] = [None] * len(tags)
+    return none if tags.count(UNSET) == len(tags) else [joined_tags(each or ()) for each in tags]
 
 
 def _or_none(member: str | UnsetType) -> str | None:

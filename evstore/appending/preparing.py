@@ -5,7 +5,7 @@ Every event that reaches an adapter has passed this module: its type proves that
 
 from __future__ import annotations
 
-from itertools import count
+from itertools import count, repeat
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.errors import InvalidInputError, InvalidPayloadError, NoEventsError
@@ -13,7 +13,7 @@ from evstore.model.columns import rows_of
 from evstore.model.events import EventData, Write
 from evstore.model.ids import key_id, new_id, normalize_id
 from evstore.model.metadata import NO_METADATA, Metadata, check_metadata
-from evstore.model.names import check_name, check_stream_id
+from evstore.model.names import check_name, check_stream_id, joined_tags, merged_tags
 from evstore.model.versions import check_expected_version
 from evstore.port import Append, PreparedEvent
 
@@ -30,9 +30,15 @@ MOST_KNOWN: Final = 1000
 
 
 class Preparing:
-    """A maker of prepared events that share default metadata. `max_data_bytes` bounds data given to `event`."""
+    """A maker of prepared events that share default metadata and tags.
 
-    def __init__(self, default: Metadata | None = None, max_data_bytes: int | None = None) -> None:
+    `max_data_bytes` bounds data given to `event`.
+    """
+
+    def __init__(
+        self, default: Metadata | None = None, max_data_bytes: int | None = None, tags: Iterable[str] = ()
+    ) -> None:
+        self._tags = joined_tags(tags)
         self._default = default
         self._default_is_checked = False
         self._max_data_bytes = max_data_bytes
@@ -51,7 +57,8 @@ class Preparing:
 
         check_name("event type", event.type)
         kept = check_json(event.data_json, self._max_data_bytes or MAX_DATA_BYTES)
-        return self._complete(event.type, kept, event.metadata, event.id, made_id)
+        tags = joined_tags(event.tags) if event.tags else None
+        return self._complete(event.type, kept, event.metadata, event.id, made_id, tags)
 
     def kept(
         self,
@@ -60,11 +67,12 @@ class Preparing:
         metadata: Metadata = NO_METADATA,
         id: str | None = None,
         made_id: str | None = None,
+        tags: Iterable[str] = (),
     ) -> PreparedEvent:
         """The prepared event of data whose text was judged at reading. Raises InvalidInputError."""
         if type not in self._types:
             self._check_type(type)
-        return self._complete(type, data, metadata, id, made_id)
+        return self._complete(type, data, metadata, id, made_id, joined_tags(tags) if tags else None)
 
     def kept_each(self, found: PlainEnvelopes) -> Iterator[PreparedEvent]:
         """The same of plain envelopes. Raises InvalidInputError for a fault, not always for the first."""
@@ -78,7 +86,8 @@ class Preparing:
             merged = [self._with_default(text) for text in texts]
             texts, correlation_ids = zip(*merged, strict=True)
         ids = [new_id() if each is None else normalize_id(each) for each in found.ids]
-        return rows_of(PreparedEvent, ids, found.types, found.data, texts, correlation_ids)
+        tags = [merged_tags(each, self._tags) for each in found.tags] if self._tags else found.tags
+        return rows_of(PreparedEvent, ids, found.types, found.data, texts, correlation_ids, tags, repeat(False))
 
     def _check_type(self, type: str) -> None:
         check_name("event type", type)
@@ -97,12 +106,19 @@ class Preparing:
         return known
 
     def _complete(
-        self, type: str, data: KeptJson, metadata: Metadata, id: str | None, made_id: str | None
+        self,
+        type: str,
+        data: KeptJson,
+        metadata: Metadata,
+        id: str | None,
+        made_id: str | None,
+        tags: str | None,
     ) -> PreparedEvent:
         if metadata is not self._last:
             self._judge(metadata)
         event_id = (made_id or new_id()) if id is None else normalize_id(id)
-        return PreparedEvent(event_id, type, data, self._merged_json, self._merged.correlation_id)
+        tags = merged_tags(tags, self._tags)
+        return PreparedEvent(event_id, type, data, self._merged_json, self._merged.correlation_id, tags)
 
     def _judge(self, metadata: Metadata) -> None:
         check_metadata(metadata)
@@ -127,13 +143,17 @@ def unit_of(
     metadata: Metadata | None = None,
     *,
     key: str | None = None,
+    tags: Iterable[str] = (),
+    unless: Any = None,
+    require: Iterable[tuple[str, int]] = (),
     max_data_bytes: int | None = None,
 ) -> Append:
     """A complete unit of checked events; nothing is appended. Raises InvalidInputError.
 
-    `metadata` is the default of each event. A `key` makes the ids of events that have none.
+    `metadata` is the default of each event, and each gets the `tags` too. A `key` makes the ids of events without
+    one. `unless` and `require` as in `EventStore.append`.
     """
-    preparing = Preparing(metadata, max_data_bytes)
+    preparing = Preparing(metadata, max_data_bytes, tags)
     checked: list[PreparedWrite] = []
     ids: set[str] = set()
     ordinals = count(1)
@@ -158,7 +178,12 @@ def unit_of(
         checked.append(Write(stream_id, complete, expected))
     if not checked:
         raise NoEventsError
-    return Append(checked, has_new_ids=has_new_ids)
+    if unless is None and not require:
+        return Append(checked, has_new_ids=has_new_ids)
+    from evstore.model.conditions import conditions_of, requirements_of
+
+    conditions, requirements = conditions_of(unless), requirements_of(require)
+    return Append(checked, conditions=conditions, requirements=requirements, has_new_ids=has_new_ids)
 
 
 def check_fits(units: Iterable[Append], capabilities: Capabilities) -> None:

@@ -13,8 +13,9 @@ from evstore.model.columns import rows_of
 from evstore.model.events import Write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from evstore.model.conditions import AppendCondition
     from evstore.model.events import Many
     from evstore.port import PreparedEvent, PreparedWrite
 
@@ -27,6 +28,8 @@ class Spool:
 
     has_new_ids: bool = False
     """As in `Append`."""
+    conditions: tuple[AppendCondition, ...] = ()
+    """Those that the events brought, each once."""
 
     def __init__(self) -> None:
         self._writes: list[PreparedWrite] = []
@@ -38,7 +41,14 @@ class Spool:
     def __len__(self) -> int:
         return self._length
 
-    def add(self, write: PreparedWrite, *, given_id: bool, new_id: bool = False) -> None:
+    def add(
+        self,
+        write: PreparedWrite,
+        *,
+        given_id: bool,
+        new_id: bool = False,
+        conditions: Sequence[AppendCondition] = (),
+    ) -> None:
         """Add a write of one event. `given_id`: its id comes from outside, so it may come twice; `new_id`: its id
         was made for this append alone."""
         (event,) = write.events
@@ -46,6 +56,8 @@ class Spool:
             self._add_id(event.id)
         if new_id:
             self.has_new_ids = True
+        if conditions:
+            self.conditions = tuple(dict.fromkeys((*self.conditions, *conditions)))
         self._length += 1
         self._writes.append(write)
         self._size += len(event.data_json) + len(event.metadata_json) + len(write.stream_id)
@@ -92,7 +104,9 @@ class Spool:
             streams.close()
 
     def _pages(self) -> Iterator[Iterator[PreparedWrite]]:
-        for stream_ids, expected, columns in self._decoded(tuple[list[str], list[int], list[list[str | None]]]):
+        for stream_ids, expected, columns in self._decoded(
+            tuple[list[str], list[int], list[list[str | bool | None]]]
+        ):
             yield rows_of(Write, stream_ids, zip(prepared_again(columns), strict=True), expected)
 
     def _decoded(self, kind: Any) -> Iterator[tuple[Any, Any, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from evstore.did_you_mean import nearest
 from evstore.errors import InvalidPayloadError
@@ -41,6 +41,8 @@ class StoredFields(NamedTuple):
     version: int
     global_position: int
     timestamp: str
+    tags: list[str]
+    redacted: bool
 
 
 class MetadataMembers(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True, gc=False):
@@ -62,6 +64,8 @@ class _Stored(msgspec.Struct, rename="camel"):
     version: int
     global_position: int
     timestamp: str
+    tags: list[str] | UnsetType = UNSET
+    redacted: bool | UnsetType = UNSET
 
 
 class _Known(_Stored, rename="camel", forbid_unknown_fields=True):
@@ -125,6 +129,8 @@ def _fields(decoder: msgspec.json.Decoder[Any], line: str | bytes) -> StoredFiel
         found.version,
         found.global_position,
         found.timestamp,
+        [] if found.tags is UNSET else found.tags,
+        found.redacted is True,
     )
 
 

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from evstore.errors import InvalidPayloadError
+from evstore.errors import InvalidInputError, InvalidPayloadError
 from evstore.jsontext.quoting import quote, shortened
 from evstore.model.ids import normalize_id
 from evstore.model.metadata import NO_METADATA, Metadata
-from evstore.model.names import category_of
+from evstore.model.names import category_of, joined_tags, tags_of
 from evstore.model.times import EPOCH, format_timestamp, moment_of, timestamp_us
 from evstore.model.versions import ANY_VERSION
 
@@ -50,31 +50,45 @@ class EventData:
     data_json: str
     metadata: Metadata
     id: str | None
+    tags: tuple[str, ...]
 
     def __init__(
-        self, type: str, data: Any, metadata: Metadata | None = None, id: str | UUID | None = None
+        self,
+        type: str,
+        data: Any,
+        metadata: Metadata | None = None,
+        id: str | UUID | None = None,
+        tags: Iterable[str] = (),
     ) -> None:
         try:
             text = _encode()(data)
         except (TypeError, ValueError, RecursionError) as error:
             raise InvalidPayloadError(f'data of "{type}" cannot be written as JSON: {error}') from error
-        self._set(type, text, metadata, id)
+        self._set(type, text, metadata, id, tags)
 
     @classmethod
     def from_json(
-        cls, type: str, text: str, metadata: Metadata | None = None, id: str | UUID | None = None
+        cls,
+        type: str,
+        text: str,
+        metadata: Metadata | None = None,
+        id: str | UUID | None = None,
+        tags: Iterable[str] = (),
     ) -> EventData:
         """An event whose data is this JSON text, kept exactly as it is."""
         event = cls.__new__(cls)
-        event._set(type, text, metadata, id)  # noqa: SLF001 - its own
+        event._set(type, text, metadata, id, tags)  # noqa: SLF001 - its own
         return event
 
-    def _set(self, type: str, text: str, metadata: Metadata | None, id: str | UUID | None) -> None:
+    def _set(
+        self, type: str, text: str, metadata: Metadata | None, id: str | UUID | None, tags: Iterable[str]
+    ) -> None:
         put = object.__setattr__
         put(self, "type", type)
         put(self, "data_json", text)
         put(self, "metadata", NO_METADATA if metadata is None else metadata)
         put(self, "id", None if id is None else str(id))
+        put(self, "tags", tags if tags == () else _tuple_of(tags))
 
     @property
     def data(self) -> Any:
@@ -106,6 +120,10 @@ class StoredEvent(NamedTuple):
     global_position: int
     timestamp_us: int
     """The moment the event was first stored, in microseconds since 1970-01-01T00:00:00Z."""
+    joined_tags: str | None = None
+    """Its tags, sorted by code point, a space between; None if it has none."""
+    redacted: bool = False
+    """Its data was replaced by null."""
 
     @property
     def data(self) -> Any:
@@ -117,6 +135,11 @@ class StoredEvent(NamedTuple):
     @property
     def metadata(self) -> Metadata:
         return Metadata.from_json(self.metadata_json)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Its tags, sorted by code point."""
+        return tags_of(self.joined_tags)
 
     @property
     def category(self) -> str:
@@ -154,6 +177,8 @@ class StoredEvent(NamedTuple):
             found.version,
             found.global_position,
             timestamp_us(moment),
+            joined_tags(found.tags),
+            found.redacted,
         )
 
     @classmethod
@@ -174,9 +199,22 @@ def lines_of(events: Iterable[StoredEvent]) -> list[str]:
     return [
         f'{{"id":"{event_id}","streamId":{quote(stream_id)},"type":{quote(type_)},'
         f'"data":{data},"metadata":{metadata},"version":{version},'
-        f'"globalPosition":{position},"timestamp":"{format_timestamp(time_us)}"}}'
-        for event_id, stream_id, type_, data, metadata, version, position, time_us in events
+        f'"globalPosition":{position},"timestamp":"{format_timestamp(time_us)}"'
+        f"{_rarer(tags, redacted) if tags or redacted else ''}}}"
+        for event_id, stream_id, type_, data, metadata, version, position, time_us, tags, redacted in events
     ]
+
+
+def _rarer(joined: str | None, redacted: bool) -> str:
+    """The members of a line that most events lack."""
+    tags = f',"tags":[{",".join(map(quote, tags_of(joined)))}]' if joined else ""
+    return tags + (',"redacted":true' if redacted else "")
+
+
+def _tuple_of(tags: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(tags, str):
+        raise InvalidInputError(f'tags come in a list, also when there is only one: ["{tags}"]')
+    return tuple(tags)
 
 
 class Write(NamedTuple, Generic[E]):

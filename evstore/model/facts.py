@@ -40,6 +40,13 @@ class TypeInfo(NamedTuple):
     last_position: int
 
 
+class TagInfo(NamedTuple):
+    tag: str
+    events: int
+    first_position: int
+    last_position: int
+
+
 class StoreInfo(NamedTuple):
     """The kind, location and size of a store."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from evstore.model.conditions import Query
     from evstore.model.events import StoredEvent
 
 
@@ -22,6 +23,7 @@ class Filter(NamedTuple):
     user_id: str | None = None
     tenant_id: str | None = None
     custom: tuple[tuple[str, str], ...] | None = None
+    query: Query | None = None
 
     def matches(self, event: StoredEvent) -> bool:
         """True if the filter admits the event. Every adapter agrees with this method."""
@@ -34,4 +36,5 @@ class Filter(NamedTuple):
             and (self.user_id is None or event.metadata.user_id == self.user_id)
             and (self.tenant_id is None or event.metadata.tenant_id == self.tenant_id)
             and (self.custom is None or {*self.custom} <= event.metadata.custom.items())
+            and (self.query is None or self.query.matches(event))
         )

@@ -1,14 +1,19 @@
-"""The rules of names: stream ids, categories, event types. Each rule is defined here and nowhere else."""
+"""The rules of names: stream ids, categories, event types, tags. Each rule is defined here and nowhere else."""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from evstore.errors import InvalidInputError, InvalidStreamIdError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 MAX_STREAM_ID_BYTES: Final = 512
 MAX_NAME_BYTES: Final = 255
+MAX_TAGS: Final = 64
+"""The most tags of an event."""
 
 _REFUSED_CHARACTER: Final = "[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 
@@ -38,6 +43,44 @@ def check_name(what: str, name: str) -> None:
     if not name:
         raise InvalidInputError(f"the {what} is empty")
     _check_characters(what, name, MAX_NAME_BYTES)
+
+
+def check_tag(tag: str) -> None:
+    """Raise InvalidInputError with the reason unless the tag is valid."""
+    check_name("tag", tag)
+    for refused, name in ((" ", "a space"), (",", "a comma")):
+        if refused in tag:
+            raise InvalidInputError(f'the tag "{tag}" holds {name}')
+
+
+def joined_tags(tags: Iterable[str]) -> str | None:
+    """The tags of an event as they are kept: sorted by code point, a space between; None if there are none.
+
+    Raises InvalidInputError.
+    """
+    if isinstance(tags, str):
+        raise InvalidInputError(f'tags come in a list, also when there is only one: ["{tags}"]')
+    found = [*tags]
+    for tag in found:
+        check_tag(tag)
+    if len({*found}) < len(found):
+        twice = next(tag for tag in found if found.count(tag) > 1)
+        raise InvalidInputError(f'the tag "{twice}" stands twice on one event')
+    if len(found) > MAX_TAGS:
+        raise InvalidInputError(f"an event with {len(found)} tags, at most {MAX_TAGS} are allowed")
+    return " ".join(sorted(found)) or None
+
+
+def tags_of(joined: str | None) -> tuple[str, ...]:
+    """The tags of an event, out of the form in which they are kept."""
+    return tuple(joined.split(" ")) if joined else ()
+
+
+def merged_tags(joined: str | None, more: str | None) -> str | None:
+    """The tags of both, as they are kept. Raises InvalidInputError if they are too many."""
+    if not joined or not more or joined == more:
+        return joined or more
+    return joined_tags({*tags_of(joined), *tags_of(more)})
 
 
 def _check_characters(what: str, name: str, most_bytes: int) -> None:

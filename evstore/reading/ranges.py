@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from evstore.model.conditions import Query
+
 
 def filter_of(
     categories: Iterable[str] | None = None,
@@ -26,6 +28,8 @@ def filter_of(
     user_id: str | None = None,
     tenant_id: str | None = None,
     custom: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+    tags: Iterable[str] | None = None,
+    query: Query | Iterable[Query] | None = None,
 ) -> Filter:
     """The filter with these fields. A single name counts as a list of one."""
     return Filter(
@@ -37,7 +41,16 @@ def filter_of(
         _wanted("the user id", user_id),
         _wanted("the tenant id", tenant_id),
         None if custom is None else tuple(starmap(_pair, _items(custom))),
+        None if tags is None and query is None else _query_of(tags or (), query),
     )
+
+
+def _query_of(tags: Iterable[str], query: Query | Iterable[Query] | None) -> Query:
+    from evstore.model.conditions import Query
+
+    if query is not None and not isinstance(query, Query):
+        query = Query.any_of(query)
+    return (query or Query()).with_tags((tags,) if isinstance(tags, str) else tuple(tags))
 
 
 def _wanted(what: str, text: str | None) -> str | None:

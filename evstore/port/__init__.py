@@ -1,0 +1,94 @@
+"""The port: what storage must do so that the core can keep evstore's promises.
+
+An adapter stores and finds; it decides nothing. Arguments arrive complete and valid: ids assigned and in
+lower case, JSON checked and on one line, metadata merged, limits given. It speaks in bounded pages; the core
+makes iterators of them. The clauses, each a test in `evstore.testing`:
+
+Writing
+    W1  A unit is all or nothing over all its writes. The units of one call succeed and fail alone, in order.
+        With `until_refused` the first unit that is not accepted ends the call; later units are not judged.
+        On return the accepted units are visible to every later read, and durable if the adapter claims it.
+        If the storage fails after some units, its error is the outcome of the others.
+    W2  Versions of a stream are 1, 2, 3…; so are global positions, and the numbers of events and of streams
+        within a category. No gap, no reuse. Within a unit all follow list order, and nothing interleaves.
+    W3  `model.versions.check_version` judges the expectation inside the same isolated step as the insert. Of
+        n racing writers that expect the same version exactly one wins.
+    W4  ANY_VERSION never raises ConcurrencyError, also for two first writers of a stream.
+    W5  Ids are judged before versions. If the store holds any id of a unit, nothing of the unit is written. The
+        answer is AlreadyStored with the ids that the store holds, each once, also those that an earlier unit of
+        the same call stored. The core decides what that means.
+    W6  A refused unit leaves no trace: no event, stream, category, type or position.
+    W7  What a receipt says equals what a later read returns.
+    W9  Requirements and conditions are judged inside that step too, by the store as it was before the unit:
+        after the versions the requirements, by `check_version`, then all conditions. Without a violation they
+        change nothing. AppendConditionError has, of each violated condition, the first position that matches.
+    W8  A unit that names its first position is refused unless that is the next one: PositionConflictError,
+        judged after the ids and before the versions.
+
+Reading
+    R1  `after` is the paging cursor, exclusive in the direction of travel, None at that direction's start.
+        `low` and `high` are inclusive bounds in both directions.
+    R2  A page is a list and has exactly `limit` members unless there are no more; 0 gives none. Of long events
+        it may have fewer, but one at least, and is then a Cut. No transaction, cursor or lock survives the call.
+    R3  No skip: once a read of the log has shown position p, nothing at or below p appears later. What a
+        read has shown survives a crash.
+    R4  A missing stream or category is an empty page.
+    R5  A filter means what `Filter.matches` says; an empty tuple matches nothing. `count` counts what `read_all`
+        shows.
+    R6  Text in is text out, byte for byte; metadata is equal. The timestamp is UTC in microseconds. It is taken
+        when the unit is stored, the same for all its events, unless the unit brings a time for each.
+    R7  No read leaves an event out because its name, or an event before it, is missing: IncompleteLogError. The
+        same goes for the head, and for an append that would give out a key again. What is asked for by name
+        is absent, and a list of all ends, only where no name is lost.
+    L1  Lists are ordered by code point, paged by name, and cost by what they return; `prefix` compares
+        literally.
+
+Living
+    E1  `initialize` is idempotent, also when n processes call it at once; at a place that holds something
+        else it raises and changes nothing.
+    E2  Before `initialize` every call raises NotInitializedError and makes nothing (memory is born
+        initialized). After `close` every call raises StoreClosedError, also one that waits; closing twice is
+        fine.
+    E3  One adapter may be shared by threads, and one store by the adapters of several processes if it claims
+        `multi_process`.
+    E4  Only EvstoreErrors come out, with the driver's exception as `__cause__`; `retryable` is right.
+    E5  An adapter does what its `capabilities` claim. `info` calls a store durable only if the adapter claims it.
+        Without `can_backup`, `backup` raises UnsupportedError and makes nothing. Without `has_audits` nobody calls
+        `audits`, and `verify` sees no more than reads do.
+"""
+
+from __future__ import annotations
+
+from evstore.port.adapter import Adapter, Audited, Audits, Backup, Capabilities
+from evstore.port.pages import MOST_IN_PAGE, PAGE_CHARACTERS, Cut, NamePage, Page
+from evstore.port.units import (
+    MOST_VERSIONS,
+    AlreadyStored,
+    Append,
+    Outcome,
+    PreparedEvent,
+    PreparedWrite,
+    Receipt,
+    outcome_unknown,
+)
+
+__all__ = [
+    "MOST_IN_PAGE",
+    "MOST_VERSIONS",
+    "PAGE_CHARACTERS",
+    "Adapter",
+    "AlreadyStored",
+    "Append",
+    "Audited",
+    "Audits",
+    "Backup",
+    "Capabilities",
+    "Cut",
+    "NamePage",
+    "Outcome",
+    "Page",
+    "PreparedEvent",
+    "PreparedWrite",
+    "Receipt",
+    "outcome_unknown",
+]

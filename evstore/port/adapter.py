@@ -1,0 +1,161 @@
+"""The protocols of an adapter. `evstore.port` has the contract in clauses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Protocol
+
+    from evstore.model.events import StoredEvent
+    from evstore.model.facts import CategoryInfo, LockWait, StoreInfo, StreamInfo, TagInfo, TypeInfo
+    from evstore.model.filters import Filter
+    from evstore.model.findings import AuditedEvent, AuditedName, Finding, What
+    from evstore.port.pages import NamePage, Page
+    from evstore.port.units import Append, Outcome
+else:
+    Protocol = object  # a Protocol serves type checkers alone, and making one takes longer than an insert
+
+
+class Capabilities(NamedTuple):
+    """The declared abilities and limits of an adapter."""
+
+    name: str
+    """The engine's, for people, as `SQLite`."""
+    durable: bool
+    """Accepted events are there when the store is opened again, also after a power cut."""
+    how_durable: str
+    """The same in a sentence; if not durable, what becomes of events."""
+    multi_process: bool
+    """Several adapters, of one process or of many, may work on one store at once."""
+    born_initialized: bool = False
+    """The store needs no `initialize`, so there is no time before it."""
+    has_audits: bool = False
+    """The adapter is `Audited`."""
+    can_backup: bool = False
+    """`backup` makes a copy."""
+    max_unit_events: int | None = None
+    """The most events of a unit, None if there is no limit."""
+    max_data_bytes: int | None = None
+    """The most bytes of one event's data, None if there is no limit but the core's."""
+
+
+class Adapter(Protocol):
+    """Storage for one store. `evstore.adapters.memory` is the reference."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """The abilities of the adapter, constant for its lifetime."""
+
+    @property
+    def location(self) -> str:
+        """The location of the store, safe to show: the resolved path, or the URL without its password."""
+
+    @property
+    def files(self) -> Sequence[str]:
+        """The files that are the store, by resolved path, also those that are not there yet; none on a server."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences for whoever reads, where the store was read in an unusual way so far; mostly none."""
+
+    on_wait: Callable[[LockWait], None] | None
+    """Receives a wait for another writer after two seconds, once for each wait. The core sets it before any call.
+    An adapter whose writers do not wait leaves it alone."""
+
+    def initialize(self) -> None:
+        """Make the store if it is not there yet."""
+
+    def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
+        """Judge the units in order, each as if alone, commit once, and answer each that was judged.
+
+        Raises only if the storage fails and no unit is known to be stored.
+        """
+
+    def read_stream(self, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
+        """Events of one stream by version. `where` asks for types and times only."""
+
+    def read_all(self, page: Page, where: Filter) -> list[StoredEvent]:
+        """Events of the log by global position."""
+
+    def count(self, low: int, high: int, where: Filter) -> int:
+        """The number of events at positions in [low, high] that the filter admits. It reads no data."""
+
+    def get(self, ids: Sequence[str]) -> list[StoredEvent]:
+        """The events with these ids that the store holds, in any order."""
+
+    def stream(self, stream_id: str) -> StreamInfo | None:
+        """Version, category and times of a stream, None if it is missing."""
+
+    def streams(self, page: NamePage, category: str | None) -> list[StreamInfo]:
+        """Streams by id."""
+
+    def categories(self, page: NamePage) -> list[CategoryInfo]:
+        """Categories by name."""
+
+    def types(self, page: NamePage, category: str | None) -> list[TypeInfo]:
+        """Event types by name; counts cost by the events counted."""
+
+    def tags(self, page: NamePage) -> list[TagInfo]:
+        """Tags by name; counts cost by the events counted."""
+
+    def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
+        """First and last global position stored in [since, until), None if there is none.
+
+        Costs by the events in that time. The core narrows reads with it, so that a recent time scans no old log.
+        """
+
+    def head(self, beyond: int, timeout: float) -> int:
+        """The global position of the last event, 0 if there is none.
+
+        Returns once it is greater than `beyond`, or when `timeout` seconds have passed.
+        """
+
+    def info(self) -> StoreInfo:
+        """The kind, location and size of the store."""
+
+    def backup(self, path: str, force: bool) -> Backup:
+        """Copy the store, while it is in use, to a new file; with `force` also over another file.
+
+        Without `can_backup` raises UnsupportedError, which names what else makes a copy.
+        """
+
+    def close(self) -> None:
+        """Free everything; the store stays."""
+
+
+class Audited(Adapter, Protocol):
+    """An adapter that claims `has_audits`."""
+
+    def audits(self) -> Audits:
+        """The audits of the store, for `verify`."""
+
+
+class Audits(Protocol):
+    """Records of a store for verification, as the database holds them, also if they are damaged. No record is
+    left out because another is missing. Raises CorruptStoreError if a record cannot be read at all."""
+
+    def events(self, low: int, high: int, limit: int) -> list[AuditedEvent]:
+        """The events at positions in [low, high], also below 1, the lowest first: none only where there are no
+        more, and of long ones fewer than `limit`."""
+
+    def names(self, what: What, after: int | str | None, limit: int) -> list[AuditedName]:
+        """Records with keys greater than `after`, the lowest first; None precedes all keys."""
+
+    def schema(self) -> list[Finding]:
+        """Findings about tables, indexes, triggers and functions, such as `missing-index`, with advice."""
+
+    def engine(self) -> list[Finding]:
+        """Findings of the engine's own check, of kind `engine`. Raises UnsupportedError or DeniedError."""
+
+    def correlation_hash(self, correlation_id: str) -> int | None:
+        """The stored hash by which a search finds this correlation id, None if the store keeps none."""
+
+
+class Backup(NamedTuple):
+    """A copy of a store, and how far it goes."""
+
+    location: str
+    head: int
+    size_bytes: int
