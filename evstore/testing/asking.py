@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from evstore.model.events import StoredEvent
-    from evstore.model.facts import CategoryInfo, StreamInfo, TypeInfo
+    from evstore.model.facts import CategoryInfo, StreamInfo, TagInfo, TypeInfo
     from evstore.port import Adapter, Outcome
 
 T = TypeVar("T")
@@ -56,6 +56,7 @@ class Everything(NamedTuple):
     streams: list[StreamInfo]
     categories: list[CategoryInfo]
     types: list[TypeInfo]
+    tags: list[TagInfo]
     span: tuple[int, int] | None
     head: int
     counts: tuple[int, int, int]
@@ -68,6 +69,7 @@ def everything(adapter: Adapter) -> Everything:
         adapter.streams(ALL_NAMES, None),
         adapter.categories(ALL_NAMES),
         adapter.types(ALL_NAMES, None),
+        adapter.tags(ALL_NAMES),
         adapter.span(None, None),
         adapter.head(0, 0),
         (info.streams, info.categories, info.head),

@@ -12,6 +12,8 @@ from evstore.model.versions import ANY_VERSION
 from evstore.port import Append
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from evstore.model.events import Many
     from evstore.port import PreparedEvent, PreparedWrite
 
@@ -35,9 +37,10 @@ def an_event(
     id: str | None = None,
     correlation_id: str | None = None,
     metadata: Metadata | None = None,
+    tags: Iterable[str] = (),
 ) -> PreparedEvent:
     """A prepared event; `correlation_id` is short for a metadata that holds nothing else."""
-    event = EventData.from_json(type, data_json, metadata or Metadata(correlation_id), id or an_id())
+    event = EventData.from_json(type, data_json, metadata or Metadata(correlation_id), id or an_id(), tags)
     return Preparing().event(event)
 
 

@@ -18,6 +18,12 @@ What only a crash can show (of W1 and R3) is not asked here; an author kills pro
 from __future__ import annotations
 
 from evstore.testing.clauses.claiming import ClaimClauses
+from evstore.testing.clauses.conditions import (
+    ConditionClauses,
+    ConditionRaceClauses,
+    RequirementClauses,
+    TagClauses,
+)
 from evstore.testing.clauses.exactness import TextClauses, TimestampClauses
 from evstore.testing.clauses.filtering import MixedFilterClauses, NameFilterClauses, TimeFilterClauses
 from evstore.testing.clauses.judging import IdClauses, PositionClauses, VersionClauses
@@ -30,9 +36,17 @@ from evstore.testing.clauses.writing import NumberClauses, ReceiptClauses, Trace
 
 
 class WriteClauses(
-    UnitClauses, NumberClauses, VersionClauses, IdClauses, PositionClauses, TraceClauses, ReceiptClauses
+    UnitClauses,
+    NumberClauses,
+    VersionClauses,
+    IdClauses,
+    PositionClauses,
+    TraceClauses,
+    ReceiptClauses,
+    ConditionClauses,
+    RequirementClauses,
 ):
-    """W1 to W8."""
+    """W1 to W9."""
 
 
 class ReadClauses(
@@ -41,6 +55,7 @@ class ReadClauses(
     NameFilterClauses,
     TimeFilterClauses,
     MixedFilterClauses,
+    TagClauses,
     TextClauses,
     TimestampClauses,
     WholenessClauses,
@@ -50,5 +65,5 @@ class ReadClauses(
     """R1 to R7 and L1; R3 takes writers at work and is among the races."""
 
 
-class AdapterContract(WriteClauses, RaceClauses, ReadClauses, LifeClauses, ClaimClauses):
+class AdapterContract(WriteClauses, RaceClauses, ConditionRaceClauses, ReadClauses, LifeClauses, ClaimClauses):
     """The contract that every adapter keeps."""

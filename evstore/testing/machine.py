@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 )
 
 from evstore.adapters.memory import MemoryAdapter
+from evstore.model.conditions import AppendCondition, Query, Requirement
 from evstore.model.events import Write
 from evstore.model.filters import Filter
 from evstore.model.metadata import Metadata
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 STREAMS: Final = ("a-1", "a-2", "A-1", "a", "a_b-1", "aXb-1", "ab-", "é-1", "e\u0301-1", "\uffff-1", "😀-1")
 CATEGORIES: Final = (*dict.fromkeys(map(category_of, STREAMS)), "a-1", "b")
 TYPES: Final = ("t", "T", "t2", "t_", "t%", "\uffff", "😀")
+TAGS: Final = ("g", "G", "g2", "g:1", "é", "😀")
 TEXTS: Final = ("null", "1.10", "1e400", '{"a":1,"a":2}', r'"\u0000"', '"\u2028"', "-0")
 CORRELATIONS: Final = ("c", "C", "c ", "cc")
 USERS: Final = ("u", "U", "u'")
@@ -70,6 +72,7 @@ events = st.builds(
     id=ids,
     correlation_id=st.none(),
     metadata=metadata,
+    tags=st.one_of(st.just([]), st.lists(st.sampled_from(TAGS), max_size=3, unique=True)),
 )
 moments = st.sampled_from((*[None] * 7, *range(LAST_US + 2)))
 some_types = st.one_of(st.none(), st.none(), st.lists(st.sampled_from(TYPES), min_size=1, max_size=4).map(tuple))
@@ -84,8 +87,24 @@ pages = st.builds(
 name_pages = st.builds(
     NamePage,
     st.integers(1, 4),
-    st.one_of(st.none(), st.sampled_from(STREAMS + CATEGORIES + TYPES)),
+    st.one_of(st.none(), st.sampled_from(STREAMS + CATEGORIES + TYPES + TAGS)),
     st.sampled_from(PREFIXES),
+)
+queries = st.lists(
+    st.builds(
+        Query,
+        st.lists(st.sampled_from(TYPES), max_size=2),
+        st.lists(st.sampled_from(TAGS), max_size=2),
+    ),
+    min_size=1,
+    max_size=2,
+).map(Query.any_of)
+conditions = st.lists(
+    st.builds(AppendCondition, queries, st.sampled_from((*NUMBERS, *[MAX_VERSION] * 9))), max_size=2
+)
+requirements = st.lists(
+    st.builds(Requirement, st.sampled_from(STREAMS), st.sampled_from((*[ANY_VERSION] * 9, NO_STREAM, 1, 2))),
+    max_size=2,
 )
 filters = st.builds(
     Filter,
@@ -97,6 +116,7 @@ filters = st.builds(
     st.sampled_from((*[None] * 12, *USERS)),
     st.sampled_from((*[None] * 12, *USERS)),
     st.sampled_from((*[None] * 12, *CUSTOM)),
+    st.one_of(st.none(), st.none(), st.none(), queries),
 )
 
 
@@ -112,7 +132,8 @@ def units(draw: st.DrawFn) -> Append:
         left = left[taken:]
     # With a clock of its own each, the two adapters would differ.
     times_us = draw(st.lists(st.integers(0, LAST_US), min_size=count, max_size=count))
-    return Append(writes, times_us, draw(st.sampled_from((None, None, None, 1, 2, 5))))
+    first_position = draw(st.sampled_from((None, None, None, 1, 2, 5)))
+    return Append(writes, times_us, first_position, draw(conditions), draw(requirements))
 
 
 class History(RuleBasedStateMachine):
@@ -143,7 +164,7 @@ class History(RuleBasedStateMachine):
     @rule(stream_id=st.sampled_from(STREAMS), reads=st.lists(st.tuples(pages, filters), min_size=4, max_size=12))
     def read_stream(self, stream_id: str, reads: list[tuple[Page, Filter]]) -> None:
         for page, asked in reads:
-            where = Filter(types=asked.types, since_us=asked.since_us, until_us=asked.until_us)
+            where = Filter(types=asked.types, since_us=asked.since_us, until_us=asked.until_us, query=asked.query)
             found, expected = (e.read_stream(stream_id, page, where) for e in (self.adapter, self.model))
             assert _values(found) == _values(expected), (page, where)
 
@@ -156,6 +177,7 @@ class History(RuleBasedStateMachine):
     def list_names(self, page: NamePage, category: str | None) -> None:
         assert self.adapter.streams(page, category) == self.model.streams(page, category)
         assert self.adapter.types(page, category) == self.model.types(page, category)
+        assert self.adapter.tags(page) == self.model.tags(page)
         assert self.adapter.categories(page) == self.model.categories(page)
 
     @rule(stream_id=st.sampled_from(STREAMS))
