@@ -24,6 +24,7 @@ MOST_RECOUNTED: Final = 1000
 STREAM_PARTS: Final = {1: "name of the category", 3: "first event of the stream", 5: "name of the event type"}
 CATEGORY_PARTS: Final = {1: "stream of the category"}
 TYPE_PARTS: Final = {0: "name of the event type"}
+TAG_PARTS: Final = {0: "name of the tag"}
 """The columns of a row of a list that can be missing."""
 
 

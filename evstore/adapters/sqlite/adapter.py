@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from evstore.adapters.sqlite.lock import Held
     from evstore.model.events import StoredEvent
-    from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
+    from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
     from evstore.model.filters import Filter
     from evstore.port import Append, Audits, Backup, NamePage, Outcome, Page
 
@@ -184,6 +184,12 @@ class SqliteAdapter(Session):
 
         with self._reading() as connection:
             return types(connection, self._path, page, category)
+
+    def tags(self, page: NamePage) -> list[TagInfo]:
+        from evstore.adapters.sqlite.lists import tags
+
+        with self._reading() as connection:
+            return tags(connection, self._path, page)
 
     def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
         from evstore.adapters.sqlite.reading import span

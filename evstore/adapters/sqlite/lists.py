@@ -14,12 +14,13 @@ from evstore.adapters.sqlite.reading import ALL, check_names, check_streams
 from evstore.adapters.wholeness import (
     CATEGORY_PARTS,
     STREAM_PARTS,
+    TAG_PARTS,
     TYPE_PARTS,
     Counted,
     check_listed,
     is_whole_list,
 )
-from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
+from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
 from evstore.model.filters import Filter
 
 if TYPE_CHECKING:
@@ -59,6 +60,13 @@ def categories(connection: Any, location: str, page: NamePage) -> list[CategoryI
     if is_whole_list(found, page):
         check_names(connection, location, ALL, every=True)
     return [CategoryInfo(*row) for row in found]
+
+
+def tags(connection: Any, location: str, page: NamePage) -> list[TagInfo]:
+    found = _listed(connection.execute(sql.LIST_TAGS, _range(page)), TAG_PARTS, location)
+    if is_whole_list(found, page):
+        check_names(connection, location, ALL, every=True)
+    return [TagInfo(*row) for row in found]
 
 
 def types(connection: Any, location: str, page: NamePage, category: str | None) -> list[TypeInfo]:

@@ -32,6 +32,7 @@ from evstore.port import Cut
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from evstore.model.conditions import Query
     from evstore.port import Page
 
 ALL: Final = Filter()
@@ -45,7 +46,10 @@ def read_stream(
 ) -> list[StoredEvent]:
     statement = sql.READ_STREAM_BACKWARD if page.backward else sql.READ_STREAM_FORWARD
     given = {**_range(page), **_residual(where), "stream_id": stream_id}
-    found = _rows(connection, location, statement, given)
+    if where.query is None:
+        found = _rows(connection, location, statement, given)
+    else:
+        found = _matching_rows(connection, location, statement, given, where.query)
     # A commit brings all tables: if they agree after a stream was not found, it was not there.
     if not found and check_names(connection, location, where, stream_id):
         check_streams(connection, location, counted)
@@ -55,6 +59,8 @@ def read_stream(
 
 def read_all(connection: Any, location: str, page: Page, where: Filter) -> list[StoredEvent]:
     """A page of the log. Raises IncompleteLogError rather than leave out an event."""
+    if where.query is not None and where.query.items:
+        return _matches(connection, location, page, where)
     wanted = names_wanted(where)
     if wanted > 1:
         check_names(connection, location, where)
@@ -70,6 +76,8 @@ def read_all(connection: Any, location: str, page: Page, where: Filter) -> list[
 
 def count(connection: Any, location: str, low: int, high: int, where: Filter) -> int:
     """The number of events of the log. Raises IncompleteLogError rather than leave out an event."""
+    if where.query is not None and where.query.items:
+        return _count_matches(connection, location, low, high, where)
     if names_wanted(where):
         check_names(connection, location, where)
     given = {"low": low, "high": high, **_residual(where), "categories": _array(where.categories)}
@@ -90,7 +98,13 @@ def check_names(
 ) -> bool:
     """Raise IncompleteLogError if a name is not found, or every name is wanted, and the tables disagree. True if
     they were looked at."""
-    names = {"categories": _array(where.categories), "types": _array(where.types)}
+    items = where.query.items if where.query else ()
+    types = [*(where.types or ()), *(name for item in items for name in item.types)]
+    names = {
+        "categories": _array(where.categories),
+        "types": _array(types),
+        "tags": _array(tag for item in items for tag in item.tags),
+    }
     given = {**names, "stream_id": stream_id, "all": every}
     head, missing = connection.execute(sql.LOST, given).fetchone()
     check_agreed(location, head, missing)
@@ -101,6 +115,57 @@ def check_streams(connection: Any, location: str, counted: Counted) -> None:
     """Raise IncompleteLogError if a stream is missing."""
     found = connection.execute(sql.COUNT_STREAMS, {"whole": counted.whole}).fetchone()
     counted.check(location, *found)
+
+
+def _matches(connection: Any, location: str, page: Page, where: Filter) -> list[StoredEvent]:
+    """A page of what a query matches."""
+    from evstore.adapters.sqlite.matching import Matching
+
+    assert where.query is not None
+    given = _of_match(where)
+    connection.execute("BEGIN")  # one snapshot for all
+    try:
+        check_names(connection, location, where)
+        found = Matching(connection, *closed(page), backward=page.backward).positions(where.query)
+        rows = (connection.execute(sql.READ_MATCH, {**given, "position": each}).fetchone() for each in found)
+        return _paged(islice(filter(None, rows), page.limit), location)
+    finally:
+        connection.execute("COMMIT")
+
+
+def _count_matches(connection: Any, location: str, low: int, high: int, where: Filter) -> int:
+    from evstore.adapters.sqlite.matching import Matching
+
+    assert where.query is not None
+    given = _of_match(where)
+    connection.execute("BEGIN")
+    try:
+        check_names(connection, location, where)
+        found = Matching(connection, low, high).positions(where.query)
+        counts = (connection.execute(sql.COUNT_MATCH, {**given, "position": each}).fetchone() for each in found)
+        return sum(count for (count,) in counts)
+    finally:
+        connection.execute("COMMIT")
+
+
+def _of_match(where: Filter) -> dict[str, Any]:
+    return {
+        **_residual(where),
+        "categories": _array(where.categories),
+        "correlation_id": where.correlation_id,
+    }
+
+
+def _matching_rows(
+    connection: Any, location: str, statement: str, given: dict[str, Any], query: Query
+) -> list[StoredEvent]:
+    """A page of those rows of a stream that the query matches. A stream is short beside its tags."""
+    cursor = connection.execute(statement, {**given, "limit": -1})
+    try:
+        rows = (row for row in cursor if query.matches(event_of(row)))
+        return _paged(islice(rows, given["limit"]), location)
+    finally:
+        cursor.close()
 
 
 def _log(connection: Any, location: str, page: Page, where: Filter) -> list[StoredEvent]:
@@ -174,12 +239,7 @@ def _paged(rows: Iterator[tuple[Any, ...]], location: str) -> list[StoredEvent]:
 def _events(rows: Sequence[tuple[Any, ...]], location: str) -> list[StoredEvent]:
     check_named(rows, location)
     ids = ids_from_blobs([*map(_ID, rows)])
-    return [
-        event_of((event_id, stream_id, type_, data, metadata, version, position, time_us))
-        for event_id, (_, stream_id, type_, data, metadata, version, position, time_us) in zip(
-            ids, rows, strict=True
-        )
-    ]
+    return [event_of((event_id, *rest)) for event_id, (_, *rest) in zip(ids, rows, strict=True)]
 
 
 def ids_from_blobs(blobs: Sequence[bytes]) -> list[str]:

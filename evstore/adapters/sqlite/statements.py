@@ -13,7 +13,7 @@ from typing import Final
 # The columns of an event, in the order of StoredEvent. What others know of it, its stream and its type, some
 # statements get as parameters; its own columns are the same everywhere.
 OWN: Final = """events.data, events.metadata,
-  events.version, events.global_position, events.timestamp"""
+  events.version, events.global_position, events.timestamp, events.tags, events.redacted_at IS NOT NULL"""
 EVENT: Final = f"""events.id, streams.stream_id, types.name, {OWN}"""
 
 # The filter over metadata, which no index serves. `custom` is an array of pairs, and each of them must be held.
@@ -48,6 +48,7 @@ SELECT
   (SELECT coalesce(max(key), 0) FROM streams),
   (SELECT coalesce(max(key), 0) FROM categories),
   (SELECT coalesce(max(key), 0) FROM types),
+  (SELECT coalesce(max(key), 0) FROM tags),
   CASE
     WHEN (SELECT coalesce(max(stream_key), 0) FROM events)
       > (SELECT coalesce(max(key), 0) FROM streams)
@@ -61,6 +62,9 @@ SELECT
     WHEN (SELECT coalesce(max(type_key), 0) FROM events)
       > (SELECT coalesce(max(key), 0) FROM types)
     THEN 'types'
+    WHEN (SELECT coalesce(max(tag_key), 0) FROM event_tags)
+      > (SELECT coalesce(max(key), 0) FROM tags)
+    THEN 'tags'
   END
 """
 
@@ -90,12 +94,21 @@ FIND_TYPE: Final = """
 SELECT key FROM types WHERE name = :name
 """
 
+# Index tags_by_name.
+FIND_TAG: Final = """
+SELECT key FROM tags WHERE name = :name
+"""
+
 ADD_CATEGORY: Final = """
 INSERT INTO categories (key, name) VALUES (?, ?)
 """
 
 ADD_TYPE: Final = """
 INSERT INTO types (key, name) VALUES (?, ?)
+"""
+
+ADD_TAG: Final = """
+INSERT INTO tags (key, name) VALUES (?, ?)
 """
 
 ADD_STREAM: Final = """
@@ -105,8 +118,17 @@ INSERT INTO streams (key, stream_id, category_key, category_number) VALUES (?, ?
 ADD_EVENT: Final = """
 INSERT INTO events (
   global_position, id, stream_key, version, category_key, category_number,
-  type_key, timestamp, correlation_hash, metadata, data
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  type_key, timestamp, correlation_hash, tags, metadata, data
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+ADD_EVENT_TAG: Final = """
+INSERT INTO event_tags (tag_key, global_position) VALUES (?, ?)
+"""
+
+# The version of a stream. Index streams_by_id, then the last entry of events_by_stream.
+VERSION: Final = """
+SELECT max(version) FROM events WHERE stream_key = (SELECT key FROM streams WHERE stream_id = :stream_id)
 """
 
 # Index events_by_id.
@@ -285,6 +307,81 @@ ORDER BY events.global_position DESC
 LIMIT :limit
 """
 
+# --- Queries -------------------------------------------------------------------------------------------------
+
+# The key of event_tags.
+TAGGED_FORWARD: Final = """
+SELECT global_position
+FROM event_tags
+WHERE tag_key = :key
+  AND global_position BETWEEN :low AND :high
+ORDER BY global_position
+LIMIT :limit
+"""
+
+# The key of event_tags.
+TAGGED_BACKWARD: Final = """
+SELECT global_position
+FROM event_tags
+WHERE tag_key = :key
+  AND global_position BETWEEN :low AND :high
+ORDER BY global_position DESC
+LIMIT :limit
+"""
+
+# Index events_by_type.
+TYPED_FORWARD: Final = """
+SELECT global_position
+FROM events
+WHERE type_key = :key
+  AND global_position BETWEEN :low AND :high
+ORDER BY global_position
+LIMIT :limit
+"""
+
+# Index events_by_type.
+TYPED_BACKWARD: Final = """
+SELECT global_position
+FROM events
+WHERE type_key = :key
+  AND global_position BETWEEN :low AND :high
+ORDER BY global_position DESC
+LIMIT :limit
+"""
+
+# The table itself: an event that a query matches, if the other filters admit it too.
+READ_MATCH: Final = f"""
+SELECT {EVENT}
+FROM events
+LEFT JOIN streams ON streams.key = events.stream_key
+LEFT JOIN types ON types.key = events.type_key
+LEFT JOIN categories ON categories.key = events.category_key
+WHERE events.global_position = :position
+  AND (:correlation_id IS NULL OR json_extract(events.metadata, '$.correlationId') = :correlation_id)
+  AND (:categories IS NULL OR categories.name IS NULL
+    OR categories.name IN (SELECT value FROM json_each(:categories)))
+  AND (:types IS NULL OR types.name IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
+  AND (:since IS NULL OR events.timestamp >= :since)
+  AND (:until IS NULL OR events.timestamp < :until)
+  AND {METADATA}
+"""
+
+# The same, without its data.
+COUNT_MATCH: Final = f"""
+SELECT count(*)
+FROM events
+LEFT JOIN types ON types.key = events.type_key
+LEFT JOIN categories ON categories.key = events.category_key
+WHERE events.global_position = :position
+  AND (:correlation_id IS NULL OR json_extract(events.metadata, '$.correlationId') = :correlation_id)
+  AND (:categories IS NULL OR categories.name IS NULL
+    OR categories.name IN (SELECT value FROM json_each(:categories)))
+  AND (:types IS NULL OR types.name IS NULL OR types.name IN (SELECT value FROM json_each(:types)))
+  AND (:since IS NULL OR events.timestamp >= :since)
+  AND (:until IS NULL OR events.timestamp < :until)
+  AND {METADATA}
+"""
+
 # Index events_by_category: the numbers of a category's last event before a range of positions, and of its last
 # event there. Where nothing is missing, the difference of the two is the count of events in the range.
 CATEGORY_NUMBERS: Final = """
@@ -449,6 +546,21 @@ ORDER BY types.name
 LIMIT :limit
 """
 
+# Index tags_by_name; counted in the key of event_tags.
+LIST_TAGS: Final = """
+SELECT
+  tags.name, count(*), min(event_tags.global_position), max(event_tags.global_position),
+  max(event_tags.global_position)
+FROM tags
+CROSS JOIN event_tags ON event_tags.tag_key = tags.key
+WHERE tags.name >= :low
+  AND tags.name < :high
+  AND tags.name IS NOT :after
+GROUP BY tags.name
+ORDER BY tags.name
+LIMIT :limit
+"""
+
 # The first and the last row of the table.
 ENDS: Final = """
 SELECT oldest.global_position, oldest.timestamp, newest.global_position, newest.timestamp
@@ -483,6 +595,9 @@ SELECT
     WHEN (SELECT coalesce(max(type_key), 0) FROM events)
       > (SELECT coalesce(max(key), 0) FROM types)
     THEN 'types'
+    WHEN (SELECT coalesce(max(tag_key), 0) FROM event_tags)
+      > (SELECT coalesce(max(key), 0) FROM tags)
+    THEN 'tags'
   END
 """
 
@@ -498,6 +613,8 @@ SELECT
         WHERE NOT EXISTS (SELECT 1 FROM categories WHERE name = given.value))
       AND NOT EXISTS (SELECT 1 FROM json_each(:types) AS given
         WHERE NOT EXISTS (SELECT 1 FROM types WHERE name = given.value))
+      AND NOT EXISTS (SELECT 1 FROM json_each(:tags) AS given
+        WHERE NOT EXISTS (SELECT 1 FROM tags WHERE name = given.value))
     THEN ''
     WHEN (SELECT coalesce(max(stream_key), 0) FROM events)
       > (SELECT coalesce(max(key), 0) FROM streams)
@@ -511,8 +628,12 @@ SELECT
     WHEN (SELECT coalesce(max(type_key), 0) FROM events)
       > (SELECT coalesce(max(key), 0) FROM types)
     THEN 'types'
+    WHEN (SELECT coalesce(max(tag_key), 0) FROM event_tags)
+      > (SELECT coalesce(max(key), 0) FROM tags)
+    THEN 'tags'
     WHEN (SELECT count(*) FROM categories) < (SELECT coalesce(max(key), 0) FROM categories) THEN 'categories'
     WHEN (SELECT count(*) FROM types) < (SELECT coalesce(max(key), 0) FROM types) THEN 'types'
+    WHEN (SELECT count(*) FROM tags) < (SELECT coalesce(max(key), 0) FROM tags) THEN 'tags'
   END
 """
 

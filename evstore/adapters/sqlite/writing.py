@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from array import array
+from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +13,7 @@ from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.wholeness import check_agreed, incomplete
 from evstore.errors import CorruptStoreError, EvstoreError, PositionConflictError
 from evstore.jsontext.quoting import quote
-from evstore.model.names import category_of
+from evstore.model.names import category_of, tags_of
 from evstore.model.versions import check_version
 from evstore.port import MOST_IN_PAGE, MOST_VERSIONS, PAGE_CHARACTERS, AlreadyStored, Append, Outcome, Receipt
 
@@ -73,15 +74,17 @@ class Ledger:
 
     def _read(self) -> None:
         found = self._connection.execute(sql.LAST_KEYS).fetchone()
-        self._head, self._last_stream, self._last_category, self._last_type, missing = found
+        self._head, self._last_stream, self._last_category, self._last_type, self._last_tag, missing = found
         check_agreed(self._location, self._head, missing)
         self._forget_names()
         self._new_streams: list[tuple[Any, ...]] = []
+        self._new_tags: list[tuple[int, int]] = []
 
     def _forget_names(self) -> None:
         self._streams: dict[str, _Stream] = {}
         self._categories: dict[str, _Category] = {}
         self._types: dict[str, int] = {}
+        self._tags: dict[str, int] = {}
 
     def append(self, unit: Append, *, alone: bool = False) -> Outcome:
         """Insert first and look for known ids only when something refused: new ids are the rule, and a lookup
@@ -99,7 +102,9 @@ class Ledger:
         try:
             if unit.first_position not in (None, first):
                 raise PositionConflictError(unit.first_position, first)
+            required = [self._version(stream_id) for stream_id, _ in unit.requirements]
             self._insert(unit, versions, now)
+            self._check_guards(unit, required, first - 1)
         except EvstoreError as error:
             refused = error
         except self._sqlite.IntegrityError as error:
@@ -124,7 +129,28 @@ class Ledger:
         if len(unit.writes) != 1:
             return False
         ((stream_id, events, _),) = unit.writes
-        return len(events) == 1 and stream_id in self._streams and all(each.type in self._types for each in events)
+        if len(events) != 1 or stream_id not in self._streams or unit.conditions or unit.requirements:
+            return False
+        (event,) = events
+        return event.type in self._types and event.joined_tags is None
+
+    def _version(self, stream_id: str) -> int:
+        (version,) = self._connection.execute(sql.VERSION, {"stream_id": stream_id}).fetchone()
+        return version or 0
+
+    def _check_guards(self, unit: Append, required: list[int], head: int) -> None:
+        """Raise the refusal of requirements, whose streams had these versions before the unit, or of conditions."""
+        for (stream_id, expected), version in zip(unit.requirements, required, strict=True):
+            check_version(stream_id, expected, version)
+        if not unit.conditions:
+            return
+        from evstore.adapters.sqlite.matching import first_match
+        from evstore.model.conditions import violation_of
+
+        search = partial(first_match, self._connection, head=head)
+        violation = violation_of(unit.conditions, search)
+        if violation is not None:
+            raise violation
 
     def _holds(self, event_id: str) -> bool:
         return self._connection.execute(sql.HOLDS_ID, (id_to_blob(event_id),)).fetchone() is not None
@@ -139,6 +165,9 @@ class Ledger:
                 self._connection.executemany(sql.ADD_STREAM, self._new_streams)
                 self._new_streams.clear()
             self._connection.executemany(sql.ADD_EVENT, rows)
+            if self._new_tags:
+                self._connection.executemany(sql.ADD_EVENT_TAG, self._new_tags)
+                self._new_tags.clear()
 
     def _rows(self, page: list[_Placed], versions: array[int], times: Iterator[int]) -> Iterator[tuple[Any, ...]]:
         ids = ids_to_blobs([event.id for _, _, event in page])
@@ -155,6 +184,8 @@ class Ledger:
             stream.version += 1
             category.events += 1
             correlation_id = event.correlation_id
+            if event.joined_tags:
+                self._new_tags += [(self._tag(tag), self._head) for tag in tags_of(event.joined_tags)]
             yield (
                 self._head,
                 event_id,
@@ -165,6 +196,7 @@ class Ledger:
                 self._types.get(event.type) or self._type(event.type),
                 next(times),
                 correlation_hash(correlation_id) if correlation_id else None,
+                event.joined_tags,
                 event.metadata_json,
                 event.data_json,
             )
@@ -172,7 +204,7 @@ class Ledger:
     def _look_up(self, stream_ids: set[str]) -> None:
         """Get to know those of the streams that the store has."""
         unknown = {each for each in stream_ids if each not in self._streams}  # costs by the ids, not by all known
-        known = len(self._streams) + len(unknown), len(self._categories), len(self._types)
+        known = len(self._streams) + len(unknown), len(self._categories), len(self._types), len(self._tags)
         if max(known) > MOST_KNOWN:  # what was inserted so far can be read again
             self._forget_names()
             unknown = stream_ids
@@ -213,6 +245,18 @@ class Ledger:
             self._connection.execute(sql.ADD_TYPE, (self._last_type, name))
             self._types[name] = self._last_type
         return self._types[name]
+
+    def _tag(self, name: str) -> int:
+        known = self._tags.get(name)
+        if known:
+            return known
+        found = self._connection.execute(sql.FIND_TAG, {"name": name}).fetchone()
+        if found is None:
+            self._last_tag += 1
+            found = (self._last_tag,)
+            self._connection.execute(sql.ADD_TAG, (self._last_tag, name))
+        self._tags[name] = found[0]
+        return self._tags[name]
 
 
 def _pages(writes: Iterable[PreparedWrite]) -> Iterator[list[_Placed]]:
