@@ -357,7 +357,7 @@ DAMAGES: Final[dict[str, Damage]] = {
     "a column is missing": both("ALTER TABLE events DROP COLUMN redacted_at", ("changed-table", None, None)),
     "a column of another type": Damage(
         remade("events", "metadata TEXT", "metadata ANY"),
-        "ALTER TABLE events ALTER COLUMN metadata TYPE jsonb",
+        "ALTER TABLE staged ALTER COLUMN metadata TYPE jsonb",
         {("changed-table", None, None)},
     ),
     "a name that is ordered otherwise": Damage(
@@ -366,11 +366,29 @@ DAMAGES: Final[dict[str, Damage]] = {
         {("changed-table", None, None)},
     ),
     "a table is missing": Damage("DROP TABLE consumers", "DROP TABLE staged", {("missing-table", None, None)}),
-    "the table of events is missing": both(
+    "the table of events is missing": sqlite_only(
         "DROP TABLE events", ("missing-table", None, None), ("unreadable", 1, None),
     ),
-    "the table of streams is missing": both(
+    "and the view of it": Damage(
+        None, "DROP TABLE events CASCADE",
+        {("missing-table", None, None), ("missing-view", None, None), ("unreadable", 1, None)},
+    ),
+    "the table of streams is missing": sqlite_only(
         "DROP TABLE streams", ("missing-table", None, None), ("unreadable", 1, None),
+    ),
+    "the table of streams and the view of it": Damage(
+        None, "DROP TABLE streams CASCADE",
+        {("missing-table", None, None), ("missing-view", None, None), ("unreadable", 1, None)},
+    ),
+    "a view is missing": both("DROP VIEW log", ("missing-view", None, None)),
+    "a view of other columns": both(
+        "DROP VIEW log; CREATE VIEW log AS SELECT global_position AS position FROM events",
+        ("changed-view", None, None),
+    ),
+    "a view of other rows": both(
+        "DROP VIEW log_tags; CREATE VIEW log_tags AS SELECT event_tags.global_position AS position, tags.name AS tag"
+        " FROM event_tags JOIN tags ON tags.key = event_tags.tag_key",
+        ("changed-view", None, None),
     ),
     "a function does nothing": Damage(
         None,

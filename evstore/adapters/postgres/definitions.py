@@ -41,6 +41,10 @@ JOIN pg_catalog.pg_class AS its ON its.oid = indexrelid
 JOIN pg_catalog.pg_class AS on_table ON on_table.oid = indrelid
 WHERE its.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s)
 UNION ALL
+SELECT 'view', relname, '', pg_catalog.pg_get_viewdef(oid), true
+FROM pg_catalog.pg_class
+WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s) AND relkind = 'v'
+UNION ALL
 SELECT 'trigger', tgname, relname, pg_catalog.pg_get_triggerdef(pg_trigger.oid), tgenabled IN ('O', 'A')
 FROM pg_catalog.pg_trigger
 JOIN pg_catalog.pg_class ON pg_class.oid = tgrelid
@@ -53,7 +57,7 @@ WHERE pronamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(
 
 _COMMENT = re.compile("--[^\n]*")
 _STATEMENT = re.compile(
-    r"^CREATE (?:UNLOGGED |UNIQUE )?(TABLE|INDEX|TRIGGER) (?:\S+\.)?(\w+)(?: \((.*?)^\)| [^;]*);$",
+    r"^CREATE (?:UNLOGGED |UNIQUE )?(TABLE|INDEX|TRIGGER|VIEW) (?:\S+\.)?(\w+)(?: \((.*?)^\)| [^;]*);$",
     re.MULTILINE | re.DOTALL,
 )
 _ROUTINE = re.compile(
@@ -64,7 +68,9 @@ _CHECK = re.compile(r"CHECK \(.*?\)")
 _KEY = re.compile(r"^  (\w+) \w+ PRIMARY KEY|^  PRIMARY KEY \((.*)\)", re.MULTILINE)
 _ON = re.compile(r" ON \S+\.(\w+)")
 _INDEX = re.compile(r"CREATE (UNIQUE )?INDEX \S+ ON \S+ (?:USING \W?btree\W? )?(.*)", re.DOTALL)
+_VIEW = re.compile(r"CREATE VIEW \S+ AS ")
 _RESTORE: Final = "restore a backup that has it"
+_MADE_AGAIN: Final = ("index", "trigger", "view")
 
 
 def made(schema_sql: str) -> Iterator[tuple[str, str, str, str]]:
@@ -73,9 +79,8 @@ def made(schema_sql: str) -> Iterator[tuple[str, str, str, str]]:
     for found in _STATEMENT.finditer(text):
         kind, name = found[1].lower(), found[2]
         if kind != "table":
-            on = _ON.search(found[0])
-            assert on is not None
-            yield kind, name, on[1], " ".join(found[0].removesuffix(";").split())
+            on = _ON.search(found[0]) if kind != "view" else None  # which belongs to no single table
+            yield kind, name, on[1] if on else "", " ".join(found[0].removesuffix(";").split())
             continue
         columns = (
             f"{column} {_type(type_)}{collation or ''}{' NOT NULL' if constraint else ''}"
@@ -111,7 +116,7 @@ def differences(schema_sql: str, schema: str, there: list[tuple[Any, ...]]) -> I
     wanted = {(kind, name): (table, definition) for kind, name, table, definition in made(schema_sql)}
     for (kind, name), (table, definition) in wanted.items():
         what = f'{kind} "{name}"'
-        again = f"make it again: {definition}" if kind in ("index", "trigger") else _RESTORE
+        again = f"make it again: {definition}" if kind in _MADE_AGAIN else _RESTORE
         if table and ("table", table) not in found:
             if kind == "table":
                 yield Finding("missing-table", f"{what} is missing", advice=again)
@@ -142,6 +147,8 @@ def _parts(kind: str, definition: str, schema: str) -> dict[str, str]:
         return dict.fromkeys({*re.findall(r"\w+", definition)} - {schema}, "")
     if kind == "function":
         return {" ".join(_COMMENT.sub("", definition).split()): ""}
+    if kind == "view":
+        return {_squeezed(_VIEW.sub("", definition)).removesuffix(";"): ""}
     found = _INDEX.match(definition)
     return {f"{found[1] or ''}{_squeezed(found[2])}" if found else "": ""}
 

@@ -11,7 +11,8 @@ CREATE TABLE evstore.store (
   application text NOT NULL,
   schema_version integer NOT NULL,
   min_reader integer NOT NULL,
-  min_writer integer NOT NULL
+  min_writer integer NOT NULL,
+  tamper_evident boolean NOT NULL DEFAULT false  -- true: every event has its hashes
 );
 
 INSERT INTO evstore.store (id, application, schema_version, min_reader, min_writer) VALUES (1, 'EVST', 1, 1, 1);
@@ -29,6 +30,13 @@ CREATE TABLE evstore.types (
 );
 
 CREATE UNIQUE INDEX types_by_name ON evstore.types (name);
+
+CREATE TABLE evstore.tags (
+  key integer PRIMARY KEY,
+  name text COLLATE "C" NOT NULL
+);
+
+CREATE UNIQUE INDEX tags_by_name ON evstore.tags (name);
 
 CREATE TABLE evstore.streams (
   key bigint PRIMARY KEY,
@@ -56,6 +64,7 @@ CREATE TABLE evstore.events (
   id uuid NOT NULL,
   content_hash bytea,
   chain_hash bytea,
+  tags text COLLATE "C",      -- by code point, a space between two; NULL when there are none
   metadata json NOT NULL,
   data json NOT NULL          -- json, not jsonb: it keeps the text
 );
@@ -68,6 +77,13 @@ CREATE INDEX events_by_timestamp ON evstore.events (timestamp, global_position);
 CREATE INDEX events_by_correlation ON evstore.events (correlation_hash, global_position)
   WHERE correlation_hash IS NOT NULL;
 
+-- The events of each tag, in the order of the log.
+CREATE TABLE evstore.event_tags (
+  tag_key integer NOT NULL,
+  global_position bigint NOT NULL,
+  PRIMARY KEY (tag_key, global_position)
+);
+
 -- Large appends come here by COPY before they are appended. Unlogged: what a crash takes is sent again. Not
 -- temporary: behind a pooler the next statement may run in another session.
 CREATE UNLOGGED TABLE evstore.staged (
@@ -79,6 +95,7 @@ CREATE UNLOGGED TABLE evstore.staged (
   id uuid NOT NULL,
   type text COLLATE "C" NOT NULL,
   correlation_hash bigint,
+  tags text COLLATE "C",
   metadata json NOT NULL,
   data json NOT NULL,
   stored_at bigint,               -- NULL: when it is appended
@@ -118,6 +135,32 @@ CREATE TRIGGER categories_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON ev
   FOR EACH STATEMENT EXECUTE FUNCTION evstore.refuse_change_v1();
 CREATE TRIGGER types_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON evstore.types
   FOR EACH STATEMENT EXECUTE FUNCTION evstore.refuse_change_v1();
+CREATE TRIGGER tags_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON evstore.tags
+  FOR EACH STATEMENT EXECUTE FUNCTION evstore.refuse_change_v1();
+CREATE TRIGGER event_tags_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON evstore.event_tags
+  FOR EACH STATEMENT EXECUTE FUNCTION evstore.refuse_change_v1();
+
+-- The log for other tools. Joined from the outside: an event that lacks a name is shown without.
+CREATE VIEW evstore.log AS
+SELECT
+  events.global_position AS position,
+  streams.stream_id,
+  categories.name AS category,
+  events.version,
+  types.name AS type,
+  events.timestamp AS micros,
+  events.id::text AS id,
+  events.data,
+  events.metadata
+FROM evstore.events
+LEFT JOIN evstore.streams ON streams.key = events.stream_key
+LEFT JOIN evstore.categories ON categories.key = events.category_key
+LEFT JOIN evstore.types ON types.key = events.type_key;
+
+CREATE VIEW evstore.log_tags AS
+SELECT event_tags.global_position AS position, tags.name AS tag
+FROM evstore.event_tags
+LEFT JOIN evstore.tags ON tags.key = event_tags.tag_key;
 
 -- Judge one unit and insert its events, in the caller's transaction. The lock it takes is held to the end of that
 -- transaction: as a writer can go on only when the one before it is visible, the order of positions is the order

@@ -1,4 +1,4 @@
-"""The tables, indexes and triggers of a SQLite store, and where a store differs from schema.sql."""
+"""The tables, indexes, triggers and views of a SQLite store, and where a store differs from schema.sql."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def differences(made: list[tuple[Any, ...]], there: list[tuple[Any, ...]]) -> It
     found = {(kind, name): text for kind, name, _, text in there}
     for kind, name, table, text in made:
         what = f'{kind} "{name}"'
-        if kind != "table" and ("table", table) not in found:
+        if kind in ("index", "trigger") and ("table", table) not in found:
             continue  # the table is missing, and all that belongs to it
         if (kind, name) not in found:
             # In an empty table, new names would get the keys of those that are lost, and their events.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.support.servers import Server
 
 AN_EVENT = [EventData("Placed", {})]
-TABLES = ("events", "streams", "categories", "types")
+TABLES = ("events", "streams", "categories", "types", "tags", "event_tags")
 
 
 def filled(server: Server) -> str:
@@ -24,6 +24,8 @@ def filled(server: Server) -> str:
     with connect(server.url(schema)) as store:
         store.initialize()
         store.append("Order-1", [EventData("Placed", {"n": n}) for n in range(3)])
+    server.execute(f"INSERT INTO {schema}.tags (key, name) VALUES (1, 'order:1')")
+    server.execute(f"INSERT INTO {schema}.event_tags (tag_key, global_position) VALUES (1, 3)")
     return schema
 
 
@@ -35,14 +37,15 @@ def schema(newest: Server) -> str:
 def test_what_is_stored_is_not_changed_deleted_or_truncated(server: Server) -> None:
     schema = filled(server)
     for table in TABLES:
-        key = "global_position" if table == "events" else "key"
+        key = {"events": "global_position", "event_tags": "tag_key"}.get(table, "key")
+        conflict = f"{key}, global_position" if table == "event_tags" else key
         for cheat in (
             f"UPDATE {schema}.{table} SET {key} = {key}",
             f"UPDATE {schema}.{table} SET {key} = 7 WHERE {key} = 1",
             f"DELETE FROM {schema}.{table}",
             f"DELETE FROM {schema}.{table} WHERE false",
             f"TRUNCATE {schema}.{table}",
-            f"INSERT INTO {schema}.{table} TABLE {schema}.{table} ON CONFLICT ({key}) DO UPDATE SET {key} = 7",
+            f"INSERT INTO {schema}.{table} TABLE {schema}.{table} ON CONFLICT ({conflict}) DO UPDATE SET {key} = 7",
         ):
             with pytest.raises(psycopg.Error) as caught:
                 server.execute(cheat)

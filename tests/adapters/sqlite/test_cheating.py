@@ -20,6 +20,9 @@ def path(tmp_path: Path) -> Path:
     with connect(f"sqlite:{path}") as store:
         store.initialize()
         store.append("Order-1", [EventData("Placed", {"n": n}) for n in range(3)])
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("INSERT INTO tags (key, name) VALUES (1, 'order:1')")
+        connection.execute("INSERT INTO event_tags (tag_key, global_position) VALUES (1, 3)")
     return path
 
 
@@ -45,6 +48,10 @@ def _insert(**changed: object) -> tuple[str, tuple[object, ...]]:
         "DELETE FROM categories",
         "UPDATE types SET name = 'Other'",
         "DELETE FROM types",
+        "UPDATE tags SET name = 'order:2'",
+        "DELETE FROM tags",
+        "UPDATE event_tags SET global_position = 2",
+        "DELETE FROM event_tags",
     ],
 )
 def test_triggers_refuse_to_change_or_delete_what_is_stored(path: Path, cheat: str) -> None:
