@@ -283,7 +283,7 @@ class Audits(Protocol):
         """Records with keys greater than `after`, the lowest first; None precedes all keys."""
 
     def schema(self) -> list[Finding]:
-        """Findings about tables, indexes, triggers and functions, such as `missing-index`, with advice."""
+        """Findings about tables, indexes, triggers, views and functions, such as `missing-index`, with advice."""
 
     def engine(self) -> list[Finding]:
         """Findings of the engine's own check, of kind `engine`. Raises UnsupportedError or DeniedError."""

@@ -35,6 +35,7 @@ ADVICE: Final = {
     "empty-stream": _FOREIGN,
     "empty-category": _FOREIGN,
     "empty-type": _FOREIGN,
+    "empty-tag": _FOREIGN,
     "bad-id": _FOREIGN,
     "bad-name": _FOREIGN,
     "bad-value": f"readers fail here: {_RESTORE}",

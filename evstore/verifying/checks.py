@@ -137,14 +137,17 @@ def _faults_of_searches(event: AuditedEvent) -> Iterator[Fault]:
         yield "correlation-not-found", "a search for its correlation id does not find it"
 
 
+_NAMES: Final = {"type": "event type", "tag": "tag"}
+
+
 def faults_of_name(what: What, name: AuditedName) -> Iterator[Fault]:
     shown = f'{what} "{name.name}"'
     if name.strange:
         yield _strange(name.strange)
         return
     try:
-        if what == "type":
-            check_name("event type", name.name)
+        if what in _NAMES:
+            check_name(_NAMES[what], name.name)
         else:
             check_stream_id(name.name)  # a category may be called what a stream without a hyphen may be
         if what == "category" and category_of(name.name) != name.name:

@@ -70,7 +70,9 @@ class PlainAudits:
         if what == "category":
             categories = self._adapter.categories(page)
             return [AuditedName(c.category, c.category, c.category, c.events > 0) for c in categories]
-        return [AuditedName(t.type, t.type, t.type, t.events > 0) for t in self._adapter.types(page, None)]
+        if what == "type":
+            return [AuditedName(t.type, t.type, t.type, t.events > 0) for t in self._adapter.types(page, None)]
+        return []  # the port lists no tags
 
     def schema(self) -> list[Finding]:
         return []

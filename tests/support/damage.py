@@ -205,6 +205,22 @@ DAMAGES: Final[dict[str, Damage]] = {
         ("empty-stream", None, "A-9"),
     ),
     "a type without events": both("INSERT INTO types (key, name) VALUES (9, 'V')", ("empty-type", None, None)),
+    "a tag without events": both("INSERT INTO tags (key, name) VALUES (9, 'a:1')", ("empty-tag", None, None)),
+    "a tag without a name": both(
+        "INSERT INTO tags (key, name) VALUES (1, ''); INSERT INTO event_tags (tag_key, global_position) VALUES (1, 1)",
+        ("bad-name", None, None),
+    ),
+    "a tag comes twice": replacing(
+        {"tags_by_name": "tags (name)"},
+        "INSERT INTO tags (key, name) VALUES (1, 'a:1'), (2, 'a:1');"
+        "INSERT INTO event_tags (tag_key, global_position) VALUES (1, 1), (2, 2)",
+        ("duplicate-name", None, None),
+    ),
+    "a tag is not in its index": past(
+        "tags_by_name",
+        "INSERT INTO tags (key, name) VALUES (1, 'a:1'); INSERT INTO event_tags (tag_key, global_position) VALUES (1, 1)",
+        ("name-not-found", None, None),
+    ),
     "a category without events": both(
         "INSERT INTO categories (key, name) VALUES (9, 'C')", ("empty-category", None, None)
     ),

@@ -151,6 +151,18 @@ ORDER BY types.key
 LIMIT :limit
 """
 
+# The table itself.
+AUDIT_TAGS: Final = """
+SELECT
+  tags.key, tags.name,
+  (SELECT min(same.key) FROM tags AS same INDEXED BY tags_by_name WHERE same.name = tags.name),
+  EXISTS (SELECT 1 FROM event_tags WHERE event_tags.tag_key = tags.key)
+FROM tags
+WHERE tags.key > :after
+ORDER BY tags.key
+LIMIT :limit
+"""
+
 # Searches for ids and hashes lead all over their indexes; in SQLite's own 2 MB, most pages would be read again.
 CACHE: Final = """
 PRAGMA cache_size = -16384
@@ -163,6 +175,7 @@ PRAGMA integrity_check
 _NAMES: Final[dict[What, str]] = {
     "category": AUDIT_CATEGORIES,
     "type": AUDIT_TYPES,
+    "tag": AUDIT_TAGS,
     "stream": AUDIT_STREAMS,
 }
 # Text that is not UTF-8 must be reported, not fail the read. It is rare, and a function of Python costs each text.

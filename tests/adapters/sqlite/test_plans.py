@@ -66,6 +66,7 @@ AUDITS: dict[str, set[str]] = {
     "AUDIT_STREAMS": {"streams_by_id (stream_id=?)", "streams_by_category (category_key=? AND stream_id=?)", "streams_by_number (category_key=? AND category_number=?)", "streams_by_number (category_key=? AND category_number<?)", "events_by_stream (stream_key=?)"},
     "AUDIT_CATEGORIES": {"categories_by_name (name=?)", "events_by_category (category_key=?)"},
     "AUDIT_TYPES": {"types_by_name (name=?)", "events_by_type (type_key=?)"},
+    "AUDIT_TAGS": {"tags_by_name (name=?)"},  # and the primary key of event_tags, which is no index of its own
 }  # fmt: skip
 # Counting a category's types reads its events once and sorts their few names.
 SORTS = {"LIST_TYPES_OF_CATEGORY"}
