@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Literal, TypeAlias
 
-    What: TypeAlias = Literal["category", "type", "stream", "tag"]
+    What: TypeAlias = Literal["category", "type", "tag", "stream"]
     """The records that have a name."""
 
 
@@ -72,7 +72,7 @@ class AuditedEvent(NamedTuple):
 
 
 class AuditedName(NamedTuple):
-    """A stream, a type, a category or a tag as the database holds it."""
+    """A stream, a type, a tag or a category as the database holds it."""
 
     key: int | str
     """The cursor after which the next page begins."""

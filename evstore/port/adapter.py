@@ -150,7 +150,7 @@ class Audits(Protocol):
         """The number of positions up to `high` that searches for all tags together find."""
 
     def schema(self) -> list[Finding]:
-        """Findings about tables, indexes, triggers and functions, such as `missing-index`, with advice."""
+        """Findings about tables, indexes, triggers, views and functions, such as `missing-index`, with advice."""
 
     def engine(self) -> list[Finding]:
         """Findings of the engine's own check, of kind `engine`. Raises UnsupportedError or DeniedError."""

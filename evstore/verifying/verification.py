@@ -36,7 +36,7 @@ class Verification:
     checked: int = 0
     """The number of events checked."""
     names: int = 0
-    """The number of names checked: of categories, types and streams."""
+    """The number of names checked: of categories, types, tags and streams."""
     head: int = 0
     """The position up to which events were checked."""
     digest: str | None = None
@@ -117,7 +117,7 @@ class Verification:
             yield found
 
     def _names(self) -> Iterator[Finding]:
-        kinds: tuple[What, ...] = () if self.unchecked else ("category", "type", "stream", "tag")
+        kinds: tuple[What, ...] = () if self.unchecked else ("category", "type", "tag", "stream")
         for what in kinds:
             after: int | str | None = None
             while page := self._audits.names(what, after, MOST_IN_PAGE):

@@ -190,13 +190,15 @@ PRAGMA integrity_check
 _NAMES: Final[dict[What, str]] = {
     "category": AUDIT_CATEGORIES,
     "type": AUDIT_TYPES,
-    "stream": AUDIT_STREAMS,
     "tag": AUDIT_TAGS,
+    "stream": AUDIT_STREAMS,
 }
 # Text that is not UTF-8 must be reported, not fail the read. It is rare, and a function of Python costs each text.
 _text: Final = partial(str, encoding="utf-8", errors="surrogateescape")
 _audited: Final[Callable[..., AuditedEvent]] = partial(tuple.__new__, AuditedEvent)
 _POSITION: Final = AuditedEvent._fields.index("global_position")
+_LAST: Final = -4
+"""The last columns of AUDIT_AGREED: three hashes, and if all searches find the event."""
 _SEARCHES: Final = sum(field.startswith("in_") for field in AuditedEvent._fields)
 
 
@@ -215,14 +217,13 @@ class SqliteAudits:
         columns = [*zip(*self._rows(AUDIT_AGREED, {"low": low, "high": high}, _whole), strict=True)]
         if not columns or not are_of(AGREED, columns):
             return []
-        *event, categories, owners, by_id, by_stream, predecessors, numbers, by_hash, contents, chain, found = (
-            columns
-        )
+        *event, categories, owners, by_id, by_stream, predecessors, numbers = columns[:_LAST]
+        *hashes, found = columns[_LAST:]
         known = self._of_categories(event[_POSITION], categories, numbers)
         if known is None or owners != categories or not all(found):
             return []
         names, before = known
-        facts = (names, names, by_id, by_stream, predecessors, numbers, before, by_hash, contents, chain)
+        facts = (names, names, by_id, by_stream, predecessors, numbers, before, *hashes)
         searches = repeat([True] * len(found), _SEARCHES)
         return [*map(_audited, zip(ids_from_blobs(event[0]), *event[1:], *facts, *searches, repeat(())))]
 
@@ -263,7 +264,10 @@ class SqliteAudits:
 
     def tagged(self, tags: Sequence[str], low: int, high: int) -> dict[str, list[int]]:
         rows = self._rows(AUDIT_TAGGED, {"tags": json.dumps([*tags]), "low": low, "high": high})
-        return {tag: sorted(map(int, held.split(","))) if held else [] for tag, held in rows}
+        found: dict[str, list[int]] = {}
+        for tag, held in rows:  # a name that is there twice has two rows
+            found.setdefault(tag, []).extend(map(int, held.split(",")) if held else ())
+        return found
 
     def count_tags(self, high: int) -> int:
         ((count,),) = self._rows(COUNT_TAGS, {"high": high})
