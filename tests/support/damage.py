@@ -404,7 +404,8 @@ DAMAGES: Final[dict[str, Damage]] = {
         {("changed-table", None, None)},
     ),
     "a column is missing": Damage(
-        "ALTER TABLE parked DROP COLUMN reason", "ALTER TABLE staged DROP COLUMN stored_at", {("changed-table", None, None)),
+        "ALTER TABLE parked DROP COLUMN reason", "ALTER TABLE staged DROP COLUMN stored_at", {("changed-table", None, None)},
+    ),
     "a column of another type": Damage(
         remade("events", "metadata TEXT", "metadata ANY"),
         "ALTER TABLE staged ALTER COLUMN metadata TYPE jsonb",

@@ -16,6 +16,7 @@ from evstore.adapters.paging import event_of
 from evstore.adapters.postgres import reading
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.errors import hides_rows
+from evstore.adapters.postgres.naming import put_names
 from evstore.adapters.postgres.session import Session
 from evstore.adapters.postgres.waiting import LONGEST_PAUSE, SHORTEST_PAUSE
 from evstore.adapters.sql import ON_DISK, not_tamper_evident
@@ -158,7 +159,7 @@ class PostgresAdapter(Session):
     def _named(self, connection: Connection, statement: bytes, given: dict[str, Any]) -> list[Any]:
         """The rows of a page of events that has keys, with names in their place."""
         rows = reading.paged(connection, statement, given)
-        self._names.put_into(connection, rows)
+        put_names(connection, self._location.schema, rows)
         return rows
 
     def _check_names(self, where: Filter, stream_id: str | None = None) -> None:

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
 ALL: Final = Filter()
 HAS_CHUNKS: Final = psycopg.pq.version() >= 170000  # noqa: PLR2004 - older ones send rows one by one
-CHUNKS: Final = 32
+CHUNKS: Final = 8
 """The parts in which a page comes from the server. The core asks for fewer events where they are long."""
+MOST_IN_CHUNK: Final = 32
+"""Rows that come from the server at a time."""
 
 
 class Question(NamedTuple):
@@ -152,7 +154,7 @@ def filtered(connection: Connection, statement: bytes, given: dict[str, Any]) ->
 def paged(connection: Connection, statement: bytes, given: dict[str, Any]) -> list[Any]:
     """The rows of a page of events; few rows beyond it are ever in memory."""
     alone = connection.info.transaction_status == TransactionStatus.IDLE
-    size = max(1, given["limit"] // CHUNKS) if HAS_CHUNKS else 1
+    size = min(max(1, given["limit"] // CHUNKS), MOST_IN_CHUNK) if HAS_CHUNKS else 1
     rows: Any = connection.cursor().stream(statement, given, size=size)
     with closing(rows):  # which cancels what is still to come
         found = enough(rows)
