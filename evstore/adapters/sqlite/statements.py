@@ -49,8 +49,8 @@ SELECT
   (SELECT coalesce(max(key), 0) FROM categories),
   (SELECT coalesce(max(key), 0) FROM types),
   (SELECT coalesce(max(key), 0) FROM tags),
-  (SELECT tamper_evident FROM store),
-  (SELECT chain_hash FROM events ORDER BY global_position DESC LIMIT 1),
+  (SELECT tamper_evident FROM store WHERE id = 1),
+  (SELECT chain_hash FROM events WHERE global_position = (SELECT max(global_position) FROM events)),
   CASE
     WHEN (SELECT coalesce(max(stream_key), 0) FROM events)
       > (SELECT coalesce(max(key), 0) FROM streams)
