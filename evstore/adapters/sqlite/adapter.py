@@ -175,9 +175,11 @@ class SqliteAdapter(Session):
 
     def read_all(self, page: Page, where: Filter) -> list[StoredEvent]:
         from evstore.adapters.sqlite.reading import read_all
+        from evstore.adapters.sqlite.rows import Names
 
         with self._reading() as connection:
-            return read_all(connection, self._path, page, where)
+            names = self._names.setdefault(connection, Names(connection))
+            return read_all(connection, self._path, names, page, where)
 
     def count(self, low: int, high: int, where: Filter) -> int:
         from evstore.adapters.sqlite.reading import count

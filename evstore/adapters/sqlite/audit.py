@@ -16,7 +16,7 @@ from evstore.adapters.paging import enough
 from evstore.adapters.sql import correlation_hash
 from evstore.adapters.sqlite.definitions import OBJECTS, differences, made
 from evstore.adapters.sqlite.kinds import AGREED, NAMES_AND_NUMBERS, are_of, kept
-from evstore.adapters.sqlite.reading import ids_from_blobs
+from evstore.adapters.sqlite.rows import ids_from_blobs
 from evstore.adapters.sqlite.statements import EVENT
 from evstore.model.findings import AuditedEvent, AuditedName, Finding
 from evstore.model.versions import MIN_INTEGER

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from evstore import EventData, adapters, connect
-from evstore.adapters.sqlite import audit, reading, statements
+from evstore.adapters.sqlite import audit, reading, rows, statements
 from evstore.adapters.sqlite.adapter import SqliteAdapter
 from evstore.model.filters import Filter
 from evstore.port import Page
@@ -48,6 +48,10 @@ PLANS: dict[str, tuple[Any, str, set[str]]] = {
     "READ_STREAM_BACKWARD": (EVENTS, "events_by_stream", {"streams_by_id"}),
     "READ_LOG_FORWARD": (EVENTS, "INTEGER PRIMARY KEY", set()),
     "READ_LOG_BACKWARD": (EVENTS, "INTEGER PRIMARY KEY", set()),
+    "READ_KEYED_LOG_FORWARD": (EVENTS, "INTEGER PRIMARY KEY", set()),
+    "READ_KEYED_LOG_BACKWARD": (EVENTS, "INTEGER PRIMARY KEY", set()),
+    "NAMES_OF_STREAMS": ({"keys": "[1]"}, "INTEGER PRIMARY KEY", set()),
+    "NAMES_OF_TYPES": ({"keys": "[1]"}, "INTEGER PRIMARY KEY", set()),
     "READ_CATEGORY_FORWARD": (EVENTS, "events_by_category", {"categories_by_name"}),
     "READ_CATEGORY_BACKWARD": (EVENTS, "events_by_category", {"categories_by_name"}),
     "READ_TYPE_FORWARD": (EVENTS, "events_by_type", {"types_by_name"}),
@@ -219,7 +223,7 @@ def test_rare_types_or_categories_are_found_without_reading_the_rest(
         store.append("A-1", [EventData("T", {})] * 900)
         store.append_many([("Y-1", [EventData("Y", {})], 0), ("X-1", [EventData("X", {})], 0)])
     with few_steps(adapter) as connection:
-        found = reading.read_all(connection, adapter.location, Page(5), where)
+        found = reading.read_all(connection, adapter.location, rows.Names(connection), Page(5), where)
     assert [event.type for event in found] == ["Y", "X"]
 
 
