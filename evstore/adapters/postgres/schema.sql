@@ -506,12 +506,13 @@ SET enable_mergejoin = off
 SET jit = off
 AS $$
 DECLARE
-  chunk CONSTANT integer := 5000;  -- events
+  chunk CONSTANT integer := 20000;  -- events
   now_us bigint;
   there bigint;
   held uuid[];
   head bigint;
   last_stream bigint;
+  last_named bigint;
   first_us bigint;
   low integer := 0;  -- the last number of the chunk before
   stream_ids text[];
@@ -580,6 +581,7 @@ BEGIN
       WHERE (SELECT streams.key FROM evstore.streams WHERE streams.stream_id = given.stream_id) IS NULL
       ORDER BY given.first
     ) AS missing;
+    last_named := (SELECT coalesce(max(streams.key), 0) FROM evstore.streams);  -- no later stream has an event yet
     IF type_names <> '{}' OR stream_ids <> '{}' THEN
       PERFORM evstore.add_names_v1(stream_ids, category_names, type_names);
     END IF;
@@ -598,7 +600,7 @@ BEGIN
       ) AS its_keys
       LEFT JOIN LATERAL (
         SELECT events.version FROM evstore.events
-        WHERE events.stream_key = its_keys.key
+        WHERE events.stream_key = its_keys.key AND its_keys.key <= last_named
         ORDER BY events.version DESC LIMIT 1
       ) AS last ON true
     ),
