@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         NotFoundError,
         NotInitializedError,
         PositionConflictError,
+        RoleNotFoundError,
         SchemaError,
         SchemaTooNewError,
         SchemaTooOldError,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
         Write,
     )
     from evstore.model.facts import (
+        Backup,
         CategoryInfo,
         StoreInfo,
         StreamInfo,
@@ -107,6 +109,7 @@ _HOMES = {
         "NotFoundError",
         "NotInitializedError",
         "PositionConflictError",
+        "RoleNotFoundError",
         "SchemaError",
         "SchemaTooNewError",
         "SchemaTooOldError",
@@ -126,6 +129,7 @@ _HOMES = {
         "Write",
     ),
     "evstore.model.facts": (
+        "Backup",
         "CategoryInfo",
         "StoreInfo",
         "StreamInfo",
@@ -167,6 +171,7 @@ __all__ = [
     "AdapterError",
     "AppendOutcomeUnknownError",
     "Appended",
+    "Backup",
     "CategoryInfo",
     "ConcurrencyError",
     "ConflictError",
@@ -195,6 +200,7 @@ __all__ = [
     "NotFoundError",
     "NotInitializedError",
     "PositionConflictError",
+    "RoleNotFoundError",
     "SchemaError",
     "SchemaTooNewError",
     "SchemaTooOldError",

@@ -50,8 +50,9 @@ Living
         `multi_process`.
     E4  Only EvstoreErrors come out, with the driver's exception as `__cause__`; `retryable` is right.
     E5  An adapter does what its `capabilities` claim. `info` calls a store durable only if the adapter claims it.
-        Without `can_backup`, `backup` raises UnsupportedError and makes nothing. Without `has_audits` nobody calls
-        `audits`, and `verify` sees no more than reads do.
+        Without `can_backup`, `backup` makes nothing; its UnsupportedError names what else makes a copy. Without
+        `has_audits` nobody calls `audits`, and `verify` sees no more than reads do. Without `can_grant` nobody
+        calls `initialize_for`.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
 
     from evstore.jsontext.judging import KeptJson
     from evstore.model.events import Many, StoredEvent, Write
-    from evstore.model.facts import CategoryInfo, LockWait, StoreInfo, StreamInfo, TypeInfo
+    from evstore.model.facts import Backup, CategoryInfo, LockWait, StoreInfo, StreamInfo, TypeInfo
     from evstore.model.filters import Filter
     from evstore.model.findings import AuditedEvent, AuditedName, Finding, What
 else:
@@ -177,6 +178,8 @@ class Capabilities(NamedTuple):
     """The adapter is `Audited`."""
     can_backup: bool = False
     """`backup` makes a copy."""
+    can_grant: bool = False
+    """The adapter is `Granting`."""
     max_unit_events: int | None = None
     """The most events of a unit, None if there is no limit."""
     max_data_bytes: int | None = None
@@ -255,13 +258,18 @@ class Adapter(Protocol):
         """The kind, location and size of the store."""
 
     def backup(self, path: str, force: bool) -> Backup:
-        """Copy the store, while it is in use, to a new file; with `force` also over another file.
-
-        Without `can_backup` raises UnsupportedError, which names what else makes a copy.
-        """
+        """Copy the store, while it is in use, to a new file; with `force` also over another file."""
 
     def close(self) -> None:
         """Free everything; the store stays."""
+
+
+class Granting(Adapter, Protocol):
+    """An adapter that claims `can_grant`: it gives roles of its server the rights that they need."""
+
+    def initialize_for(self, readers: Sequence[str], appenders: Sequence[str]) -> None:
+        """`initialize`, and give these roles their rights, all of it or nothing; who appends may read as well.
+        Raises RoleNotFoundError, and makes nothing, if a role does not exist."""
 
 
 class Audited(Adapter, Protocol):
@@ -290,11 +298,3 @@ class Audits(Protocol):
 
     def correlation_hash(self, correlation_id: str) -> int | None:
         """The stored hash by which a search finds this correlation id, None if the store keeps none."""
-
-
-class Backup(NamedTuple):
-    """A copy of a store, and how far it goes."""
-
-    location: str
-    head: int
-    size_bytes: int

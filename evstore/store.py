@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from os import fspath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from evstore.appending.appender import Appender
 from evstore.appending.outcomes import Duplicate
@@ -15,6 +15,7 @@ from evstore.errors import (
     InvalidInputError,
     StoreClosedError,
     StreamNotFoundError,
+    UnsupportedError,
 )
 from evstore.model.events import EventData, StoredEvent, Write
 from evstore.model.ids import normalize_id
@@ -22,7 +23,7 @@ from evstore.model.names import check_stream_id
 from evstore.model.versions import ANY_VERSION
 from evstore.port import MOST_IN_PAGE, Page
 from evstore.reading.pages import BY_POSITION, BY_VERSION, Events, events_of, names_of, pages_of
-from evstore.reading.ranges import check_limit, filter_of, range_of, searchable
+from evstore.reading.ranges import check_limit, filter_of, range_of, searchable, strings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
     from typing import Self
     from uuid import UUID
 
-    from evstore.model.facts import CategoryInfo, LockWait, StoreInfo, StreamInfo, TypeInfo
+    from evstore.model.facts import Backup, CategoryInfo, LockWait, StoreInfo, StreamInfo, TypeInfo
     from evstore.model.filters import Filter
     from evstore.model.metadata import Metadata
-    from evstore.port import Adapter, Backup, Capabilities
+    from evstore.port import Adapter, Capabilities, Granting
     from evstore.verifying.verification import Verification
 
 
@@ -70,9 +71,19 @@ class EventStore:
     ) -> None:
         self.close()
 
-    def initialize(self) -> None:
-        """Make the store unless it exists. Raises SchemaError, and changes nothing, if something else is there."""
-        self._adapter.initialize()
+    def initialize(self, *, grant_read: Iterable[str] = (), grant_append: Iterable[str] = ()) -> None:
+        """Make the store unless it exists. Raises SchemaError, and changes nothing, if something else is there.
+
+        Gives roles of the server the rights that they need to read, or to read and append, also where the store
+        exists. Raises UnsupportedError where there are no roles, RoleNotFoundError.
+        """
+        readers, appenders = (strings("a role", names) for names in (grant_read, grant_append))
+        if not readers and not appenders:
+            self._adapter.initialize()
+        elif self._adapter.capabilities.can_grant:
+            cast("Granting", self._adapter).initialize_for(readers, appenders)
+        else:
+            raise _no_roles(self._adapter)
 
     def close(self) -> None:
         """Free all resources and end subscriptions. Closing twice is fine."""
@@ -345,3 +356,12 @@ class EventStore:
         Raises UnsupportedError if the engine has its own tool for that.
         """
         return self._adapter.backup(fspath(path), force)
+
+
+def _no_roles(adapter: Adapter) -> UnsupportedError:
+    """The refusal to grant rights, with what decides instead."""
+    name = adapter.capabilities.name
+    error = UnsupportedError(f"no rights can be granted at {adapter.location}: {name} has no roles")
+    if adapter.files:
+        error.add_note("owner, group and mode of the file decide who may read and append: see chown and chmod")
+    return error

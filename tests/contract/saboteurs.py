@@ -25,9 +25,10 @@ from evstore.errors import (
     StreamNotFoundError,
 )
 from evstore.model.events import EventData
+from evstore.model.facts import Backup
 from evstore.model.filters import Filter
 from evstore.model.versions import ANY_VERSION, NO_STREAM, STREAM_EXISTS, check_version
-from evstore.port import AlreadyStored, Backup, Page, Receipt
+from evstore.port import AlreadyStored, Page, Receipt
 from evstore.testing import AdapterContract
 from evstore.testing.asking import ALL_NAMES, ANYTHING, WHOLE, expected_page
 

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
+import psycopg
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -47,19 +49,29 @@ class Role(NamedTuple):
     def url(self, schema: str, **parts: Any) -> str:
         return self.server.url(schema, user=self.name, password=self.password, **parts)
 
+    @property
+    def quoted(self) -> str:
+        """Its name in a statement."""
+        return '"{}"'.format(self.name.replace('"', '""'))
+
+    def session(self) -> psycopg.Connection:
+        """A session of its own, where each statement is a transaction."""
+        return psycopg.connect(self.url(""), autocommit=True)
+
 
 @contextmanager
-def a_role(server: Server, *words: str, **settings: object) -> Iterator[Role]:
-    """A role that lasts for the block, with these attributes and these settings for its sessions."""
-    role = Role(server, f"r_{uuid4().hex[:16]}", uuid4().hex)
-    server.execute(f"CREATE ROLE {role.name} LOGIN PASSWORD '{role.password}' {' '.join(words)}")
+def a_role(server: Server, *words: str, named: str = "r_", **settings: object) -> Iterator[Role]:
+    """A role that lasts for the block, with these attributes and these settings for its sessions. Its name begins
+    with `named`."""
+    role = Role(server, f"{named}{uuid4().hex[:16]}", uuid4().hex)
+    server.execute(f"CREATE ROLE {role.quoted} LOGIN PASSWORD '{role.password}' {' '.join(words)}")
     try:
         for name, value in settings.items():
-            server.execute(f"ALTER ROLE {role.name} SET {name} = '{value}'")
+            server.execute(f"ALTER ROLE {role.quoted} SET {name} = '{value}'")
         yield role
     finally:
-        server.execute(f"DROP OWNED BY {role.name} CASCADE")
-        server.execute(f"DROP ROLE {role.name}")
+        server.execute(f"DROP OWNED BY {role.quoted} CASCADE")
+        server.execute(f"DROP ROLE {role.quoted}")
 
 
 def grant(role: Role, schema: str, *rights: str) -> None:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from evstore.port import Append, Audits, NamePage, Outcome, Page
 
 CAPABILITIES: Final = Capabilities(
-    name="PostgreSQL", durable=True, how_durable=ON_DISK, multi_process=True, has_audits=True
+    name="PostgreSQL", durable=True, how_durable=ON_DISK, multi_process=True, has_audits=True, can_grant=True
 )
 POSITION: Final = StoredEvent._fields.index("global_position")
 """The index of the global position in a row of an event."""
@@ -64,10 +64,15 @@ class PostgresAdapter(Session):
         return f"PostgresAdapter({self._location.shown})"
 
     def initialize(self) -> None:
+        self.initialize_for((), ())
+
+    def initialize_for(self, readers: Sequence[str], appenders: Sequence[str]) -> None:
+        from evstore.adapters.postgres.granting import Grants
         from evstore.adapters.postgres.making import initialize
 
         self._check_open()
-        self._tried(lambda connection: initialize(connection, self._location, self._admission))
+        grants = Grants(readers, appenders)
+        self._tried(lambda connection: initialize(connection, self._location, self._usable, grants))
         self._admit()
 
     def close(self) -> None:

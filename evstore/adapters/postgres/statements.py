@@ -108,6 +108,18 @@ CREATE_SCHEMA: Final = """
 CREATE SCHEMA evstore
 """
 
+# Of these roles, those that exist. PUBLIC and NONE are no roles.
+ROLES: Final = """
+SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname::text = ANY (%(roles)s::text[])
+"""
+
+# True if a role may emit a message into the log, in each of the forms that this server has.
+MAY_EMIT: Final = """
+SELECT bool_and(pg_catalog.has_function_privilege(%(role)s::name, oid, 'EXECUTE'))
+FROM pg_catalog.pg_proc
+WHERE proname = 'pg_logical_emit_message' AND pronamespace = 'pg_catalog'::regnamespace
+"""
+
 # --- Appending -----------------------------------------------------------------------------------------------
 
 # A pooler lends a session that is not settled, and a CALL that commits cannot settle it: every type and operator

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from evstore.adapters.sqlite.lock import Held
     from evstore.model.events import StoredEvent
-    from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
+    from evstore.model.facts import Backup, CategoryInfo, StoreInfo, StreamInfo, TypeInfo
     from evstore.model.filters import Filter
-    from evstore.port import Append, Audits, Backup, NamePage, Outcome, Page
+    from evstore.port import Append, Audits, NamePage, Outcome, Page
 
 POLL_SECONDS: Final = 0.02
 CAPABILITIES: Final = Capabilities(
