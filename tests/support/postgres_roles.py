@@ -36,7 +36,24 @@ WRITER = (
     "EXECUTE ON FUNCTION {0}.append_staged_unit_v1",
     "EXECUTE ON FUNCTION {0}.sweep_staged_v1",
 )
-# The same in the words of the README.
+# What `init` grants, so that the role can verify as well, and look at the views.
+SCHEMA = "its schema"
+TO_READ = {
+    *((name, "SELECT") for name in ("store", "categories", "types", "tags", "streams", "events", "event_tags")),
+    ("log", "SELECT"),
+    ("log_tags", "SELECT"),
+    (SCHEMA, "USAGE"),
+}
+TO_APPEND = TO_READ | {
+    ("staged", "INSERT"),
+    ("append_v1", "EXECUTE"),
+    ("append_unit_v1", "EXECUTE"),
+    ("append_staged_v1", "EXECUTE"),
+    ("append_staged_unit_v1", "EXECUTE"),
+    ("make_durable_v1", "EXECUTE"),
+    ("sweep_staged_v1", "EXECUTE"),
+}
+# More than that, in few words.
 ALL_READER = ("USAGE ON SCHEMA {0}", "SELECT ON ALL TABLES IN SCHEMA {0}")
 ALL_WRITER = (*ALL_READER, "EXECUTE ON ALL ROUTINES IN SCHEMA {0}", "INSERT ON TABLE {0}.staged")
 

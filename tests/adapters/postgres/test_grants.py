@@ -22,7 +22,7 @@ from evstore import (
 from evstore.adapters.postgres.writing import MOST_EVENTS
 from evstore.testing.asking import together
 from tests.support.command import Command
-from tests.support.postgres_roles import a_role
+from tests.support.postgres_roles import TO_APPEND, TO_READ, a_role
 from tests.support.sentences import names
 from tests.support.servers import NO_AMCHECK, another, needs, pgbouncer
 
@@ -34,21 +34,6 @@ if TYPE_CHECKING:
     from tests.support.servers import Server
 
 PATIENCE: Final = 60
-READ: Final = {
-    *((name, "SELECT") for name in ("store", "categories", "types", "tags", "streams", "events", "event_tags")),
-    ("log", "SELECT"),
-    ("log_tags", "SELECT"),
-    ("its schema", "USAGE"),
-}
-APPEND: Final = READ | {
-    ("staged", "INSERT"),
-    ("append_v1", "EXECUTE"),
-    ("append_unit_v1", "EXECUTE"),
-    ("append_staged_v1", "EXECUTE"),
-    ("append_staged_unit_v1", "EXECUTE"),
-    ("make_durable_v1", "EXECUTE"),
-    ("sweep_staged_v1", "EXECUTE"),
-}
 TABLES: Final = ("store", "categories", "types", "tags", "streams", "events", "event_tags", "staged")
 VIEWS: Final = ("log", "log_tags")
 RIGHTS: Final = """
@@ -96,8 +81,8 @@ def test_each_role_gets_exactly_what_it_needs_with_a_new_store(server: Server, r
     schema = server.schema()
     with connect(server.url(schema)) as store:
         store.initialize(grant_read=[reader.name], grant_append=[appender.name])
-    assert rights(server, schema, reader.name) == READ
-    assert rights(server, schema, appender.name) == APPEND
+    assert rights(server, schema, reader.name) == TO_READ
+    assert rights(server, schema, appender.name) == TO_APPEND
     assert rights(server, schema, EVERYBODY) == set()
 
 
@@ -108,12 +93,12 @@ def test_a_store_that_exists_grants_the_same_however_often(
     with connect(server.url(schema)) as store:
         for _ in range(2):
             store.initialize(grant_read=reader.name, grant_append=[appender.name, appender.name])
-        assert rights(server, schema, reader.name) == READ
+        assert rights(server, schema, reader.name) == TO_READ
         store.initialize(grant_append=[reader.name])
         store.initialize(grant_read=[reader.name])  # which takes nothing away
         store.initialize()
         assert store.head() == 2
-    assert rights(server, schema, reader.name) == rights(server, schema, appender.name) == APPEND
+    assert rights(server, schema, reader.name) == rights(server, schema, appender.name) == TO_APPEND
     assert rights(server, schema, EVERYBODY) == set()
 
 
@@ -122,7 +107,7 @@ def test_every_routine_is_for_appending_or_for_the_owner_alone(server: Server, s
     routines = {name for (name,) in server.execute(
         "SELECT proname FROM pg_proc WHERE pronamespace = %s::regnamespace", schema
     )}  # fmt: skip
-    granted = {name for name, right in APPEND if right == "EXECUTE"}
+    granted = {name for name, right in TO_APPEND if right == "EXECUTE"}
     assert routines - granted == {"refuse_change_v1", "refused_v1", "keys_v1", "add_names_v1"}
 
 
@@ -296,8 +281,8 @@ def test_a_name_is_taken_as_it_is(server: Server, schema: str, name: str, tmp_pa
             "init", "--grant-read", reader.name, "--grant-append", appender.name
         )
         assert done.lines == Command(tmp_path, server.url(schema)).ok("info").lines
-        assert rights(server, schema, reader.name) == READ
-        assert rights(server, schema, appender.name) == APPEND
+        assert rights(server, schema, reader.name) == TO_READ
+        assert rights(server, schema, appender.name) == TO_APPEND
         with connect(appender.url(schema)) as store:
             assert store.append("Order-2", some(1))[0].version == 1
 
@@ -356,7 +341,7 @@ def test_who_does_not_own_the_store_grants_nothing(
     server: Server, schema: str, roles: tuple[Role, Role], tmp_path: Path
 ) -> None:
     mine, other = roles
-    for before in (set(), READ, APPEND):
+    for before in (set(), TO_READ, TO_APPEND):
         with connect(mine.url(schema)) as store, pytest.raises(DeniedError) as caught:
             store.initialize(grant_append=[other.name])
         assert caught.value.code == "denied"
@@ -364,7 +349,9 @@ def test_who_does_not_own_the_store_grants_nothing(
         assert rights(server, schema, mine.name) == before
         assert rights(server, schema, other.name) == set()
         with connect(server.url(schema)) as store:
-            store.initialize(**({"grant_append": [mine.name]} if before == READ else {"grant_read": [mine.name]}))
+            store.initialize(
+                **({"grant_append": [mine.name]} if before == TO_READ else {"grant_read": [mine.name]})
+            )
     done = Command(tmp_path, mine.url(schema))("init", "--grant-read", other.name)
     assert (done.code, done.out) == (77, b"")
     assert f'this role may not grant "{other.name}" its rights' in done.err
@@ -379,7 +366,7 @@ def test_an_owner_without_other_rights_grants(server: Server, roles: tuple[Role,
         store.initialize(grant_append=[other.name])
     with connect(other.url(schema)) as store:
         store.append("Order-1", some(1))
-    assert rights(server, schema, other.name) == APPEND
+    assert rights(server, schema, other.name) == TO_APPEND
 
 
 def test_a_store_that_is_too_new_is_left_as_it_is(server: Server, schema: str, roles: tuple[Role, Role]) -> None:
@@ -402,17 +389,17 @@ def test_of_several_at_once_each_grants_what_it_was_asked_for(server: Server, ro
             ],
             PATIENCE,
         )
-    assert rights(server, schema, reader.name) == READ
-    assert rights(server, schema, appender.name) == APPEND
+    assert rights(server, schema, reader.name) == TO_READ
+    assert rights(server, schema, appender.name) == TO_APPEND
 
 
 def test_behind_a_pooler_the_same_is_granted(newest: Server) -> None:
     schema = newest.schema()
     with pgbouncer(newest) as pooler, a_role(newest) as role, connect(pooler.url(schema)) as store:
         store.initialize(grant_read=[role.name])
-        assert rights(newest, schema, role.name) == READ
+        assert rights(newest, schema, role.name) == TO_READ
         store.initialize(grant_append=[role.name])
-        assert rights(newest, schema, role.name) == APPEND
+        assert rights(newest, schema, role.name) == TO_APPEND
 
 
 def test_where_nobody_may_emit_messages_a_reader_may_call_what_does(newest: Server) -> None:
@@ -426,7 +413,7 @@ def test_where_nobody_may_emit_messages_a_reader_may_call_what_does(newest: Serv
         schema = own.schema()
         store = meanwhile.enter_context(connect(own.url(schema)))
         store.initialize(grant_read=[role.name])
-        assert rights(own, schema, role.name) == READ | {("make_durable_v1", "EXECUTE")}
+        assert rights(own, schema, role.name) == TO_READ | {("make_durable_v1", "EXECUTE")}
 
 
 def test_the_views_hide_what_a_policy_hides(server: Server, schema: str, roles: tuple[Role, Role]) -> None:
