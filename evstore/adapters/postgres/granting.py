@@ -17,6 +17,7 @@ from evstore.errors import DeniedError, RoleNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import LiteralString
 
     from psycopg import Connection
     from psycopg.errors import Diagnostic
@@ -81,21 +82,22 @@ def grant(connection: Connection, location: Location, grants: Grants) -> None:
 def _rights(connection: Connection, location: Location, role: str, *, appends: bool) -> Iterator[Composed]:
     text = get_data(__package__, "schema.sql")
     assert text is not None
-    schema, to = Identifier(location.schema), Identifier(role)
-    yield SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, to)
+    to = Identifier(role)
+    if _says_yes(connection, sql.WANTS_USAGE, {"schema": location.schema, "role": role}):
+        yield SQL("GRANT USAGE ON SCHEMA {} TO {}").format(Identifier(location.schema), to)
     for kind, name, *_ in made(text.decode()):
         if kind in ("table", "view") and name != STAGED:
             yield SQL("GRANT SELECT ON {} TO {}").format(Identifier(location.schema, name), to)
-    flushing = () if _may_emit(connection, role) else (FLUSHING,)
+    # Everybody may make durable what was read without that, unless somebody takes it away.
+    flushing = () if _says_yes(connection, sql.MAY_EMIT, {"role": role}) else (FLUSHING,)
     for name in APPENDING if appends else flushing:
         yield SQL("GRANT EXECUTE ON ROUTINE {} TO {}").format(Identifier(location.schema, name), to)
     if appends:
         yield SQL("GRANT INSERT ON {} TO {}").format(Identifier(location.schema, STAGED), to)
 
 
-def _may_emit(connection: Connection, role: str) -> bool:
-    """True if the role may make durable what it read by itself, as everybody may unless somebody takes it away."""
-    return connection.execute(sql.MAY_EMIT, {"role": role}).fetchone() == (True,)
+def _says_yes(connection: Connection, question: LiteralString, given: dict[str, str]) -> bool:
+    return connection.execute(question, given).fetchone() == (True,)
 
 
 def _absent(location: Location, roles: Sequence[str]) -> RoleNotFoundError:

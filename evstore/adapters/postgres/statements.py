@@ -113,6 +113,13 @@ ROLES: Final = """
 SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname::text = ANY (%(roles)s::text[])
 """
 
+# True if a role is to get the right to use the schema: not if only another may grant it, who has done so.
+WANTS_USAGE: Final = """
+SELECT
+  pg_catalog.has_schema_privilege(%(schema)s, 'USAGE WITH GRANT OPTION')
+  OR NOT pg_catalog.has_schema_privilege(%(role)s::name, %(schema)s, 'USAGE')
+"""
+
 # True if a role may emit a message into the log, in each of the forms that this server has.
 MAY_EMIT: Final = """
 SELECT bool_and(pg_catalog.has_function_privilege(%(role)s::name, oid, 'EXECUTE'))

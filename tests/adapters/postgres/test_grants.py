@@ -369,6 +369,24 @@ def test_an_owner_without_other_rights_grants(server: Server, roles: tuple[Role,
     assert rights(server, schema, other.name) == TO_APPEND
 
 
+def test_where_another_owns_the_schema_its_use_is_for_that_owner_to_grant(
+    server: Server, roles: tuple[Role, Role]
+) -> None:
+    owner, other = roles
+    schema = server.schema()
+    server.execute(f"CREATE SCHEMA {schema}")
+    server.execute(f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {owner.name}")
+    with connect(owner.url(schema)) as store:
+        with pytest.raises(DeniedError):
+            store.initialize(grant_read=[other.name])
+        assert rights(server, schema, other.name) == set()
+        server.execute(f"GRANT USAGE ON SCHEMA {schema} TO {other.name}")
+        store.initialize(grant_read=[other.name])
+    with connect(other.url(schema)) as store:
+        assert [*store.replay()] == []
+        assert [*store.verify()] == []
+
+
 def test_a_store_that_is_too_new_is_left_as_it_is(server: Server, schema: str, roles: tuple[Role, Role]) -> None:
     server.execute(f"UPDATE {schema}.store SET min_reader = 9, schema_version = 9")
     with connect(server.url(schema)) as store, pytest.raises(SchemaTooNewError):

@@ -88,7 +88,8 @@ WITHOUT_PLAN = {
     "ADMITS", "OCCUPIED", "INITIALIZE_LOCK", "INFO", "SWEEP_STAGED", "NOTIFY", "WRITTEN", "FLUSHED", "FLUSH",
     "MAKE_DURABLE",
     "COUNT_STREAMS",  # of all streams, by whatever is shorter
-    "SETTLE", "SETTLE_TRANSACTION", "ADMIT_FILTERS", "IS_STANDBY", "BLOCKERS", "ROLES", "MAY_EMIT",
+    "SETTLE", "SETTLE_TRANSACTION", "ADMIT_FILTERS", "IS_STANDBY", "BLOCKERS", "ROLES", "WANTS_USAGE",
+    "MAY_EMIT",
 }  # fmt: skip
 # The pages of several categories or types are brought into one order, and so are the names of types that were counted.
 SORTS = {
