@@ -86,6 +86,13 @@ class Session:
                 self._begins = True
         return rows[0][1], rows[0][2], rows[0][3]
 
+    def _usable(self, connection: Connection) -> tuple[int, int, int] | None:
+        """The same. Raises if this evstore may not use the store."""
+        found = self._admission(connection)
+        if found is not None:
+            check_admits(self._location.shown, found, SCHEMA_NUMBER, to_write=False)
+        return found
+
     def _admit(self, *, to_write: bool = False) -> None:
         """Raise unless this evstore may use the store; asked once."""
         self._check_open()
