@@ -38,7 +38,17 @@ from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TagInfo, Ty
 from evstore.model.filters import Filter
 from evstore.model.names import category_of
 from evstore.model.versions import MAX_VERSION, check_version
-from evstore.port import AlreadyStored, Append, Capabilities, NamePage, Outcome, Page, Receipt
+from evstore.port import (
+    PLAIN,
+    AlreadyStored,
+    Append,
+    Capabilities,
+    Initialization,
+    NamePage,
+    Outcome,
+    Page,
+    Receipt,
+)
 from evstore.urls import redacted
 
 if TYPE_CHECKING:
@@ -83,9 +93,7 @@ class MemoryAdapter:
         self._closed = False
         self._pid = os.getpid()
 
-    def initialize(self, *, tamper_evident: bool = False) -> None:
-        if tamper_evident:
-            raise UnsupportedError("a store in memory cannot be tamper-evident: nothing of it is kept")
+    def initialize(self, _wanted: Initialization = PLAIN) -> None:
         with self._opened():
             return
 
