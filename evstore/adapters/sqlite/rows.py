@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +14,7 @@ from evstore.adapters.wholeness import check_named
 from evstore.model.events import StoredEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 MOST_KNOWN: Final = 16_384
 """Names of a kind that are kept in memory."""
@@ -49,8 +50,8 @@ class Names:
         try:
             return self._named(ids, rows)
         except KeyError:
-            self._learn(self._streams, sql.NAMES_OF_STREAMS, {*map(_STREAM, rows)})
-            self._learn(self._types, sql.NAMES_OF_TYPES, {*map(_TYPE, rows)})
+            learn(self._streams, [*map(_STREAM, rows)], partial(self._connection.execute, sql.NAMES_OF_STREAMS))
+            learn(self._types, [*map(_TYPE, rows)], partial(self._connection.execute, sql.NAMES_OF_TYPES))
         streams, types = self._streams.get, self._types.get
         check_named(((None, streams(row[1]), types(row[2]), *row[3:]) for row in rows), location)
         return self._named(ids, rows)
@@ -71,14 +72,17 @@ class Names:
             self._types.clear()
             self._seen = version
 
-    def _learn(self, known: dict[int, str], statement: str, keys: set[int]) -> None:
-        """Get to know the names of these keys, as far as they have any."""
-        unknown = keys - known.keys()
-        if len(known) + len(unknown) > MOST_KNOWN:
-            known.clear()
-            unknown = keys
-        listed = json.dumps([*unknown], default=str)  # a damaged row may hold anything
-        known.update(self._connection.execute(statement, {"keys": listed}).fetchall())
+
+def learn(known: dict[int, str], keys: Sequence[int], ask: Callable[..., Iterable[tuple[int, str]]]) -> None:
+    """Get to know the names of these keys, as far as they have any. `ask`: the names of keys that are given."""
+    unknown = {key for key in keys if key not in known}  # costs by the keys, not by all known
+    if not unknown:
+        return
+    if len(known) + len(unknown) > MOST_KNOWN:
+        known.clear()
+        unknown = {*keys}
+    listed = json.dumps([*unknown], default=str)  # a damaged row may hold anything
+    known.update(ask({"keys": listed}))
 
 
 def ids_from_blobs(blobs: Sequence[bytes]) -> list[str]:
