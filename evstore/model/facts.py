@@ -68,6 +68,10 @@ class StoreInfo(NamedTuple):
     """With these settings an acknowledged append survives a power cut."""
     how_durable: str = ""
     """The same in a sentence."""
+    tamper_evident: bool = False
+    """Each event is stored with the digest of the log up to it."""
+    digest: str | None = None
+    """`POSITION:HASH` of the last event of a tamper-evident store."""
 
     @property
     def events(self) -> int:

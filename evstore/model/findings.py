@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Literal, TypeAlias
 
-    What: TypeAlias = Literal["category", "type", "stream"]
+    What: TypeAlias = Literal["category", "type", "tag", "stream"]
     """The records that have a name."""
 
 
@@ -40,6 +40,8 @@ class AuditedEvent(NamedTuple):
     version: int
     global_position: int
     timestamp_us: int
+    joined_tags: str | None
+    redacted: bool
     category: str | None
     """The category in the event's own record."""
     stream_category: str | None
@@ -55,6 +57,10 @@ class AuditedEvent(NamedTuple):
     number_before: int | None = None
     """The number of the previous event of the category, None for the first event."""
     correlation_hash: int | None = None
+    content_hash: bytes | None = None
+    """The hash of the content that a redacted event had."""
+    chain_hash: bytes | None = None
+    """The digest of the log up to the event, of a store that is tamper-evident."""
     in_category: bool = True
     """True if a search in its category finds it; likewise for the next three fields."""
     in_type: bool = True
@@ -66,7 +72,7 @@ class AuditedEvent(NamedTuple):
 
 
 class AuditedName(NamedTuple):
-    """A stream, a type or a category as the database holds it."""
+    """A stream, a type, a tag or a category as the database holds it."""
 
     key: int | str
     """The cursor after which the next page begins."""

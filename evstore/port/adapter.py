@@ -143,8 +143,14 @@ class Audits(Protocol):
     def names(self, what: What, after: int | str | None, limit: int) -> list[AuditedName]:
         """Records with keys greater than `after`, the lowest first; None precedes all keys."""
 
+    def tagged(self, tags: Sequence[str], low: int, high: int) -> dict[str, list[int]]:
+        """Of each tag, the positions in [low, high] at which a search for it finds an event, in order."""
+
+    def count_tags(self, high: int) -> int:
+        """The number of positions up to `high` that searches for all tags together find."""
+
     def schema(self) -> list[Finding]:
-        """Findings about tables, indexes, triggers and functions, such as `missing-index`, with advice."""
+        """Findings about tables, indexes, triggers, views and functions, such as `missing-index`, with advice."""
 
     def engine(self) -> list[Finding]:
         """Findings of the engine's own check, of kind `engine`. Raises UnsupportedError or DeniedError."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from evstore.errors import InvalidInputError, InvalidPayloadError
 from evstore.jsontext.judging import check_json
-from evstore.model.events import StoredEvent
+from evstore.model.digests import EMPTY, content_hash
 from evstore.model.ids import normalize_id
 from evstore.model.metadata import Metadata, check_metadata
-from evstore.model.names import category_of, check_name, check_stream_id
+from evstore.model.names import category_of, check_name, check_stream_id, check_tag, joined_tags, tags_of
 from evstore.model.times import timestamp_us
 from evstore.model.versions import MAX_VERSION
 
@@ -26,18 +26,24 @@ if TYPE_CHECKING:
 # The range of times that can be printed.
 FIRST_US: Final = timestamp_us(datetime.min.replace(tzinfo=UTC))
 LAST_US: Final = timestamp_us(datetime.max.replace(tzinfo=UTC))
-_STORED: Final = len(StoredEvent._fields)
-"""So many fields of an audited event are those of a stored event."""
 
 
-def line_of(event: AuditedEvent) -> bytes | None:
-    """The line of the event without its line break, None if it cannot be printed."""
+def content_of(event: AuditedEvent) -> bytes | None:
+    """The hash of the event's content, None if it has none."""
     if event.strange or event.stream_id is None or event.type is None:
         return None
-    if not FIRST_US <= event.timestamp_us <= LAST_US:
-        return None
-    stored = StoredEvent(*event[:_STORED])  # type: ignore[arg-type]
-    return stored.to_json().encode(errors="surrogateescape")
+    if event.redacted:
+        return event.content_hash
+    return content_hash(
+        event.id,
+        event.stream_id,
+        event.type,
+        event.version,
+        event.timestamp_us,
+        event.joined_tags,
+        event.metadata_json,
+        event.data_json,
+    )
 
 
 def faults_of_event(event: AuditedEvent, audits: Audits) -> list[Fault]:
@@ -52,6 +58,7 @@ def faults_of_event(event: AuditedEvent, audits: Audits) -> list[Fault]:
             found.append(("bad-data", "data has line breaks, or white space around it"))
     except InvalidPayloadError as error:
         found.append(("bad-data", _said("data", event.data_json, error)))
+    found += _faults_of_content(event)
     try:
         correlation_id = correlation_id_of(event.metadata_json)
     except InvalidPayloadError as error:
@@ -62,6 +69,21 @@ def faults_of_event(event: AuditedEvent, audits: Audits) -> list[Fault]:
             hashed = f"the hash of its correlation id is {wanted}, not {event.correlation_hash}"
             found.append(("correlation-hash", hashed))
     return found
+
+
+def _faults_of_content(event: AuditedEvent) -> Iterator[Fault]:
+    if event.joined_tags is not None:
+        try:
+            if joined_tags(tags_of(event.joined_tags)) != event.joined_tags:
+                yield "bad-tags", "its tags do not stand in their order"
+        except InvalidInputError as error:
+            yield "bad-tags", str(error)
+    if event.redacted and event.data_json != "null":
+        yield "bad-data", "it is redacted, and has data"
+    if event.redacted and len(event.content_hash or b"") != len(EMPTY):
+        yield "bad-hash", "it is redacted, and the hash of its content is missing"
+    if not event.redacted and event.content_hash is not None:
+        yield "bad-hash", "it is not redacted, and has the hash of another content"
 
 
 def _strange(columns: Sequence[str]) -> Fault:
@@ -145,6 +167,8 @@ def faults_of_name(what: What, name: AuditedName) -> Iterator[Fault]:
     try:
         if what == "type":
             check_name("event type", name.name)
+        elif what == "tag":
+            check_tag(name.name)
         else:
             check_stream_id(name.name)  # a category may be called what a stream without a hyphen may be
         if what == "category" and category_of(name.name) != name.name:

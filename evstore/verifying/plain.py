@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, cast
 
 from evstore.errors import UnsupportedError
+from evstore.model.conditions import Query
+from evstore.model.digests import content_hash
 from evstore.model.filters import Filter
 from evstore.model.findings import AuditedEvent, AuditedName
-from evstore.port import NamePage, Page
+from evstore.port import MOST_IN_PAGE, NamePage, Page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from evstore.model.events import StoredEvent
     from evstore.model.findings import Finding, What
@@ -25,6 +27,12 @@ _ALL: Final = Filter()
 def audits_of(adapter: Adapter) -> Audits:
     """The adapter's own audits, or audits made of its reads."""
     return cast("Audited", adapter).audits() if adapter.capabilities.has_audits else PlainAudits(adapter)
+
+
+def _content_hash(event: StoredEvent) -> bytes:
+    """The hash of a redacted event as it is: reads do not show which content it had."""
+    its = (event.id, event.stream_id, event.type, event.version, event.timestamp_us)
+    return content_hash(*its, event.joined_tags, event.metadata_json, event.data_json)
 
 
 class PlainAudits:
@@ -45,6 +53,7 @@ class PlainAudits:
                 found_by_id=by_id.get(event.id),
                 found_by_version=by_version.get((event.stream_id, event.version)),
                 predecessor=by_version.get((event.stream_id, event.version - 1)),
+                content_hash=_content_hash(event) if event.redacted else None,
             )
             for event in events
         ]
@@ -70,7 +79,26 @@ class PlainAudits:
         if what == "category":
             categories = self._adapter.categories(page)
             return [AuditedName(c.category, c.category, c.category, c.events > 0) for c in categories]
+        if what == "tag":
+            return [AuditedName(t.tag, t.tag, t.tag, t.events > 0) for t in self._adapter.tags(page)]
         return [AuditedName(t.type, t.type, t.type, t.events > 0) for t in self._adapter.types(page, None)]
+
+    def tagged(self, tags: Sequence[str], low: int, high: int) -> dict[str, list[int]]:
+        found = {}
+        for tag in tags:
+            page = Page(high - low + 1, low=low, high=high)
+            events = self._adapter.read_all(page, Filter(query=Query(tags=[tag])))
+            found[tag] = [event.global_position for event in events]
+        return found
+
+    def count_tags(self, high: int) -> int:
+        return sum(self._adapter.count(1, high, Filter(query=Query(tags=[tag]))) for tag in self._tags())
+
+    def _tags(self) -> Iterator[str]:
+        after = None
+        while page := self._adapter.tags(NamePage(MOST_IN_PAGE, after)):
+            yield from (info.tag for info in page)
+            after = page[-1].tag
 
     def schema(self) -> list[Finding]:
         return []

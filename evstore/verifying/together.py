@@ -3,16 +3,16 @@ is wrong with an event, the checks of that event report."""
 
 from __future__ import annotations
 
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from evstore.errors import InvalidPayloadError
+from evstore.errors import InvalidInputError, InvalidPayloadError
 from evstore.jsontext.decoding import metadata_of_each
 from evstore.jsontext.judging import are_stored_forms
-from evstore.model.events import StoredEvent, lines_of
+from evstore.model.digests import content_hash
 from evstore.model.findings import AuditedEvent
 from evstore.model.ids import is_id
 from evstore.model.metadata import keeps_rules
+from evstore.model.names import joined_tags, tags_of
 from evstore.verifying.checks import FIRST_US, LAST_US, correlation_id_of
 
 if TYPE_CHECKING:
@@ -20,12 +20,9 @@ if TYPE_CHECKING:
 
     from evstore.port import Audits
 
-_STORED: Final = len(StoredEvent._fields)
-_FEW: Final = 16
 
-
-def lines_if_sound(page: Sequence[AuditedEvent], first: int, audits: Audits) -> Iterator[bytes] | None:
-    """The lines of events at the positions from `first` on, None unless certainly none has a fault."""
+def contents_if_sound(page: Sequence[AuditedEvent], first: int, audits: Audits) -> Iterator[bytes] | None:
+    """The content hashes of events at the positions from `first` on, None unless certainly none has a fault."""
     columns: Any = AuditedEvent._make(zip(*page, strict=True))  # of each field, the values of all events
     if not (
         _are_in_their_places(columns, first)
@@ -35,20 +32,26 @@ def lines_if_sound(page: Sequence[AuditedEvent], first: int, audits: Audits) -> 
         and _have_their_hashes(columns, audits)
     ):
         return None
-    return _lines(columns)
-
-
-def _lines(columns: Any) -> Iterator[bytes]:
-    """The lines of the events, few at a time: all together would take as much memory as the page again."""
-    events = map(StoredEvent._make, zip(*columns[:_STORED], strict=True))
-    while few := [*islice(events, _FEW)]:
-        yield from [line.encode(errors="surrogateescape") for line in lines_of(few)]
+    return map(
+        content_hash,
+        columns.id,
+        columns.stream_id,
+        columns.type,
+        columns.version,
+        columns.timestamp_us,
+        columns.joined_tags,
+        columns.metadata_json,
+        columns.data_json,
+    )
 
 
 def _are_in_their_places(columns: Any, first: int) -> bool:
     here = columns.global_position
     return (
         not any(columns.strange)
+        and not any(columns.redacted)
+        and columns.content_hash.count(None) == len(here)
+        and _are_tags({*columns.joined_tags})
         and here == (*range(first, first + len(here)),)
         and columns.found_by_id == columns.found_by_version == here
         and all(
@@ -63,6 +66,13 @@ def _are_in_their_places(columns: Any, first: int) -> bool:
         and all(map(all, (columns.in_category, columns.in_type, columns.in_timestamp, columns.in_correlation)))
         and all(map(is_id, columns.id))
     )
+
+
+def _are_tags(found: set[str | None]) -> bool:
+    try:
+        return all(each is None or joined_tags(tags_of(each)) == each for each in found)
+    except InvalidInputError:
+        return False
 
 
 def _have_their_hashes(columns: Any, audits: Audits) -> bool:

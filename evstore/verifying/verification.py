@@ -7,17 +7,19 @@ that a store under writers is never called damaged.
 from __future__ import annotations
 
 import re
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from evstore.errors import CorruptStoreError, DeniedError, IncompleteLogError, InvalidInputError, UnsupportedError
+from evstore.model.digests import EMPTY, chained, shown
 from evstore.model.findings import Finding
 from evstore.model.versions import MIN_INTEGER
 from evstore.port import MOST_IN_PAGE
 from evstore.reading.pages import FIRST_PAGE, next_size
 from evstore.verifying.advice import ADVICE, PART
-from evstore.verifying.checks import faults_of_event, faults_of_name, line_of
-from evstore.verifying.together import lines_if_sound
+from evstore.verifying.chain import Chain
+from evstore.verifying.checks import content_of, faults_of_event, faults_of_name
+from evstore.verifying.tags import Tags
+from evstore.verifying.together import contents_if_sound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +36,7 @@ class Verification:
     checked: int = 0
     """The number of events checked."""
     names: int = 0
-    """The number of names checked: of categories, types and streams."""
+    """The number of names checked: of categories, types, tags and streams."""
     head: int = 0
     """The position up to which events were checked."""
     digest: str | None = None
@@ -62,7 +64,9 @@ class Verification:
             raise InvalidInputError("a digest covers the log from its start: verify it without a later start")
         self._engine = engine
         self._on_progress = on_progress or (lambda _done, _total: None)
-        self._hash: bytes | None = None if after else bytes(32)
+        self._hash: bytes | None = None if after else EMPTY
+        self._chain = Chain()
+        self._tags = Tags(audits, whole=not after)
         self._next = after + 1
         self._part: _Part | None = None
         """The gaps of a log that is a part of another, as a filtered export is; None for the log of a store."""
@@ -73,8 +77,11 @@ class Verification:
         end = None
         try:
             self.head = self._head()
-            if not self._adapter.capabilities.has_audits and self._adapter.info().missing:
+            info = self._adapter.info()
+            if not self._adapter.capabilities.has_audits and info.missing:
                 self._part = _Part()
+            if info.tamper_evident:
+                self._chain = Chain(self._stored_digest())
         except CorruptStoreError as error:
             end = error
         for what, phase in (
@@ -94,7 +101,14 @@ class Verification:
                 "unreadable", f"{what} cannot be read on: {reason}", self._next, advice=ADVICE["unreadable"]
             )
         if self._hash and not self._failed and not self.unchecked:
-            self.digest = f"{self.head}:{self._hash.hex()}"
+            self.digest = shown(self.head, self._hash)
+
+    def _stored_digest(self) -> bytes | None:
+        """The digest that is stored with the event before the first that is verified."""
+        if not self._after:
+            return EMPTY
+        found = self._audits.events(self._after, self._after, 1)
+        return found[0].chain_hash if found else None
 
     def _schema(self) -> Iterator[Finding]:
         for found in self._audits.schema():
@@ -103,7 +117,7 @@ class Verification:
             yield found
 
     def _names(self) -> Iterator[Finding]:
-        kinds: tuple[What, ...] = () if self.unchecked else ("category", "type", "stream")
+        kinds: tuple[What, ...] = () if self.unchecked else ("category", "type", "tag", "stream")
         for what in kinds:
             after: int | str | None = None
             while page := self._audits.names(what, after, MOST_IN_PAGE):
@@ -140,6 +154,8 @@ class Verification:
             size = next_size(page, size)
         if self._part is not None and self._part.absent:
             yield self._part.finding(self._total())
+        if not self.unchecked:
+            yield from self._tags.stray(self.head)
         if self._expected:
             position = self._expected[0]
             yield Finding(
@@ -150,17 +166,20 @@ class Verification:
         return max(self.head - self._after, 0)
 
     def _page(self, page: list[AuditedEvent]) -> Iterator[Finding]:
-        lines = None
+        yield from self._tags.of_page(page)
+        contents = None
         if not (self._expected and page[0].global_position <= self._expected[0] <= page[-1].global_position):
-            lines = lines_if_sound(page, self._next, self._audits)
-        if lines is None:
+            contents = contents_if_sound(page, self._next, self._audits)
+        if contents is None:
             for event in page:
                 yield from self._event(event)
             return
-        if self._hash is not None:
-            for line in lines:
-                self._hash = sha256(self._hash + line).digest()
         self._next += len(page)
+        if self._hash is not None or self._chain.is_kept:
+            for event, content in zip(page, contents, strict=True):
+                yield from self._chain.after(event, content)
+                if self._hash is not None:
+                    self._hash = chained(self._hash, content)
 
     def _event(self, event: AuditedEvent) -> list[Finding]:
         found: list[Finding] = []
@@ -173,11 +192,12 @@ class Verification:
                 self._part.versions += 1
                 continue
             found.append(Finding(*fault, event.global_position, event.stream_id))
-        line = line_of(event)
-        if line is None:
+        content = content_of(event)
+        found += self._chain.after(event, content)
+        if content is None:
             self._hash = None
         elif self._hash is not None:
-            self._hash = sha256(self._hash + line).digest()
+            self._hash = chained(self._hash, content)
         return found + self._compared(event.global_position)
 
     def _place(self, position: int) -> list[Finding]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-from importlib.machinery import PathFinder
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +18,13 @@ import pytest
 
 import evstore
 from evstore.cli.exits import CODES
+from tests.support.outside_tools import (
+    environment,
+    give_duckdb_its_extension,
+    needs_command,
+    needs_module,
+    run,
+)
 from tests.support.postgres_roles import ALL_READER, ALL_WRITER
 
 if TYPE_CHECKING:
@@ -44,10 +49,8 @@ HAND_MADE = {"sql", "dockerfile"}
 SET_UP = ("tour.sh", "pytest")
 SHARED_STORE = {"other-tools.md"}
 """Pages whose first block makes the store of every section."""
-TOOLS = os.environ.get("EVSTORE_TEST_TOOLS", "")
-"""A folder, made by `pip install --target`, with what people look into a store with."""
 MODULES = re.compile(r"^import (duckdb|pandas|polars)$", re.MULTILINE)
-COMMANDS = re.compile(r"^(?:datasette|sqlite3)(?= )|\bjq(?= )", re.MULTILINE)
+COMMANDS = re.compile(r"^(?:datasette|psql|sqlite3)(?= )|\bjq(?= )", re.MULTILINE)
 
 
 class Block(NamedTuple):
@@ -82,56 +85,8 @@ def _sections() -> list[list[Block]]:
     return [list(blocks) for _, blocks in groupby(found, lambda block: (block.page, block.heading))]
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    return {
-        "PATH": f"{Path(sys.executable).parent}:{TOOLS}/bin:{os.environ['PATH']}",
-        "PYTHONPATH": TOOLS,
-        "HOME": str(folder),
-        "LANG": "C.UTF-8",
-        "PYTHONWARNINGS": "error",
-        "TZ": "UTC",
-        "TERM": "dumb",
-    }
-
-
 def _argv(block: Block) -> list[str]:
     return [sys.executable, "-c", block.text] if block.language == "python" else ["bash", "-euc", block.text]
-
-
-def _needed(section: list[Block]) -> Iterator[str]:
-    """The commands and modules that a section uses and that are not here, nor among the tools."""
-    text = "".join(block.text for block in section)
-    for command in COMMANDS.findall(text):
-        if shutil.which(command, path=f"{TOOLS}/bin:{os.environ['PATH']}") is None:
-            yield command
-    for module in MODULES.findall(text):
-        if PathFinder.find_spec(module, [TOOLS, *sys.path]) is None:
-            yield module
-
-
-def _give_duckdb_its_extension(folder: Path) -> None:
-    """Put the extension that reads SQLite where DuckDB looks for it, which else loads it from its server."""
-    for each in (
-        Path(TOOLS).glob("duckdb_extension_sqlite_scanner/extensions/*/*.duckdb_extension") if TOOLS else ()
-    ):
-        machine = subprocess.check_output(
-            [sys.executable, "-c", "import duckdb; print(*duckdb.sql('PRAGMA platform').fetchone())"],
-            env=_environment(folder),
-            text=True,
-        )
-        place = folder / ".duckdb" / "extensions" / each.parent.name / machine.strip()
-        place.mkdir(parents=True)
-        (place / each.name).symlink_to(each)
-        return
-    pytest.skip(
-        "the extension of DuckDB that reads SQLite is not among the tools, and is not loaded from elsewhere"
-    )
-
-
-def _run(argv: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        argv, cwd=folder, env=_environment(folder), capture_output=True, text=True, check=False, timeout=60
-    )
 
 
 def _on_a_terminal(script: str, folder: Path) -> str:
@@ -140,7 +95,7 @@ def _on_a_terminal(script: str, folder: Path) -> str:
         "bash",
         ["-euc", script],
         cwd=str(folder),
-        env=_environment(folder),
+        env=environment(folder),
         dimensions=(24, 80),
         encoding="utf-8",
         timeout=60,
@@ -190,13 +145,16 @@ def folder() -> Iterator[Path]:
 def test_the_blocks_of_a_section_print_what_the_page_shows(
     section: list[Block], folder: Path, request: pytest.FixtureRequest
 ) -> None:
-    for tool in _needed(section):
-        pytest.skip(f"{tool} is not installed here; the section is for those who have it")
+    text = "".join(block.text for block in section)
+    for command in COMMANDS.findall(text):
+        needs_command(command)
+    for module in MODULES.findall(text):
+        needs_module(module)
     if section[0].page in SHARED_STORE:
         first = next(_blocks(section[0].page, PAGES[section[0].page]))
-        assert first in section or _run(_argv(first), folder).returncode == 0
+        assert first in section or run(_argv(first), folder).returncode == 0
     if any(block.text.startswith("import duckdb") and "ATTACH" in block.text for block in section):
-        _give_duckdb_its_extension(folder)
+        give_duckdb_its_extension(folder)
     if any(POSTGRES in block.text for block in section):
         url = request.getfixturevalue("shop")
         section = [block._replace(text=block.text.replace(POSTGRES, url)) for block in section]
@@ -206,7 +164,7 @@ def test_the_blocks_of_a_section_print_what_the_page_shows(
             assert _stable(_session(block, folder), folder) == _stable(block.text, folder), where
             continue
         assert block.language in {"sh", "python"}, where
-        done = _run(_argv(block), folder)
+        done = run(_argv(block), folder)
         assert done.returncode == 0, f"{where}: {done.stderr}"
         assert block.output is not None, f"{where}: a block without its output shows nothing"
         assert done.stdout.endswith(block.output), f"{where}: {done.stdout}"
@@ -313,7 +271,7 @@ def clone(tmp_path: Path) -> Path:
 def test_the_tour_tells_the_git_history_of_a_clone(clone: Path) -> None:
     """The part of the tour after the installation, in a repository made here."""
     line = "python tests/examples/git_history.py | evstore append --many -; evstore replay --all"
-    done = _run(["bash", "-euc", f"evstore init\n{line}"], clone)
+    done = run(["bash", "-euc", f"evstore init\n{line}"], clone)
     assert done.returncode == 0, done.stderr
     types = re.findall(r'"streamId":"(\w+)-[^"]*","type":"(\w+)"', done.stdout)
     assert types == [
@@ -355,7 +313,7 @@ done
     assert not subprocess.check_output(["git", "status", "--porcelain", ".tour"], cwd=clone)
     tried = re.findall(r"^ +(evstore .+)$", screen.partition(store)[2], re.MULTILINE)
     assert len(tried) == 3
-    done = _run(["bash", "-euc", "\n".join(["PATH=/usr/bin:/bin", path, store, *tried])], clone)
+    done = run(["bash", "-euc", "\n".join(["PATH=/usr/bin:/bin", path, store, *tried])], clone)
     assert done.returncode == 0, done.stderr
 
 

@@ -2,13 +2,13 @@
 
 The healthy store has six events:
 
-    position  stream  version  category number  type  correlation id
+    position  stream  version  category number  type  correlation id  tags
     1         A-1     1        A 1              T
     2         A-2     1        A 2              T
     3         A-1     2        A 3              T
     4         B-1     1        B 1              U
-    5         B-1     2        B 2              U     c
-    6         B-1     3        B 3              T
+    5         B-1     2        B 2              U     c               x y
+    6         B-1     3        B 3              T                     x
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ def past(index: str, sql: str, *findings: Found) -> Damage:
 
 
 B1 = "B-1"
+ZEROS: Final = "00" * 32
 ID: Final = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
 DAMAGES: Final[dict[str, Damage]] = {
     # --- positions ---
@@ -94,6 +95,7 @@ DAMAGES: Final[dict[str, Damage]] = {
     ),
     "an event is moved beyond the end": both(
         "UPDATE events SET global_position = 9 WHERE global_position = 6", ("position-gap", 6, None),
+        ("tag-not-found", 9, None), ("wrong-tag", 6, None),
     ),
     "two events at one position": Damage(
         None,
@@ -205,6 +207,23 @@ DAMAGES: Final[dict[str, Damage]] = {
         ("empty-stream", None, "A-9"),
     ),
     "a type without events": both("INSERT INTO types (key, name) VALUES (9, 'V')", ("empty-type", None, None)),
+    "a tag without events": both("INSERT INTO tags (key, name) VALUES (9, 'a:1')", ("empty-tag", None, None)),
+    "a tag without a name": both(
+        "UPDATE tags SET name = '' WHERE key = 2", ("bad-name", None, None), ("tag-not-found", 5, None),
+    ),
+    "a tag comes twice": replacing(
+        {"tags_by_name": "tags (name)"},
+        "INSERT INTO tags (key, name) VALUES (9, 'x')",
+        ("duplicate-name", None, None), ("empty-tag", None, None),
+    ),
+    "a tag is not in its index": past(
+        "tags_by_name", "UPDATE tags SET name = 'z' WHERE key = 2", ("name-not-found", None, None),
+    )._replace(postgres=None),  # there the index still leads to its old name, and there it does not
+    "and nowhere from its old name": past(
+        "tags_by_name",
+        "UPDATE tags SET name = 'z' WHERE key = 2",
+        ("name-not-found", None, None), ("tag-not-found", 5, None),
+    )._replace(sqlite=None),
     "a category without events": both(
         "INSERT INTO categories (key, name) VALUES (9, 'C')", ("empty-category", None, None)
     ),
@@ -246,7 +265,37 @@ DAMAGES: Final[dict[str, Damage]] = {
         "categories_by_name", "UPDATE categories SET name = 'Z' WHERE key = 2",
         ("name-not-found", None, None), ("wrong-category", None, B1),
     ),
+    # --- tags ---
+    "an event is not in the index of its tag": both(
+        "DELETE FROM event_tags WHERE global_position = 6", ("tag-not-found", 6, None),
+    ),
+    "an event is in the index of a tag that it lacks": both(
+        "INSERT INTO event_tags (tag_key, global_position) VALUES (2, 6)", ("wrong-tag", 6, None),
+    ),
+    "an event far from others of its tag is in the index": both(
+        "INSERT INTO tags (key, name) VALUES (3, 'z'); INSERT INTO event_tags (tag_key, global_position) VALUES (3, 1)",
+        ("wrong-tag", None, None),
+    ),
+    "an event lost a tag": both(
+        "UPDATE events SET tags = 'y' WHERE global_position = 5", ("wrong-tag", 5, None),
+    ),
+    "tags in another order": both(
+        "UPDATE events SET tags = 'y x' WHERE global_position = 5", ("bad-tags", 5, B1),
+    ),
+    "a tag with a comma": both(
+        "UPDATE events SET tags = 'x y,' WHERE global_position = 5; UPDATE tags SET name = 'y,' WHERE key = 2",
+        ("bad-tags", 5, B1), ("bad-name", None, None),
+    ),
     # --- content ---
+    "data of a redacted event": both(
+        "UPDATE events SET redacted_at = 5, content_hash = {hash} WHERE global_position = 6", ("bad-data", 6, B1),
+    ),
+    "a redacted event without its hash": both(
+        "UPDATE events SET redacted_at = 5, data = 'null' WHERE global_position = 6", ("bad-hash", 6, B1),
+    ),
+    "a hash of an event that is not redacted": both(
+        "UPDATE events SET content_hash = {hash} WHERE global_position = 6", ("bad-hash", 6, B1),
+    ),
     "data that is no JSON": sqlite_only(
         "UPDATE events SET data = 'NaN' WHERE global_position = 3", ("bad-data", 3, "A-1")
     ),
@@ -354,7 +403,7 @@ DAMAGES: Final[dict[str, Damage]] = {
         "ALTER TABLE events DROP CONSTRAINT events_version_check",
         {("changed-table", None, None)},
     ),
-    "a column is missing": both("ALTER TABLE events DROP COLUMN redacted_at", ("changed-table", None, None)),
+    "a column is missing": both("ALTER TABLE parked DROP COLUMN reason", ("changed-table", None, None)),
     "a column of another type": Damage(
         remade("events", "metadata TEXT", "metadata ANY"),
         "ALTER TABLE staged ALTER COLUMN metadata TYPE jsonb",
@@ -407,22 +456,23 @@ def healthy(command: Command) -> None:
         store.initialize()
         for stream_id in ("A-1", "A-2", "A-1"):
             store.append(stream_id, [EventData("T", {"total": 9})])
-        store.append("B-1", [EventData("U", 1), EventData("U", 2, Metadata("c")), EventData("T", 3)])
+        second = EventData("U", 2, Metadata("c"), tags=["x", "y"])
+        store.append("B-1", [EventData("U", 1), second, EventData("T", 3, tags=["x"])])
 
 
 def plant(command: Command, damage: Damage) -> None:
     """Carry the statements out on its store, past all that defends it, and let that stand again afterwards."""
     if command.database:
         assert damage.postgres is not None
-        _plant_on_postgres(command, _completed(damage.postgres, f"'{ID}'"), damage.past)
+        _plant_on_postgres(command, _completed(damage.postgres, f"'{ID}'", rf"'\x{ZEROS}'"), damage.past)
     else:
         assert damage.sqlite is not None
         blob = ID.replace("-", "")
-        _plant_on_sqlite(f"{command.folder}/evstore.db", _completed(damage.sqlite, f"x'{blob}'"), damage.past)
+        _plant_on_sqlite(f"{command.folder}/evstore.db", _completed(damage.sqlite, f"x'{blob}'", f"x'{ZEROS}'"), damage.past)
 
 
-def _completed(sql: str, an_id: str) -> str:
-    return sql.replace("{id}", an_id).replace("{hash of c}", str(correlation_hash("c")))
+def _completed(sql: str, an_id: str, a_hash: str) -> str:
+    return sql.replace("{id}", an_id).replace("{hash}", a_hash).replace("{hash of c}", str(correlation_hash("c")))
 
 
 def _keeps_triggers(sql: str) -> bool:
@@ -433,7 +483,7 @@ def _plant_on_postgres(command: Command, sql: str, past: str) -> None:
     server, schema = server_of(command)
     statements = [each.replace("\0", ";") for each in sql.replace("\\;", "\0").split(";")]
     if not _keeps_triggers(sql):
-        tables = ("events", "streams", "categories", "types")
+        tables = ("events", "streams", "categories", "types", "tags", "event_tags")
         off, on = ([f"ALTER TABLE {each} {what} TRIGGER ALL" for each in tables] for what in ("DISABLE", "ENABLE"))
         statements = [*off, *statements, *on]
     with server.connect(options=f"-c search_path={schema}") as connection:

@@ -10,11 +10,11 @@ from evstore import Metadata
 from evstore.errors import InvalidPayloadError
 from evstore.model.findings import AuditedEvent
 from evstore.verifying import checks
-from evstore.verifying.checks import FIRST_US, LAST_US, faults_of_event, line_of
-from evstore.verifying.together import _correlation_ids, lines_if_sound
+from evstore.verifying.checks import FIRST_US, LAST_US, content_of, faults_of_event
+from evstore.verifying.together import _correlation_ids, contents_if_sound
 
 ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
-SOUND = AuditedEvent(ID, "Order-1", "Placed", "{}", "{}", 2, 7, 0, "Order", "Order", 7, 7, 5, 2, 1)
+SOUND = AuditedEvent(ID, "Order-1", "Placed", "{}", "{}", 2, 7, 0, "a b", False, "Order", "Order", 7, 7, 5, 2, 1)
 NUMBERS = st.none() | st.integers(-1, 8)
 NAMES = st.sampled_from([None, "Order", "Other"])
 CHANGES: dict[str, st.SearchStrategy[object]] = {
@@ -26,6 +26,9 @@ CHANGES: dict[str, st.SearchStrategy[object]] = {
     "version": st.integers(-1, 8),
     "global_position": st.integers(-1, 8),
     "timestamp_us": st.sampled_from([FIRST_US - 1, FIRST_US, LAST_US, LAST_US + 1]),
+    "joined_tags": st.sampled_from([None, "", "a", "b a", "a a", "a  b", " a", "a,b", "a\x07", "\udcff"]),
+    "redacted": st.booleans(),
+    "content_hash": st.sampled_from([None, b"", bytes(32)]),
     "correlation_hash": st.integers(0, 1),
     "category": NAMES,
     "stream_category": NAMES,
@@ -49,7 +52,7 @@ class Hashes:
 
 
 def test_a_sound_event_takes_the_short_way():
-    assert [*lines_if_sound([SOUND], 7, Hashes())] == [line_of(SOUND)]
+    assert [*contents_if_sound([SOUND], 7, Hashes())] == [content_of(SOUND)]
     assert not faults_of_event(SOUND, Hashes())
 
 
@@ -70,15 +73,15 @@ def test_no_event_with_a_fault_takes_the_short_way(changes):
         **dict.fromkeys(("global_position", "found_by_id", "found_by_version"), event.global_position + 1)
     )
     for page, first in (([event, neighbour], event.global_position), ([SOUND, event], SOUND.global_position)):
-        lines = lines_if_sound(page, first, Hashes())
-        if lines is not None:
+        contents = contents_if_sound(page, first, Hashes())
+        if contents is not None:
             assert not any(faults_of_event(each, Hashes()) for each in page)
-            assert [*lines] == [*map(line_of, page)]
+            assert [*contents] == [*map(content_of, page)]
 
 
 @pytest.mark.parametrize("first", [6, 8])
 def test_an_event_at_another_position_than_is_next_takes_the_long_way(first):
-    assert lines_if_sound([SOUND], first, Hashes()) is None
+    assert contents_if_sound([SOUND], first, Hashes()) is None
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('"\\\0\n\x7f'), max_size=6)

@@ -144,6 +144,20 @@ FROM (
 ORDER BY page.key
 """
 
+# Index tags_pkey.
+AUDIT_TAGS: Final = """
+SELECT
+  page.key, page.name,
+  (SELECT min(key) FROM evstore.tags WHERE name = page.name),
+  (SELECT count(*) FROM (
+    SELECT FROM evstore.event_tags WHERE tag_key = page.key ORDER BY tag_key, global_position LIMIT 1
+  ) AS one) > 0
+FROM (
+  SELECT * FROM evstore.tags WHERE key > %(after)s ORDER BY key LIMIT (SELECT %(limit)s::bigint)
+) AS page
+ORDER BY page.key
+"""
+
 # Where amcheck is installed, and whether this role may use it.
 AMCHECK: Final = """
 SELECT nspname, bool_and(pg_catalog.has_function_privilege(pg_proc.oid, 'EXECUTE'))
@@ -180,6 +194,7 @@ SELECT bt_index_check(%(index)s::oid::regclass, true)
 _NAMES: Final[dict[What, str]] = {
     "category": AUDIT_CATEGORIES,
     "type": AUDIT_TYPES,
+    "tag": AUDIT_TAGS,
     "stream": AUDIT_STREAMS,
 }
 

@@ -36,7 +36,7 @@ SELECT
   events.category_key, streams.category_key,
   by_id.global_position, by_stream.global_position, before.global_position,
   events.category_number,
-  events.correlation_hash,
+  events.correlation_hash, events.content_hash, events.chain_hash,
   by_type.global_position IS NOT NULL AND by_timestamp.global_position IS NOT NULL
     AND (events.correlation_hash IS NULL OR by_correlation.global_position IS NOT NULL)
 FROM events
@@ -72,6 +72,21 @@ SELECT
 FROM json_each(:categories) AS given
 """
 
+# For each of these tags, its events among the positions of a page. Index tags_by_name, then the key of event_tags.
+AUDIT_TAGGED: Final = """
+SELECT
+  given.value,
+  (SELECT group_concat(held.global_position) FROM event_tags AS held
+   WHERE held.tag_key = tags.key AND held.global_position >= :low AND held.global_position <= :high)
+FROM json_each(:tags) AS given
+CROSS JOIN tags INDEXED BY tags_by_name ON tags.name = given.value
+"""
+
+# The whole key of event_tags.
+COUNT_TAGS: Final = """
+SELECT count(*) FROM event_tags WHERE global_position <= :high
+"""
+
 # The table itself; what belongs to an event is looked up by its keys, what must lead to it by its indexes.
 AUDIT_EVENTS: Final = f"""
 SELECT
@@ -88,7 +103,7 @@ SELECT
   (SELECT before.category_number FROM events AS before INDEXED BY events_by_category
    WHERE before.category_key = events.category_key AND before.global_position < events.global_position
    ORDER BY before.global_position DESC LIMIT 1),
-  events.correlation_hash,
+  events.correlation_hash, events.content_hash, events.chain_hash,
   EXISTS (SELECT 1 FROM events AS same INDEXED BY events_by_category
     WHERE same.category_key = events.category_key AND same.global_position = events.global_position),
   EXISTS (SELECT 1 FROM events AS same INDEXED BY events_by_type
@@ -151,6 +166,18 @@ ORDER BY types.key
 LIMIT :limit
 """
 
+# The table itself.
+AUDIT_TAGS: Final = """
+SELECT
+  tags.key, tags.name,
+  (SELECT min(same.key) FROM tags AS same INDEXED BY tags_by_name WHERE same.name = tags.name),
+  EXISTS (SELECT 1 FROM event_tags WHERE event_tags.tag_key = tags.key)
+FROM tags
+WHERE tags.key > :after
+ORDER BY tags.key
+LIMIT :limit
+"""
+
 # Searches for ids and hashes lead all over their indexes; in SQLite's own 2 MB, most pages would be read again.
 CACHE: Final = """
 PRAGMA cache_size = -16384
@@ -163,12 +190,15 @@ PRAGMA integrity_check
 _NAMES: Final[dict[What, str]] = {
     "category": AUDIT_CATEGORIES,
     "type": AUDIT_TYPES,
+    "tag": AUDIT_TAGS,
     "stream": AUDIT_STREAMS,
 }
 # Text that is not UTF-8 must be reported, not fail the read. It is rare, and a function of Python costs each text.
 _text: Final = partial(str, encoding="utf-8", errors="surrogateescape")
 _audited: Final[Callable[..., AuditedEvent]] = partial(tuple.__new__, AuditedEvent)
 _POSITION: Final = AuditedEvent._fields.index("global_position")
+_LAST: Final = -4
+"""The last columns of AUDIT_AGREED: three hashes, and if all searches find the event."""
 _SEARCHES: Final = sum(field.startswith("in_") for field in AuditedEvent._fields)
 
 
@@ -187,12 +217,13 @@ class SqliteAudits:
         columns = [*zip(*self._rows(AUDIT_AGREED, {"low": low, "high": high}, _whole), strict=True)]
         if not columns or not are_of(AGREED, columns):
             return []
-        *event, categories, owners, by_id, by_stream, predecessors, numbers, hashes, found = columns
+        *event, categories, owners, by_id, by_stream, predecessors, numbers = columns[:_LAST]
+        *hashes, found = columns[_LAST:]
         known = self._of_categories(event[_POSITION], categories, numbers)
         if known is None or owners != categories or not all(found):
             return []
         names, before = known
-        facts = (names, names, by_id, by_stream, predecessors, numbers, before, hashes)
+        facts = (names, names, by_id, by_stream, predecessors, numbers, before, *hashes)
         searches = repeat([True] * len(found), _SEARCHES)
         return [*map(_audited, zip(ids_from_blobs(event[0]), *event[1:], *facts, *searches, repeat(())))]
 
@@ -230,6 +261,17 @@ class SqliteAudits:
     def names(self, what: What, after: int | str | None, limit: int) -> list[AuditedName]:
         rows = self._rows(_NAMES[what], {"after": MIN_INTEGER if after is None else after, "limit": limit})
         return [AuditedName._make((*_completed(row), strange)) for row, strange in map(kept, rows)]
+
+    def tagged(self, tags: Sequence[str], low: int, high: int) -> dict[str, list[int]]:
+        rows = self._rows(AUDIT_TAGGED, {"tags": json.dumps([*tags]), "low": low, "high": high})
+        found: dict[str, list[int]] = {}
+        for tag, held in rows:  # a name that is there twice has two rows
+            found.setdefault(tag, []).extend(map(int, held.split(",")) if held else ())
+        return found
+
+    def count_tags(self, high: int) -> int:
+        ((count,),) = self._rows(COUNT_TAGS, {"high": high})
+        return int(count)
 
     def schema(self) -> list[Finding]:
         """Findings where the store differs from schema.sql."""

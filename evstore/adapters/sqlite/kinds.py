@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 _ABSENT: Final = type(None)
 _EVENT: Final = (
-    (bytes,), (str, _ABSENT), (str, _ABSENT), (str,), (str,), (int,), (int,), (int,), (str, _ABSENT),
-    (str, _ABSENT), (int, _ABSENT), (int, _ABSENT), (int, _ABSENT), (int,), (int, _ABSENT), (int, _ABSENT),
-    (int,), (int,), (int,), (int,),
+    (bytes,), (str, _ABSENT), (str, _ABSENT), (str,), (str,), (int,), (int,), (int,), (str, _ABSENT), (int,),
+    (str, _ABSENT), (str, _ABSENT), (int, _ABSENT), (int, _ABSENT), (int, _ABSENT), (int,), (int, _ABSENT),
+    (int, _ABSENT), (bytes, _ABSENT), (bytes, _ABSENT), (int,), (int,), (int,), (int,),
 )  # fmt: skip
 AGREED: Final = (  # whatever is not there needs a closer look
-    (bytes,), (str,), (str,), (str,), (str,), (int,), (int,), (int,),
-    (int,), (int,), (int,), (int,), (int, _ABSENT), (int,), (int, _ABSENT), (int,),
+    (bytes,), (str,), (str,), (str,), (str,), (int,), (int,), (int,), (str, _ABSENT), (int,), (int,), (int,),
+    (int,), (int,), (int, _ABSENT), (int,), (int, _ABSENT), (bytes, _ABSENT), (bytes, _ABSENT), (int,),
 )  # fmt: skip
 _NAME: Final = (
     (int,), (str,), (int, _ABSENT), (int,), (str, _ABSENT), (int,), (int, _ABSENT), (int, _ABSENT),

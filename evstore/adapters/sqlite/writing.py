@@ -139,7 +139,7 @@ class Ledger:
         return version or 0
 
     def _check_guards(self, unit: Append, required: list[int], head: int) -> None:
-        """Raise the refusal of requirements, whose streams had these versions before the unit, or of conditions."""
+        """Raise the refusal by requirements, whose streams had these versions before, or by conditions."""
         for (stream_id, expected), version in zip(unit.requirements, required, strict=True):
             check_version(stream_id, expected, version)
         if not unit.conditions:

@@ -24,6 +24,7 @@ EVENTS = {
     "low": 1, "high": 9, "limit": 5, "types": None, "since": None, "until": None,
     "stream_id": "A-1", "category": "A", "type": "T",
     "correlation_id": "c", "correlation_hash": 7, "categories": None, "user_id": None, "tenant_id": None, "custom": None,
+    "key": 1, "position": 1,
 }  # fmt: skip
 NAMES = {"low": "", "high": b"", "after": None, "limit": 5, "category": "A"}
 
@@ -32,6 +33,15 @@ PLANS: dict[str, tuple[Any, str, set[str]]] = {
     "FIND_STREAMS": ({"stream_ids": '["A-1"]'}, "streams_by_id", {"events_by_stream"}),
     "FIND_CATEGORY": ({"name": "A"}, "categories_by_name", {"streams_by_number", "events_by_category"}),
     "FIND_TYPE": ({"name": "T"}, "types_by_name", set()),
+    "FIND_TAG": ({"name": "T"}, "tags_by_name", set()),
+    "VERSION": ({"stream_id": "A-1"}, "events_by_stream", {"streams_by_id"}),
+    "TAGGED_FORWARD": (EVENTS, "event_tags USING PRIMARY KEY (tag_key=? AND global_position>?", set()),
+    "TAGGED_BACKWARD": (EVENTS, "event_tags USING PRIMARY KEY (tag_key=? AND global_position>?", set()),
+    "TYPED_FORWARD": (EVENTS, "COVERING INDEX events_by_type (type_key=? AND global_position>?", set()),
+    "TYPED_BACKWARD": (EVENTS, "COVERING INDEX events_by_type (type_key=? AND global_position>?", set()),
+    "READ_MATCH": (EVENTS, "INTEGER PRIMARY KEY", set()),
+    "COUNT_MATCH": (EVENTS, "INTEGER PRIMARY KEY", set()),
+    "LIST_TAGS": (NAMES, "tags_by_name", {"event_tags USING PRIMARY KEY (tag_key=?"}),
     "HOLDS_ID": ((b"",), "events_by_id", set()),
     "GET_EVENT": ((b"",), "events_by_id", set()),
     "READ_STREAM_FORWARD": (EVENTS, "events_by_stream", {"streams_by_id"}),
@@ -66,6 +76,7 @@ AUDITS: dict[str, set[str]] = {
     "AUDIT_STREAMS": {"streams_by_id (stream_id=?)", "streams_by_category (category_key=? AND stream_id=?)", "streams_by_number (category_key=? AND category_number=?)", "streams_by_number (category_key=? AND category_number<?)", "events_by_stream (stream_key=?)"},
     "AUDIT_CATEGORIES": {"categories_by_name (name=?)", "events_by_category (category_key=?)"},
     "AUDIT_TYPES": {"types_by_name (name=?)", "events_by_type (type_key=?)"},
+    "AUDIT_TAGS": {"tags_by_name (name=?)"},  # and the primary key of event_tags, which is no index of its own
 }  # fmt: skip
 # Counting a category's types reads its events once and sorts their few names.
 SORTS = {"LIST_TYPES_OF_CATEGORY"}
@@ -89,7 +100,7 @@ def _plan(adapter: SqliteAdapter, statement: str, given: Any) -> list[str]:
 
 @pytest.mark.parametrize(
     ("module", "known"),
-    [(statements, {*PLANS, *WITHOUT_PLAN}), (audit, {*AUDITS, "AUDIT_NUMBERS", "OBJECTS"})],
+    [(statements, {*PLANS, *WITHOUT_PLAN}), (audit, {*AUDITS, "AUDIT_NUMBERS", "AUDIT_TAGGED", "COUNT_TAGS", "OBJECTS"})],
 )
 def test_every_statement_that_reads_has_its_plan_here(module: ModuleType, known: set[str]) -> None:
     reads = {
@@ -122,6 +133,19 @@ def test_an_audit_of_categories_reads_a_range_of_their_index(adapter: SqliteAdap
         "SEARCH held USING COVERING INDEX events_by_category (category_key=? AND global_position>? AND global_position<?)",
     }
     assert not any("TEMP B-TREE" in line for line in plan)
+
+
+def test_an_audit_of_tags_reads_a_range_of_their_key(adapter: SqliteAdapter) -> None:
+    plan = _plan(adapter, audit.AUDIT_TAGGED, {**PAGE, "tags": '["g"]'})
+    assert {line for line in plan if line.startswith(("SEARCH", "SCAN"))} == {
+        "SCAN given VIRTUAL TABLE INDEX 1:",
+        "SEARCH tags USING COVERING INDEX tags_by_name (name=?)",
+        "SEARCH held USING PRIMARY KEY (tag_key=? AND global_position>? AND global_position<?)",
+    }
+
+
+def test_the_count_of_tags_reads_their_key_alone(adapter: SqliteAdapter) -> None:
+    assert _plan(adapter, audit.COUNT_TAGS, PAGE) == ["SCAN event_tags"]
 
 
 @pytest.mark.parametrize("name", PLANS)

@@ -38,9 +38,11 @@ _FAULTS: Final = {
     "a key does not count the streams": _miscounted("streams", "key", "true", "key"),
     "a key does not count the categories": _miscounted("categories", "key", "true", "key"),
     "a key does not count the types": _miscounted("types", "key", "true", "key"),
+    "a key does not count the tags": _miscounted("tags", "key", "true", "key"),
     "a stream has no events": _unused("streams", "stream_key"),
     "a category has no events": _unused("categories", "category_key"),
     "a type has no events": _unused("types", "type_key"),
+    "a tag has no events": "SELECT key FROM evstore.tags WHERE key NOT IN (SELECT tag_key FROM evstore.event_tags)",
 }
 
 
