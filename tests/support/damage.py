@@ -468,7 +468,9 @@ def plant(command: Command, damage: Damage) -> None:
     else:
         assert damage.sqlite is not None
         blob = ID.replace("-", "")
-        _plant_on_sqlite(f"{command.folder}/evstore.db", _completed(damage.sqlite, f"x'{blob}'", f"x'{ZEROS}'"), damage.past)
+        _plant_on_sqlite(
+            f"{command.folder}/evstore.db", _completed(damage.sqlite, f"x'{blob}'", f"x'{ZEROS}'"), damage.past
+        )
 
 
 def _completed(sql: str, an_id: str, a_hash: str) -> str:

@@ -13,11 +13,12 @@ from evstore.cli.options import exit_with_help
 from evstore.cli.output import writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from evstore import EventStore
     from evstore.appending.preparing import Preparing
-    from evstore.model.conditions import AppendCondition, Requirement
+    from evstore.cli.commands.append_plan import Plan
+    from evstore.model.conditions import Requirement
     from evstore.model.metadata import Metadata
 
 MOST_IN_COMMIT = 1000
@@ -55,14 +56,13 @@ def append(context: typer.Context, flags: AppendFlags) -> None:
 
 def _append(flags: AppendFlags) -> None:
     from evstore.cli.commands import append_modes
-    from evstore.cli.commands.append_plan import ExpectedVersion, Plan
-    from evstore.cli.input.intake import Intake, expected_of, metadata_of
+    from evstore.cli.input.intake import Intake, metadata_of
     from evstore.cli.input.sources import check_files
     from evstore.cli.output import progress
     from evstore.cli.output.receipts import Receipts
 
     check_files(flags.inputs)
-    plan = Plan(flags.target, ExpectedVersion(expected_of(flags.expect)), *_guards_of(flags))
+    plan = _plan_of(flags)
     default = metadata_of(flags)
     typed = "-" in flags.inputs and stdin_is_terminal()
     if typed:
@@ -89,13 +89,18 @@ def _append(flags: AppendFlags) -> None:
         receipts.print(results)
 
 
-def _guards_of(flags: AppendFlags) -> "tuple[tuple[AppendCondition, ...], tuple[Requirement, ...]]":
-    """The conditions and requirements of the flags. Without any, nothing is loaded."""
+def _plan_of(flags: AppendFlags) -> "Plan":
+    from evstore.cli.commands.append_plan import ExpectedVersion, Plan
+    from evstore.cli.input.intake import expected_of
+
+    plan = Plan(flags.target, ExpectedVersion(expected_of(flags.expect)))
     if not (flags.unless or flags.after or flags.require):
-        return (), ()
+        return plan
     from evstore.cli.input.conditions import conditions_of, requirements_of
 
-    return conditions_of(flags.unless, flags.after), requirements_of(flags.require)
+    return plan._replace(
+        conditions=conditions_of(flags.unless, flags.after), requirements=requirements_of(flags.require)
+    )
 
 
 def _preparing(store: "EventStore", default: "Metadata", tags: list[str] | None) -> "Preparing":
@@ -109,7 +114,7 @@ def _preparing(store: "EventStore", default: "Metadata", tags: list[str] | None)
 
 
 @contextmanager
-def _hinting(requirements: "tuple[Requirement, ...]") -> "Iterator[None]":
+def _hinting(requirements: "Iterable[Requirement]") -> "Iterator[None]":
     """Hint at other streams where a required stream is missing, which this append would not start."""
     from evstore.errors import ConcurrencyError
 

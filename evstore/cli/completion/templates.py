@@ -155,7 +155,7 @@ ZSH: Final = r"""#compdef evstore
 # Completion of evstore in zsh, made by: evstore completion zsh
 # Commands and flags stand here; the names of streams, categories, types and tags come from the store.
 
-# Offer streams, categories, types or tags. What the shell would expand in --db is no path that could be known here.
+# Offer streams, categories, types or tags. What the shell would expand in --db is no path that is known here.
 _evstore_names() {
     local -a db found
     local i

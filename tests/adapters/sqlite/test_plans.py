@@ -100,7 +100,10 @@ def _plan(adapter: SqliteAdapter, statement: str, given: Any) -> list[str]:
 
 @pytest.mark.parametrize(
     ("module", "known"),
-    [(statements, {*PLANS, *WITHOUT_PLAN}), (audit, {*AUDITS, "AUDIT_NUMBERS", "AUDIT_TAGGED", "COUNT_TAGS", "OBJECTS"})],
+    [
+        (statements, {*PLANS, *WITHOUT_PLAN}),
+        (audit, {*AUDITS, "AUDIT_NUMBERS", "AUDIT_TAGGED", "COUNT_TAGS", "OBJECTS"}),
+    ],
 )
 def test_every_statement_that_reads_has_its_plan_here(module: ModuleType, known: set[str]) -> None:
     reads = {

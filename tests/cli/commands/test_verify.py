@@ -96,9 +96,7 @@ def test_from_leaves_out_what_is_before(evstore: Command, capfd: pytest.CaptureF
 # --- digests ---
 
 
-def test_the_digest_chains_the_contents_of_events(
-    evstore: Command, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_digest_chains_the_contents_of_events(evstore: Command, capfd: pytest.CaptureFixture[str]) -> None:
     healthy(evstore)
     with connect(evstore.url) as store:
         event = EventData.from_json("漢", '{"a": 1.10}', Metadata(custom={"k": "\x9b"}), tags=["z:2", "a:1"])
@@ -106,7 +104,16 @@ def test_the_digest_chains_the_contents_of_events(
         events = [*store.replay()]
     digest = bytes(32)
     for e in events:
-        lines = (e.id, e.stream_id, e.type, e.version, e.timestamp_us, " ".join(e.tags), e.metadata_json, e.data_json)
+        lines = (
+            e.id,
+            e.stream_id,
+            e.type,
+            e.version,
+            e.timestamp_us,
+            " ".join(e.tags),
+            e.metadata_json,
+            e.data_json,
+        )
         content = "".join(f"{line}\n" for line in lines)
         digest = sha256(digest + sha256(content.encode()).digest()).digest()
     assert digest_in(verified(evstore, capfd)[2]) == f"7:{digest.hex()}"
