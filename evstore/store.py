@@ -15,10 +15,11 @@ from evstore.errors import (
     InvalidInputError,
     StoreClosedError,
     StreamNotFoundError,
+    UnsupportedError,
 )
 from evstore.model.events import EventData, StoredEvent, Write
 from evstore.model.ids import normalize_id
-from evstore.model.names import check_stream_id
+from evstore.model.names import check_known_stream_id
 from evstore.model.versions import ANY_VERSION
 from evstore.port import MOST_IN_PAGE, Page
 from evstore.reading.pages import BY_POSITION, BY_VERSION, Events, events_of, names_of, pages_of
@@ -83,9 +84,15 @@ class EventStore:
     ) -> None:
         self.close()
 
-    def initialize(self) -> None:
-        """Make the store unless it exists. Raises SchemaError, and changes nothing, if something else is there."""
-        self._adapter.initialize()
+    def initialize(self, *, tamper_evident: bool = False) -> None:
+        """Make the store unless it exists. Raises SchemaError, and changes nothing, if something else is there.
+
+        `tamper_evident`, for the life of the store, keeps with each event the digest of the log up to it. Raises
+        UnsupportedError if this store cannot, or exists without.
+        """
+        if tamper_evident and not self.capabilities.tamper_evident:
+            raise UnsupportedError(f"a store of {self.capabilities.name} cannot be tamper-evident")
+        self._adapter.initialize(tamper_evident=tamper_evident)
 
     def close(self) -> None:
         """Free all resources and end subscriptions. Closing twice is fine."""
@@ -174,7 +181,7 @@ class EventStore:
         `after` (exclusive) and `to` (inclusive) are versions and bound the range whatever the direction;
         `since` is inclusive, `until` exclusive; `limit` counts what comes out, 0 gives nothing.
         """
-        check_stream_id(stream_id)
+        check_known_stream_id(stream_id)
         where = filter_of(types=types, since=since, until=until, tags=tags)
         page = range_of(after, to, backward)
         return events_of(lambda p: self._adapter.read_stream(stream_id, p, where), page, limit, BY_VERSION)
@@ -293,7 +300,7 @@ class EventStore:
         elif any(each is not None for each in (categories, correlation_id, user_id, tenant_id, custom, query)):
             raise InvalidInputError("a subscription is to one stream, or to the log and its filters, not both")
         else:
-            check_stream_id(stream_id)
+            check_known_stream_id(stream_id)
             where = filter_of(types=types, since=since, tags=tags)
             pages = follow_stream(self._adapter, stream_id, where, cursor, patience)
         return (event for events, _ in pages for event in events)
@@ -321,7 +328,7 @@ class EventStore:
 
     def stream_info(self, stream_id: str) -> StreamInfo:
         """Version, category and times of a stream. Raises StreamNotFoundError."""
-        check_stream_id(stream_id)
+        check_known_stream_id(stream_id)
         found = self._adapter.stream(stream_id)
         if found is None:
             raise StreamNotFoundError(stream_id)
@@ -391,6 +398,23 @@ class EventStore:
 
         parts = (self._adapter, audits_of(self._adapter))
         return Verification(*parts, after=after, expect=expect, engine=engine, on_progress=on_progress)
+
+    def redact(
+        self, ids: Iterable[str | UUID], reason: str, *, metadata: bool = False, by: Metadata | None = None
+    ) -> StoredEvent:
+        """Take the data of events for ever, and with `metadata` their metadata; return the event that tells of it.
+
+        The events keep id, stream, type, version, time and tags. Which they are, and the reason, stands in stream
+        `$redactions`, with the metadata `by`. Raises EventNotFoundError, and changes nothing, if one is absent,
+        and DeniedError if this role may not.
+        """
+        from evstore.appending.redaction import Redaction
+
+        self._check_open()
+        redaction = Redaction(ids, reason, metadata=metadata, by=by)
+        outcome = self.appender.redact(redaction)
+        (told,) = self.appender.stored_of(redaction.unit, outcome)
+        return told
 
     def backup(self, path: str | PathLike[str], *, force: bool = False) -> Backup:
         """Copy the store to a new file while it is in use; `force` replaces an existing file.

@@ -24,6 +24,7 @@ from evstore.adapters.paging import closed
 from evstore.adapters.units import answer_in_order
 from evstore.errors import (
     DeniedError,
+    EventNotFoundError,
     EvstoreError,
     InvalidInputError,
     InvalidPayloadError,
@@ -53,6 +54,7 @@ CAPABILITIES: Final = Capabilities(
     how_durable="none: what is appended is gone when the command ends",
     multi_process=False,
     born_initialized=True,
+    can_redact=True,
 )
 
 
@@ -81,7 +83,9 @@ class MemoryAdapter:
         self._closed = False
         self._pid = os.getpid()
 
-    def initialize(self) -> None:
+    def initialize(self, *, tamper_evident: bool = False) -> None:
+        if tamper_evident:
+            raise UnsupportedError("a store in memory cannot be tamper-evident: nothing of it is kept")
         with self._opened():
             return
 
@@ -150,6 +154,28 @@ class MemoryAdapter:
     def _first_match(self, query: Query, after: int) -> int | None:
         found = _page(self._log, attrgetter("global_position"), Page(1, after=after), Filter(query=query))
         return found[0].global_position if found else None
+
+    def redact(self, ids: Sequence[str], unit: Append, *, metadata: bool) -> Outcome:
+        with self._opened():
+            for each in ids:
+                if each not in self._ids:
+                    raise EventNotFoundError(each)
+            outcome = self._append(unit)
+            if isinstance(outcome, Receipt):
+                for each in ids:
+                    self._replace(self._redacted(self._ids[each], metadata=metadata))
+                self._changed.notify_all()
+            return outcome
+
+    def _redacted(self, event: StoredEvent, *, metadata: bool) -> StoredEvent:
+        redacted = event._replace(data_json="null", redacted=True)
+        return redacted._replace(metadata_json="{}") if metadata else redacted
+
+    def _replace(self, event: StoredEvent) -> None:
+        old = self._ids[event.id]
+        self._ids[event.id] = event
+        for events in (self._log, self._streams[event.stream_id]):
+            events[events.index(old)] = event
 
     def read_stream(self, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
         with self._opened():

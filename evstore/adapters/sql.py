@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from evstore.errors import SchemaTooNewError, SchemaTooOldError
+from evstore.errors import SchemaTooNewError, SchemaTooOldError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,14 @@ def check_admits(location: str, found: tuple[int, int, int], ours: int, *, to_wr
         raise SchemaTooNewError(
             location, f"it admits {what} of schema {max(reader, writer)} and later, this evstore has schema {ours}"
         )
+
+
+def not_tamper_evident(location: str) -> UnsupportedError:
+    """The error of a store that is there already, and keeps no digests."""
+    return UnsupportedError(
+        f"the event store at {location} is not tamper-evident: that is chosen when a store is made; import its "
+        "export into one that is"
+    )
 
 
 def id_to_blob(event_id: str) -> bytes:

@@ -14,6 +14,7 @@ from evstore.appending.outcomes import (
     stored_events,
 )
 from evstore.appending.preparing import Preparing, check_fits, unit_of
+from evstore.errors import EvstoreError
 from evstore.model.filters import Filter
 from evstore.model.versions import check_version
 from evstore.port import Page, Receipt
@@ -21,7 +22,7 @@ from evstore.port import Page, Receipt
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from evstore.errors import EvstoreError
+    from evstore.appending.redaction import Redaction
     from evstore.model.conditions import Query
     from evstore.model.events import EventData, StoredEvent, Write
     from evstore.model.metadata import Metadata
@@ -64,6 +65,14 @@ class Appender:
         """
         check_fits(units, self._adapter.capabilities)
         return append_in_order(self._adapter, units)
+
+    def redact(self, redaction: Redaction) -> Receipt | Duplicate:
+        """Redact, and report the outcome of the event that tells of it."""
+        outcome = self._adapter.redact(redaction.ids, redaction.unit, metadata=redaction.metadata)
+        judged = judge(self._adapter, redaction.unit, outcome)
+        if isinstance(judged, EvstoreError):
+            raise judged
+        return judged
 
     def split_stored(self, writes: Iterable[PreparedWrite]) -> Iterator[tuple[PreparedWrite, StoredEvent | None]]:
         """Each write of one event, with the event as first stored if it is stored and the same."""

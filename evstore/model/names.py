@@ -15,6 +15,9 @@ MAX_NAME_BYTES: Final = 255
 MAX_TAGS: Final = 64
 """The most tags of an event."""
 
+REDACTIONS: Final = "$redactions"
+"""The stream that tells of redactions. evstore alone appends to it."""
+
 _REFUSED_CHARACTER: Final = "[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 
 
@@ -23,8 +26,14 @@ def category_of(stream_id: str) -> str:
     return stream_id.partition("-")[0]
 
 
+def check_known_stream_id(stream_id: str) -> None:
+    """Raise InvalidStreamIdError unless a store may hold this stream."""
+    if stream_id != REDACTIONS:
+        check_stream_id(stream_id)
+
+
 def check_stream_id(stream_id: str) -> None:
-    """Raise InvalidStreamIdError with the reason unless the id is valid."""
+    """Raise InvalidStreamIdError with the reason unless one may append to this stream."""
     if not isinstance(stream_id, str):
         raise InvalidStreamIdError(f"a stream id is a string, not {type(stream_id).__name__}")
     if not stream_id:

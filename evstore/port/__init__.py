@@ -25,6 +25,11 @@ Writing
     W8  A unit that names its first position is refused unless that is the next one: PositionConflictError,
         judged after the ids and before the versions.
 
+    W10 A redaction replaces the data of each of its events by `null`, and metadata by `{}` where that is asked,
+        and nothing else. What was redacted stays so. Its unit is stored in the same step, or nothing is.
+    W11 A store that was initialized tamper-evident keeps with each event the digest of the log up to it, as
+        `model.digests` defines it; an event that was redacted elsewhere has the content that it has now.
+
 Reading
     R1  `after` is the paging cursor, exclusive in the direction of travel, None at that direction's start.
         `low` and `high` are inclusive bounds in both directions.

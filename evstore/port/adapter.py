@@ -35,6 +35,10 @@ class Capabilities(NamedTuple):
     """The adapter is `Audited`."""
     can_backup: bool = False
     """`backup` makes a copy."""
+    tamper_evident: bool = False
+    """A store may keep the digest of the log with each event."""
+    can_redact: bool = False
+    """`redact` takes the data of events."""
     max_unit_events: int | None = None
     """The most events of a unit, None if there is no limit."""
     max_data_bytes: int | None = None
@@ -64,13 +68,23 @@ class Adapter(Protocol):
     """Receives a wait for another writer after two seconds, once for each wait. The core sets it before any call.
     An adapter whose writers do not wait leaves it alone."""
 
-    def initialize(self) -> None:
-        """Make the store if it is not there yet."""
+    def initialize(self, *, tamper_evident: bool = False) -> None:
+        """Make the store if it is not there yet.
+
+        With `tamper_evident` raises UnsupportedError if it is there and keeps no digests.
+        """
 
     def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
         """Judge the units in order, each as if alone, commit once, and answer each that was judged.
 
         Raises only if the storage fails and no unit is known to be stored.
+        """
+
+    def redact(self, ids: Sequence[str], unit: Append, *, metadata: bool) -> Outcome:
+        """Take the data of these events for ever, perhaps their metadata, and append the unit that tells of it,
+        all in one commit. Raises EventNotFoundError, and changes nothing, if one of them is absent.
+
+        Without `can_redact` raises UnsupportedError.
         """
 
     def read_stream(self, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:

@@ -31,6 +31,7 @@ from evstore.testing.clauses.listing import InfoClauses, NameClauses
 from evstore.testing.clauses.living import LifeClauses
 from evstore.testing.clauses.racing import RaceClauses
 from evstore.testing.clauses.reading import AbsenceClauses, PageClauses
+from evstore.testing.clauses.redacting import RedactionClauses, TamperEvidenceClauses
 from evstore.testing.clauses.wholeness import WholenessClauses
 from evstore.testing.clauses.writing import NumberClauses, ReceiptClauses, TraceClauses, UnitClauses
 
@@ -45,8 +46,10 @@ class WriteClauses(
     ReceiptClauses,
     ConditionClauses,
     RequirementClauses,
+    RedactionClauses,
+    TamperEvidenceClauses,
 ):
-    """W1 to W9."""
+    """W1 to W11."""
 
 
 class ReadClauses(

@@ -24,6 +24,8 @@ MULTI_PROCESS: Final = "multi_process"
 BORN_INITIALIZED: Final = "born_initialized"
 AUDITS: Final = "has_audits"
 BACKUP: Final = "can_backup"
+CAN_REDACT: Final = "can_redact"
+TAMPER_EVIDENT: Final = "tamper_evident"
 OCCUPIABLE: Final = "occupiable"
 """`occupy` can put something else where the store would be."""
 LOSABLE: Final = "losable"
@@ -37,6 +39,8 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         LOSABLE: "its names cannot be lost, or its contract class does not define how",
         BORN_INITIALIZED: "born initialized: there is no time before",
         AUDITS: "no audits, and it says so: it is verified by its reads",
+        CAN_REDACT: "redacts no events, and it says so",
+        TAMPER_EVIDENT: "keeps no digests, and it says so: only a digest noted elsewhere shows a change",
         BACKUP: "no backup, and it says so: something else copies its store",
     }
 )

@@ -10,7 +10,7 @@ from evstore.jsontext.judging import check_json
 from evstore.model.digests import EMPTY, content_hash
 from evstore.model.ids import normalize_id
 from evstore.model.metadata import Metadata, check_metadata
-from evstore.model.names import category_of, check_name, check_stream_id, check_tag, joined_tags, tags_of
+from evstore.model.names import category_of, check_known_stream_id, check_name, check_tag, joined_tags, tags_of
 from evstore.model.times import timestamp_us
 from evstore.model.versions import MAX_VERSION
 
@@ -170,7 +170,7 @@ def faults_of_name(what: What, name: AuditedName) -> Iterator[Fault]:
         elif what == "tag":
             check_tag(name.name)
         else:
-            check_stream_id(name.name)  # a category may be called what a stream without a hyphen may be
+            check_known_stream_id(name.name)  # a category may be called what a stream without a hyphen may be
         if what == "category" and category_of(name.name) != name.name:
             yield "bad-name", f'{shown} has a "-", as no category has'
     except InvalidInputError as error:

@@ -24,6 +24,7 @@ from evstore.errors import (
     PositionConflictError,
     StreamNotFoundError,
 )
+from evstore.model.digests import EMPTY, chained, content_hash, shown
 from evstore.model.events import EventData
 from evstore.model.filters import Filter
 from evstore.model.versions import ANY_VERSION, NO_STREAM, STREAM_EXISTS, check_version
@@ -598,6 +599,79 @@ class ReadsAQueryWithoutItsTypes(_Reads):
             rest = Filter(*self)._replace(query=None).matches(event)
             items = self.query.items if self.query else ()
             return rest and (not items or any(item._replace(types=()).matches(event) for item in items))
+
+
+class RedactsTheTypeToo(Saboteur):
+    clause = "W10"
+
+    def _redacted(self, event, *, metadata):
+        return super()._redacted(event, metadata=metadata)._replace(type="Redacted")
+
+
+class RedactsWhatItFinds(Saboteur):
+    clause = "W10"
+
+    def redact(self, ids, unit, *, metadata):
+        return super().redact([each for each in ids if each in self._ids], unit, metadata=metadata)
+
+
+class RedactsAlwaysTheMetadata(Saboteur):
+    clause = "W10"
+
+    def _redacted(self, event, *, metadata):
+        return super()._redacted(event, metadata=True)
+
+
+class RedactsInSilence(Saboteur):
+    clause = "W10"
+
+    def redact(self, ids, unit, *, metadata):
+        outcome = super().redact(ids, unit, metadata=metadata)
+        del self._log[-1]
+        return outcome
+
+
+class _Chains(Saboteur):
+    """Keeps a digest, of another content."""
+
+    capabilities = MemoryAdapter.capabilities._replace(tamper_evident=True)
+    _chained = False
+    _head = EMPTY
+
+    def initialize(self, *, tamper_evident=False):
+        self._chained = self._chained or tamper_evident
+        super().initialize()
+
+    def _append(self, unit):
+        outcome = super()._append(unit)
+        if isinstance(outcome, Receipt):
+            for event in self._log[outcome.first_position - 1 :]:
+                self._head = chained(self._head, self._content(event))
+        return outcome
+
+    def info(self):
+        digest = shown(len(self._log), self._head) if self._chained else None
+        return super().info()._replace(tamper_evident=self._chained, digest=digest)
+
+
+class ChainsWithoutTheTags(_Chains):
+    clause = "W11"
+
+    def _content(self, e):
+        its = (e.id, e.stream_id, e.type, e.version, e.timestamp_us)
+        return content_hash(*its, None, e.metadata_json, e.data_json)
+
+
+class ChainsAnewForEachCall(_Chains):
+    clause = "W11"
+
+    def append(self, units, *, until_refused=False):
+        self._head = EMPTY
+        return super().append(units, until_refused=until_refused)
+
+    def _content(self, e):
+        its = (e.id, e.stream_id, e.type, e.version, e.timestamp_us)
+        return content_hash(*its, e.joined_tags, e.metadata_json, e.data_json)
 
 
 class ComposesNames(Saboteur):

@@ -15,7 +15,7 @@ from evstore.testing import AdapterContract
 from tests.contract import saboteurs
 from tests.contract.saboteurs import SABOTEURS
 
-CLAUSES = re.findall(r"^    ([A-Z]\d)  ", port.__doc__, re.MULTILINE)
+CLAUSES = re.findall(r"^    ([A-Z]\d+) +", port.__doc__, re.MULTILINE)
 
 
 @pytest.fixture(scope="module")

@@ -42,6 +42,8 @@ from evstore.port import Capabilities, Cut
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from psycopg import Connection
+
     from evstore.adapters.postgres.reading import Question
     from evstore.port import Append, Audits, NamePage, Outcome, Page
 
@@ -106,7 +108,8 @@ class PostgresAdapter(Session):
         return found
 
     def _log(self, page: Page, where: Filter) -> list[StoredEvent]:
-        rows = self._rows(reading.of_log(page, where), POSITION, reading.paged)
+        question = reading.of_log(page, where)
+        rows = self._rows(question, POSITION, self._named if question.has_keys else reading.paged)
         found = self._events(rows)
         check_log(found, page, where, self.location)
         given = numbered(found, page, where)
@@ -114,6 +117,12 @@ class PostgresAdapter(Session):
             oldest, newest = (rows[-1], rows[0]) if page.backward else (rows[0], rows[-1])
             check_category(found, (oldest[BEFORE], newest[NUMBER]), given, self.location)
         return found
+
+    def _named(self, connection: Connection, statement: bytes, given: dict[str, Any]) -> list[Any]:
+        """The rows of a page of events that has keys, with names in their place."""
+        rows = reading.paged(connection, statement, given)
+        self._names.put_into(connection, rows)
+        return rows
 
     def _check_names(self, where: Filter, stream_id: str | None = None) -> None:
         """Raise IncompleteLogError if a name is not found in a store whose tables disagree."""

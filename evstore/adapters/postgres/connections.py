@@ -105,6 +105,11 @@ def settle(connection: Connection, timeout: float) -> None:
             connection.prepare_threshold = ON_DEMAND
 
 
+def is_ours(connection: Connection) -> bool:
+    """True if no pooler lends the session of this settled connection to others."""
+    return connection.prepare_threshold is not None
+
+
 def milliseconds(timeout: float) -> int:
     """As the server counts how long to wait for a lock; 0 would be for ever."""
     return max(1, round(min(timeout * 1000, 2**31 - 1)))

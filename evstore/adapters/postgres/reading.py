@@ -12,6 +12,7 @@ from evstore.adapters.paging import closed, end_of_prefix, enough
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.sql import correlation_hash
 from evstore.adapters.wholeness import single_category
+from evstore.model.filters import Filter
 from evstore.model.versions import MAX_VERSION, MIN_INTEGER
 from evstore.port import Cut
 
@@ -20,16 +21,19 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from evstore.model.filters import Filter
     from evstore.port import NamePage, Page
 
-CHUNK: Final = 8 if psycopg.pq.version() >= 170000 else 1  # noqa: PLR2004 - older ones accept a single one
-"""Rows that come from the server at a time."""
+ALL: Final = Filter()
+HAS_CHUNKS: Final = psycopg.pq.version() >= 170000  # noqa: PLR2004 - older ones send rows one by one
+CHUNKS: Final = 32
+"""The parts in which a page comes from the server. The core asks for fewer events where they are long."""
 
 
 class Question(NamedTuple):
     statement: str
     given: dict[str, Any]
+    has_keys: bool = False
+    """Its rows of events have keys in the place of names."""
 
 
 def of_stream(stream_id: str, page: Page, where: Filter) -> Question:
@@ -51,6 +55,9 @@ def of_log(page: Page, where: Filter) -> Question:
         statement = sql.READ_CATEGORIES_BACKWARD if page.backward else sql.READ_CATEGORIES_FORWARD
     elif where.types is not None:
         statement = sql.READ_TYPES_BACKWARD if page.backward else sql.READ_TYPES_FORWARD
+    elif where == ALL:
+        statement = sql.READ_KEYED_LOG_BACKWARD if page.backward else sql.READ_KEYED_LOG_FORWARD
+        return Question(statement, _range(page), has_keys=True)
     else:
         statement = sql.READ_LOG_BACKWARD if page.backward else sql.READ_LOG_FORWARD
     return Question(statement, given)
@@ -107,7 +114,8 @@ def filtered(connection: Connection, statement: bytes, given: dict[str, Any]) ->
 def paged(connection: Connection, statement: bytes, given: dict[str, Any]) -> list[Any]:
     """The rows of a page of events; few rows beyond it are ever in memory."""
     alone = connection.info.transaction_status == TransactionStatus.IDLE
-    rows: Any = connection.cursor().stream(statement, given, size=CHUNK)
+    size = max(1, given["limit"] // CHUNKS) if HAS_CHUNKS else 1
+    rows: Any = connection.cursor().stream(statement, given, size=size)
     with closing(rows):  # which cancels what is still to come
         found = enough(rows)
         if next(rows, None) is None:

@@ -14,6 +14,7 @@ from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.connections import is_standby, milliseconds, unharmed
 from evstore.adapters.postgres.errors import Meaning, meaning, not_the_primary, renamed, translated
 from evstore.adapters.postgres.flushing import wait_for_flush
+from evstore.adapters.postgres.naming import Names
 from evstore.adapters.postgres.waiting import Hints
 from evstore.adapters.postgres.writing import PAUSES, Calls
 from evstore.adapters.sql import check_admits
@@ -51,6 +52,7 @@ class Session:
         """The highest global position known to be durable. Another server gets another list: the knowledge of a
         thread about the former server does not apply to it."""
         self._counted = Counted()
+        self._names = Names(location.schema)
         self._admitted = False
         self._appends_to = location.schema
         """The schema that the store's procedures name: another, if the schema was renamed."""

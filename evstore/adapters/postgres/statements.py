@@ -281,6 +281,41 @@ ORDER BY events.global_position DESC
 LIMIT (SELECT %(limit)s::bigint)
 """
 
+# The log without a filter, with keys in the place of names, and the number of the table. A join for each event
+# would take longer than all else.
+
+# Index events_pkey.
+READ_KEYED_LOG_FORWARD: Final = f"""
+SELECT events.id, events.stream_key, events.type_key, {OWN}, events.tableoid
+FROM evstore.events
+WHERE events.global_position BETWEEN %(low)s AND %(high)s
+ORDER BY events.global_position
+LIMIT (SELECT %(limit)s::bigint)
+"""
+
+# Index events_pkey.
+READ_KEYED_LOG_BACKWARD: Final = f"""
+SELECT events.id, events.stream_key, events.type_key, {OWN}, events.tableoid
+FROM evstore.events
+WHERE events.global_position BETWEEN %(low)s AND %(high)s
+ORDER BY events.global_position DESC
+LIMIT (SELECT %(limit)s::bigint)
+"""
+
+# Index streams_pkey.
+NAME_STREAMS: Final = """
+SELECT key, stream_id
+FROM evstore.streams
+WHERE key = ANY (%(keys)s::bigint[])
+"""
+
+# Index types_pkey.
+NAME_TYPES: Final = """
+SELECT key, name
+FROM evstore.types
+WHERE key = ANY (%(keys)s::integer[])
+"""
+
 # Index events_by_type, a page for each type: rare ones of the whole log are found without reading the rest.
 READ_TYPES_FORWARD: Final = f"""
 SELECT page.*

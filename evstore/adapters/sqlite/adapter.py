@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from evstore.adapters.sql import ON_DISK
+from evstore.adapters.sql import ON_DISK, not_tamper_evident
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.beside import check_writable
 from evstore.adapters.sqlite.location import is_empty, is_store, lost_log, make
@@ -23,7 +23,7 @@ from evstore.errors import (
 from evstore.port import Capabilities
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from evstore.adapters.sqlite.lock import Held
     from evstore.model.events import StoredEvent
@@ -31,9 +31,17 @@ if TYPE_CHECKING:
     from evstore.model.filters import Filter
     from evstore.port import Append, Audits, Backup, NamePage, Outcome, Page
 
+T = TypeVar("T")
 POLL_SECONDS: Final = 0.02
 CAPABILITIES: Final = Capabilities(
-    name="SQLite", durable=True, how_durable=ON_DISK, multi_process=True, has_audits=True, can_backup=True
+    name="SQLite",
+    durable=True,
+    how_durable=ON_DISK,
+    multi_process=True,
+    has_audits=True,
+    can_backup=True,
+    tamper_evident=True,
+    can_redact=True,
 )
 
 
@@ -48,7 +56,7 @@ class SqliteAdapter(Session):
 
     # --- living ---
 
-    def initialize(self) -> None:
+    def initialize(self, *, tamper_evident: bool = False) -> None:
         self._check_open()
         if is_empty(self._path):
             if not os.path.isdir(os.path.dirname(self._path)):
@@ -59,14 +67,15 @@ class SqliteAdapter(Session):
             with self._translated, self._lock.held() as held:
                 if is_empty(self._path):  # otherwise another process was first
                     try:
-                        make(self._path, self._fill)
+                        make(self._path, partial(self._fill, tamper_evident=tamper_evident))
                     except BaseException:
                         held.unmake()
                         raise
-        with self._reading():
-            return  # what is there must be a store that this evstore may use
+        with self._reading() as connection:  # what is there must be a store that this evstore may use
+            if tamper_evident and connection.execute(sql.IS_TAMPER_EVIDENT).fetchone() != (1,):
+                raise not_tamper_evident(self._path)
 
-    def _fill(self, path: str) -> None:
+    def _fill(self, path: str, *, tamper_evident: bool) -> None:
         from pkgutil import get_data
 
         from sqlite_utils import Database
@@ -76,6 +85,8 @@ class SqliteAdapter(Session):
         connection = self._connect(path, "rw")
         try:
             Database(connection).executescript(schema.decode())
+            if tamper_evident:
+                connection.execute(sql.MAKE_TAMPER_EVIDENT)
             connection.execute("PRAGMA journal_mode = WAL")
         finally:
             connection.close()
@@ -83,6 +94,13 @@ class SqliteAdapter(Session):
     # --- writing ---
 
     def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
+        return self._writing(partial(self._append, units, until_refused))
+
+    def redact(self, ids: Sequence[str], unit: Append, *, metadata: bool) -> Outcome:
+        return self._writing(partial(self._redact, ids, unit, metadata))
+
+    def _writing(self, write: Callable[[Any], T]) -> T:
+        """The result of what writes, given the connection, under the lock."""
         self._check_open()
         with self._translated:
             self._opened.check()
@@ -94,7 +112,7 @@ class SqliteAdapter(Session):
                     try:
                         self._check_open()
                         if self._has_writer(held):
-                            return self._append(self._writer, units, until_refused)
+                            return write(self._writer)
                     finally:
                         # A close waits for this, or has waited in vain.
                         if self._closed and self._writer is not None:
@@ -119,13 +137,25 @@ class SqliteAdapter(Session):
         self._close_writer()
         return False
 
-    def _append(self, connection: Any, units: Sequence[Append], until_refused: bool) -> list[Outcome]:
+    def _append(self, units: Sequence[Append], until_refused: bool, connection: Any) -> list[Outcome]:
+        append = partial(self._ledger.append, alone=len(units) == 1)
+        return self._committed(connection, lambda: answer_in_order(units, append, until_refused))
+
+    def _redact(self, ids: Sequence[str], unit: Append, metadata: bool, connection: Any) -> Outcome:
+        from evstore.adapters.sqlite.redacting import erased, redact
+
+        with erased(connection):
+            return self._committed(
+                connection, lambda: redact(connection, self._ledger, ids, unit, metadata=metadata)
+            )
+
+    def _committed(self, connection: Any, write: Callable[[], T]) -> T:
+        """The result of what writes, durable."""
         self._begin(connection)
         ledger = self._ledger
         try:
             ledger.look()
-            append = partial(ledger.append, alone=len(units) == 1)
-            outcomes = answer_in_order(units, append, until_refused)
+            found = write()
             connection.execute("COMMIT")
         except BaseException:
             ledger.forget()
@@ -133,7 +163,7 @@ class SqliteAdapter(Session):
                 connection.execute("ROLLBACK")
             raise
         self._opened.check()  # what lies in another file must not be acknowledged
-        return outcomes
+        return found
 
     # --- reading ---
 

@@ -20,6 +20,7 @@ from evstore.adapters.wholeness import (
     check_listed,
     is_whole_list,
 )
+from evstore.model.digests import EMPTY, shown
 from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
 from evstore.model.filters import Filter
 
@@ -99,7 +100,7 @@ def _range(page: NamePage, category: str | None = None) -> dict[str, Any]:
 
 
 def info(sqlite: ModuleType, connection: Any, path: str, notes: Sequence[str]) -> StoreInfo:
-    head, streams_, categories_, *_ = connection.execute(sql.LAST_KEYS).fetchone()
+    head, streams_, categories_, _, _, is_chained, digest, _ = connection.execute(sql.LAST_KEYS).fetchone()
     (schema,) = connection.execute("PRAGMA user_version").fetchone()
     (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
     size = sum(os.path.getsize(each) for each in (path, f"{path}-wal") if os.path.exists(each))
@@ -117,6 +118,8 @@ def info(sqlite: ModuleType, connection: Any, path: str, notes: Sequence[str]) -
         warnings=(*warnings, *_lost_triggers(connection), *notes),
         durable=True,  # whatever this connection has: those that write set synchronous
         how_durable=ON_DISK,
+        tamper_evident=bool(is_chained),
+        digest=shown(head, digest if head else EMPTY) if is_chained and (digest or not head) else None,
     )
 
 

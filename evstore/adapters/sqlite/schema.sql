@@ -111,7 +111,17 @@ CREATE TABLE parked (
 
 -- The log refuses accidents. INSERT OR REPLACE passes these triggers unless recursive_triggers is on; one
 -- against it would cost a fifth of bulk append.
+-- A redaction alone changes an event: its data becomes null, its metadata perhaps {}, and the hash of the content
+-- that it had stays.
 CREATE TRIGGER events_are_not_updated BEFORE UPDATE ON events
+WHEN NOT (
+  new.data = 'null' AND new.metadata IN (old.metadata, '{}') AND new.redacted_at IS NOT NULL
+  AND new.content_hash IS NOT NULL
+  AND (new.redacted_at, new.content_hash) IS (coalesce(old.redacted_at, new.redacted_at), coalesce(old.content_hash, new.content_hash))
+  AND (new.correlation_hash IS old.correlation_hash OR new.correlation_hash IS NULL AND new.metadata = '{}')
+  AND (new.global_position, new.id, new.stream_key, new.version, new.category_key, new.category_number, new.type_key, new.timestamp, new.chain_hash, new.tags)
+    IS (old.global_position, old.id, old.stream_key, old.version, old.category_key, old.category_number, old.type_key, old.timestamp, old.chain_hash, old.tags)
+)
 BEGIN SELECT raise(ABORT, 'evstore: a stored event never changes'); END;
 
 CREATE TRIGGER events_are_not_deleted BEFORE DELETE ON events

@@ -49,6 +49,8 @@ SELECT
   (SELECT coalesce(max(key), 0) FROM categories),
   (SELECT coalesce(max(key), 0) FROM types),
   (SELECT coalesce(max(key), 0) FROM tags),
+  (SELECT tamper_evident FROM store),
+  (SELECT chain_hash FROM events ORDER BY global_position DESC LIMIT 1),
   CASE
     WHEN (SELECT coalesce(max(stream_key), 0) FROM events)
       > (SELECT coalesce(max(key), 0) FROM streams)
@@ -122,6 +124,15 @@ INSERT INTO events (
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
+# The same with hashes: of a tamper-evident store, and of events that another store redacted.
+ADD_HASHED_EVENT: Final = """
+INSERT INTO events (
+  global_position, id, stream_key, version, category_key, category_number,
+  type_key, timestamp, correlation_hash, tags, metadata, data,
+  redacted_at, content_hash, chain_hash
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
 ADD_EVENT_TAG: Final = """
 INSERT INTO event_tags (tag_key, global_position) VALUES (?, ?)
 """
@@ -134,6 +145,27 @@ SELECT max(version) FROM events WHERE stream_key = (SELECT key FROM streams WHER
 # Index events_by_id.
 HOLDS_ID: Final = """
 SELECT 1 FROM events WHERE id = ?
+"""
+
+# --- Redacting -----------------------------------------------------------------------------------------------
+
+MAKE_TAMPER_EVIDENT: Final = """
+UPDATE store SET tamper_evident = 1
+"""
+
+IS_TAMPER_EVIDENT: Final = """
+SELECT tamper_evident FROM store
+"""
+
+# Index events_by_id.
+REDACT: Final = """
+UPDATE events SET
+  data = 'null',
+  metadata = CASE WHEN :metadata THEN '{}' ELSE metadata END,
+  correlation_hash = CASE WHEN :metadata THEN NULL ELSE correlation_hash END,
+  redacted_at = coalesce(redacted_at, :now),
+  content_hash = coalesce(content_hash, :content_hash)
+WHERE id = :id
 """
 
 # --- Reading events ------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.wholeness import check_agreed, incomplete
 from evstore.errors import CorruptStoreError, EvstoreError, PositionConflictError
 from evstore.jsontext.quoting import quote
+from evstore.model.digests import EMPTY, chained, content_hash
 from evstore.model.names import category_of, tags_of
 from evstore.model.versions import check_version
 from evstore.port import MOST_IN_PAGE, MOST_VERSIONS, PAGE_CHARACTERS, AlreadyStored, Append, Outcome, Receipt
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 UNDO: Final = ("ROLLBACK TO unit", "RELEASE unit")
 UNDO_ALONE: Final = ("ROLLBACK", "BEGIN")  # the ids are looked up in a transaction as well
+_VERSION, _TIME = 3, 7  # columns of ADD_EVENT
 MOST_KNOWN: Final = 5_000
 """Streams whose key and version are kept in memory."""
 
@@ -74,11 +76,22 @@ class Ledger:
 
     def _read(self) -> None:
         found = self._connection.execute(sql.LAST_KEYS).fetchone()
-        self._head, self._last_stream, self._last_category, self._last_type, self._last_tag, missing = found
+        self._head, self._last_stream, self._last_category, self._last_type, self._last_tag, *rest = found
+        is_chained, digest, missing = rest
         check_agreed(self._location, self._head, missing)
+        self._digest = self._checked_digest(digest) if is_chained else None
         self._forget_names()
         self._new_streams: list[tuple[Any, ...]] = []
         self._new_tags: list[tuple[int, int]] = []
+
+    def _checked_digest(self, digest: Any) -> bytes:
+        if self._head == 0:
+            return EMPTY
+        if type(digest) is not bytes or len(digest) != len(EMPTY):
+            raise CorruptStoreError(
+                f"the event store at {self._location} is damaged: the digest of position {self._head} is missing"
+            )
+        return digest
 
     def _forget_names(self) -> None:
         self._streams: dict[str, _Stream] = {}
@@ -164,7 +177,10 @@ class Ledger:
             if self._new_streams:
                 self._connection.executemany(sql.ADD_STREAM, self._new_streams)
                 self._new_streams.clear()
-            self._connection.executemany(sql.ADD_EVENT, rows)
+            if self._digest is None and not any(event.redacted for _, _, event in page):
+                self._connection.executemany(sql.ADD_EVENT, rows)
+            else:
+                self._connection.executemany(sql.ADD_HASHED_EVENT, self._hashed(rows, page))
             if self._new_tags:
                 self._connection.executemany(sql.ADD_EVENT_TAG, self._new_tags)
                 self._new_tags.clear()
@@ -200,6 +216,16 @@ class Ledger:
                 event.metadata_json,
                 event.data_json,
             )
+
+    def _hashed(self, rows: Iterable[tuple[Any, ...]], page: list[_Placed]) -> Iterator[tuple[Any, ...]]:
+        """The rows with the time of a redaction elsewhere, the hash of a redacted content, and the digest."""
+        now = time.time_ns() // 1000
+        for row, (stream_id, _, event) in zip(rows, page, strict=True):
+            its = (event.id, stream_id, event.type, row[_VERSION], row[_TIME])
+            content = content_hash(*its, event.joined_tags, event.metadata_json, event.data_json)
+            if self._digest is not None:
+                self._digest = chained(self._digest, content)
+            yield (*row, *((now, content) if event.redacted else (None, None)), self._digest)
 
     def _look_up(self, stream_ids: set[str]) -> None:
         """Get to know those of the streams that the store has."""

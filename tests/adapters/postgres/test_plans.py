@@ -45,6 +45,9 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "READ_STREAM_BACKWARD": (EVENTS, {"events_by_stream", "streams_by_id"}),
     "READ_LOG_FORWARD": (EVENTS, {"events_pkey", "streams_pkey"}),
     "READ_LOG_BACKWARD": (EVENTS, {"events_pkey", "streams_pkey"}),
+    "READ_KEYED_LOG_FORWARD": (EVENTS, {"events_pkey"}),
+    "READ_KEYED_LOG_BACKWARD": (EVENTS, {"events_pkey"}),
+    "NAME_STREAMS": ({"keys": "{1,2,3}"}, {"streams_pkey"}),
     "READ_CATEGORY_FORWARD": (ONE_CATEGORY, {"events_by_category", "streams_pkey"}),
     "READ_CATEGORY_BACKWARD": (ONE_CATEGORY, {"events_by_category", "streams_pkey"}),
     "READ_CATEGORIES_FORWARD": (EVENTS, {"events_by_category", "streams_pkey"}),
@@ -87,6 +90,7 @@ AUDITS_WITHOUT_PLAN = {"BY_INDEX", "OBJECTS", "AMCHECK", "BTREES", "IN_AMCHECK",
 WITHOUT_PLAN = {
     "ADMITS", "OCCUPIED", "INITIALIZE_LOCK", "INFO", "SWEEP_STAGED", "NOTIFY", "WRITTEN", "FLUSHED", "FLUSH",
     "MAKE_DURABLE",
+    "NAME_TYPES",  # of a small table
     "COUNT_STREAMS",  # of all streams, by whatever is shorter
     "SETTLE", "SETTLE_TRANSACTION", "ADMIT_FILTERS", "IS_STANDBY", "BLOCKERS",
 }  # fmt: skip

@@ -1,0 +1,56 @@
+"""Redactions: the data of events goes for ever, the events stay."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from evstore.adapters.sql import id_to_blob
+from evstore.adapters.sqlite import statements as sql
+from evstore.adapters.sqlite.writing import id_from_blob
+from evstore.errors import EventNotFoundError
+from evstore.model.digests import content_hash
+from evstore.model.events import StoredEvent
+from evstore.port import Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from evstore.adapters.sqlite.writing import Ledger
+    from evstore.port import Append, Outcome
+
+
+def redact(connection: Any, ledger: Ledger, ids: Sequence[str], unit: Append, *, metadata: bool) -> Outcome:
+    """Redact the events and append the unit, in a transaction that just began."""
+    events = [_event(connection, each) for each in ids]
+    outcome = ledger.append(unit, alone=True)
+    if isinstance(outcome, Receipt):
+        now = time.time_ns() // 1000
+        for event in events:
+            connection.execute(sql.REDACT, _given(event, now, metadata=metadata))
+    return outcome
+
+
+def _event(connection: Any, event_id: str) -> StoredEvent:
+    found = connection.execute(sql.GET_EVENT, (id_to_blob(event_id),)).fetchone()
+    if found is None:
+        raise EventNotFoundError(event_id)
+    return StoredEvent(id_from_blob(found[0]), *found[1:])
+
+
+def _given(event: StoredEvent, now: int, *, metadata: bool) -> dict[str, Any]:
+    its = (event.id, event.stream_id, event.type, event.version, event.timestamp_us)
+    content = content_hash(*its, event.joined_tags, event.metadata_json, event.data_json)
+    return {"id": id_to_blob(event.id), "now": now, "metadata": metadata, "content_hash": content}
+
+
+@contextmanager
+def erased(connection: Any) -> Iterator[None]:
+    """A time in which SQLite writes zeros over what it deletes; then the log of the database is emptied."""
+    connection.execute("PRAGMA secure_delete = ON").fetchall()
+    try:
+        yield
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        connection.execute("PRAGMA secure_delete = OFF").fetchall()
