@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from evstore.cli.errors import UsageError
 from evstore.cli.input.groups import before_fault, in_groups, not_empty, only
 from evstore.cli.input.sources import Input, input_of, size_of
-from evstore.cli.input.tag_from import derived_tags, tag_sources
 from evstore.cli.options import pairs_of
 from evstore.cli.output.writer import note
 from evstore.errors import InvalidInputError, InvalidPayloadError, InvalidVersionError
@@ -86,7 +85,7 @@ class Intake:
         self._preparing = preparing
         self._flags = flags
         self._stream = flags.target
-        self._tag_sources = tag_sources(flags.tag_from)
+        self._tags_of = _tags_of(flags.tag_from) if flags.tag_from else None
         self._ordinals = count(1)
         self._done = 0  # bytes of the files before the current file
         self._current: Input | None = None
@@ -239,11 +238,20 @@ class Intake:
         if own_key is not None:
             made = key_id(stream_id, own_key, 1)
         given_id = self._flags.id if id is None else id
-        if self._tag_sources:
-            tags = derived_tags(self._tag_sources, data, tags)
+        if self._tags_of is not None:
+            tags = self._tags_of(data, tags)
         complete = self._preparing.kept(type, data, metadata, given_id, made, tags)
         given = given_id is not None
         return InputEvent(Write(stream_id, (complete,), wanted), given, new_id=not given and made is None)
+
+
+def _tags_of(flags: Sequence[str]) -> Callable[[KeptJson, Sequence[str]], list[str]]:
+    """The function that adds the tags of `--tag-from` to those that an event has."""
+    from functools import partial
+
+    from evstore.cli.input.tag_from import derived_tags, tag_sources
+
+    return partial(derived_tags, tag_sources(flags))
 
 
 def _events(found: Iterable[tuple[int, InputEvent]]) -> Iterator[InputEvent]:

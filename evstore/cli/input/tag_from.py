@@ -10,7 +10,7 @@ from evstore.jsontext.judging import member_at, parse_json
 from evstore.model.names import check_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from evstore.jsontext.judging import KeptJson
 
@@ -56,7 +56,7 @@ def _source(text: str) -> TagSource:
     return TagSource(name, ".".join(keys))
 
 
-def derived_tags(sources: Iterable[TagSource], data: KeptJson, given: Iterable[str]) -> list[str]:
+def derived_tags(sources: Sequence[TagSource], data: KeptJson, given: Sequence[str]) -> list[str]:
     """The tags that were given, and those of the sources that are not among them. Raises InvalidPayloadError."""
     found = [*given]
     found += [tag for tag in dict.fromkeys(source.tag_of(data) for source in sources) if tag not in found]
