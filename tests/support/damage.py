@@ -403,7 +403,9 @@ DAMAGES: Final[dict[str, Damage]] = {
         "ALTER TABLE events DROP CONSTRAINT events_version_check",
         {("changed-table", None, None)},
     ),
-    "a column is missing": both("ALTER TABLE parked DROP COLUMN reason", ("changed-table", None, None)),
+    "a column is missing": Damage(
+        "ALTER TABLE parked DROP COLUMN reason", "ALTER TABLE staged DROP COLUMN stored_at", {("changed-table", None, None)},
+    ),
     "a column of another type": Damage(
         remade("events", "metadata TEXT", "metadata ANY"),
         "ALTER TABLE staged ALTER COLUMN metadata TYPE jsonb",

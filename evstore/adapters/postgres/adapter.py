@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import os
 import time
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from evstore.adapters.paging import event_of
 from evstore.adapters.postgres import reading
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.errors import hides_rows
+from evstore.adapters.postgres.naming import put_names
 from evstore.adapters.postgres.session import Session
 from evstore.adapters.postgres.waiting import LONGEST_PAUSE, SHORTEST_PAUSE
-from evstore.adapters.sql import ON_DISK
+from evstore.adapters.sql import ON_DISK, not_tamper_evident
 from evstore.adapters.wholeness import (
     CATEGORY_PARTS,
     STREAM_PARTS,
+    TAG_PARTS,
     TYPE_PARTS,
     check_agreed,
     check_category,
@@ -35,7 +38,7 @@ from evstore.adapters.wholeness import (
 )
 from evstore.errors import DeniedError
 from evstore.model.events import StoredEvent
-from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TypeInfo
+from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
 from evstore.model.filters import Filter
 from evstore.port import Capabilities, Cut
 
@@ -48,7 +51,13 @@ if TYPE_CHECKING:
     from evstore.port import Append, Audits, NamePage, Outcome, Page
 
 CAPABILITIES: Final = Capabilities(
-    name="PostgreSQL", durable=True, how_durable=ON_DISK, multi_process=True, has_audits=True
+    name="PostgreSQL",
+    durable=True,
+    how_durable=ON_DISK,
+    multi_process=True,
+    has_audits=True,
+    tamper_evident=True,
+    can_redact=True,
 )
 POSITION: Final = StoredEvent._fields.index("global_position")
 """The index of the global position in a row of an event."""
@@ -65,12 +74,18 @@ class PostgresAdapter(Session):
     def __repr__(self) -> str:
         return f"PostgresAdapter({self._location.shown})"
 
-    def initialize(self) -> None:
+    def initialize(self, *, tamper_evident: bool = False) -> None:
         from evstore.adapters.postgres.making import initialize
 
         self._check_open()
-        self._tried(lambda connection: initialize(connection, self._location, self._admission))
+        self._tried(
+            lambda connection: initialize(
+                connection, self._location, self._admission, tamper_evident=tamper_evident
+            )
+        )
         self._admit()
+        if tamper_evident and not self.info().tamper_evident:
+            raise not_tamper_evident(self.location)
 
     def close(self) -> None:
         if not self._closed and self._pid == os.getpid():  # the connections belong to the process that opened them
@@ -86,6 +101,12 @@ class PostgresAdapter(Session):
         self._hints.send()
         return outcomes
 
+    def redact(self, ids: Sequence[str], unit: Append, *, metadata: bool) -> Outcome:
+        self._admit(to_write=True)
+        outcome = self._calls.redact(ids, unit, metadata=metadata)
+        self._hints.send()
+        return outcome
+
     # --- reading ---
 
     def read_stream(self, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
@@ -98,6 +119,8 @@ class PostgresAdapter(Session):
         return found
 
     def read_all(self, page: Page, where: Filter) -> list[StoredEvent]:
+        if reading.asks_query(where):
+            return self._matches(page, where)
         wanted = names_wanted(where)
         if wanted > 1:
             self._check_names(where)
@@ -106,6 +129,21 @@ class PostgresAdapter(Session):
             self._check_names(where)
             found = self._log(page, where)
         return found
+
+    def _matches(self, page: Page, where: Filter) -> list[StoredEvent]:
+        """A page of what a query matches. Other filters may leave nothing of what one statement finds."""
+        self._check_names(where)
+        found: list[StoredEvent] = []
+        while len(found) < page.limit:
+            rows = self._rows(reading.of_matches(page, where), POSITION)
+            if not rows:
+                break
+            rows.sort(key=itemgetter(POSITION), reverse=page.backward)
+            found += self._events([row[:-1] for row in rows if row[-1]])
+            if len(rows) < page.limit:
+                break
+            page = page._replace(after=rows[-1][POSITION])
+        return found[: page.limit]
 
     def _log(self, page: Page, where: Filter) -> list[StoredEvent]:
         question = reading.of_log(page, where)
@@ -121,7 +159,7 @@ class PostgresAdapter(Session):
     def _named(self, connection: Connection, statement: bytes, given: dict[str, Any]) -> list[Any]:
         """The rows of a page of events that has keys, with names in their place."""
         rows = reading.paged(connection, statement, given)
-        self._names.put_into(connection, rows)
+        put_names(connection, self._location.schema, rows)
         return rows
 
     def _check_names(self, where: Filter, stream_id: str | None = None) -> None:
@@ -143,7 +181,7 @@ class PostgresAdapter(Session):
                 counted.check(self.location, head_then, missed, last_key)
 
     def count(self, low: int, high: int, where: Filter) -> int:
-        if names_wanted(where):
+        if names_wanted(where) or reading.asks_query(where):
             self._check_names(where)
         found = self._rows(reading.of_count(low, high, where))
         if not found:  # the server cannot be asked for what it cannot hold
@@ -188,6 +226,11 @@ class PostgresAdapter(Session):
         elif not found:
             self._check_names(Filter(categories=(category,)))
         return [TypeInfo(*row) for row in found]
+
+    def tags(self, page: NamePage) -> list[TagInfo]:
+        found = self._listed(self._rows(reading.of_tags(page)), TAG_PARTS)
+        self._check_list(found, page)
+        return [TagInfo(*row) for row in found]
 
     def _listed(self, rows: list[tuple[Any, ...]], parts: Mapping[int, str]) -> list[tuple[Any, ...]]:
         """The rows of a list without the position they rest on. Raises IncompleteLogError if a part is missing."""

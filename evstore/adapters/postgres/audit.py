@@ -22,7 +22,7 @@ from evstore.model.findings import AuditedEvent, AuditedName, Finding
 from evstore.model.versions import MIN_INTEGER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from psycopg import Connection
 
@@ -42,7 +42,7 @@ SELECT
 AUDIT_EVENTS: Final = """
 SELECT
   page.id, stream.stream_id, type.name, page.data::text, page.metadata::text,
-  page.version, page.global_position, page.timestamp,
+  page.version, page.global_position, page.timestamp, page.tags, page.redacted_at IS NOT NULL,
   category.name,
   (SELECT name FROM evstore.categories WHERE key = stream.category_key LIMIT 1),
   (SELECT min(global_position) FROM evstore.events WHERE id = page.id),
@@ -52,7 +52,7 @@ SELECT
    WHERE (stream_key, version) = (page.stream_key, page.version - 1)),
   page.category_number,
   CASE WHEN before.category_key = page.category_key THEN before.category_number END,
-  page.correlation_hash,
+  page.correlation_hash, page.content_hash, page.chain_hash,
   (SELECT true FROM evstore.events
    WHERE category_key = ANY (ARRAY[page.category_key]) AND global_position = page.global_position
    ORDER BY category_key LIMIT 1) IS TRUE,
@@ -85,6 +85,26 @@ LEFT JOIN LATERAL (
   LIMIT 1
 ) AS before ON true
 ORDER BY page.global_position
+"""
+
+# For each of these tags, its events among the positions of a page. Index tags_by_name, then the key of event_tags.
+AUDIT_TAGGED: Final = """
+SELECT
+  given.name,
+  ARRAY(
+    SELECT global_position FROM evstore.event_tags
+    WHERE (tag_key, global_position) BETWEEN (tags.key, %(low)s::bigint) AND (tags.key, %(high)s::bigint)
+    ORDER BY tag_key, global_position
+  )
+FROM pg_catalog.unnest(%(tags)s::text[]) AS given (name)
+CROSS JOIN LATERAL (
+  SELECT key FROM evstore.tags WHERE name = given.name ORDER BY name LIMIT (SELECT 9223372036854775807)
+) AS tags
+"""
+
+# The whole key of event_tags.
+COUNT_TAGS: Final = """
+SELECT count(*) FROM evstore.event_tags WHERE global_position <= %(high)s
 """
 
 # Index streams_pkey.
@@ -217,6 +237,16 @@ class PostgresAudits:
     def names(self, what: What, after: int | str | None, limit: int) -> list[AuditedName]:
         given = {"after": MIN_INTEGER if after is None else after, "limit": limit}
         return [AuditedName(*row) for row in self._by_index(_NAMES[what], given)]
+
+    def tagged(self, tags: Sequence[str], low: int, high: int) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for tag, held in self._by_index(AUDIT_TAGGED, {"tags": [*tags], "low": low, "high": high}):
+            found.setdefault(tag, []).extend(held)  # a name that is there twice has two rows
+        return found
+
+    def count_tags(self, high: int) -> int:
+        ((count,),) = self._by_index(COUNT_TAGS, {"high": high})
+        return int(count)
 
     def schema(self) -> list[Finding]:
         """Findings where the store differs from schema.sql."""

@@ -62,6 +62,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "EV004": Meaning.STAGED_IS_GONE,
     "EV006": Meaning.UNKNOWN,  # stored, but it could not be made durable
     "EV007": Meaning.DAMAGED,  # the tables disagree
+    "EV008": Meaning.DAMAGED,  # a digest is missing
     "25006": Meaning.DENIED,  # read_only_sql_transaction
     "28": Meaning.DENIED,  # invalid_authorization_specification
     "28P01": Meaning.DENIED,  # invalid_password

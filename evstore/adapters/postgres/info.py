@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.sql import ON_DISK
 from evstore.errors import listed
+from evstore.model.digests import EMPTY, shown
 from evstore.model.facts import StoreInfo
 
 if TYPE_CHECKING:
@@ -15,7 +16,8 @@ NOT_SAFE: Final = "NOT SAFE: a power cut can lose what was acknowledged"
 
 
 def info(location: str, facts: tuple[Any, ...]) -> StoreInfo:
-    schema, streams, categories, size, standby, fsync, full_pages, commit, delay, version, filtered, head = facts
+    schema, streams, categories, size, standby, fsync, full_pages, commit, delay, version, filtered, *rest = facts
+    is_chained, digest, head = rest
     commit = "on" if commit == "off" else commit  # as an append has it
     durable = is_durable(fsync, commit)
     return StoreInfo(
@@ -35,6 +37,8 @@ def info(location: str, facts: tuple[Any, ...]) -> StoreInfo:
         warnings=tuple(_warnings(standby, fsync, full_pages, delay, filtered)),
         durable=durable,
         how_durable=ON_DISK if durable else NOT_SAFE,
+        tamper_evident=is_chained,
+        digest=shown(head, digest if head else EMPTY) if is_chained and (digest or not head) else None,
     )
 
 

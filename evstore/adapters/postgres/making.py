@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Admission: TypeAlias = Callable[[Connection], object]
 
 
-def initialize(connection: Connection, location: Location, admission: Admission) -> None:
+def initialize(connection: Connection, location: Location, admission: Admission, *, tamper_evident: bool) -> None:
     """Make a store unless one exists; of several processes at once, one makes it."""
     if is_made(connection, location, admission):
         return
@@ -39,6 +39,8 @@ def initialize(connection: Connection, location: Location, admission: Admission)
             text = get_data(__package__, "schema.sql")
             assert text is not None
             connection.execute(sql.in_schema(text.decode(), location.schema))
+            if tamper_evident:
+                connection.execute(sql.in_schema(sql.MAKE_TAMPER_EVIDENT, location.schema))
     finally:
         if not connection.closed:
             connection.isolation_level = None

@@ -8,7 +8,14 @@ import psycopg
 
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.errors import Meaning, meaning
-from evstore.errors import AppendOutcomeUnknownError, EvstoreError, PositionConflictError, UnavailableError
+from evstore.errors import (
+    AppendConditionError,
+    AppendOutcomeUnknownError,
+    EventNotFoundError,
+    EvstoreError,
+    PositionConflictError,
+    UnavailableError,
+)
 from evstore.model.versions import STREAM_EXISTS, check_version
 from evstore.port import AlreadyStored, Append, Outcome, Receipt, outcome_unknown
 
@@ -108,11 +115,22 @@ class Doubt:
             case "misplaced":
                 wanted, actual = unit.first_position or 0, answer["actual"]
                 return self._refusal(n, PositionConflictError(wanted, actual), may_pass=wanted > actual)
+            case "absent":
+                return EventNotFoundError(answer["id"])
+            case "violated":
+                found = [(unit.conditions[which], position) for which, position in answer["violations"]]
+                first, *more = [(query, after, position) for (query, after), position in found]
+                return AppendConditionError(*first, more)
+            case "unmet":
+                stream_id, expected = unit.requirements[answer["requirement"]]
+                return self._version_refused(n, stream_id, expected, answer["actual"])
             case _:
                 write, actual = _nth(unit, answer["write"]), answer["actual"]
-                expected = write.expected_version
-                may_pass = expected == STREAM_EXISTS or expected > actual
-                return self._refusal(n, _refused(write, actual), may_pass=may_pass)
+                return self._version_refused(n, write.stream_id, write.expected_version, actual)
+
+    def _version_refused(self, n: int, stream_id: str, expected: int, actual: int) -> EvstoreError:
+        may_pass = expected == STREAM_EXISTS or expected > actual
+        return self._refusal(n, _refused(stream_id, expected, actual), may_pass=may_pass)
 
     def _refusal(self, n: int, refusal: EvstoreError, *, may_pass: bool) -> EvstoreError:
         """A log only grows: what lies below its end stays refused. An expectation above it may be met later by a
@@ -149,13 +167,13 @@ def _nth(unit: Append, number: int) -> PreparedWrite:
     return next(write for n, write in enumerate(unit.writes, 1) if n == number)
 
 
-def _refused(write: PreparedWrite, actual: int) -> EvstoreError:
+def _refused(stream_id: str, expected: int, actual: int) -> EvstoreError:
     """The refusal that the reported version means, by the core's own rule."""
     try:
-        check_version(write.stream_id, write.expected_version, actual)
+        check_version(stream_id, expected, actual)
     except EvstoreError as error:
         return error
     return EvstoreError(
-        f'the server refused version {actual} of stream "{write.stream_id}" for the expected version '
-        f"{write.expected_version}, for an unknown reason"
+        f'the server refused version {actual} of stream "{stream_id}" for the expected version {expected}, '
+        "for an unknown reason"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 
 ALL: Final = Filter()
 HAS_CHUNKS: Final = psycopg.pq.version() >= 170000  # noqa: PLR2004 - older ones send rows one by one
-CHUNKS: Final = 32
+CHUNKS: Final = 8
 """The parts in which a page comes from the server. The core asks for fewer events where they are long."""
+MOST_IN_CHUNK: Final = 32
+"""Rows that come from the server at a time."""
 
 
 class Question(NamedTuple):
@@ -36,9 +39,16 @@ class Question(NamedTuple):
     """Its rows of events have keys in the place of names."""
 
 
+def asks_query(where: Filter) -> bool:
+    """True if the filter has a query that does not match everything."""
+    return where.query is not None and bool(where.query.items)
+
+
 def of_stream(stream_id: str, page: Page, where: Filter) -> Question:
     statement = sql.READ_STREAM_BACKWARD if page.backward else sql.READ_STREAM_FORWARD
-    return Question(statement, {**_range(page), **_residual(where), "stream_id": stream_id})
+    items = where.query.members() if where.query else None
+    query = {"query": json.dumps(items) if items else None}
+    return Question(statement, {**_range(page), **_residual(where), **query, "stream_id": stream_id})
 
 
 def of_log(page: Page, where: Filter) -> Question:
@@ -63,8 +73,29 @@ def of_log(page: Page, where: Filter) -> Question:
     return Question(statement, given)
 
 
+def of_matches(page: Page, where: Filter) -> Question:
+    """Ask for what the filter's query matches."""
+    low, high = closed(page)
+    ends = (high + 1 if high < MAX_VERSION else high, low) if page.backward else (low - 1, high)
+    return Question(sql.READ_MATCHES, {**_matched(ends, where), "backward": page.backward, "limit": page.limit})
+
+
+def _matched(ends: tuple[int, int], where: Filter) -> dict[str, Any]:
+    assert where.query is not None
+    return {
+        **_residual(where),
+        "query": json.dumps(where.query.members()),
+        "begin": ends[0],
+        "end": ends[1],
+        "categories": _names(where.categories),
+        "correlation_id": where.correlation_id,
+    }
+
+
 def of_count(low: int, high: int, where: Filter) -> Question:
     """Choose the statement as for the events themselves."""
+    if asks_query(where):
+        return Question(sql.COUNT_MATCHES, _matched((low - 1, high), where))
     given = {"low": low, "high": high, **_residual(where), "categories": _names(where.categories)}
     if where.correlation_id is not None:
         return Question(sql.COUNT_CORRELATION, {**given, **_correlation(where.correlation_id)})
@@ -75,7 +106,12 @@ def of_count(low: int, high: int, where: Filter) -> Question:
 
 def of_names(where: Filter, stream_id: str | None = None, *, every: bool = False) -> Question:
     """Ask if the names are there, or if they are not there in a store whose tables agree."""
-    names = {"categories": _names(where.categories), "types": _names(where.types)}
+    items = where.query.items if where.query else ()
+    names = {
+        "categories": _names(where.categories),
+        "types": _names([*(where.types or ()), *(name for item in items for name in item.types)]),
+        "tags": [tag for item in items for tag in item.tags],
+    }
     return Question(sql.LOST, {**names, "stream_id": stream_id, "all": every})
 
 
@@ -83,6 +119,10 @@ def of_streams(page: NamePage, category: str | None) -> Question:
     if category is None:
         return Question(sql.LIST_STREAMS, _name_range(page))
     return Question(sql.LIST_STREAMS_OF_CATEGORY, {**_name_range(page), "category": category})
+
+
+def of_tags(page: NamePage) -> Question:
+    return Question(sql.LIST_TAGS, _name_range(page))
 
 
 def of_types(page: NamePage, category: str | None) -> Question:
@@ -114,7 +154,7 @@ def filtered(connection: Connection, statement: bytes, given: dict[str, Any]) ->
 def paged(connection: Connection, statement: bytes, given: dict[str, Any]) -> list[Any]:
     """The rows of a page of events; few rows beyond it are ever in memory."""
     alone = connection.info.transaction_status == TransactionStatus.IDLE
-    size = max(1, given["limit"] // CHUNKS) if HAS_CHUNKS else 1
+    size = min(max(1, given["limit"] // CHUNKS), MOST_IN_CHUNK) if HAS_CHUNKS else 1
     rows: Any = connection.cursor().stream(statement, given, size=size)
     with closing(rows):  # which cancels what is still to come
         found = enough(rows)

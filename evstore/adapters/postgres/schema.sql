@@ -96,6 +96,7 @@ CREATE UNLOGGED TABLE evstore.staged (
   type text COLLATE "C" NOT NULL,
   correlation_hash bigint,
   tags text COLLATE "C",
+  redacted boolean NOT NULL,
   metadata json NOT NULL,
   data json NOT NULL,
   stored_at bigint,               -- NULL: when it is appended
@@ -127,8 +128,27 @@ BEGIN
     MESSAGE = format('evstore: what is stored in %s never changes: no %s', TG_TABLE_NAME, TG_OP);
 END $$;
 
-CREATE TRIGGER events_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON evstore.events
+CREATE TRIGGER events_are_never_deleted BEFORE DELETE OR TRUNCATE ON evstore.events
   FOR EACH STATEMENT EXECUTE FUNCTION evstore.refuse_change_v1();
+
+-- A redaction alone changes an event: its data becomes null, its metadata perhaps {}, and the hash of the content
+-- that it had stays.
+CREATE TRIGGER events_never_change BEFORE UPDATE ON evstore.events
+  FOR EACH ROW
+  WHEN (
+    new.data::text <> 'null' OR new.metadata::text NOT IN (old.metadata::text, '{}')
+    OR new.redacted_at IS NULL OR new.content_hash IS NULL
+    OR (new.redacted_at, new.content_hash)
+      <> (coalesce(old.redacted_at, new.redacted_at), coalesce(old.content_hash, new.content_hash))
+    OR (new.correlation_hash IS DISTINCT FROM old.correlation_hash
+      AND (new.correlation_hash IS NOT NULL OR new.metadata::text <> '{}'))
+    OR (new.global_position, new.id, new.stream_key, new.version, new.category_key, new.category_number,
+        new.type_key, new.timestamp)
+      <> (old.global_position, old.id, old.stream_key, old.version, old.category_key, old.category_number,
+        old.type_key, old.timestamp)
+    OR new.chain_hash IS DISTINCT FROM old.chain_hash OR new.tags IS DISTINCT FROM old.tags
+  )
+  EXECUTE FUNCTION evstore.refuse_change_v1();
 CREATE TRIGGER streams_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON evstore.streams
   FOR EACH STATEMENT EXECUTE FUNCTION evstore.refuse_change_v1();
 CREATE TRIGGER categories_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON evstore.categories
@@ -173,6 +193,7 @@ LEFT JOIN evstore.tags ON tags.key = event_tags.tag_key;
 --   {"status": "held", "ids": [those that are stored already]}
 --   {"status": "misplaced", "actual": the position that the first event would get}
 --   {"status": "refused", "write": which, "actual": the version its stream has there}
+--   what guarded_v1 says
 -- SECURITY DEFINER, so that a role that may append needs no right to insert; row_security off, so that a policy that
 -- hides rows from the owner is an error; index scans and a generic plan, because statistics of a young table lead
 -- astray and planning takes longer than the insert.
@@ -188,7 +209,10 @@ CREATE FUNCTION evstore.append_unit_v1(
   metadatas json[],
   datas json[],
   times bigint[],               -- when it was stored; NULL: now
-  wanted_position bigint        -- the position that the first event must get; NULL: any
+  tags text[],                  -- as events.tags
+  redacted boolean[],           -- another store redacted it; the list may be NULL
+  wanted_position bigint,       -- the position that the first event must get; NULL: any
+  guards json                   -- as guarded_v1 takes them; NULL: none
 ) RETURNS json
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -212,6 +236,11 @@ DECLARE
   single boolean := cardinality(ids) = 1 AND cardinality(stream_ids) = 1 AND sizes[1] = 1;
   answer json;
   inserted bigint;
+  unmet json;
+  is_chained boolean;
+  digest bytea;
+  contents bytea[];
+  digests bytea[];
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION USING
@@ -224,12 +253,15 @@ BEGIN
   -- The table's number keeps apart the stores of one database; EVST keeps apart other programs.
   PERFORM pg_advisory_xact_lock(1163285332, 'evstore.events'::regclass::oid::integer);
   now_us := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
-  IF single THEN
+  IF guards IS NOT NULL THEN
+    unmet := evstore.guarded_v1(guards);
+  END IF;
+  IF single AND unmet IS NULL AND redacted IS NULL THEN
     -- What is asked most, in one statement: the next event of a stream, under names that are there. It stores what is
     -- certainly accepted; whatever it does not store is judged below.
     INSERT INTO evstore.events (
       global_position, stream_key, version, category_number, timestamp, correlation_hash, category_key, type_key,
-      id, metadata, data
+      id, tags, metadata, data
     )
     SELECT
       last.global_position + 1,
@@ -241,6 +273,7 @@ BEGIN
       streams.category_key,
       types.key,
       ids[1],
+      append_unit_v1.tags[1],
       metadatas[1],
       datas[1]
     FROM evstore.streams
@@ -265,11 +298,15 @@ BEGIN
       AND expected_versions[1] IN (-1, last_of_stream.version)
       AND wanted_position IS NULL
       AND NOT EXISTS (SELECT FROM evstore.events WHERE events.id = ids[1])
-    RETURNING json_build_object(
+      AND NOT (SELECT store.tamper_evident FROM evstore.store)
+    RETURNING events.global_position, json_build_object(
       'status', 'stored', 'position', events.global_position, 'size', 1, 'versions', ARRAY[events.version],
       'timestamp', events.timestamp
-    ) INTO answer;
+    ) INTO head, answer;
     IF FOUND THEN
+      IF tags[1] IS NOT NULL THEN
+        PERFORM evstore.tag_v1(head, tags);
+      END IF;
       RETURN answer;
     END IF;
   END IF;
@@ -353,6 +390,10 @@ BEGIN
     RETURN json_build_object('status', 'refused', 'write', refused, 'actual', first_versions[refused] - 1);
   END IF;
 
+  IF unmet IS NOT NULL THEN
+    RETURN unmet;
+  END IF;
+
   IF 1 = ANY (first_versions) THEN  -- a stream that has a name has an event, or its events are lost
     FOR w IN 1 .. cardinality(first_versions) LOOP
       IF first_versions[w] = 1 AND stream_keys[w] IS NOT NULL THEN
@@ -370,9 +411,37 @@ BEGIN
     SELECT * INTO type_keys, stream_keys, category_keys FROM evstore.keys_v1(stream_ids, category_names, type_names);
   END IF;
 
+  SELECT
+    store.tamper_evident,
+    CASE WHEN store.tamper_evident THEN (
+      SELECT events.chain_hash FROM evstore.events ORDER BY events.global_position DESC LIMIT 1
+    ) END
+  INTO is_chained, digest
+  FROM evstore.store;
+  IF is_chained OR redacted IS NOT NULL THEN
+    contents := ARRAY(
+      SELECT evstore.content_hash_v1(
+        given.id,
+        stream_ids[given.write],
+        type_names[given.n],
+        first_versions[given.write] + given.n - starts[given.write],
+        coalesce(given.stored_at, now_us),
+        given.tags,
+        given.metadata,
+        given.data
+      )
+      FROM unnest(writes, ids, append_unit_v1.tags, metadatas, datas, times) WITH ORDINALITY
+        AS given (write, id, tags, metadata, data, stored_at, n)
+      ORDER BY given.n
+    );
+  END IF;
+  IF is_chained THEN
+    digests := evstore.digests_v1(head, digest, contents);
+  END IF;
+
   INSERT INTO evstore.events (
     global_position, stream_key, version, category_number, timestamp, correlation_hash, category_key, type_key,
-    id, metadata, data
+    id, redacted_at, content_hash, chain_hash, tags, metadata, data
   )
   SELECT
     head + given.n,
@@ -384,16 +453,23 @@ BEGIN
     category_keys[given.write],
     type_keys[given.n],
     given.id,
+    CASE WHEN redacted[given.n] THEN now_us END,
+    CASE WHEN redacted[given.n] THEN contents[given.n] END,
+    digests[given.n],
+    given.tags,
     given.metadata,
     given.data
-  FROM unnest(writes, ids, correlation_hashes, metadatas, datas, times) WITH ORDINALITY
-    AS given (write, id, correlation_hash, metadata, data, stored_at, n);
+  FROM unnest(writes, ids, correlation_hashes, append_unit_v1.tags, metadatas, datas, times) WITH ORDINALITY
+    AS given (write, id, correlation_hash, tags, metadata, data, stored_at, n);
 
   GET DIAGNOSTICS inserted = ROW_COUNT;
   IF inserted IS DISTINCT FROM cardinality(ids)
     OR inserted IS DISTINCT FROM starts[cardinality(starts)] + sizes[cardinality(sizes)] - 1
   THEN
     RAISE EXCEPTION USING ERRCODE = 'EV003', MESSAGE = 'evstore: the lists that make an append disagree in length';
+  END IF;
+  IF array_remove(tags, NULL) <> '{}' THEN
+    PERFORM evstore.tag_v1(head + 1, tags);
   END IF;
   RETURN json_build_object(
     'status', 'stored', 'position', head + 1, 'size', inserted, 'versions', first_versions,
@@ -422,6 +498,296 @@ BEGIN
     END LOOP;
   END IF;
   RETURN NULL;
+END $$;
+
+-- The tags of events, which stand at the positions from `first` on, into their table.
+CREATE FUNCTION evstore.tag_v1(first bigint, tags text[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_nestloop = on
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+AS $$
+DECLARE
+  positions bigint[];
+  names text[];
+BEGIN
+  SELECT array_agg(first + given.n - 1), array_agg(its.name)
+  INTO positions, names
+  FROM unnest(tags) WITH ORDINALITY AS given (tags, n)
+  CROSS JOIN LATERAL unnest(string_to_array(given.tags, ' ')) AS its (name);
+  IF EXISTS (
+    SELECT FROM unnest(names) AS given (name)
+    WHERE NOT EXISTS (SELECT FROM evstore.tags AS known WHERE known.name = given.name)
+  ) THEN
+    IF (SELECT coalesce(max(event_tags.tag_key), 0) FROM evstore.event_tags)
+      > (SELECT coalesce(max(known.key), 0) FROM evstore.tags AS known)
+    THEN
+      RAISE EXCEPTION USING
+        ERRCODE = 'EV007',
+        MESSAGE = 'evstore: the tables disagree; no key is given out',
+        DETAIL = (first - 1)::text,
+        HINT = 'tags';
+    END IF;
+    INSERT INTO evstore.tags (key, name)
+    SELECT
+      (SELECT coalesce(max(known.key), 0) FROM evstore.tags AS known) + row_number() OVER (ORDER BY missing.first),
+      missing.name
+    FROM (
+      SELECT given.name COLLATE "C" AS name, min(given.n) AS first
+      FROM unnest(names) WITH ORDINALITY AS given (name, n)
+      WHERE NOT EXISTS (SELECT FROM evstore.tags AS known WHERE known.name = given.name)
+      GROUP BY given.name COLLATE "C"
+    ) AS missing;
+  END IF;
+  INSERT INTO evstore.event_tags (tag_key, global_position)
+  SELECT known.key, given.global_position
+  FROM unnest(names, positions) AS given (name, global_position)
+  JOIN evstore.tags AS known ON known.name = given.name;
+END $$;
+
+-- The first refusal of what must hold of the store, NULL if all of it holds. `guards` is
+--   {"requirements": [[stream id, expected version], ...],
+--    "conditions": [{"query": [{"types": [...], "tags": [...]}, ...], "after": position}, ...]}
+-- and the refusal one of
+--   {"status": "unmet", "requirement": which, "actual": the version that its stream has}
+--   {"status": "violated", "violations": [[which condition, the first position that violates it], ...]}
+CREATE FUNCTION evstore.guarded_v1(guards json) RETURNS json
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+  n integer := 0;
+  guard json;
+  actual bigint;
+  after bigint;
+  violating bigint;
+  violations json[] := '{}';
+BEGIN
+  FOR guard IN SELECT json_array_elements(guards -> 'requirements') LOOP
+    actual := coalesce((
+      SELECT events.version FROM evstore.events
+      WHERE events.stream_key = (SELECT streams.key FROM evstore.streams WHERE streams.stream_id = guard ->> 0)
+      ORDER BY events.stream_key DESC, events.version DESC LIMIT 1
+    ), 0);
+    IF evstore.refused_v1(ARRAY[(guard ->> 1)::bigint], ARRAY[actual + 1]) IS NOT NULL THEN
+      RETURN json_build_object('status', 'unmet', 'requirement', n, 'actual', actual);
+    END IF;
+    n := n + 1;
+  END LOOP;
+  n := 0;
+  FOR guard IN SELECT json_array_elements(guards -> 'conditions') LOOP
+    after := (guard ->> 'after')::bigint;
+    violating := (
+      SELECT matched.global_position
+      FROM evstore.matches_v1(guard -> 'query', after, NULL, false, 1) AS matched (global_position)
+    );
+    IF violating IS NOT NULL THEN
+      violations := violations || json_build_array(n, violating);
+    END IF;
+    n := n + 1;
+  END LOOP;
+  IF cardinality(violations) > 0 THEN
+    RETURN json_build_object('status', 'violated', 'violations', violations);
+  END IF;
+  RETURN NULL;
+END $$;
+
+-- At most so many positions of events that match a query, in order: forward those after `after` up to `last`, NULL for
+-- the head, backward those before `after` down to `last`. From each list of a tag or of types it goes to the next,
+-- each time to the first position from where the last one stands: so it costs by the list that has the fewest.
+CREATE FUNCTION evstore.matches_v1(
+  query json, after bigint, last bigint, backward boolean, most bigint
+) RETURNS SETOF bigint
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+  item json;
+  items json[] := '{}';
+  nexts bigint[] := '{}';
+  at bigint;
+  start bigint := CASE WHEN backward THEN after - 1 WHEN after = 9223372036854775807 THEN NULL ELSE after + 1 END;
+  stop bigint := coalesce(last, (SELECT max(events.global_position) FROM evstore.events));
+BEGIN
+  IF start IS NULL OR stop IS NULL THEN
+    RETURN;
+  END IF;
+  IF json_array_length(query) = 0 THEN
+    items := ARRAY['{"types": null, "tags": []}'::json];
+  ELSE
+    FOR item IN SELECT json_array_elements(query) LOOP
+      item := evstore.keyed_v1(item);
+      IF item IS NOT NULL THEN
+        items := items || item;
+      END IF;
+    END LOOP;
+  END IF;
+  FOR i IN 1 .. cardinality(items) LOOP
+    nexts[i] := evstore.next_match_v1(items[i], start, stop, backward);
+  END LOOP;
+  WHILE most IS NULL OR most > 0 LOOP
+    at := (
+      SELECT CASE WHEN backward THEN max(given.next) ELSE min(given.next) END FROM unnest(nexts) AS given (next)
+    );
+    EXIT WHEN at IS NULL;
+    RETURN NEXT at;
+    most := most - 1;
+    FOR i IN 1 .. cardinality(items) LOOP
+      IF nexts[i] = at THEN
+        nexts[i] := evstore.next_match_v1(items[i], CASE WHEN backward THEN at - 1 ELSE at + 1 END, stop, backward);
+      END IF;
+    END LOOP;
+  END LOOP;
+END $$;
+
+-- An item of a query with keys in the place of names, {"types": keys or null, "tags": keys}; NULL if no event can
+-- match it.
+CREATE FUNCTION evstore.keyed_v1(item json) RETURNS json
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+  type_keys integer[];
+  tag_keys integer[];
+BEGIN
+  type_keys := ARRAY(
+    SELECT types.key FROM json_array_elements_text(item -> 'types') AS given (name)
+    JOIN evstore.types ON types.name = given.name
+  );
+  tag_keys := ARRAY(
+    SELECT tags.key FROM json_array_elements_text(item -> 'tags') AS given (name)
+    LEFT JOIN evstore.tags ON tags.name = given.name
+  );
+  IF (item -> 'types' IS NOT NULL AND type_keys = '{}') OR array_position(tag_keys, NULL) IS NOT NULL THEN
+    RETURN NULL;
+  END IF;
+  RETURN json_build_object('types', CASE WHEN item -> 'types' IS NOT NULL THEN type_keys END, 'tags', tag_keys);
+END $$;
+
+-- The first position from `start` on, up to `stop`, that has all the tags and one of the types.
+CREATE FUNCTION evstore.next_match_v1(item json, start bigint, stop bigint, backward boolean) RETURNS bigint
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+  type_keys integer[] := ARRAY(SELECT json_array_elements_text(nullif((item -> 'types')::text, 'null')::json)::integer);
+  tag_keys integer[] := ARRAY(SELECT json_array_elements_text(item -> 'tags')::integer);
+  at bigint := start;
+  furthest bigint;
+  its bigint;
+  nearest bigint;
+  its_key integer;
+BEGIN
+  LOOP
+    IF (backward AND at < stop) OR (NOT backward AND at > stop) THEN
+      RETURN NULL;
+    END IF;
+    furthest := at;
+    FOREACH its_key IN ARRAY tag_keys LOOP
+      IF backward THEN
+        its := (
+          SELECT event_tags.global_position FROM evstore.event_tags
+          WHERE event_tags.tag_key = its_key AND event_tags.global_position <= furthest
+          ORDER BY event_tags.tag_key DESC, event_tags.global_position DESC LIMIT 1
+        );
+      ELSE
+        its := (
+          SELECT event_tags.global_position FROM evstore.event_tags
+          WHERE event_tags.tag_key = its_key AND event_tags.global_position >= furthest
+          ORDER BY event_tags.tag_key, event_tags.global_position LIMIT 1
+        );
+      END IF;
+      IF its IS NULL THEN
+        RETURN NULL;
+      END IF;
+      furthest := its;
+    END LOOP;
+    IF type_keys <> '{}' THEN
+      nearest := NULL;
+      FOREACH its_key IN ARRAY type_keys LOOP
+        IF backward THEN
+          its := (
+            SELECT events.global_position FROM evstore.events
+            WHERE (events.type_key, events.global_position) <= (its_key, furthest) AND events.type_key >= its_key
+            ORDER BY events.type_key DESC, events.global_position DESC LIMIT 1
+          );
+          nearest := greatest(nearest, its);
+        ELSE
+          its := (
+            SELECT events.global_position FROM evstore.events
+            WHERE (events.type_key, events.global_position) >= (its_key, furthest) AND events.type_key <= its_key
+            ORDER BY events.type_key, events.global_position LIMIT 1
+          );
+          nearest := least(nearest, its);
+        END IF;
+      END LOOP;
+      IF nearest IS NULL THEN
+        RETURN NULL;
+      END IF;
+      furthest := nearest;
+    END IF;
+    IF furthest = at THEN  -- each list has it
+      RETURN at;
+    END IF;
+    at := furthest;
+  END LOOP;
+END $$;
+
+-- The hash of an event's content, as evstore.model.digests defines it.
+CREATE FUNCTION evstore.content_hash_v1(
+  id uuid, stream_id text, type_name text, version bigint, time_us bigint, tags text, metadata json, data json
+) RETURNS bytea
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN sha256(convert_to(concat_ws(
+    E'\n', id::text, stream_id, type_name, version::text, time_us::text, coalesce(tags, ''), metadata::text, data::text, ''
+  ), 'UTF8'));
+END $$;
+
+-- The digest of the log after each of these contents, of which the first follows the position `head`.
+CREATE FUNCTION evstore.digests_v1(head bigint, digest bytea, contents bytea[]) RETURNS bytea[]
+LANGUAGE plpgsql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  content bytea;
+  digests bytea[] := '{}';
+BEGIN
+  IF head = 0 THEN
+    digest := decode(repeat('00', 32), 'hex');
+  ELSIF digest IS NULL OR length(digest) <> 32 THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'EV008',
+      MESSAGE = format('evstore: the digest of position %s is missing; nothing is appended after it', head);
+  END IF;
+  FOREACH content IN ARRAY contents LOOP
+    digest := sha256(digest || content);
+    digests := array_append(digests, digest);
+  END LOOP;
+  RETURN digests;
 END $$;
 
 -- The keys of names, in their order, NULL where there is none yet: of types, of streams, and of their categories.
@@ -536,7 +902,7 @@ END $$;
 -- arrays of a chunk hold numbers, and names that are new; events go from the one table to the other as they are.
 -- Joins are hashed, for nothing is known of what was just staged; what is LATERAL is still looked up in its index.
 CREATE FUNCTION evstore.append_staged_unit_v1(
-  staged_as uuid, size bigint, wanted_position bigint, most_versions integer
+  staged_as uuid, size bigint, wanted_position bigint, most_versions integer, guards json
 ) RETURNS json
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -549,12 +915,13 @@ SET enable_mergejoin = off
 SET jit = off
 AS $$
 DECLARE
-  chunk CONSTANT integer := 5000;  -- events
+  chunk CONSTANT integer := 20000;  -- events
   now_us bigint;
   there bigint;
   held uuid[];
   head bigint;
   last_stream bigint;
+  last_named bigint;
   first_us bigint;
   low integer := 0;  -- the last number of the chunk before
   stream_ids text[];
@@ -570,6 +937,12 @@ DECLARE
   lost boolean;
   first_versions bigint[] := '{}';
   answer json;
+  unmet json;
+  is_chained boolean;
+  digest bytea;
+  contents bytea[];
+  digests bytea[];
+  its_tags text[];
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION USING
@@ -597,6 +970,16 @@ BEGIN
   IF wanted_position <> head + 1 THEN
     RETURN json_build_object('status', 'misplaced', 'actual', head + 1);
   END IF;
+  IF guards IS NOT NULL THEN  -- of the store as it is now; but versions are answered first
+    unmet := evstore.guarded_v1(guards);
+  END IF;
+  SELECT
+    store.tamper_evident,
+    CASE WHEN store.tamper_evident THEN (
+      SELECT events.chain_hash FROM evstore.events ORDER BY events.global_position DESC LIMIT 1
+    ) END
+  INTO is_chained, digest
+  FROM evstore.store;
 
   WHILE low < size LOOP
     SELECT
@@ -623,6 +1006,7 @@ BEGIN
       WHERE (SELECT streams.key FROM evstore.streams WHERE streams.stream_id = given.stream_id) IS NULL
       ORDER BY given.first
     ) AS missing;
+    last_named := (SELECT coalesce(max(streams.key), 0) FROM evstore.streams);  -- no later stream has an event yet
     IF type_names <> '{}' OR stream_ids <> '{}' THEN
       PERFORM evstore.add_names_v1(stream_ids, category_names, type_names);
     END IF;
@@ -641,7 +1025,7 @@ BEGIN
       ) AS its_keys
       LEFT JOIN LATERAL (
         SELECT events.version FROM evstore.events
-        WHERE events.stream_key = its_keys.key
+        WHERE events.stream_key = its_keys.key AND its_keys.key <= last_named
         ORDER BY events.version DESC LIMIT 1
       ) AS last ON true
     ),
@@ -707,9 +1091,34 @@ BEGIN
         HINT = 'events';
     END IF;
 
+    IF is_chained OR EXISTS (
+      SELECT FROM evstore.staged
+      WHERE staged.append_id = staged_as AND staged.number > low AND staged.number <= low + chunk AND staged.redacted
+    ) THEN
+      contents := ARRAY(
+        SELECT evstore.content_hash_v1(
+          staged.id,
+          staged.stream_id,
+          staged.type,
+          versions[staged.number - low],
+          coalesce(staged.stored_at, now_us),
+          staged.tags,
+          staged.metadata,
+          staged.data
+        )
+        FROM evstore.staged
+        WHERE staged.append_id = staged_as AND staged.number > low AND staged.number <= low + chunk
+        ORDER BY staged.number
+      );
+    END IF;
+    IF is_chained THEN
+      digests := evstore.digests_v1(head + low, digest, contents);
+      digest := digests[cardinality(digests)];
+    END IF;
+
     INSERT INTO evstore.events (
       global_position, stream_key, version, category_number, timestamp, correlation_hash, category_key, type_key,
-      id, metadata, data
+      id, redacted_at, content_hash, chain_hash, tags, metadata, data
     )
     SELECT
       head + staged.number,
@@ -721,14 +1130,33 @@ BEGIN
       category_keys[staged.number - low],
       type_keys[staged.number - low],
       staged.id,
+      CASE WHEN staged.redacted THEN now_us END,
+      CASE WHEN staged.redacted THEN hashed.content END,
+      hashed.digest,
+      staged.tags,
       staged.metadata,
       staged.data
     FROM evstore.staged
+    LEFT JOIN unnest(contents, digests) WITH ORDINALITY AS hashed (content, digest, n)
+      ON hashed.n = staged.number - low
     WHERE staged.append_id = staged_as AND staged.number > low AND staged.number <= low + chunk
     ORDER BY staged.number;
 
+    its_tags := ARRAY(
+      SELECT staged.tags FROM evstore.staged
+      WHERE staged.append_id = staged_as AND staged.number > low AND staged.number <= low + chunk
+      ORDER BY staged.number
+    );
+    IF array_remove(its_tags, NULL) <> '{}' THEN
+      PERFORM evstore.tag_v1(head + low + 1, its_tags);
+    END IF;
+    contents := NULL;
     low := low + chunk;
   END LOOP;
+  IF unmet IS NOT NULL THEN
+    answer := unmet;
+    RAISE EXCEPTION USING ERRCODE = 'EV005';
+  END IF;
   RETURN json_build_object(
     'status', 'stored', 'position', head + 1, 'size', size, 'versions', first_versions, 'timestamp', first_us
   );
@@ -781,6 +1209,9 @@ CREATE PROCEDURE evstore.append_v1(
   metadatas json[],
   datas json[],
   times bigint[],
+  tags text[],
+  redacted boolean[],
+  guards json[],                -- for each unit
   INOUT answer json
 )
 LANGUAGE plpgsql
@@ -808,7 +1239,7 @@ BEGIN
   IF cardinality(unit_writes) = 1 THEN  -- nothing to cut into pieces
     answer := json_build_array(evstore.append_unit_v1(
       stream_ids, category_names, expected_versions, sizes, writes, ids, type_names, correlation_hashes, metadatas,
-      datas, times, unit_positions[1]
+      datas, times, tags, redacted, unit_positions[1], guards[1]
     ));
   ELSE
     FOR u IN 1 .. cardinality(unit_writes) LOOP
@@ -817,7 +1248,7 @@ BEGIN
       answers := answers || evstore.append_unit_v1(
         stream_ids[w:last_w], category_names[w:last_w], expected_versions[w:last_w], sizes[w:last_w],
         writes[e:last_e], ids[e:last_e], type_names[e:last_e], correlation_hashes[e:last_e], metadatas[e:last_e],
-        datas[e:last_e], times[e:last_e], unit_positions[u]
+        datas[e:last_e], times[e:last_e], tags[e:last_e], redacted[e:last_e], unit_positions[u], guards[u]
       );
       EXIT WHEN until_refused AND answers[u] ->> 'status' <> 'stored';
       w := last_w + 1;
@@ -841,6 +1272,7 @@ CREATE PROCEDURE evstore.append_staged_v1(
   wanted_position bigint,
   most_versions integer,        -- of how many writes the answer has the version
   wait_ms integer,
+  guards json,
   INOUT answer json
 )
 LANGUAGE plpgsql
@@ -859,7 +1291,7 @@ BEGIN
     pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
     pg_catalog.set_config('synchronous_commit', 'off', true),
     pg_catalog.set_config('lock_timeout', wait_ms::pg_catalog.text, true);
-  answer := json_build_array(evstore.append_staged_unit_v1(staged_as, size, wanted_position, most_versions));
+  answer := json_build_array(evstore.append_staged_unit_v1(staged_as, size, wanted_position, most_versions, guards));
   COMMIT;
   BEGIN
     PERFORM evstore.make_durable_v1();
@@ -867,6 +1299,51 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'EV006', MESSAGE = pg_catalog.concat('evstore: stored, but not made durable: ', SQLERRM);
   END;
   COMMIT;
+END $$;
+
+-- Take the data of events for ever, perhaps their metadata, and append the event that tells of it, in the caller's
+-- transaction. The answer is that of append_unit_v1, or {"status": "absent", "id": of an event that is not there}.
+-- It runs with the caller's rights: nobody but the owner of the tables may change them.
+CREATE FUNCTION evstore.redact_v1(
+  ids uuid[], with_metadata boolean,
+  stream_id text, category_name text, event_id uuid, type_name text, correlation_hash bigint, metadata json, data json
+) RETURNS json
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET row_security = off
+SET enable_seqscan = off
+AS $$
+DECLARE
+  absent uuid;
+  answer json;
+  now_us bigint := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
+BEGIN
+  absent := (
+    SELECT given.id FROM unnest(ids) WITH ORDINALITY AS given (id, n)
+    WHERE NOT EXISTS (SELECT FROM evstore.events WHERE events.id = given.id)
+    ORDER BY given.n LIMIT 1
+  );
+  IF absent IS NOT NULL THEN
+    RETURN json_build_object('status', 'absent', 'id', absent);
+  END IF;
+  answer := evstore.append_unit_v1(
+    ARRAY[stream_id], ARRAY[category_name], ARRAY[-1::bigint], ARRAY[1], ARRAY[1], ARRAY[event_id], ARRAY[type_name],
+    ARRAY[correlation_hash], ARRAY[metadata], ARRAY[data], ARRAY[NULL::bigint], ARRAY[NULL::text], NULL, NULL, NULL
+  );
+  IF answer ->> 'status' = 'stored' THEN
+    UPDATE evstore.events SET
+      data = 'null',
+      metadata = CASE WHEN with_metadata THEN '{}' ELSE events.metadata END,
+      correlation_hash = CASE WHEN NOT with_metadata THEN events.correlation_hash END,
+      redacted_at = coalesce(events.redacted_at, now_us),
+      content_hash = coalesce(events.content_hash, evstore.content_hash_v1(
+        events.id, streams.stream_id, types.name, events.version, events.timestamp, events.tags, events.metadata,
+        events.data
+      ))
+    FROM evstore.streams, evstore.types
+    WHERE events.id = ANY (ids) AND streams.key = events.stream_key AND types.key = events.type_key;
+  END IF;
+  RETURN answer;
 END $$;
 
 -- Forget what was staged, and what others staged and left; whoever comes back to that after a day is told that it

@@ -26,7 +26,7 @@ def in_schema(statement: str, schema: str) -> bytes:
 # The columns of an event, in the order of StoredEvent. What others know of it, its stream and its type, some
 # statements get as parameters; its own columns are the same everywhere.
 OWN: Final = """events.data, events.metadata,
-  events.version, events.global_position, events.timestamp"""
+  events.version, events.global_position, events.timestamp, events.tags, events.redacted_at IS NOT NULL"""
 EVENT: Final = f"""events.id, streams.stream_id, types.name, {OWN}"""
 
 # The filter over metadata, which no index serves. Each key of `custom_keys` must be held with its value.
@@ -108,6 +108,10 @@ CREATE_SCHEMA: Final = """
 CREATE SCHEMA evstore
 """
 
+MAKE_TAMPER_EVIDENT: Final = """
+UPDATE evstore.store SET tamper_evident = true
+"""
+
 # --- Appending -----------------------------------------------------------------------------------------------
 
 # A pooler lends a session that is not settled, and a CALL that commits cannot settle it: every type and operator
@@ -119,7 +123,8 @@ CALL evstore.append_v1(
   %(wait_ms)s,
   %(stream_ids)s::pg_catalog.text[], %(categories)s::pg_catalog.text[], %(expected)s::bigint[],
   %(sizes)s::integer[], %(writes)s::integer[], %(ids)s::pg_catalog.uuid[], %(types)s::pg_catalog.text[],
-  %(hashes)s::bigint[], %(metadatas)s::pg_catalog.json[], %(datas)s::pg_catalog.json[], %(times)s::bigint[], NULL
+  %(hashes)s::bigint[], %(metadatas)s::pg_catalog.json[], %(datas)s::pg_catalog.json[], %(times)s::bigint[],
+  %(tags)s::pg_catalog.text[], %(redacted)s::boolean[], %(guards)s::pg_catalog.json[], NULL
 )
 """
 
@@ -131,24 +136,46 @@ CALL evstore.append_v1(
   ARRAY[%(stream_ids)s::pg_catalog.text], ARRAY[%(categories)s::pg_catalog.text], ARRAY[%(expected)s::bigint],
   '{1}', '{1}', ARRAY[%(ids)s::pg_catalog.uuid], ARRAY[%(types)s::pg_catalog.text],
   ARRAY[%(hashes)s::bigint], ARRAY[%(metadatas)s::pg_catalog.json], ARRAY[%(datas)s::pg_catalog.json],
-  ARRAY[%(times)s::bigint], NULL
+  ARRAY[%(times)s::bigint], ARRAY[%(tags)s::pg_catalog.text], NULL, ARRAY[%(guards)s::pg_catalog.json], NULL
 )
 """
 
 STAGE: Final = """
 COPY evstore.staged (
-  append_id, number, stream_id, category, expected_version, id, type, correlation_hash, metadata, data, stored_at
+  append_id, number, stream_id, category, expected_version, id, type, correlation_hash, tags, redacted,
+  metadata, data, stored_at
 ) FROM STDIN (FORMAT BINARY)
 """
 
 APPEND_STAGED: Final = """
 CALL evstore.append_staged_v1(
-  %(staged_as)s::pg_catalog.uuid, %(size)s, %(wanted_position)s::bigint, %(most_versions)s, %(wait_ms)s, NULL
+  %(staged_as)s::pg_catalog.uuid, %(size)s, %(wanted_position)s::bigint, %(most_versions)s, %(wait_ms)s,
+  %(guards)s::pg_catalog.json, NULL
 )
 """
 
 SWEEP_STAGED: Final = """
 SELECT evstore.sweep_staged_v1(%(staged_as)s::pg_catalog.uuid)
+"""
+
+# A function runs in the isolation of its caller's transaction, and cannot set it.
+REDACTING: Final = """
+SET TRANSACTION ISOLATION LEVEL READ COMMITTED
+"""
+
+# For the transaction alone.
+SETTLE_REDACTION: Final = """
+SELECT
+  pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
+  pg_catalog.set_config('synchronous_commit', 'on', true),
+  pg_catalog.set_config('lock_timeout', %(wait_ms)s::pg_catalog.text, true)
+"""
+
+REDACT: Final = """
+SELECT evstore.redact_v1(
+  %(redacted_ids)s::uuid[], %(with_metadata)s, %(stream_id)s::text, %(category)s::text, %(id)s::uuid,
+  %(type)s::text, %(hash)s::bigint, %(metadata)s::json, %(data)s::json
+)
 """
 
 # Index events_by_id. NULL where this server does not show what is stored: a standby may lag behind, and row level
@@ -232,6 +259,12 @@ WHERE (events.stream_key, events.version)
   AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
   AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
   AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  AND (%(query)s::jsonb IS NULL OR EXISTS (
+    SELECT FROM pg_catalog.jsonb_array_elements(%(query)s::jsonb) AS item
+    WHERE (item -> 'types' IS NULL OR item -> 'types' ? types.name)
+      AND (item -> 'tags' IS NULL OR pg_catalog.string_to_array(events.tags, ' ')
+        @> ARRAY(SELECT pg_catalog.jsonb_array_elements_text(item -> 'tags')))
+  ))
 ORDER BY events.stream_key, events.version
 LIMIT (SELECT %(limit)s::bigint)
 """
@@ -247,6 +280,12 @@ WHERE (events.stream_key, events.version)
   AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
   AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
   AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  AND (%(query)s::jsonb IS NULL OR EXISTS (
+    SELECT FROM pg_catalog.jsonb_array_elements(%(query)s::jsonb) AS item
+    WHERE (item -> 'types' IS NULL OR item -> 'types' ? types.name)
+      AND (item -> 'tags' IS NULL OR pg_catalog.string_to_array(events.tags, ' ')
+        @> ARRAY(SELECT pg_catalog.jsonb_array_elements_text(item -> 'tags')))
+  ))
 ORDER BY events.stream_key DESC, events.version DESC
 LIMIT (SELECT %(limit)s::bigint)
 """
@@ -281,12 +320,12 @@ ORDER BY events.global_position DESC
 LIMIT (SELECT %(limit)s::bigint)
 """
 
-# The log without a filter, with keys in the place of names, and the number of the table. A join for each event
-# would take longer than all else.
+# The log without a filter, with keys in the place of names, which NAMES has. To join them to each event would take
+# longer than all else.
 
 # Index events_pkey.
 READ_KEYED_LOG_FORWARD: Final = f"""
-SELECT events.id, events.stream_key, events.type_key, {OWN}, events.tableoid
+SELECT events.id, events.stream_key, events.type_key, {OWN}
 FROM evstore.events
 WHERE events.global_position BETWEEN %(low)s AND %(high)s
 ORDER BY events.global_position
@@ -295,25 +334,22 @@ LIMIT (SELECT %(limit)s::bigint)
 
 # Index events_pkey.
 READ_KEYED_LOG_BACKWARD: Final = f"""
-SELECT events.id, events.stream_key, events.type_key, {OWN}, events.tableoid
+SELECT events.id, events.stream_key, events.type_key, {OWN}
 FROM evstore.events
 WHERE events.global_position BETWEEN %(low)s AND %(high)s
 ORDER BY events.global_position DESC
 LIMIT (SELECT %(limit)s::bigint)
 """
 
-# Index streams_pkey.
-NAME_STREAMS: Final = """
-SELECT key, stream_id
+# Index streams_pkey; of types there are few.
+NAMES: Final = """
+SELECT false, key, stream_id
 FROM evstore.streams
-WHERE key = ANY (%(keys)s::bigint[])
-"""
-
-# Index types_pkey.
-NAME_TYPES: Final = """
-SELECT key, name
+WHERE key = ANY (%(streams)s::bigint[])
+UNION ALL
+SELECT true, key, name
 FROM evstore.types
-WHERE key = ANY (%(keys)s::integer[])
+WHERE key = ANY (%(types)s::integer[])
 """
 
 # Index events_by_type, a page for each type: rare ones of the whole log are found without reading the rest.
@@ -356,6 +392,48 @@ CROSS JOIN LATERAL (
 WHERE types.name = ANY (%(types)s)
 ORDER BY page.global_position DESC
 LIMIT (SELECT %(limit)s::bigint)
+"""
+
+# What a query matches, each position with its event, or with nothing where another filter does not admit it. The
+# last column is true where there is an event. The key of event_tags, index events_by_type, then events_pkey.
+READ_MATCHES: Final = f"""
+SELECT
+  kept.id, kept.stream_id, kept.name, kept.data, kept.metadata, kept.version, matched.position, kept.timestamp,
+  kept.tags, kept.redacted, kept.is_there
+FROM evstore.matches_v1(
+  %(query)s::json, %(begin)s, %(end)s, %(backward)s, %(limit)s
+) AS matched (position)
+LEFT JOIN LATERAL (
+  SELECT
+    events.id, streams.stream_id, types.name, events.data, events.metadata, events.version, events.timestamp,
+    events.tags, events.redacted_at IS NOT NULL AS redacted, true AS is_there
+  FROM evstore.events
+  LEFT JOIN evstore.streams ON streams.key = events.stream_key
+  LEFT JOIN evstore.types ON types.key = events.type_key
+  LEFT JOIN evstore.categories ON categories.key = events.category_key
+  WHERE events.global_position = matched.position
+    AND (%(correlation_id)s::text IS NULL OR events.metadata ->> 'correlationId' = %(correlation_id)s)
+    AND (%(categories)s::text[] IS NULL OR categories.name IS NULL OR categories.name = ANY (%(categories)s))
+    AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
+    AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+    AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+    AND {METADATA}
+) AS kept ON true
+"""
+
+# The same, counted.
+COUNT_MATCHES: Final = f"""
+SELECT count(*), min(events.global_position), max(events.global_position)
+FROM evstore.matches_v1(%(query)s::json, %(begin)s, %(end)s, false, NULL) AS matched (position)
+JOIN evstore.events ON events.global_position = matched.position
+LEFT JOIN evstore.types ON types.key = events.type_key
+LEFT JOIN evstore.categories ON categories.key = events.category_key
+WHERE (%(correlation_id)s::text IS NULL OR events.metadata ->> 'correlationId' = %(correlation_id)s)
+  AND (%(categories)s::text[] IS NULL OR categories.name IS NULL OR categories.name = ANY (%(categories)s))
+  AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
+  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+  AND {METADATA}
 """
 
 # Index events_by_category. A page of one category has two more columns, in the same snapshot: the number of an
@@ -676,6 +754,23 @@ ORDER BY types.name
 LIMIT (SELECT %(limit)s::bigint)
 """
 
+# Index tags_by_name; counted in the key of event_tags.
+LIST_TAGS: Final = """
+SELECT tags.name, counted.events, counted.first, counted.last, counted.last
+FROM evstore.tags
+CROSS JOIN LATERAL (
+  SELECT count(*) AS events, min(global_position) AS first, max(global_position) AS last
+  FROM evstore.event_tags
+  WHERE tag_key = tags.key
+) AS counted
+WHERE tags.name >= %(low)s
+  AND (%(high)s::text IS NULL OR tags.name < %(high)s)
+  AND (%(after)s::text IS NULL OR tags.name > %(after)s)
+  AND counted.events > 0
+ORDER BY tags.name
+LIMIT (SELECT %(limit)s::bigint)
+"""
+
 # Index events_by_category; the few types of a category are named and sorted afterwards.
 LIST_TYPES_OF_CATEGORY: Final = """
 SELECT types.name, counted.events, counted.first, counted.last, counted.last
@@ -743,6 +838,9 @@ SELECT
     WHEN (SELECT coalesce(max(type_key), 0) FROM evstore.events)
       > (SELECT coalesce(max(key), 0) FROM evstore.types)
     THEN 'types'
+    WHEN (SELECT coalesce(max(tag_key), 0) FROM evstore.event_tags)
+      > (SELECT coalesce(max(key), 0) FROM evstore.tags)
+    THEN 'tags'
   END,
   (SELECT coalesce(max(global_position), 0) FROM evstore.events)
 """
@@ -759,6 +857,8 @@ SELECT
         WHERE NOT EXISTS (SELECT FROM evstore.categories WHERE categories.name = given.name))
       AND NOT EXISTS (SELECT FROM pg_catalog.unnest(%(types)s::text[]) AS given (name)
         WHERE NOT EXISTS (SELECT FROM evstore.types WHERE types.name = given.name))
+      AND NOT EXISTS (SELECT FROM pg_catalog.unnest(%(tags)s::text[]) AS given (name)
+        WHERE NOT EXISTS (SELECT FROM evstore.tags WHERE tags.name = given.name))
     THEN ''
     WHEN (SELECT coalesce(max(stream_key), 0) FROM evstore.events)
       > (SELECT coalesce(max(key), 0) FROM evstore.streams)
@@ -772,10 +872,15 @@ SELECT
     WHEN (SELECT coalesce(max(type_key), 0) FROM evstore.events)
       > (SELECT coalesce(max(key), 0) FROM evstore.types)
     THEN 'types'
+    WHEN (SELECT coalesce(max(tag_key), 0) FROM evstore.event_tags)
+      > (SELECT coalesce(max(key), 0) FROM evstore.tags)
+    THEN 'tags'
     WHEN (SELECT count(*) FROM evstore.categories) < (SELECT coalesce(max(key), 0) FROM evstore.categories)
     THEN 'categories'
     WHEN (SELECT count(*) FROM evstore.types) < (SELECT coalesce(max(key), 0) FROM evstore.types)
     THEN 'types'
+    WHEN (SELECT count(*) FROM evstore.tags) < (SELECT coalesce(max(key), 0) FROM evstore.tags)
+    THEN 'tags'
   END,
   (SELECT coalesce(max(global_position), 0) FROM evstore.events),
   0
@@ -812,6 +917,10 @@ SELECT
       AND relkind = 'r' AND pg_catalog.row_security_active(oid)
     ORDER BY relname
   ),
+  store.tamper_evident,
+  CASE WHEN store.tamper_evident THEN (
+    SELECT chain_hash FROM evstore.events ORDER BY global_position DESC LIMIT 1
+  ) END,
   (SELECT coalesce(max(global_position), 0) FROM evstore.events)
 FROM evstore.store
 """

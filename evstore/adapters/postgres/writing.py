@@ -15,7 +15,7 @@ from evstore.adapters.postgres.connections import milliseconds
 from evstore.adapters.postgres.errors import Meaning, meaning
 from evstore.adapters.postgres.outcomes import Doubt, Failed, NotCalledError, stored_nothing, told_of_each, tried
 from evstore.adapters.sql import correlation_hash, id_to_blob
-from evstore.errors import EvstoreError, StoreClosedError
+from evstore.errors import EventNotFoundError, EvstoreError, StoreClosedError
 from evstore.model.ids import new_id
 from evstore.model.names import category_of
 from evstore.port import MOST_VERSIONS, Append, Outcome, Receipt
@@ -39,7 +39,9 @@ MOST_CHARACTERS: Final = 1024 * 1024
 """The limits of one call. A unit beyond them is staged; several units become several calls."""
 MOST_IN_UNIT: Final = 200
 """A unit with more events is staged as well: making lists of them costs more than the round trips of a COPY."""
-STAGED: Final = ("bytea", "int4", "text", "text", "int8", "bytea", "text", "int8", "text", "text", "int8")
+STAGED: Final = (
+    "bytea", "int4", "text", "text", "int8", "bytea", "text", "int8", "text", "bool", "text", "text", "int8",
+)  # fmt: skip
 """The types by which a staged row is sent. In the binary format a UUID is its bytes, and JSON is its text."""
 
 
@@ -83,6 +85,29 @@ class Calls:
             if until_refused and not isinstance(outcomes[-1], Receipt):
                 break
         return outcomes
+
+    def redact(self, ids: Sequence[str], unit: Append, *, metadata: bool) -> Outcome:
+        """Redact the events, and append the unit of one event. Raises EventNotFoundError if one is absent."""
+        ((stream_id, (event,), _),) = unit.writes
+        given = {
+            "redacted_ids": [*ids], "with_metadata": metadata,
+            "stream_id": stream_id, "category": category_of(stream_id), "id": event.id, "type": event.type,
+            "hash": _hash(event), "metadata": event.metadata_json, "data": event.data_json,
+        }  # fmt: skip
+        statement = sql.in_schema(sql.REDACT, self._location.schema)
+
+        def attempt(connection: Connection) -> list[Any]:
+            with connection.transaction():
+                connection.execute(sql.REDACTING)
+                connection.execute(sql.SETTLE_REDACTION, {"wait_ms": self._wait_ms})
+                row = connection.execute(statement, given).fetchone()
+            assert row is not None
+            return [json.loads(row[0])]
+
+        (outcome,) = self._settled(Doubt([unit], until_refused=False), [unit], attempt)
+        if isinstance(outcome, EventNotFoundError):
+            raise outcome
+        return outcome
 
     def _settled(
         self, doubt: Doubt, units: Sequence[Append], attempt: Callable[[Connection], list[Any]]
@@ -155,8 +180,10 @@ class Calls:
 
     def _calling(self, batch: Batch, until_refused: bool) -> Callable[[Connection], list[Any]]:
         whole, given, prepare = sql.APPEND, dict[str, Any](batch.given), False
-        if all(len(values) == 1 for values in given.values()):
-            whole, given = sql.APPEND_ONE, {name: only for name, (only,) in given.items()}
+        if not any(given["redacted"]):  # as nearly always
+            given["redacted"] = None
+        if all(values is None or len(values) == 1 for values in given.values()):
+            whole, given = sql.APPEND_ONE, {name: values and values[0] for name, values in given.items()}
             prepare, self._repeats = self._repeats, True
         statement = sql.in_schema(whole, self._location.schema)
         given |= {"until_refused": until_refused, "wait_ms": self._wait_ms}
@@ -178,6 +205,7 @@ class Calls:
                 except psycopg.Error as error:
                     raise NotCalledError from error
                 given |= {"size": size, "most_versions": MOST_VERSIONS, "wait_ms": self._wait_ms}
+                given["guards"] = guards_of(unit)
                 return _answers(connection.execute(sql.in_schema(sql.APPEND_STAGED, schema), given).fetchone())
             finally:
                 self._left.append(given["staged_as"])
@@ -197,7 +225,7 @@ class Batch:
             for name in (
                 "unit_writes", "unit_events", "unit_positions",
                 "stream_ids", "categories", "expected", "sizes",
-                "writes", "ids", "types", "hashes", "metadatas", "datas", "times",
+                "writes", "ids", "types", "hashes", "metadatas", "datas", "times", "tags", "redacted", "guards",
             )
         }  # fmt: skip
 
@@ -231,10 +259,13 @@ class Batch:
                 given["hashes"].append(_hash(event))
                 given["metadatas"].append(event.metadata_json)
                 given["datas"].append(event.data_json)
+                given["tags"].append(event.joined_tags)
+                given["redacted"].append(event.redacted)
                 events += 1
         given["unit_writes"].append(len(unit.writes))
         given["unit_events"].append(events)
         given["unit_positions"].append(unit.first_position)
+        given["guards"].append(guards_of(unit))
         given["times"] += unit.times_us or [None] * events
 
 
@@ -267,10 +298,18 @@ def stage(copy: Copy, staged_as: str, unit: Append) -> int:
             number += 1
             copy.write_row((
                 append_id, number, stream_id, category, expectation, id_to_blob(event.id), event.type,
-                _hash(event), event.metadata_json, event.data_json, next(times),
+                _hash(event), event.joined_tags, event.redacted, event.metadata_json, event.data_json, next(times),
             ))  # fmt: skip
             expectation = None
     return number
+
+
+def guards_of(unit: Append) -> str | None:
+    """The requirements and conditions of a unit as `guarded_v1` takes them, None if there are none."""
+    if not unit.conditions and not unit.requirements:
+        return None
+    conditions = [{"query": query.members(), "after": after} for query, after in unit.conditions]
+    return json.dumps({"requirements": unit.requirements, "conditions": conditions})
 
 
 def _characters(event: PreparedEvent) -> int:
