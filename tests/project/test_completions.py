@@ -202,7 +202,7 @@ def fill(
 def test_commands_and_flags_are_offered_without_a_store(shell: Shell) -> None:
     _, commands = declarations(GROUP)
     assert sorted(shell.offers("evstore ")) == sorted(each.name for each in commands)
-    assert sorted(shell.offers("evstore re")) == ["read", "replay"]
+    assert sorted(shell.offers("evstore re")) == ["read", "redact", "replay"]
     assert sorted(shell.offers("evstore --ver")) == ["--verbose", "--version"]
     assert sorted(shell.offers("evstore -q read --fo")) == ["--follow", "--format"]
     assert sorted(shell.offers("evstore append A-1 --e")) == ["--each", "--echo", "--errors", "--expect"]
