@@ -44,8 +44,8 @@ _evstore_flags() {
             valued=' --db --format --errors --color --timeout ' letters='F'
             ;;
         init)
-            flags='--db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
-            valued=' --db --format --errors --color --timeout ' letters='F'
+            flags='--grant-read --grant-append --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --grant-read --grant-append --db --format --errors --color --timeout ' letters='F'
             ;;
         append)
             flags='-t --type -d --data --many -e --expect --id --key --tag --tag-from --unless --after --require --each --batch --skip-stored --copy --dry-run --echo --correlation-id --causation-id --user-id --tenant-id -m --meta --metadata --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'

@@ -5,7 +5,7 @@
 function __evstore_longs
     switch "$argv[1]"
         case init
-            printf '%s\n' --db --format --errors --color --timeout
+            printf '%s\n' --grant-read --grant-append --db --format --errors --color --timeout
         case append
             printf '%s\n' --type --data --expect --id --key --tag --tag-from --unless --after --require --batch --correlation-id --causation-id --user-id --tenant-id --meta --metadata --db --format --errors --color --timeout
         case read
@@ -185,6 +185,8 @@ complete -c evstore -n '__evstore_at ""' -a verify -d 'Check that the store does
 complete -c evstore -n '__evstore_at ""' -a help -d 'Print the help of a command, or a page of the guide'
 complete -c evstore -n '__evstore_at ""' -a completion -d 'Print the completion script of a shell'
 
+complete -c evstore -n '__evstore_at init' -l grant-read -r -f -d 'PostgreSQL: let this role read; repeatable'
+complete -c evstore -n '__evstore_at init' -l grant-append -r -f -d 'PostgreSQL: let this role read and append; repeatable'
 complete -c evstore -n '__evstore_at init 1' -F
 
 complete -c evstore -n '__evstore_at append' -s t -l type -r -f -a '(__evstore_names types)' -d 'The event type'

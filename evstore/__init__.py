@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         NotFoundError,
         NotInitializedError,
         PositionConflictError,
+        RoleNotFoundError,
         SchemaError,
         SchemaTooNewError,
         SchemaTooOldError,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
         Write,
     )
     from evstore.model.facts import (
+        Backup,
         CategoryInfo,
         StoreInfo,
         StreamInfo,
@@ -115,6 +117,7 @@ _HOMES = {
         "NotFoundError",
         "NotInitializedError",
         "PositionConflictError",
+        "RoleNotFoundError",
         "SchemaError",
         "SchemaTooNewError",
         "SchemaTooOldError",
@@ -138,6 +141,7 @@ _HOMES = {
         "Write",
     ),
     "evstore.model.facts": (
+        "Backup",
         "CategoryInfo",
         "StoreInfo",
         "StreamInfo",
@@ -183,6 +187,7 @@ __all__ = [
     "AppendConditionError",
     "AppendOutcomeUnknownError",
     "Appended",
+    "Backup",
     "CategoryInfo",
     "ConcurrencyError",
     "ConflictError",
@@ -213,6 +218,7 @@ __all__ = [
     "NotInitializedError",
     "PositionConflictError",
     "Query",
+    "RoleNotFoundError",
     "SchemaError",
     "SchemaTooNewError",
     "SchemaTooOldError",

@@ -14,7 +14,7 @@
     ├── ConsumerHeldError
     ├── IntegrityError               CorruptStoreError (IncompleteLogError) · LogDivergedError
     └── AdapterError                 InvalidUrlError · UnknownAdapterError · MissingDependencyError ·
-                                     UnsupportedError · StoreClosedError
+                                     UnsupportedError · RoleNotFoundError · StoreClosedError
 
 An error carries its facts as attributes and builds its sentence from them; a driver's exception is
 kept as its `__cause__`. `code` names the kind of failure in one stable word, `retryable` says whether trying
@@ -447,6 +447,22 @@ class UnsupportedError(AdapterError):
     """This store cannot do that, or not through evstore."""
 
     code = "usage"
+
+
+class RoleNotFoundError(AdapterError):
+    """A role that was to get rights does not exist on the server; nothing was changed."""
+
+    code = "usage"
+    _facts = ("location", "roles")
+
+    def __init__(self, location: str, roles: Sequence[str]) -> None:
+        super().__init__(location, tuple(roles))
+        self.location = location
+        self.roles = tuple(roles)
+
+    def __str__(self) -> str:
+        named = listed([f'"{role}"' for role in self.roles])
+        return f"the server of the event store at {self.location} has no role {named}"
 
 
 class StoreClosedError(AdapterError):

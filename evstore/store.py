@@ -21,9 +21,9 @@ from evstore.model.events import EventData, StoredEvent, Write
 from evstore.model.ids import normalize_id
 from evstore.model.names import check_known_stream_id
 from evstore.model.versions import ANY_VERSION
-from evstore.port import MOST_IN_PAGE, Page
+from evstore.port import MOST_IN_PAGE, Initialization, Page
 from evstore.reading.pages import BY_POSITION, BY_VERSION, Events, events_of, names_of, pages_of
-from evstore.reading.ranges import check_limit, filter_of, range_of, searchable
+from evstore.reading.ranges import check_limit, filter_of, range_of, searchable, strings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from evstore.model.conditions import AppendCondition, Query
-    from evstore.model.facts import CategoryInfo, LockWait, StoreInfo, StreamInfo, TagInfo, TypeInfo
+    from evstore.model.facts import Backup, CategoryInfo, LockWait, StoreInfo, StreamInfo, TagInfo, TypeInfo
     from evstore.model.filters import Filter
     from evstore.model.metadata import Metadata
-    from evstore.port import Adapter, Backup, Capabilities
+    from evstore.port import Adapter, Capabilities
     from evstore.verifying.verification import Verification
 
     Guard: TypeAlias = Query | AppendCondition | "Decision"
@@ -84,15 +84,22 @@ class EventStore:
     ) -> None:
         self.close()
 
-    def initialize(self, *, tamper_evident: bool = False) -> None:
+    def initialize(
+        self, *, tamper_evident: bool = False, grant_read: Iterable[str] = (), grant_append: Iterable[str] = ()
+    ) -> None:
         """Make the store unless it exists. Raises SchemaError, and changes nothing, if something else is there.
 
-        `tamper_evident`, for the life of the store, keeps with each event the digest of the log up to it. Raises
-        UnsupportedError if this store cannot, or exists without.
+        `tamper_evident`, for the life of the store, keeps with each event the digest of the log up to it. The
+        others give roles of the server the rights that they need to read, or to read and append, also where the
+        store exists. Raises RoleNotFoundError, and UnsupportedError where a store cannot have that, or exists
+        without digests.
         """
+        readers, appenders = (strings("a role", names) for names in (grant_read, grant_append))
         if tamper_evident and not self.capabilities.tamper_evident:
             raise UnsupportedError(f"a store of {self.capabilities.name} cannot be tamper-evident")
-        self._adapter.initialize(tamper_evident=tamper_evident)
+        if (readers or appenders) and not self.capabilities.can_grant:
+            raise _no_roles(self._adapter)
+        self._adapter.initialize(Initialization(tamper_evident, readers, appenders))
 
     def close(self) -> None:
         """Free all resources and end subscriptions. Closing twice is fine."""
@@ -422,3 +429,12 @@ class EventStore:
         Raises UnsupportedError if the engine has its own tool for that.
         """
         return self._adapter.backup(fspath(path), force)
+
+
+def _no_roles(adapter: Adapter) -> UnsupportedError:
+    """The refusal to grant rights, with what decides instead."""
+    name = adapter.capabilities.name
+    error = UnsupportedError(f"no rights can be granted at {adapter.location}: {name} has no roles")
+    if adapter.files:
+        error.add_note("owner, group and mode of the file decide who may read and append: see chown and chmod")
+    return error

@@ -36,7 +36,16 @@ from evstore.model.facts import StoreInfo, TagInfo, TypeInfo
 from evstore.model.filters import Filter
 from evstore.model.names import category_of
 from evstore.model.versions import MAX_VERSION, check_version
-from evstore.port import AlreadyStored, Append, Capabilities, Outcome, Page, Receipt
+from evstore.port import (
+    PLAIN,
+    AlreadyStored,
+    Append,
+    Capabilities,
+    Initialization,
+    Outcome,
+    Page,
+    Receipt,
+)
 from evstore.urls import redacted
 
 if TYPE_CHECKING:
@@ -82,9 +91,7 @@ class MemoryAdapter:
         self._closed = False
         self._pid = os.getpid()
 
-    def initialize(self, *, tamper_evident: bool = False) -> None:
-        if tamper_evident:
-            raise UnsupportedError("a store in memory cannot be tamper-evident: nothing of it is kept")
+    def initialize(self, _wanted: Initialization = PLAIN) -> None:
         with self._opened():
             return
 

@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "import": ("move", "import_"),
     "backup": ("keep", "backup"),
     "verify": ("keep", "verify"),
+    "redact": ("redacting", "redact"),
     "help": ("helping", "help_"),
     "completion": ("completion", "completion"),
 }
@@ -41,7 +42,7 @@ GROUPS: Final = {
     "Commands": ("init", "append", "read", "replay", "categories"),
     "Look": ("tail", "count", "types", "tags", "streams", "get", "info", "trace"),
     "Move": ("export", "import", "backup"),
-    "Keep": ("verify",),
+    "Keep": ("verify", "redact"),
     "Shell": ("help", "completion"),
 }
 

@@ -24,6 +24,14 @@ class StreamInfo(NamedTuple):
         return self.version - self.missing
 
 
+class Backup(NamedTuple):
+    """A copy of a store, and how far it goes."""
+
+    location: str
+    head: int
+    size_bytes: int
+
+
 class CategoryInfo(NamedTuple):
     category: str
     streams: int

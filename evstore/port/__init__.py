@@ -58,13 +58,14 @@ Living
         `multi_process`.
     E4  Only EvstoreErrors come out, with the driver's exception as `__cause__`; `retryable` is right.
     E5  An adapter does what its `capabilities` claim. `info` calls a store durable only if the adapter claims it.
-        Without `can_backup`, `backup` raises UnsupportedError and makes nothing. Without `has_audits` nobody calls
-        `audits`, and `verify` sees no more than reads do.
+        Without `can_backup`, `backup` makes nothing; its UnsupportedError names what else makes a copy. Without
+        `has_audits` nobody calls `audits`, and `verify` sees no more than reads do. Without `can_grant` nobody
+        names roles, and without `tamper_evident` or `can_redact` nobody asks for that.
 """
 
 from __future__ import annotations
 
-from evstore.port.adapter import Adapter, Audited, Audits, Backup, Capabilities
+from evstore.port.adapter import PLAIN, Adapter, Audited, Audits, Capabilities, Initialization
 from evstore.port.pages import MOST_IN_PAGE, PAGE_CHARACTERS, Cut, NamePage, Page
 from evstore.port.units import (
     MOST_VERSIONS,
@@ -81,14 +82,15 @@ __all__ = [
     "MOST_IN_PAGE",
     "MOST_VERSIONS",
     "PAGE_CHARACTERS",
+    "PLAIN",
     "Adapter",
     "AlreadyStored",
     "Append",
     "Audited",
     "Audits",
-    "Backup",
     "Capabilities",
     "Cut",
+    "Initialization",
     "NamePage",
     "Outcome",
     "Page",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Protocol
 
     from evstore.model.events import StoredEvent
-    from evstore.model.facts import CategoryInfo, LockWait, StoreInfo, StreamInfo, TagInfo, TypeInfo
+    from evstore.model.facts import Backup, CategoryInfo, LockWait, StoreInfo, StreamInfo, TagInfo, TypeInfo
     from evstore.model.filters import Filter
     from evstore.model.findings import AuditedEvent, AuditedName, Finding, What
     from evstore.port.pages import NamePage, Page
@@ -39,10 +39,26 @@ class Capabilities(NamedTuple):
     """A store may keep the digest of the log with each event."""
     can_redact: bool = False
     """`redact` takes the data of events."""
+    can_grant: bool = False
+    """`initialize` gives roles their rights."""
     max_unit_events: int | None = None
     """The most events of a unit, None if there is no limit."""
     max_data_bytes: int | None = None
     """The most bytes of one event's data, None if there is no limit but the core's."""
+
+
+class Initialization(NamedTuple):
+    """The wishes for a store that is made, or that is there already."""
+
+    tamper_evident: bool = False
+    """With each event the digest of the log up to it is kept; chosen when a store is made."""
+    grant_read: Sequence[str] = ()
+    """Roles of the server that get the rights to read."""
+    grant_append: Sequence[str] = ()
+    """Roles that get the rights to read and to append."""
+
+
+PLAIN: Final = Initialization()
 
 
 class Adapter(Protocol):
@@ -68,10 +84,10 @@ class Adapter(Protocol):
     """Receives a wait for another writer after two seconds, once for each wait. The core sets it before any call.
     An adapter whose writers do not wait leaves it alone."""
 
-    def initialize(self, *, tamper_evident: bool = False) -> None:
-        """Make the store if it is not there yet.
+    def initialize(self, wanted: Initialization = PLAIN) -> None:
+        """Make the store if it is not there yet, and give roles their rights, all of it or nothing.
 
-        With `tamper_evident` raises UnsupportedError if it is there and keeps no digests.
+        Raises UnsupportedError if the store is there and keeps no digests, but should; RoleNotFoundError.
         """
 
     def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
@@ -130,10 +146,7 @@ class Adapter(Protocol):
         """The kind, location and size of the store."""
 
     def backup(self, path: str, force: bool) -> Backup:
-        """Copy the store, while it is in use, to a new file; with `force` also over another file.
-
-        Without `can_backup` raises UnsupportedError, which names what else makes a copy.
-        """
+        """Copy the store, while it is in use, to a new file; with `force` also over another file."""
 
     def close(self) -> None:
         """Free everything; the store stays."""
@@ -171,11 +184,3 @@ class Audits(Protocol):
 
     def correlation_hash(self, correlation_id: str) -> int | None:
         """The stored hash by which a search finds this correlation id, None if the store keeps none."""
-
-
-class Backup(NamedTuple):
-    """A copy of a store, and how far it goes."""
-
-    location: str
-    head: int
-    size_bytes: int

@@ -66,9 +66,12 @@ def _pair(key: str, value: str) -> tuple[str, str]:
 
 
 def _names_wanted(what: str, names: Iterable[str] | None) -> tuple[str, ...] | None:
-    if names is None:
-        return None
-    return tuple(searchable(what, name) for name in ((names,) if isinstance(names, str) else names))
+    return None if names is None else strings(what, names)
+
+
+def strings(what: str, given: Iterable[str]) -> tuple[str, ...]:
+    """The strings, or the only one, if a database can search for them. Raises InvalidInputError."""
+    return tuple(searchable(what, text) for text in ((given,) if isinstance(given, str) else given))
 
 
 def searchable(what: str, text: str) -> str:

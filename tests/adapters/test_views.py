@@ -147,6 +147,25 @@ def test_sqlite_compares_the_numbers_of_the_view_as_numbers(tmp_path: Path) -> N
     assert [on_sqlite(tmp_path, query.format("")) for query, _ in NUMBERS] == [[row] for _, row in NUMBERS]
 
 
+FOUND: Final = {
+    "stream_id = 'Order-1'": ("streams_by_id (stream_id=?)", "events_by_stream (stream_key=?)"),
+    "category = 'Order'": ("categories_by_name (name=?)", "events_by_category (category_key=?)"),
+    "type = 'Paid'": ("types_by_name (name=?)", "events_by_type (type_key=?)"),
+    "micros > 5": ("events_by_timestamp (timestamp>?)",),
+    "position = 5": (),
+    "position IN (SELECT position FROM log_tags WHERE tag = 'order:17')": ("tags_by_name (name=?)", "(tag_key=?)"),
+}
+"""What is asked for, and in which indexes of SQLite it is found."""
+
+
+@pytest.mark.parametrize("where", FOUND)
+def test_what_is_asked_of_the_view_is_found_in_the_indexes(tmp_path: Path, where: str) -> None:
+    many_events(f"sqlite:{tmp_path}/events.db")
+    plan = [step for *_, step in on_sqlite(tmp_path, f"EXPLAIN QUERY PLAN SELECT * FROM log WHERE {where}")]
+    assert not [step for step in plan if step.startswith("SCAN")], plan
+    assert all(any(index in step for step in plan) for index in FOUND[where]), plan
+
+
 def test_duckdb_shows_the_same_and_compares_numbers_as_numbers(
     tmp_path: Path, copy: list[tuple[Any, ...]]
 ) -> None:

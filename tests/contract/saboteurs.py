@@ -26,9 +26,10 @@ from evstore.errors import (
 )
 from evstore.model.digests import EMPTY, chained, content_hash, shown
 from evstore.model.events import EventData
+from evstore.model.facts import Backup
 from evstore.model.filters import Filter
 from evstore.model.versions import ANY_VERSION, NO_STREAM, STREAM_EXISTS, check_version
-from evstore.port import AlreadyStored, Backup, Page, Receipt
+from evstore.port import PLAIN, AlreadyStored, Page, Receipt
 from evstore.testing import AdapterContract
 from evstore.testing.asking import ALL_NAMES, ANYTHING, WHOLE, expected_page
 
@@ -638,8 +639,8 @@ class _Chains(Saboteur):
     _chained = False
     _head = EMPTY
 
-    def initialize(self, *, tamper_evident=False):
-        self._chained = self._chained or tamper_evident
+    def initialize(self, wanted=PLAIN):
+        self._chained = self._chained or wanted.tamper_evident
         super().initialize()
 
     def _append(self, unit):

@@ -51,6 +51,7 @@ EXAMPLES = {
     errors.UnknownAdapterError: (("mysql", ["memory", "sqlite"]), ["mysql:", "memory:", "sqlite:"]),
     errors.MissingDependencyError: (("install it",), ["install it"]),
     errors.UnsupportedError: (("a server does that",), ["a server does that"]),
+    errors.RoleNotFoundError: (("postgresql://h/d", ["a b", "c"]), ["postgresql://h/d", '"a b"', '"c"']),
     errors.StoreClosedError: ((), []),
 }
 EVERY = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, errors.EvstoreError)]

@@ -363,7 +363,7 @@ SQL = {"durable", "multi_process", "has_audits"}
     [
         ("memory:", "memory", {"born_initialized"}),
         ("e.db", "SQLite", {*SQL, "can_backup"}),
-        ("postgresql://h/db", "PostgreSQL", SQL),
+        ("postgresql://h/db", "PostgreSQL", {*SQL, "can_grant"}),
     ],
 )
 def test_the_built_in_adapters_claim_what_they_are_known_for(here, url, name, claimed):

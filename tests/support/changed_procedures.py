@@ -51,6 +51,11 @@ def with_the_lock_held_over_the_flush(server: Server, schema: str) -> None:
     _changed(server, f"{schema}.append_v1", "set_config('synchronous_commit', 'off', true)", "now()")
 
 
+def with_small_chunks(server: Server, schema: str) -> None:
+    """What is staged is appended 2,000 events at a time, so that a test of chunks needs fewer events."""
+    _changed(server, f"{schema}.append_staged_unit_v1", "integer := 20000;", "integer := 2000;")
+
+
 def without_the_barrier_of_readers() -> AbstractContextManager[object]:
     """For the block, what a read of this process shows may not be durable."""
     return patch.object(session, "wait_for_flush", lambda connection, schema: None)

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
+import psycopg
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -18,6 +20,8 @@ READER = (
     "SELECT ON TABLE {0}.streams",
     "SELECT ON TABLE {0}.categories",
     "SELECT ON TABLE {0}.types",
+    "SELECT ON TABLE {0}.tags",
+    "SELECT ON TABLE {0}.event_tags",
 )
 # What a writer reads, it reads to find out whether an append whose answer was lost is stored.
 WRITER = (
@@ -34,7 +38,26 @@ WRITER = (
     "EXECUTE ON FUNCTION {0}.append_staged_unit_v1",
     "EXECUTE ON FUNCTION {0}.sweep_staged_v1",
 )
-# The same in the words of the README.
+# What `init` grants, so that the role can verify as well, and look at the views.
+SCHEMA = "its schema"
+TO_READ = {
+    *((name, "SELECT") for name in ("store", "categories", "types", "tags", "streams", "events", "event_tags")),
+    ("log", "SELECT"),
+    ("log_tags", "SELECT"),
+    (SCHEMA, "USAGE"),
+}
+# What everybody may execute, who may use the schema at all.
+TO_ALL = {("matches_v1", "EXECUTE"), ("keyed_v1", "EXECUTE"), ("next_match_v1", "EXECUTE")}
+TO_APPEND = TO_READ | {
+    ("staged", "INSERT"),
+    ("append_v1", "EXECUTE"),
+    ("append_unit_v1", "EXECUTE"),
+    ("append_staged_v1", "EXECUTE"),
+    ("append_staged_unit_v1", "EXECUTE"),
+    ("make_durable_v1", "EXECUTE"),
+    ("sweep_staged_v1", "EXECUTE"),
+}
+# More than that, in few words.
 ALL_READER = ("USAGE ON SCHEMA {0}", "SELECT ON ALL TABLES IN SCHEMA {0}")
 ALL_WRITER = (*ALL_READER, "EXECUTE ON ALL ROUTINES IN SCHEMA {0}", "INSERT ON TABLE {0}.staged")
 
@@ -47,19 +70,29 @@ class Role(NamedTuple):
     def url(self, schema: str, **parts: Any) -> str:
         return self.server.url(schema, user=self.name, password=self.password, **parts)
 
+    @property
+    def quoted(self) -> str:
+        """Its name in a statement."""
+        return '"{}"'.format(self.name.replace('"', '""'))
+
+    def session(self) -> psycopg.Connection:
+        """A session of its own, where each statement is a transaction."""
+        return psycopg.connect(self.url(""), autocommit=True)
+
 
 @contextmanager
-def a_role(server: Server, *words: str, **settings: object) -> Iterator[Role]:
-    """A role that lasts for the block, with these attributes and these settings for its sessions."""
-    role = Role(server, f"r_{uuid4().hex[:16]}", uuid4().hex)
-    server.execute(f"CREATE ROLE {role.name} LOGIN PASSWORD '{role.password}' {' '.join(words)}")
+def a_role(server: Server, *words: str, named: str = "r_", **settings: object) -> Iterator[Role]:
+    """A role that lasts for the block, with these attributes and these settings for its sessions. Its name begins
+    with `named`."""
+    role = Role(server, f"{named}{uuid4().hex[:16]}", uuid4().hex)
+    server.execute(f"CREATE ROLE {role.quoted} LOGIN PASSWORD '{role.password}' {' '.join(words)}")
     try:
         for name, value in settings.items():
-            server.execute(f"ALTER ROLE {role.name} SET {name} = '{value}'")
+            server.execute(f"ALTER ROLE {role.quoted} SET {name} = '{value}'")
         yield role
     finally:
-        server.execute(f"DROP OWNED BY {role.name} CASCADE")
-        server.execute(f"DROP ROLE {role.name}")
+        server.execute(f"DROP OWNED BY {role.quoted} CASCADE")
+        server.execute(f"DROP ROLE {role.quoted}")
 
 
 def grant(role: Role, schema: str, *rights: str) -> None:

@@ -40,7 +40,7 @@ from evstore.errors import DeniedError
 from evstore.model.events import StoredEvent
 from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
 from evstore.model.filters import Filter
-from evstore.port import Capabilities, Cut
+from evstore.port import PLAIN, Capabilities, Cut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from evstore.adapters.postgres.reading import Question
-    from evstore.port import Append, Audits, NamePage, Outcome, Page
+    from evstore.port import Append, Audits, Initialization, NamePage, Outcome, Page
 
 CAPABILITIES: Final = Capabilities(
     name="PostgreSQL",
@@ -58,6 +58,7 @@ CAPABILITIES: Final = Capabilities(
     has_audits=True,
     tamper_evident=True,
     can_redact=True,
+    can_grant=True,
 )
 POSITION: Final = StoredEvent._fields.index("global_position")
 """The index of the global position in a row of an event."""
@@ -74,17 +75,13 @@ class PostgresAdapter(Session):
     def __repr__(self) -> str:
         return f"PostgresAdapter({self._location.shown})"
 
-    def initialize(self, *, tamper_evident: bool = False) -> None:
+    def initialize(self, wanted: Initialization = PLAIN) -> None:
         from evstore.adapters.postgres.making import initialize
 
         self._check_open()
-        self._tried(
-            lambda connection: initialize(
-                connection, self._location, self._admission, tamper_evident=tamper_evident
-            )
-        )
+        self._tried(lambda connection: initialize(connection, self._location, self._usable, wanted))
         self._admit()
-        if tamper_evident and not self.info().tamper_evident:
+        if wanted.tamper_evident and not self.info().tamper_evident:
             raise not_tamper_evident(self.location)
 
     def close(self) -> None:

@@ -14,7 +14,6 @@ from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.connections import is_standby, milliseconds, unharmed
 from evstore.adapters.postgres.errors import Meaning, meaning, not_the_primary, renamed, translated
 from evstore.adapters.postgres.flushing import wait_for_flush
-from evstore.adapters.postgres.naming import Names
 from evstore.adapters.postgres.waiting import Hints
 from evstore.adapters.postgres.writing import PAUSES, Calls
 from evstore.adapters.sql import check_admits
@@ -52,7 +51,6 @@ class Session:
         """The highest global position known to be durable. Another server gets another list: the knowledge of a
         thread about the former server does not apply to it."""
         self._counted = Counted()
-        self._names = Names(location.schema)
         self._admitted = False
         self._appends_to = location.schema
         """The schema that the store's procedures name: another, if the schema was renamed."""
@@ -87,6 +85,13 @@ class Session:
             with connection.transaction():  # a pooler that accepts no transactions reports that here
                 self._begins = True
         return rows[0][1], rows[0][2], rows[0][3]
+
+    def _usable(self, connection: Connection) -> tuple[int, int, int] | None:
+        """The same. Raises if this evstore may not use the store."""
+        found = self._admission(connection)
+        if found is not None:
+            check_admits(self._location.shown, found, SCHEMA_NUMBER, to_write=False)
+        return found
 
     def _admit(self, *, to_write: bool = False) -> None:
         """Raise unless this evstore may use the store; asked once."""

@@ -112,6 +112,25 @@ MAKE_TAMPER_EVIDENT: Final = """
 UPDATE evstore.store SET tamper_evident = true
 """
 
+# Of these roles, those that exist. PUBLIC and NONE are no roles.
+ROLES: Final = """
+SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname::text = ANY (%(roles)s::text[])
+"""
+
+# True if a role is to get the right to use the schema: not if only another may grant it, who has done so.
+WANTS_USAGE: Final = """
+SELECT
+  pg_catalog.has_schema_privilege(%(schema)s, 'USAGE WITH GRANT OPTION')
+  OR NOT pg_catalog.has_schema_privilege(%(role)s::name, %(schema)s, 'USAGE')
+"""
+
+# True if a role may emit a message into the log, in each of the forms that this server has.
+MAY_EMIT: Final = """
+SELECT bool_and(pg_catalog.has_function_privilege(%(role)s::name, oid, 'EXECUTE'))
+FROM pg_catalog.pg_proc
+WHERE proname = 'pg_logical_emit_message' AND pronamespace = 'pg_catalog'::regnamespace
+"""
+
 # --- Appending -----------------------------------------------------------------------------------------------
 
 # A pooler lends a session that is not settled, and a CALL that commits cannot settle it: every type and operator

@@ -20,16 +20,16 @@ from evstore.errors import (
     InvalidUrlError,
     NotInitializedError,
 )
-from evstore.port import Capabilities
+from evstore.port import PLAIN, Capabilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from evstore.adapters.sqlite.lock import Held
     from evstore.model.events import StoredEvent
-    from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
+    from evstore.model.facts import Backup, CategoryInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
     from evstore.model.filters import Filter
-    from evstore.port import Append, Audits, Backup, NamePage, Outcome, Page
+    from evstore.port import Append, Audits, Initialization, NamePage, Outcome, Page
 
 T = TypeVar("T")
 POLL_SECONDS: Final = 0.02
@@ -56,7 +56,7 @@ class SqliteAdapter(Session):
 
     # --- living ---
 
-    def initialize(self, *, tamper_evident: bool = False) -> None:
+    def initialize(self, wanted: Initialization = PLAIN) -> None:
         self._check_open()
         if is_empty(self._path):
             if not os.path.isdir(os.path.dirname(self._path)):
@@ -67,12 +67,12 @@ class SqliteAdapter(Session):
             with self._translated, self._lock.held() as held:
                 if is_empty(self._path):  # otherwise another process was first
                     try:
-                        make(self._path, partial(self._fill, tamper_evident=tamper_evident))
+                        make(self._path, partial(self._fill, tamper_evident=wanted.tamper_evident))
                     except BaseException:
                         held.unmake()
                         raise
         with self._reading() as connection:  # what is there must be a store that this evstore may use
-            if tamper_evident and connection.execute(sql.IS_TAMPER_EVIDENT).fetchone() != (1,):
+            if wanted.tamper_evident and connection.execute(sql.IS_TAMPER_EVIDENT).fetchone() != (1,):
                 raise not_tamper_evident(self._path)
 
     def _fill(self, path: str, *, tamper_evident: bool) -> None:

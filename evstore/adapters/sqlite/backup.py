@@ -12,7 +12,7 @@ from evstore.adapters.sqlite.errors import FULL, primary_code
 from evstore.adapters.sqlite.location import check_is_backup, is_store, lost_log
 from evstore.atomic import cannot_write, check_target, new_file
 from evstore.errors import InvalidTargetError, StorageFullError
-from evstore.port import Backup
+from evstore.model.facts import Backup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -70,10 +70,15 @@ def metadata_of(flags: AppendFlags) -> Metadata:
         except InvalidInputError as error:
             error.source = "--metadata"
             raise
+    return found.over(metadata_around())
+
+
+def metadata_around(**given: str | None) -> Metadata:
+    """What the environment says of an append; what is given comes first."""
     ids: dict[str, Any] = {name: os.environ.get(f"EVSTORE_{name.upper()}") for name in IDS.values()}
-    around = Metadata(**ids)
+    around = Metadata(**{**ids, **{name: value for name, value in given.items() if value is not None}})
     check_metadata(around)
-    return found.over(around)
+    return around
 
 
 class Intake:

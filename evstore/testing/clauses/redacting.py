@@ -12,7 +12,7 @@ from evstore.model.conditions import AppendCondition, Query
 from evstore.model.digests import EMPTY, chained, content_hash, shown
 from evstore.model.filters import Filter
 from evstore.model.metadata import Metadata
-from evstore.port import AlreadyStored, Append, Receipt
+from evstore.port import AlreadyStored, Append, Initialization, Receipt
 from evstore.testing.asking import accepted, answer, everything, history, log
 from evstore.testing.builders import a_write, an_append, an_event, an_id
 from evstore.testing.harness import CAN_REDACT, TAMPER_EVIDENT, Harness
@@ -113,7 +113,7 @@ class TamperEvidenceClauses(Harness):
     @pytest.fixture
     def chained(self, fresh: Adapter) -> Adapter:
         self.needs(fresh, TAMPER_EVIDENT)
-        fresh.initialize(tamper_evident=True)
+        fresh.initialize(Initialization(tamper_evident=True))
         return fresh
 
     def test_W11_the_digest_chains_the_contents_of_all_events(self, chained: Adapter) -> None:
@@ -161,14 +161,14 @@ class TamperEvidenceClauses(Harness):
         fresh.initialize()
         accepted(fresh, an_append("Order-1"))
         with pytest.raises(UnsupportedError):
-            fresh.initialize(tamper_evident=True)
+            fresh.initialize(Initialization(tamper_evident=True))
         assert not fresh.info().tamper_evident
         assert len(log(fresh)) == 1
 
     def test_W11_initializing_a_tamper_evident_store_again_leaves_it_so(self, chained: Adapter) -> None:
         accepted(chained, an_append("Order-1"))
         for again in (False, True):
-            chained.initialize(tamper_evident=again)
+            chained.initialize(Initialization(tamper_evident=again))
             assert chained.info().digest == digest_of(log(chained))
 
 

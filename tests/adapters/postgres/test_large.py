@@ -22,7 +22,7 @@ from evstore import (
 from evstore.adapters.postgres import writing
 from evstore.adapters.postgres.writing import MOST_EVENTS
 from evstore.port import Receipt
-from tests.support import postgres_sessions
+from tests.support import changed_procedures, postgres_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +52,7 @@ def schema(newest: Server) -> str:
 def store(newest: Server, schema: str) -> Iterator[EventStore]:
     with connect(newest.url(schema)) as store:
         store.initialize()
+        changed_procedures.with_small_chunks(newest, schema)
         yield store
 
 

@@ -92,7 +92,8 @@ WITHOUT_PLAN = {
     "MAKE_DURABLE",
     "NAME_TYPES",  # of a small table
     "COUNT_STREAMS",  # of all streams, by whatever is shorter
-    "SETTLE", "SETTLE_TRANSACTION", "ADMIT_FILTERS", "IS_STANDBY", "BLOCKERS",
+    "SETTLE", "SETTLE_TRANSACTION", "ADMIT_FILTERS", "IS_STANDBY", "BLOCKERS", "ROLES", "WANTS_USAGE",
+    "MAY_EMIT",
 }  # fmt: skip
 # The pages of several categories or types are brought into one order, and so are the names of types that were counted.
 SORTS = {

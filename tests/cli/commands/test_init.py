@@ -49,7 +49,7 @@ def test_init_again_changes_nothing_and_succeeds(evstore: Command, backend: str)
 NOT_ONE = {
     "none": Damage("DELETE FROM store", "DELETE FROM store", set()),
     "two": Damage(
-        "INSERT INTO store VALUES (2, 1, 1)",
+        "INSERT INTO store (id, min_reader, min_writer) VALUES (2, 1, 1)",
         "ALTER TABLE store DROP CONSTRAINT store_id_check; INSERT INTO store VALUES (2, 'EVST', 1, 1, 1)",
         set(),
     ),
@@ -202,3 +202,28 @@ def test_a_backup_keeps_the_log_of_a_database_that_was_moved(store: Command, tmp
         assert (done.code, done.out) == (2, b"")
         assert "copy.db-wal is there, the log of a database that was moved" in done.err
         assert (tmp_path / "copy.db-wal").read_bytes() == b"events"
+
+
+@pytest.mark.sqlite_only("a server has roles")
+@pytest.mark.parametrize("flag", ["--grant-read", "--grant-append"])
+@pytest.mark.parametrize("where", ["a new file", "a store", "memory"])
+def test_where_there_are_no_roles_a_grant_is_a_usage_error_and_makes_nothing(
+    evstore: Command, where: str, flag: str
+) -> None:
+    if where == "a store":
+        evstore.ok("init")
+    before = files(evstore.folder)
+    memory = ("--db", "memory:") if where == "memory" else ()
+    done = evstore("init", flag, "reporting", *memory)
+    assert (done.code, done.out) == (2, b"")
+    engine, place = ("memory", "memory:") if where == "memory" else ("SQLite", evstore.place)
+    assert f"evstore: no rights can be granted at {place}: {engine} has no roles\n" in done.err
+    assert ("hint: owner, group and mode of the file" in done.err) == (where != "memory")
+    assert files(evstore.folder) == before
+
+
+@pytest.mark.sqlite_only("a server has roles")
+def test_no_grant_is_no_grant(evstore: Command) -> None:
+    with connect(evstore.url) as store:
+        store.initialize(grant_read=(), grant_append=iter(()))
+        assert store.head() == 0
