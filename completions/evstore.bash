@@ -44,7 +44,7 @@ _evstore_flags() {
             valued=' --db --format --errors --color --timeout ' letters='F'
             ;;
         init)
-            flags='--grant-read --grant-append --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            flags='--tamper-evident --grant-read --grant-append --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --grant-read --grant-append --db --format --errors --color --timeout ' letters='F'
             ;;
         append)
@@ -110,6 +110,10 @@ _evstore_flags() {
         verify)
             flags='--engine --from --expect --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --from --expect --db --format --errors --color --timeout ' letters='F'
+            ;;
+        redact)
+            flags='--reason --metadata --user-id --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --reason --user-id --db --format --errors --color --timeout ' letters='F'
             ;;
         help)
             flags='--db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
@@ -249,7 +253,7 @@ _evstore() {
         _evstore_behind "$command" "${word%%=*}"
         _evstore_offer "${word#*=}" "${word%%=*}="
     else
-        if [[ ! $command ]]; then offers='init append read replay categories tail count types tags streams get info trace export import backup verify help completion'
+        if [[ ! $command ]]; then offers='init append read replay categories tail count types tags streams get info trace export import backup verify redact help completion'
         else _evstore_at "$command" "$place"
         fi
         [[ ! $ended && ($word == -* || ! $offers) ]] && offers=$flags

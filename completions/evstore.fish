@@ -38,6 +38,8 @@ function __evstore_longs
             printf '%s\n' --db --format --errors --color --timeout
         case verify
             printf '%s\n' --from --expect --db --format --errors --color --timeout
+        case redact
+            printf '%s\n' --reason --user-id --db --format --errors --color --timeout
         case help
             printf '%s\n' --db --format --errors --color --timeout
         case completion
@@ -82,6 +84,8 @@ function __evstore_letters
         case backup
             printf '%s\n' F
         case verify
+            printf '%s\n' F
+        case redact
             printf '%s\n' F
         case help
             printf '%s\n' F
@@ -182,9 +186,11 @@ complete -c evstore -n '__evstore_at ""' -a export -d 'Print the log as NDJSON, 
 complete -c evstore -n '__evstore_at ""' -a import -d 'Store what `evstore export` wrote, as it was'
 complete -c evstore -n '__evstore_at ""' -a backup -d 'Copy a SQLite store, whole and consistent, while it is in use'
 complete -c evstore -n '__evstore_at ""' -a verify -d 'Check that the store does not contradict itself, while it is in use'
+complete -c evstore -n '__evstore_at ""' -a redact -d 'Take the data of events, for ever: it becomes null. The events stay'
 complete -c evstore -n '__evstore_at ""' -a help -d 'Print the help of a command, or a page of the guide'
 complete -c evstore -n '__evstore_at ""' -a completion -d 'Print the completion script of a shell'
 
+complete -c evstore -n '__evstore_at init' -l tamper-evident -d 'Keep with each event a digest of the log up to it'
 complete -c evstore -n '__evstore_at init' -l grant-read -r -f -d 'PostgreSQL: let this role read; repeatable'
 complete -c evstore -n '__evstore_at init' -l grant-append -r -f -d 'PostgreSQL: let this role read and append; repeatable'
 complete -c evstore -n '__evstore_at init 1' -F
@@ -347,6 +353,10 @@ complete -c evstore -n '__evstore_at backup 1' -F
 complete -c evstore -n '__evstore_at verify' -l engine -d 'Run the database\'s own check as well: integrity_check, amcheck'
 complete -c evstore -n '__evstore_at verify' -l from -r -f -d 'Begin with number N, inclusive'
 complete -c evstore -n '__evstore_at verify' -l expect -r -f -d 'The digest of the log up to P'
+
+complete -c evstore -n '__evstore_at redact' -l reason -r -f -d 'Why the data goes; kept for ever'
+complete -c evstore -n '__evstore_at redact' -l metadata -d 'Take the metadata as well'
+complete -c evstore -n '__evstore_at redact' -l user-id -r -f -d 'Who redacts'
 
 
 complete -c evstore -n '__evstore_at completion 1' -f -a 'bash zsh fish'
