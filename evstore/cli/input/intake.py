@@ -74,7 +74,7 @@ def metadata_of(flags: AppendFlags) -> Metadata:
 
 
 def metadata_around(**given: str | None) -> Metadata:
-    """What the environment says of an append; what is given comes first."""
+    """Metadata of the environment for an append; what is given comes first."""
     ids: dict[str, Any] = {name: os.environ.get(f"EVSTORE_{name.upper()}") for name in IDS.values()}
     around = Metadata(**{**ids, **{name: value for name, value in given.items() if value is not None}})
     check_metadata(around)
