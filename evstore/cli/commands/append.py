@@ -34,7 +34,7 @@ def append(context: typer.Context, flags: AppendFlags) -> None:
       evstore append Order-1 -t ItemAdded items.ndjson
       jq -c '{type: .kind, data: .}' log.json | evstore append Log-1 -
       zcat events.ndjson.gz | evstore append --many -
-      evstore append Show-7 -t SeatTaken -d '{}' --tag seat:12 --unless tag=seat:12
+      evstore append Show-7 -t SeatSold -d '{}' --tag seat:12 --unless tag=seat:12
 
     FILE and - hold JSON values in any layout. With --type each value is an event's
     data, else {"type", "data", "metadata"?, "id"?, "tags"?}. EVSTORE_CORRELATION_ID,
