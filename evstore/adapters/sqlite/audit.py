@@ -73,9 +73,10 @@ class SqliteAudits:
 
     def _named(self, known: dict[int, str], keys: Sequence[int]) -> list[str | None]:
         """The name of each key, None where it is missing."""
-        statement = NAMES_OF_STREAMS if known is self._streams else NAMES_OF_TYPES
-        learn(known, keys, partial(self._rows, statement))
-        return [*map(known.get, keys)]
+        if None in (found := [*map(known.get, keys)]):
+            learn(known, keys, partial(self._rows, NAMES_OF_STREAMS if known is self._streams else NAMES_OF_TYPES))
+            found = [*map(known.get, keys)]
+        return found
 
     def _of_categories(
         self, positions: Sequence[int], keys: Sequence[int], numbers: Sequence[int]
