@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 UNDO: Final = ("ROLLBACK TO unit", "RELEASE unit")
 UNDO_ALONE: Final = ("ROLLBACK", "BEGIN")  # the ids are looked up in a transaction as well
 _VERSION, _TIME = 3, 7  # columns of ADD_EVENT
-MOST_KNOWN: Final = 5_000
+MOST_KNOWN: Final = 16_384
 """Streams whose key and version are kept in memory."""
 
 
