@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from evstore import EventData
+from evstore.adapters.postgres.batches import Batch
 from evstore.adapters.postgres.statements import in_schema
-from evstore.adapters.postgres.writing import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,7 @@ from evstore import (
     SchemaTooNewError,
     connect,
 )
-from evstore.adapters.postgres.writing import MOST_EVENTS
+from evstore.adapters.postgres.batches import MOST_EVENTS
 from evstore.testing.asking import together
 from tests.support.command import Command
 from tests.support.postgres_roles import TO_ALL, TO_APPEND, TO_READ, a_role
