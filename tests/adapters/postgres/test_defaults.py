@@ -191,7 +191,7 @@ def test_an_append_within_a_transaction_of_the_caller_is_refused_and_writes_noth
     with connect(server.url(schema)) as store, server.connect() as caller:
         store.initialize()
         (call,) = calls_of([store.appender.unit([("Order-1", events, -1)])])
-        calls = store._adapter.calls_of
+        calls = store._adapter._calls
         attempt = calls._calling(call, False) if isinstance(call, Batch) else calls._staging(call)
         with pytest.raises(psycopg.errors.InvalidTransactionTermination), caller.transaction():
             attempt(caller)

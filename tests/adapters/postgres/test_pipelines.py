@@ -53,7 +53,14 @@ def calling(store: EventStore, server: Server, count: int) -> Callable[[Connecti
     staged_as = str(uuid4())
     with server.connect() as connection, connection.cursor().copy(in_schema(sql.STAGE, schema)) as copy:
         assert stage(copy, staged_as, call) == count
-    given = {"staged_as": staged_as, "wanted_position": None, "size": count, "most_versions": 1, "wait_ms": 1000}
+    given = {
+        "staged_as": staged_as,
+        "wanted_position": None,
+        "size": count,
+        "most_versions": 1,
+        "wait_ms": 1000,
+        "guards": None,
+    }
     return lambda connection: connection.execute(in_schema(sql.APPEND_STAGED, schema), given)
 
 
