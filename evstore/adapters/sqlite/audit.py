@@ -12,8 +12,9 @@ from evstore.adapters.paging import enough
 from evstore.adapters.sql import correlation_hash
 from evstore.adapters.sqlite import audit_statements as sql
 from evstore.adapters.sqlite.definitions import OBJECTS, differences, made
+from evstore.adapters.sqlite.ids import ids_from_blobs
 from evstore.adapters.sqlite.kinds import AGREED, NAMES_AND_NUMBERS, are_of, kept
-from evstore.adapters.sqlite.rows import ids_from_blobs, learn
+from evstore.adapters.sqlite.rows import learn
 from evstore.adapters.sqlite.statements import NAMES_OF_STREAMS, NAMES_OF_TYPES
 from evstore.model.findings import AuditedEvent, AuditedName, Finding
 from evstore.model.versions import MIN_INTEGER

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.paging import event_of
 from evstore.adapters.sqlite import statements as sql
-from evstore.adapters.sqlite.writing import id_from_blob
+from evstore.adapters.sqlite.ids import ids_from_blobs
 from evstore.adapters.wholeness import check_named
 from evstore.model.events import StoredEvent
 
@@ -21,7 +21,6 @@ MOST_KNOWN: Final = 16_384
 _ID: Final = itemgetter(StoredEvent._fields.index("id"))
 _STREAM: Final = itemgetter(StoredEvent._fields.index("stream_id"))
 _TYPE: Final = itemgetter(StoredEvent._fields.index("type"))
-_ID_BYTES: Final = 16
 
 
 def events_of(rows: Sequence[tuple[Any, ...]], location: str) -> list[StoredEvent]:
@@ -83,16 +82,3 @@ def learn(known: dict[int, str], keys: Sequence[int], ask: Callable[..., Iterabl
         unknown = {*keys}
     listed = json.dumps([*unknown], default=str)  # a damaged row may hold anything
     known.update(ask({"keys": listed}))
-
-
-def ids_from_blobs(blobs: Sequence[bytes]) -> list[str]:
-    """The ids of a page, spelled together: `id_from_blob` of each takes several times as long."""
-    if {*map(len, blobs)} != {_ID_BYTES}:  # there are none, or some are damaged
-        return [*map(id_from_blob, blobs)]
-    text = bytearray(b"".join(blobs).hex("-", 2).encode())
-    # An id has hyphens after its 2nd, 3rd, 4th and 5th group of four digits; the others go, the last first.
-    del text[34::40]
-    del text[29::39]
-    del text[4::38]
-    text[36::37] = b" " * (len(blobs) - 1)
-    return text.decode().split(" ")
