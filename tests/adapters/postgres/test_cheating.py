@@ -101,7 +101,7 @@ def test_nobody_else_has_any_right_to_anything_of_a_store(server: Server) -> Non
     FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner))) WHERE grantee = 0 AND pronamespace = {0}
     """
     found = server.execute(public.format(f"'{schema}'::regnamespace"))
-    assert {each for each in found} == {("routine", *each) for each in TO_ALL}  # which only who may read can use
+    assert set(found) == {("routine", *each) for each in TO_ALL}  # which only who may read can use
     theirs = server.schema("theirs")
     server.execute(f"CREATE SCHEMA {theirs}")
     server.execute(f"CREATE FUNCTION {theirs}.open() RETURNS int LANGUAGE sql AS 'SELECT 1'")
