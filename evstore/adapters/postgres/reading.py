@@ -13,6 +13,7 @@ from evstore.adapters.paging import closed, end_of_prefix, enough
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.sql import correlation_hash
 from evstore.adapters.wholeness import single_category
+from evstore.jsontext.quoting import quote
 from evstore.model.filters import Filter
 from evstore.model.versions import MAX_VERSION, MIN_INTEGER
 from evstore.port import Cut
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
+    from evstore.model.conditions import Query, QueryItem
     from evstore.port import NamePage, Page
 
 ALL: Final = Filter()
@@ -46,9 +48,19 @@ def asks_query(where: Filter) -> bool:
 
 def of_stream(stream_id: str, page: Page, where: Filter) -> Question:
     statement = sql.READ_STREAM_BACKWARD if page.backward else sql.READ_STREAM_FORWARD
-    items = where.query.members() if where.query else None
-    query = {"query": json.dumps(items) if items else None}
-    return Question(statement, {**_range(page), **_residual(where), **query, "stream_id": stream_id})
+    query = _path(where.query) if where.query and where.query.items else None
+    return Question(statement, {**_range(page), **_residual(where), "query": query, "stream_id": stream_id})
+
+
+def _path(query: Query) -> str:
+    """The query as a predicate in SQL/JSON, over an event's type and tags."""
+    return " || ".join(f"({_predicate(item)})" for item in query.items)
+
+
+def _predicate(item: QueryItem) -> str:
+    types = " || ".join(f"$.type == {quote(name)}" for name in item.types)
+    tags = [f"$.tags[*] == {quote(tag)}" for tag in item.tags]
+    return " && ".join([f"({types})", *tags] if types else tags)
 
 
 def of_log(page: Page, where: Filter) -> Question:

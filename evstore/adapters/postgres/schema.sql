@@ -616,6 +616,7 @@ CREATE FUNCTION evstore.matches_v1(
 ) RETURNS SETOF bigint
 LANGUAGE plpgsql
 STABLE
+ROWS 1  -- few, for the planner: each has its event looked up, and the log is never read for them
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
@@ -952,6 +953,7 @@ DECLARE
   contents bytea[];
   digests bytea[];
   its_tags text[];
+  is_redacted boolean;
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION USING
@@ -1100,10 +1102,11 @@ BEGIN
         HINT = 'events';
     END IF;
 
-    IF is_chained OR EXISTS (
-      SELECT FROM evstore.staged
-      WHERE staged.append_id = staged_as AND staged.number > low AND staged.number <= low + chunk AND staged.redacted
-    ) THEN
+    SELECT array_agg(staged.tags ORDER BY staged.number), bool_or(staged.redacted)
+    INTO its_tags, is_redacted
+    FROM evstore.staged
+    WHERE staged.append_id = staged_as AND staged.number > low AND staged.number <= low + chunk;
+    IF is_chained OR is_redacted THEN
       contents := ARRAY(
         SELECT evstore.content_hash_v1(
           staged.id,
@@ -1151,11 +1154,6 @@ BEGIN
     WHERE staged.append_id = staged_as AND staged.number > low AND staged.number <= low + chunk
     ORDER BY staged.number;
 
-    its_tags := ARRAY(
-      SELECT staged.tags FROM evstore.staged
-      WHERE staged.append_id = staged_as AND staged.number > low AND staged.number <= low + chunk
-      ORDER BY staged.number
-    );
     IF array_remove(its_tags, NULL) <> '{}' THEN
       PERFORM evstore.tag_v1(head + low + 1, its_tags);
     END IF;

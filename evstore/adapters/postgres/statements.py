@@ -29,6 +29,11 @@ OWN: Final = """events.data, events.metadata,
   events.version, events.global_position, events.timestamp, events.tags, events.redacted_at IS NOT NULL"""
 EVENT: Final = f"""events.id, streams.stream_id, types.name, {OWN}"""
 
+# The filter by a query. A path and no subquery: to ask a subquery less often, the planner sorts the whole stream.
+QUERY: Final = """(%(query)s::jsonpath IS NULL OR pg_catalog.jsonb_path_match(
+    pg_catalog.jsonb_build_object('type', types.name, 'tags', pg_catalog.string_to_array(events.tags, ' ')),
+    %(query)s::jsonpath
+  ))"""
 # The filter over metadata, which no index serves. Each key of `custom_keys` must be held with its value.
 METADATA: Final = """(%(user_id)s::text IS NULL OR events.metadata ->> 'userId' = %(user_id)s)
   AND (%(tenant_id)s::text IS NULL OR events.metadata ->> 'tenantId' = %(tenant_id)s)
@@ -278,12 +283,7 @@ WHERE (events.stream_key, events.version)
   AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
   AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
   AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
-  AND (%(query)s::jsonb IS NULL OR EXISTS (
-    SELECT FROM pg_catalog.jsonb_array_elements(%(query)s::jsonb) AS item
-    WHERE (item -> 'types' IS NULL OR item -> 'types' ? types.name)
-      AND (item -> 'tags' IS NULL OR pg_catalog.string_to_array(events.tags, ' ')
-        @> ARRAY(SELECT pg_catalog.jsonb_array_elements_text(item -> 'tags')))
-  ))
+  AND {QUERY}
 ORDER BY events.stream_key, events.version
 LIMIT (SELECT %(limit)s::bigint)
 """
@@ -299,12 +299,7 @@ WHERE (events.stream_key, events.version)
   AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
   AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
   AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
-  AND (%(query)s::jsonb IS NULL OR EXISTS (
-    SELECT FROM pg_catalog.jsonb_array_elements(%(query)s::jsonb) AS item
-    WHERE (item -> 'types' IS NULL OR item -> 'types' ? types.name)
-      AND (item -> 'tags' IS NULL OR pg_catalog.string_to_array(events.tags, ' ')
-        @> ARRAY(SELECT pg_catalog.jsonb_array_elements_text(item -> 'tags')))
-  ))
+  AND {QUERY}
 ORDER BY events.stream_key DESC, events.version DESC
 LIMIT (SELECT %(limit)s::bigint)
 """

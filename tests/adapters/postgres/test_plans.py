@@ -14,6 +14,7 @@ from evstore.adapters.sql import correlation_hash
 from evstore.appending.preparing import unit_of
 from evstore.model.filters import Filter
 from evstore.port import Page
+from evstore.reading.ranges import filter_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,13 +29,15 @@ EVENTS = {
     "categories": ["Rare"], "correlation_id": "c", "correlation_hash": correlation_hash("c"),
     "ids": ["00000000-0000-7000-8000-000000000000"], "all": False,
     "user_id": "u", "tenant_id": None, "custom_keys": None, "custom_values": None,
+    "query": None, "tags": [],
 }  # fmt: skip
 ONE_CATEGORY = {**EVENTS, "category": "Rare"}
 CORRELATED = {**EVENTS, "categories": None}
 TYPED = {**EVENTS, "types": ["Rarely", "Kind1"]}
+MATCHED = {**CORRELATED, "query": '[{"tags":["often"]}]', "begin": 0, "end": 2**63 - 1, "backward": False}
 NAMES = {"low": "R", "high": "S", "after": None, "limit": 5, "category": "Rare", "stream_id": "Rare-1"}
 
-ENDS = {"events_pkey", "events_by_stream", "events_by_category", "events_by_type", "streams_pkey", "streams_by_category", "streams_by_number"}  # fmt: skip
+ENDS = {"events_pkey", "events_by_stream", "events_by_category", "events_by_type", "streams_pkey", "streams_by_category", "streams_by_number", "event_tags_pkey"}  # fmt: skip
 """The indexes at whose ends the last keys stand."""
 
 # Statement: parameters, and the indexes by which it may touch the large tables.
@@ -43,6 +46,8 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "GET_EVENTS": (EVENTS, {"events_by_id", "streams_pkey"}),
     "READ_STREAM_FORWARD": (EVENTS, {"events_by_stream", "streams_by_id"}),
     "READ_STREAM_BACKWARD": (EVENTS, {"events_by_stream", "streams_by_id"}),
+    "READ_MATCHES": (MATCHED, {"events_pkey", "streams_pkey"}),
+    "COUNT_MATCHES": (MATCHED, {"events_pkey"}),
     "READ_LOG_FORWARD": (EVENTS, {"events_pkey", "streams_pkey"}),
     "READ_LOG_BACKWARD": (EVENTS, {"events_pkey", "streams_pkey"}),
     "READ_KEYED_LOG_FORWARD": (EVENTS, {"events_pkey"}),
@@ -64,13 +69,14 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "LIST_STREAMS": (NAMES, {"streams_by_id", "events_by_stream"}),
     "LIST_STREAMS_OF_CATEGORY": (NAMES, {"streams_by_category", "events_by_stream"}),
     "LIST_CATEGORIES": (NAMES, {"streams_by_number", "events_by_category"}),
+    "LIST_TAGS": (NAMES, {"event_tags_pkey"}),
     "LIST_TYPES": (NAMES, {"events_by_type"}),
     "LIST_TYPES_OF_CATEGORY": (NAMES, {"events_by_category"}),
     "SPAN": ({"since": 1, "last": 2**62}, {"events_by_timestamp", "events_pkey"}),
     "HEAD": ({}, ENDS),
     "LOST": (EVENTS, {*ENDS, "streams_by_id"}),
 }
-PAGE = {"low": 51, "after": 50, "high": 2**63 - 1, "limit": 1000}
+PAGE = {"low": 51, "after": 50, "high": 2**63 - 1, "limit": 1000, "tags": ["often", "n:1"]}
 # What `verify` asks: all the indexes by which it touches the tables, and no other.
 AUDITS: dict[str, set[str]] = {
     "AUDIT_EVENTS": {
@@ -83,17 +89,17 @@ AUDITS: dict[str, set[str]] = {
     },
     "AUDIT_CATEGORIES": {"categories_pkey", "categories_by_name", "events_by_category"},
     "AUDIT_TYPES": {"types_pkey", "types_by_name", "events_by_type"},
+    "AUDIT_TAGGED": {"tags_by_name", "event_tags_pkey"},
     "AUDIT_TAGS": {"tags_pkey", "tags_by_name", "event_tags_pkey"},
 }  # fmt: skip
-AUDITS_WITHOUT_PLAN = {"BY_INDEX", "OBJECTS"}
+AUDITS_WITHOUT_PLAN = {"BY_INDEX", "OBJECTS", "COUNT_TAGS"}
 # Of the server or of one row: there is nothing to choose.
 WITHOUT_PLAN = {
     "ADMITS", "OCCUPIED", "INITIALIZE_LOCK", "INFO", "SWEEP_STAGED", "NOTIFY", "WRITTEN", "FLUSHED", "FLUSH",
     "MAKE_DURABLE",
-    "NAME_TYPES",  # of a small table
     "COUNT_STREAMS",  # of all streams, by whatever is shorter
     "SETTLE", "SETTLE_TRANSACTION", "ADMIT_FILTERS", "IS_STANDBY", "BLOCKERS", "ROLES", "WANTS_USAGE",
-    "MAY_EMIT",
+    "MAY_EMIT", "REDACT", "SETTLE_REDACTION",
 }  # fmt: skip
 # The pages of several categories or types are brought into one order, and so are the names of types that were counted.
 SORTS = {
@@ -113,9 +119,9 @@ def crowded(server: Server) -> Iterator[tuple[psycopg.Connection, str]]:
             store.append_many((f"Kind{n}-1", [EventData(f"Kind{n}", {})], -1) for n in range(low, low + 500))
         store.append("Rare-1", [EventData("Rarely", {})], metadata=Metadata(correlation_id="c"))
         for _ in range(8):
-            store.append("Common-1", [EventData("Often", {"n": n}) for n in range(900)])
+            store.append("Common-1", [EventData("Often", {"n": n}, tags=["often", f"n:{n}"]) for n in range(900)])
     with server.connect() as connection:
-        for table in ("events", "streams", "types", "categories"):
+        for table in ("events", "streams", "types", "categories", "tags", "event_tags"):
             connection.execute(f"VACUUM ANALYZE {schema}.{table}".encode())
         yield connection, schema
 
@@ -139,11 +145,23 @@ def test_a_read_touches_large_tables_by_its_index_alone(crowded: tuple[psycopg.C
     connection, schema = crowded
     for name, (given, allowed) in PLANS.items():
         plan = "\n".join(_plan(connection, name, given, schema))
-        used = set(re.findall(r"(?:using|Scan on|Scan Backward using) ((?:events|streams)_\w+)", plan))
+        used = set(re.findall(r"(?:using|Scan on|Scan Backward using) ((?:events|streams|event_tags)_\w+)", plan))
         assert used, (name, plan)
         assert used <= allowed, (name, plan)
-        assert not re.search(r"Seq Scan on (events|streams)\b", plan), (name, plan)
+        assert not re.search(r"Seq Scan on (events|streams|event_tags)\b", plan), (name, plan)
         assert name in SORTS or "Sort" not in plan, (name, plan)
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_a_page_of_a_stream_by_its_tags_is_read_in_the_order_of_the_stream(
+    crowded: tuple[psycopg.Connection, str], backward: bool
+) -> None:
+    connection, schema = crowded
+    question = reading.of_stream("Common-1", Page(1000, backward=backward), filter_of(tags=["often"]))
+    statement = statements.in_schema(question.statement, schema).strip()
+    plan = "\n".join(row[0] for row in connection.execute(b"EXPLAIN " + statement, question.given))
+    assert "using events_by_stream" in plan.replace("Backward ", ""), plan
+    assert "Sort" not in plan, plan
 
 
 @pytest.mark.parametrize("backward", [False, True])
@@ -195,7 +213,7 @@ def test_a_large_append_looks_everything_up_in_its_index(crowded: tuple[psycopg.
     with connection.transaction():
         with connection.cursor().copy(statements.in_schema(statements.STAGE, schema)) as copy:
             writing.stage(copy, staged_as, unit)
-        call = f"SELECT {schema}.append_staged_unit_v1(%s, %s, NULL, 1) ->> 'status'"
+        call = f"SELECT {schema}.append_staged_unit_v1(%s, %s, NULL, 1, NULL) ->> 'status'"
         assert connection.execute(call.encode(), [staged_as, count]).fetchall() == [("stored",)]
         found = connection.execute(asked, [schema]).fetchall()
     assert {name.partition(".")[2] for name, *_ in found} >= {"events_by_id", "streams_by_id", "staged_pkey"}
