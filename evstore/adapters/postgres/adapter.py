@@ -130,6 +130,7 @@ class PostgresAdapter(Session):
     def _matches(self, page: Page, where: Filter) -> list[StoredEvent]:
         """A page of what a query matches. Other filters may leave nothing of what one statement finds."""
         self._check_names(where)
+        self._check_procedures()
         found: list[StoredEvent] = []
         while len(found) < page.limit:
             rows = self._rows(reading.of_matches(page, where), POSITION)
@@ -180,6 +181,8 @@ class PostgresAdapter(Session):
     def count(self, low: int, high: int, where: Filter) -> int:
         if names_wanted(where) or reading.asks_query(where):
             self._check_names(where)
+        if reading.asks_query(where):
+            self._check_procedures()
         found = self._rows(reading.of_count(low, high, where))
         if not found:  # the server cannot be asked for what it cannot hold
             return 0

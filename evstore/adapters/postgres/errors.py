@@ -181,7 +181,7 @@ def renamed(location: Location, former: str) -> SchemaError:
 
 
 def renamed_from(former: str, schema: str) -> str:
-    return f'its schema "{former}" was renamed to "{schema}", and its procedures still append to "{former}"'
+    return f'its schema "{former}" was renamed to "{schema}", and its procedures still name "{former}"'
 
 
 def rename_back(former: str, schema: str) -> str:

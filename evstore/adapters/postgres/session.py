@@ -100,7 +100,12 @@ class Session:
             self._oldest = self._tried(self._asked)
             self._admitted = True
         check_admits(self._location.shown, self._oldest, SCHEMA_NUMBER, to_write=to_write)
-        if to_write and self._appends_to != self._location.schema:
+        if to_write:
+            self._check_procedures()
+
+    def _check_procedures(self) -> None:
+        """Raise if the schema was renamed: its procedures and functions would go to another store."""
+        if self._appends_to != self._location.schema:
             raise renamed(self._location, self._appends_to)
 
     def _asked(self, connection: Connection) -> tuple[int, int, int]:

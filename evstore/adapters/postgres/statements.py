@@ -34,6 +34,7 @@ QUERY: Final = """(%(query)s::jsonpath IS NULL OR pg_catalog.jsonb_path_match(
     pg_catalog.jsonb_build_object('type', types.name, 'tags', pg_catalog.string_to_array(events.tags, ' ')),
     %(query)s::jsonpath
   ))"""
+
 # The filter over metadata, which no index serves. Each key of `custom_keys` must be held with its value.
 METADATA: Final = """(%(user_id)s::text IS NULL OR events.metadata ->> 'userId' = %(user_id)s)
   AND (%(tenant_id)s::text IS NULL OR events.metadata ->> 'tenantId' = %(tenant_id)s)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evstore import EventData, SchemaError, connect
+from evstore import EventData, Query, SchemaError, connect
 from evstore.adapters.postgres.batches import MOST_EVENTS
 from evstore.cli.exits import CODES
 from tests.support.command import Command
@@ -56,6 +56,20 @@ def test_an_append_never_goes_to_a_new_store_of_the_former_name(server: Server, 
             store.append("Order-1", [EventData("Placed", 3)])
         assert other.head() == 0
         assert other.append("Order-1", [EventData("Placed", 3)])[0].version == 1
+
+
+@pytest.mark.parametrize("of", ["events", "count"])
+def test_a_query_never_searches_a_new_store_of_the_former_name(
+    server: Server, former: str, renamed: str, of: str
+) -> None:
+    with connect(server.url(former)) as other, connect(server.url(renamed)) as store:
+        other.initialize()
+        other.append("Order-1", [EventData("Placed", n) for n in range(2)], tags=["paid"])
+        with pytest.raises(SchemaError) as caught:
+            _ = [*store.replay(query=Query(["Placed"]))] if of == "events" else store.count(query=Query(["Placed"]))
+        assert caught.value.code == "schema"
+        assert names(caught.value, former, renamed)
+        assert [event.data for event in store.replay(types=["Placed"])] == [0, 1]
 
 
 def test_the_command_prints_how_to_rename_it_back(
