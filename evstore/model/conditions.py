@@ -136,7 +136,13 @@ def conditions_of(given: Any) -> tuple[AppendCondition, ...]:
 
 def requirements_of(given: Iterable[tuple[str, int]]) -> tuple[Requirement, ...]:
     """The requirements, checked. Raises InvalidInputError."""
-    found = tuple(Requirement(*each) for each in given)
+    pairs = [given] if isinstance(given, str) or not isinstance(given, Iterable) else [*given]
+    for each in pairs:
+        if not isinstance(each, (tuple, list)) or len(each) != len(Requirement._fields):
+            raise InvalidInputError(
+                f"a requirement is a pair of stream id and expected version, in a list of them, not {each!r}"
+            )
+    found = tuple(map(Requirement._make, pairs))
     for stream_id, expected in found:
         check_stream_id(stream_id)
         check_expected_version(expected)

@@ -72,11 +72,11 @@ def joined_tags(tags: Iterable[str]) -> str | None:
     found = [*tags]
     for tag in found:
         check_tag(tag)
+    if len(found) > MAX_TAGS:
+        raise InvalidInputError(f"an event with {len(found)} tags, at most {MAX_TAGS} are allowed")
     if len({*found}) < len(found):
         twice = next(tag for tag in found if found.count(tag) > 1)
         raise InvalidInputError(f'the tag "{twice}" stands twice on one event')
-    if len(found) > MAX_TAGS:
-        raise InvalidInputError(f"an event with {len(found)} tags, at most {MAX_TAGS} are allowed")
     return " ".join(sorted(found)) or None
 
 

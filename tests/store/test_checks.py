@@ -214,3 +214,21 @@ def test_after_refusals_positions_have_no_gap(store):
             store.append("Order-2", [EventData("Placed", {}, id=ID), EventData("Placed", {}, id=OTHER_ID)])
         store.append("Order-1", [EventData("Placed", {})])
     assert [event.global_position for event in store.replay()] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "require",
+    [("Order-1", 1), ["Order-1"], [("Order-1",)], [("Order-1", 1, 2)], {"Order-1": 1}, "Order-1", 1, [None]],
+    ids=repr,
+)
+def test_a_requirement_that_is_no_pair_is_refused_with_the_form_that_is(require):
+    with connect("memory:") as store, pytest.raises(InvalidInputError) as caught:
+        store.append("Order-2", [EventData("Placed", {})], require=require)
+    assert names(caught.value, "pair", "list")
+
+
+def test_too_many_tags_are_counted_before_they_are_compared():
+    many = [*map(str, range(100_000)), "99999"]
+    with connect("memory:") as store, pytest.raises(InvalidInputError) as caught:
+        store.append("Order-2", [EventData("Placed", {}, tags=many)])
+    assert names(caught.value, "100001", "64")
