@@ -18,11 +18,12 @@ COMMANDS: Final = {
     "append": ("append", "append"),
     "read": ("read", "read", _UTC),
     "replay": ("read", "replay", _UTC),
-    "categories": ("inspect", "categories", _UTC),
+    "categories": ("listing", "categories", _UTC),
     "tail": ("read", "tail", _UTC),
     "count": ("counting", "count", _UTC),
-    "types": ("inspect", "types"),
-    "streams": ("inspect", "streams", _UTC),
+    "types": ("listing", "types"),
+    "tags": ("listing", "tags"),
+    "streams": ("listing", "streams", _UTC),
     "get": ("inspect", "get", _UTC),
     "info": ("inspect", "info", _UTC),
     "trace": ("inspect", "trace", _UTC),
@@ -30,6 +31,7 @@ COMMANDS: Final = {
     "import": ("move", "import_"),
     "backup": ("keep", "backup"),
     "verify": ("keep", "verify"),
+    "redact": ("redacting", "redact"),
     "help": ("helping", "help_"),
     "completion": ("completion", "completion"),
 }
@@ -38,9 +40,9 @@ COMMANDS: Final = {
 # As the help shows them; a command that is not here comes under "Other".
 GROUPS: Final = {
     "Commands": ("init", "append", "read", "replay", "categories"),
-    "Look": ("tail", "count", "types", "streams", "get", "info", "trace"),
+    "Look": ("tail", "count", "types", "tags", "streams", "get", "info", "trace"),
     "Move": ("export", "import", "backup"),
-    "Keep": ("verify",),
+    "Keep": ("verify", "redact"),
     "Shell": ("help", "completion"),
 }
 

@@ -96,7 +96,7 @@ CREATE UNLOGGED TABLE evstore.staged (
   type text COLLATE "C" NOT NULL,
   correlation_hash bigint,
   tags text COLLATE "C",
-  redacted boolean NOT NULL,
+  redacted boolean NOT NULL DEFAULT false,
   metadata json NOT NULL,
   data json NOT NULL,
   stored_at bigint,               -- NULL: when it is appended
@@ -136,10 +136,10 @@ CREATE TRIGGER events_are_never_deleted BEFORE DELETE OR TRUNCATE ON evstore.eve
 CREATE TRIGGER events_never_change BEFORE UPDATE ON evstore.events
   FOR EACH ROW
   WHEN (
-    new.data::text <> 'null' OR new.metadata::text NOT IN (old.metadata::text, '{}')
+    new.data::text <> 'null' OR (new.metadata::text <> old.metadata::text AND new.metadata::text <> '{}')
     OR new.redacted_at IS NULL OR new.content_hash IS NULL
     OR (new.redacted_at, new.content_hash)
-      <> (coalesce(old.redacted_at, new.redacted_at), coalesce(old.content_hash, new.content_hash))
+      <> (COALESCE(old.redacted_at, new.redacted_at), COALESCE(old.content_hash, new.content_hash))
     OR (new.correlation_hash IS DISTINCT FROM old.correlation_hash
       AND (new.correlation_hash IS NOT NULL OR new.metadata::text <> '{}'))
     OR (new.global_position, new.id, new.stream_key, new.version, new.category_key, new.category_number,

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 def init(
     url: Annotated[str | None, typer.Argument(metavar="[URL]", hidden=True, show_default=False)] = None,
+    tamper_evident: Annotated[
+        bool, typer.Option("--tamper-evident", help="Keep with each event a digest of the log up to it.")
+    ] = False,
     grant_read: Annotated[
         list[str] | None,
         option("--grant-read", metavar="ROLE", help="PostgreSQL: let this role read; repeatable."),
@@ -32,7 +35,11 @@ def init(
     Examples:
       evstore init
       evstore init --db sqlite:////var/lib/shop/events.db
+      evstore init --tamper-evident
       evstore init --grant-read reporting --grant-append billing
+
+    A tamper-evident store stays so for its life. Note what info prints as its digest
+    somewhere else: verify --expect proves that nothing up to there was changed.
 
     Roles get the rights that they need, and no others, also where the store is there
     already. Without a grant, only its owner has any right to it.
@@ -45,7 +52,9 @@ def init(
             f"evstore init --db {quote(url)}" if redacted(url) == url else "evstore init --db URL",
         )
     with opened() as store:
-        store.initialize(grant_read=grant_read or (), grant_append=grant_append or ())
+        store.initialize(
+            tamper_evident=tamper_evident, grant_read=grant_read or (), grant_append=grant_append or ()
+        )
         info = store.info()
     with writer.after_the_fact(f"the event store at {info.location} is there", {"place": info.location}):
         _print(info)

@@ -48,9 +48,11 @@ def verify(
 
     Each contradiction is a line with its finding, globalPosition, streamId, message
     and advice; the exit code is then 1. A note on stderr reports how far it came, and
-    the digest of the log up to there: SHA-256, each line hashed after the hash of
-    all lines before it. Keep it elsewhere, and --expect shows whether the log up to
-    there is still the same. It needs the log from its start, so not with --from.
+    the digest of the log up to there: a chain of SHA-256 over the contents of the
+    events, which evstore help operations defines. Keep it elsewhere, and --expect
+    shows whether the log up to there is still the same. It needs the log from its
+    start, so not with --from. A tamper-evident store keeps the digest with each
+    event, and verify names the event that is not what was appended.
     """
     after = after_of(from_, None)
     _check_expect(expect, from_)

@@ -39,6 +39,9 @@ def of_store(store: EventStore, info: StoreInfo) -> None:
     report.line("durability", info.how_durable or _NO_PROMISE, "" if info.durable else "yellow")
     report.line("", ", ".join(f"{name} {value}" for name, value in info.durability.items()), "dim")
 
+    if info.tamper_evident:
+        report.line("digest", info.digest or "missing", whole=True)
+
     def at(number: int) -> Point | None:
         return _point(store.replay(after=number - 1, limit=1), by_stream=False)
 

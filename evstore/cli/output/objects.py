@@ -24,6 +24,7 @@ def of_store(info: StoreInfo) -> dict[str, Any]:
         "sizeBytes": info.size_bytes,
         "durability": dict(info.durability),
         "warnings": list(info.warnings),
+        **({"tamperEvident": True, "digest": info.digest} if info.tamper_evident else {}),
     }
 
 

@@ -91,7 +91,9 @@ def test_a_position_at_the_end_of_all_numbers_does_not_make_it_count_up_to_there
     healthy(evstore)
     plant(evstore, both(f"UPDATE events SET global_position = {2**63 - 1} WHERE global_position = 6"))
     code, found, _ = verified(evstore, capfd)
-    assert (code, places(found)) == (1, [("tag-not-found", 2**63 - 1), ("position-gap", 6)])
+    assert code == 1
+    # Whether a search for its tag finds the old place depends on where pages end.
+    assert {*places(found)} - {("wrong-tag", 6)} == {("tag-not-found", 2**63 - 1), ("position-gap", 6)}
 
 
 def test_pages_neither_lose_an_event_nor_judge_one_twice(
