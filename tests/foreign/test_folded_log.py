@@ -134,7 +134,7 @@ def over_the_shell(command):
         if done.code == 0:
             return None
         assert done.code == 4, done
-        return json.loads(done.err.splitlines()[0])["position"]
+        return json.loads(done.err.splitlines()[0])["error"]["position"]
 
     return head, append
 
