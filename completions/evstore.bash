@@ -1,5 +1,5 @@
 # Completion of evstore in bash, made by: evstore completion bash
-# Commands and flags stand here; the names of streams, categories and types come from the store.
+# Commands and flags stand here; the names of streams, categories, types and tags come from the store.
 
 # Sets words, without their quotes, and word, the one at the cursor. Nothing is expanded but a leading ~/; what the
 # shell would expand becomes a control character, which fits no name and no path.
@@ -44,34 +44,38 @@ _evstore_flags() {
             valued=' --db --format --errors --color --timeout ' letters='F'
             ;;
         init)
-            flags='--grant-read --grant-append --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            flags='--tamper-evident --grant-read --grant-append --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --grant-read --grant-append --db --format --errors --color --timeout ' letters='F'
             ;;
         append)
-            flags='-t --type -d --data --many -e --expect --id --key --each --batch --skip-stored --copy --dry-run --echo --correlation-id --causation-id --user-id --tenant-id -m --meta --metadata --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
-            valued=' --type --data --expect --id --key --batch --correlation-id --causation-id --user-id --tenant-id --meta --metadata --db --format --errors --color --timeout ' letters='tdemF'
+            flags='-t --type -d --data --many -e --expect --id --key --tag --tag-from --unless --after --require --each --batch --skip-stored --copy --dry-run --echo --correlation-id --causation-id --user-id --tenant-id -m --meta --metadata --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --type --data --expect --id --key --tag --tag-from --unless --after --require --batch --correlation-id --causation-id --user-id --tenant-id --meta --metadata --db --format --errors --color --timeout ' letters='tdemF'
             ;;
         read)
-            flags='--from --after --to -n --limit --last -r --reverse -t --type --since --until -f --follow --within --missing-ok --fields --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
-            valued=' --from --after --to --limit --last --type --since --until --within --fields --db --format --errors --color --timeout ' letters='ntF'
+            flags='--from --after --to -n --limit --last -r --reverse -t --type --tag --since --until -f --follow --within --missing-ok --fields --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --from --after --to --limit --last --type --tag --since --until --within --fields --db --format --errors --color --timeout ' letters='ntF'
             ;;
         replay)
-            flags='--all --from --after --to -n --limit --last -r --reverse -t --type --correlation-id --user-id --tenant-id -m --meta --since --until -f --follow --within --fields --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
-            valued=' --from --after --to --limit --last --type --correlation-id --user-id --tenant-id --meta --since --until --within --fields --db --format --errors --color --timeout ' letters='ntmF'
+            flags='--all --from --after --to -n --limit --last -r --reverse -t --type --tag --match --correlation-id --user-id --tenant-id -m --meta --since --until -f --follow --within --fields --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --from --after --to --limit --last --type --tag --match --correlation-id --user-id --tenant-id --meta --since --until --within --fields --db --format --errors --color --timeout ' letters='ntmF'
             ;;
         categories)
             flags='--names --prefix --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --prefix --db --format --errors --color --timeout ' letters='F'
             ;;
         tail)
-            flags='--all --from --after --to -n --limit --last -r --reverse -t --type --correlation-id --user-id --tenant-id -m --meta --since --until -f --follow --within --fields --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
-            valued=' --from --after --to --limit --last --type --correlation-id --user-id --tenant-id --meta --since --until --within --fields --db --format --errors --color --timeout ' letters='ntmF'
+            flags='--all --from --after --to -n --limit --last -r --reverse -t --type --tag --match --correlation-id --user-id --tenant-id -m --meta --since --until -f --follow --within --fields --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --from --after --to --limit --last --type --tag --match --correlation-id --user-id --tenant-id --meta --since --until --within --fields --db --format --errors --color --timeout ' letters='ntmF'
             ;;
         count)
-            flags='--from --after --to -t --type --correlation-id --user-id --tenant-id -m --meta --since --until --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
-            valued=' --from --after --to --type --correlation-id --user-id --tenant-id --meta --since --until --db --format --errors --color --timeout ' letters='tmF'
+            flags='--from --after --to -t --type --tag --match --correlation-id --user-id --tenant-id -m --meta --since --until --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --from --after --to --type --tag --match --correlation-id --user-id --tenant-id --meta --since --until --db --format --errors --color --timeout ' letters='tmF'
             ;;
         types)
+            flags='--names --prefix --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --prefix --db --format --errors --color --timeout ' letters='F'
+            ;;
+        tags)
             flags='--names --prefix --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --prefix --db --format --errors --color --timeout ' letters='F'
             ;;
@@ -92,8 +96,8 @@ _evstore_flags() {
             valued=' --fields --db --format --errors --color --timeout ' letters='F'
             ;;
         export)
-            flags='-O --output --force --from --after --to -t --type --correlation-id --user-id --tenant-id -m --meta --since --until --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
-            valued=' --output --from --after --to --type --correlation-id --user-id --tenant-id --meta --since --until --db --format --errors --color --timeout ' letters='OtmF'
+            flags='-O --output --force --from --after --to -t --type --tag --match --correlation-id --user-id --tenant-id -m --meta --since --until --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --output --from --after --to --type --tag --match --correlation-id --user-id --tenant-id --meta --since --until --db --format --errors --color --timeout ' letters='OtmF'
             ;;
         import)
             flags='--renumber --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
@@ -106,6 +110,10 @@ _evstore_flags() {
         verify)
             flags='--engine --from --expect --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --from --expect --db --format --errors --color --timeout ' letters='F'
+            ;;
+        redact)
+            flags='--reason --metadata --user-id --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --reason --user-id --db --format --errors --color --timeout ' letters='F'
             ;;
         help)
             flags='--db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
@@ -129,17 +137,23 @@ _evstore_behind() {
         'append '-t | 'append '--type) offers='types' ;;
         'append '-d | 'append '--data) offers='at-files' ;;
         'append '-e | 'append '--expect) offers='any no-stream exists' ;;
+        'append '--tag) offers='tags' ;;
         'read '-n | 'read '--limit) offers='all' ;;
         'read '-t | 'read '--type) offers='types' ;;
+        'read '--tag) offers='tags' ;;
         'replay '-n | 'replay '--limit) offers='all' ;;
         'replay '-t | 'replay '--type) offers='types' ;;
+        'replay '--tag) offers='tags' ;;
         'tail '-n | 'tail '--limit) offers='all' ;;
         'tail '-t | 'tail '--type) offers='types' ;;
+        'tail '--tag) offers='tags' ;;
         'count '-t | 'count '--type) offers='types' ;;
+        'count '--tag) offers='tags' ;;
         'streams '--sort) offers='name version updated' ;;
         'streams '-n | 'streams '--limit) offers='all' ;;
         'export '-O | 'export '--output) offers='files' ;;
         'export '-t | 'export '--type) offers='types' ;;
+        'export '--tag) offers='tags' ;;
     esac
 }
 
@@ -209,7 +223,7 @@ _evstore_offer() {
             [[ $value == @* ]] || return
             compopt -o filenames -o nospace 2>/dev/null
             value=${value#@} head+=@ offers=$(compgen -f -- "${value#@}") ;;
-        streams | categories | types)
+        streams | categories | types | tags)
             _evstore_db "$line"
             offers=$(command evstore --complete "$offers" "$value" ${db[@]+"${db[@]}"} 2>/dev/null </dev/null) ;;
         *) offers=${offers// /$'\n'} ;;
@@ -239,7 +253,7 @@ _evstore() {
         _evstore_behind "$command" "${word%%=*}"
         _evstore_offer "${word#*=}" "${word%%=*}="
     else
-        if [[ ! $command ]]; then offers='init append read replay categories tail count types streams get info trace export import backup verify help completion'
+        if [[ ! $command ]]; then offers='init append read replay categories tail count types tags streams get info trace export import backup verify redact help completion'
         else _evstore_at "$command" "$place"
         fi
         [[ ! $ended && ($word == -* || ! $offers) ]] && offers=$flags

@@ -1,5 +1,5 @@
 # Completion of evstore in fish, made by: evstore completion fish
-# Commands and flags stand here; the names of streams, categories and types come from the store.
+# Commands and flags stand here; the names of streams, categories, types and tags come from the store.
 
 # The long options of a command that take a value, and the letters of the short ones.
 function __evstore_longs
@@ -7,18 +7,20 @@ function __evstore_longs
         case init
             printf '%s\n' --grant-read --grant-append --db --format --errors --color --timeout
         case append
-            printf '%s\n' --type --data --expect --id --key --batch --correlation-id --causation-id --user-id --tenant-id --meta --metadata --db --format --errors --color --timeout
+            printf '%s\n' --type --data --expect --id --key --tag --tag-from --unless --after --require --batch --correlation-id --causation-id --user-id --tenant-id --meta --metadata --db --format --errors --color --timeout
         case read
-            printf '%s\n' --from --after --to --limit --last --type --since --until --within --fields --db --format --errors --color --timeout
+            printf '%s\n' --from --after --to --limit --last --type --tag --since --until --within --fields --db --format --errors --color --timeout
         case replay
-            printf '%s\n' --from --after --to --limit --last --type --correlation-id --user-id --tenant-id --meta --since --until --within --fields --db --format --errors --color --timeout
+            printf '%s\n' --from --after --to --limit --last --type --tag --match --correlation-id --user-id --tenant-id --meta --since --until --within --fields --db --format --errors --color --timeout
         case categories
             printf '%s\n' --prefix --db --format --errors --color --timeout
         case tail
-            printf '%s\n' --from --after --to --limit --last --type --correlation-id --user-id --tenant-id --meta --since --until --within --fields --db --format --errors --color --timeout
+            printf '%s\n' --from --after --to --limit --last --type --tag --match --correlation-id --user-id --tenant-id --meta --since --until --within --fields --db --format --errors --color --timeout
         case count
-            printf '%s\n' --from --after --to --type --correlation-id --user-id --tenant-id --meta --since --until --db --format --errors --color --timeout
+            printf '%s\n' --from --after --to --type --tag --match --correlation-id --user-id --tenant-id --meta --since --until --db --format --errors --color --timeout
         case types
+            printf '%s\n' --prefix --db --format --errors --color --timeout
+        case tags
             printf '%s\n' --prefix --db --format --errors --color --timeout
         case streams
             printf '%s\n' --prefix --sort --limit --db --format --errors --color --timeout
@@ -29,13 +31,15 @@ function __evstore_longs
         case trace
             printf '%s\n' --fields --db --format --errors --color --timeout
         case export
-            printf '%s\n' --output --from --after --to --type --correlation-id --user-id --tenant-id --meta --since --until --db --format --errors --color --timeout
+            printf '%s\n' --output --from --after --to --type --tag --match --correlation-id --user-id --tenant-id --meta --since --until --db --format --errors --color --timeout
         case import
             printf '%s\n' --db --format --errors --color --timeout
         case backup
             printf '%s\n' --db --format --errors --color --timeout
         case verify
             printf '%s\n' --from --expect --db --format --errors --color --timeout
+        case redact
+            printf '%s\n' --reason --user-id --db --format --errors --color --timeout
         case help
             printf '%s\n' --db --format --errors --color --timeout
         case completion
@@ -63,6 +67,8 @@ function __evstore_letters
             printf '%s\n' tmF
         case types
             printf '%s\n' F
+        case tags
+            printf '%s\n' F
         case streams
             printf '%s\n' nF
         case get
@@ -78,6 +84,8 @@ function __evstore_letters
         case backup
             printf '%s\n' F
         case verify
+            printf '%s\n' F
+        case redact
             printf '%s\n' F
         case help
             printf '%s\n' F
@@ -169,6 +177,7 @@ complete -c evstore -n '__evstore_at ""' -a categories -d 'List the categories w
 complete -c evstore -n '__evstore_at ""' -a tail -d 'Print the newest events of the log, then new ones as they come'
 complete -c evstore -n '__evstore_at ""' -a count -d 'Count the events of the log, of categories, or with a filter'
 complete -c evstore -n '__evstore_at ""' -a types -d 'List the event types with their counts, by name'
+complete -c evstore -n '__evstore_at ""' -a tags -d 'List the tags with their counts, by name'
 complete -c evstore -n '__evstore_at ""' -a streams -d 'List the streams, of a category or all, by id'
 complete -c evstore -n '__evstore_at ""' -a get -d 'Print events by id, in the order asked'
 complete -c evstore -n '__evstore_at ""' -a info -d 'Describe the store, or one stream'
@@ -177,9 +186,11 @@ complete -c evstore -n '__evstore_at ""' -a export -d 'Print the log as NDJSON, 
 complete -c evstore -n '__evstore_at ""' -a import -d 'Store what `evstore export` wrote, as it was'
 complete -c evstore -n '__evstore_at ""' -a backup -d 'Copy a SQLite store, whole and consistent, while it is in use'
 complete -c evstore -n '__evstore_at ""' -a verify -d 'Check that the store does not contradict itself, while it is in use'
+complete -c evstore -n '__evstore_at ""' -a redact -d 'Take the data of events, for ever: it becomes null. The events stay'
 complete -c evstore -n '__evstore_at ""' -a help -d 'Print the help of a command, or a page of the guide'
 complete -c evstore -n '__evstore_at ""' -a completion -d 'Print the completion script of a shell'
 
+complete -c evstore -n '__evstore_at init' -l tamper-evident -d 'Keep with each event a digest of the log up to it'
 complete -c evstore -n '__evstore_at init' -l grant-read -r -f -d 'PostgreSQL: let this role read; repeatable'
 complete -c evstore -n '__evstore_at init' -l grant-append -r -f -d 'PostgreSQL: let this role read and append; repeatable'
 complete -c evstore -n '__evstore_at init 1' -F
@@ -190,6 +201,11 @@ complete -c evstore -n '__evstore_at append' -l many -d 'Each value of the input
 complete -c evstore -n '__evstore_at append' -s e -l expect -r -f -a 'any no-stream exists' -d 'Append only if the stream is at version N, is missing, or exists'
 complete -c evstore -n '__evstore_at append' -l id -r -f -d 'The event\'s id: a second run stores nothing'
 complete -c evstore -n '__evstore_at append' -l key -r -f -d 'Make ids from stream, TEXT and ordinal: a second run stores nothing'
+complete -c evstore -n '__evstore_at append' -l tag -r -f -a '(__evstore_names tags)' -d 'A tag of every event, as order:17; repeatable'
+complete -c evstore -n '__evstore_at append' -l tag-from -r -f -d 'The tag NAME:VALUE, from the data of each event; repeatable'
+complete -c evstore -n '__evstore_at append' -l unless -r -f -d 'Append only if no stored event matches, as in \'type=SeatTaken tag=seat:12\'; repeatable'
+complete -c evstore -n '__evstore_at append' -l after -r -f -d '--unless looks at events after global position P; once, or once for each'
+complete -c evstore -n '__evstore_at append' -l require -r -f -d 'Append only if this other stream is at version N, exists or is missing; repeatable'
 complete -c evstore -n '__evstore_at append' -l each -d 'Append each event on its own; print its receipt when it is durable'
 complete -c evstore -n '__evstore_at append' -l batch -r -f -d 'Commit every N events'
 complete -c evstore -n '__evstore_at append' -l skip-stored -d 'Skip events that are stored already and are the same'
@@ -212,6 +228,7 @@ complete -c evstore -n '__evstore_at read' -s n -l limit -r -f -a 'all' -d 'Prin
 complete -c evstore -n '__evstore_at read' -l last -r -f -d 'The newest N, oldest first'
 complete -c evstore -n '__evstore_at read' -s r -l reverse -d 'Newest first'
 complete -c evstore -n '__evstore_at read' -s t -l type -r -f -a '(__evstore_names types)' -d 'Only this type; repeatable'
+complete -c evstore -n '__evstore_at read' -l tag -r -f -a '(__evstore_names tags)' -d 'Only events with this tag; repeatable, ANDed'
 complete -c evstore -n '__evstore_at read' -l since -r -f -d 'Only events stored at TIME or later: 2026-11-23T14:30:00Z; in local time, as tables print it, \'2026-11-23 14:30\', 2026-11-23, 14:30, today, yesterday; an age: 2h, 7d'
 complete -c evstore -n '__evstore_at read' -l until -r -f -d 'Only events stored before TIME'
 complete -c evstore -n '__evstore_at read' -s f -l follow -d 'Keep printing new events as they come'
@@ -229,6 +246,8 @@ complete -c evstore -n '__evstore_at replay' -s n -l limit -r -f -a 'all' -d 'Pr
 complete -c evstore -n '__evstore_at replay' -l last -r -f -d 'The newest N, oldest first'
 complete -c evstore -n '__evstore_at replay' -s r -l reverse -d 'Newest first'
 complete -c evstore -n '__evstore_at replay' -s t -l type -r -f -a '(__evstore_names types)' -d 'Only this type; repeatable'
+complete -c evstore -n '__evstore_at replay' -l tag -r -f -a '(__evstore_names tags)' -d 'Only events with this tag; repeatable, ANDed'
+complete -c evstore -n '__evstore_at replay' -l match -r -f -d 'Only events that match, as \'type=A,B tag=x tag=y\' (one of the types, all of the tags); repeatable, ORed'
 complete -c evstore -n '__evstore_at replay' -l correlation-id -r -f -d 'Only events with this correlation id'
 complete -c evstore -n '__evstore_at replay' -l user-id -r -f -d 'Only events with this user id'
 complete -c evstore -n '__evstore_at replay' -l tenant-id -r -f -d 'Only events with this tenant id'
@@ -253,6 +272,8 @@ complete -c evstore -n '__evstore_at tail' -s n -l limit -r -f -a 'all' -d 'Prin
 complete -c evstore -n '__evstore_at tail' -l last -r -f -d 'The newest N, oldest first'
 complete -c evstore -n '__evstore_at tail' -s r -l reverse -d 'Newest first'
 complete -c evstore -n '__evstore_at tail' -s t -l type -r -f -a '(__evstore_names types)' -d 'Only this type; repeatable'
+complete -c evstore -n '__evstore_at tail' -l tag -r -f -a '(__evstore_names tags)' -d 'Only events with this tag; repeatable, ANDed'
+complete -c evstore -n '__evstore_at tail' -l match -r -f -d 'Only events that match, as \'type=A,B tag=x tag=y\' (one of the types, all of the tags); repeatable, ORed'
 complete -c evstore -n '__evstore_at tail' -l correlation-id -r -f -d 'Only events with this correlation id'
 complete -c evstore -n '__evstore_at tail' -l user-id -r -f -d 'Only events with this user id'
 complete -c evstore -n '__evstore_at tail' -l tenant-id -r -f -d 'Only events with this tenant id'
@@ -269,6 +290,8 @@ complete -c evstore -n '__evstore_at count' -l from -r -f -d 'Begin with number 
 complete -c evstore -n '__evstore_at count' -l after -r -f -d 'Begin after number N'
 complete -c evstore -n '__evstore_at count' -l to -r -f -d 'End with number N, inclusive'
 complete -c evstore -n '__evstore_at count' -s t -l type -r -f -a '(__evstore_names types)' -d 'Only this type; repeatable'
+complete -c evstore -n '__evstore_at count' -l tag -r -f -a '(__evstore_names tags)' -d 'Only events with this tag; repeatable, ANDed'
+complete -c evstore -n '__evstore_at count' -l match -r -f -d 'Only events that match, as \'type=A,B tag=x tag=y\' (one of the types, all of the tags); repeatable, ORed'
 complete -c evstore -n '__evstore_at count' -l correlation-id -r -f -d 'Only events with this correlation id'
 complete -c evstore -n '__evstore_at count' -l user-id -r -f -d 'Only events with this user id'
 complete -c evstore -n '__evstore_at count' -l tenant-id -r -f -d 'Only events with this tenant id'
@@ -281,6 +304,9 @@ complete -c evstore -n '__evstore_at count 1 more' -f -a '(__evstore_names categ
 complete -c evstore -n '__evstore_at types' -l names -d 'Print names alone, one a line'
 complete -c evstore -n '__evstore_at types' -l prefix -r -f -d 'Only names that begin with P'
 complete -c evstore -n '__evstore_at types 1' -f -a '(__evstore_names categories)'
+
+complete -c evstore -n '__evstore_at tags' -l names -d 'Print names alone, one a line'
+complete -c evstore -n '__evstore_at tags' -l prefix -r -f -d 'Only names that begin with P'
 
 complete -c evstore -n '__evstore_at streams' -l names -d 'Print names alone, one a line'
 complete -c evstore -n '__evstore_at streams' -l prefix -r -f -d 'Only names that begin with P'
@@ -307,6 +333,8 @@ complete -c evstore -n '__evstore_at export' -l from -r -f -d 'Begin with number
 complete -c evstore -n '__evstore_at export' -l after -r -f -d 'Begin after number N'
 complete -c evstore -n '__evstore_at export' -l to -r -f -d 'End with number N, inclusive'
 complete -c evstore -n '__evstore_at export' -s t -l type -r -f -a '(__evstore_names types)' -d 'Only this type; repeatable'
+complete -c evstore -n '__evstore_at export' -l tag -r -f -a '(__evstore_names tags)' -d 'Only events with this tag; repeatable, ANDed'
+complete -c evstore -n '__evstore_at export' -l match -r -f -d 'Only events that match, as \'type=A,B tag=x tag=y\' (one of the types, all of the tags); repeatable, ORed'
 complete -c evstore -n '__evstore_at export' -l correlation-id -r -f -d 'Only events with this correlation id'
 complete -c evstore -n '__evstore_at export' -l user-id -r -f -d 'Only events with this user id'
 complete -c evstore -n '__evstore_at export' -l tenant-id -r -f -d 'Only events with this tenant id'
@@ -325,6 +353,10 @@ complete -c evstore -n '__evstore_at backup 1' -F
 complete -c evstore -n '__evstore_at verify' -l engine -d 'Run the database\'s own check as well: integrity_check, amcheck'
 complete -c evstore -n '__evstore_at verify' -l from -r -f -d 'Begin with number N, inclusive'
 complete -c evstore -n '__evstore_at verify' -l expect -r -f -d 'The digest of the log up to P'
+
+complete -c evstore -n '__evstore_at redact' -l reason -r -f -d 'Why the data goes; kept for ever'
+complete -c evstore -n '__evstore_at redact' -l metadata -d 'Take the metadata as well'
+complete -c evstore -n '__evstore_at redact' -l user-id -r -f -d 'Who redacts'
 
 
 complete -c evstore -n '__evstore_at completion 1' -f -a 'bash zsh fish'

@@ -28,8 +28,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evstore.model.conditions import Query
-
 MOST_NAMED: Final = 10
 """The most ids or streams that a sentence names."""
 
@@ -143,16 +141,14 @@ class ConcurrencyError(ConflictError):
 class AppendConditionError(ConflictError):
     """An event after `after` matches the query of an append condition; the first such event is at `position`.
 
-    `violations` has the same three facts of every violated condition. Worth another try once the query was read
-    again: the same append with the same condition is not.
+    `query` is the Query of the condition; `violations` has the same three facts of every violated condition. Worth
+    another try once the query was read again: the same append with the same condition is not.
     """
 
     retryable = True
     _facts = ("query", "after", "position", "source")
 
-    def __init__(
-        self, query: Query, after: int, position: int, more: Sequence[tuple[Query, int, int]] = ()
-    ) -> None:
+    def __init__(self, query: Any, after: int, position: int, more: Sequence[tuple[Any, int, int]] = ()) -> None:
         super().__init__(query, after, position, tuple(more))
         self.violations = ((query, after, position), *more)
         self.query, self.after, self.position = query, after, position

@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import os
 import time
-from bisect import bisect_left, bisect_right
-from collections import Counter
 from contextlib import contextmanager
-from itertools import islice, repeat
+from itertools import repeat
 from operator import attrgetter
 from threading import Condition
 from typing import TYPE_CHECKING, Final
 
 from evstore.adapters.living import check_open, check_process
-from evstore.adapters.paging import closed
+from evstore.adapters.memory_lists import categories_of, counts_of, names_of, page_of, stream_info
 from evstore.adapters.units import answer_in_order
 from evstore.errors import (
     DeniedError,
@@ -34,7 +32,7 @@ from evstore.errors import (
 )
 from evstore.model.conditions import violation_of
 from evstore.model.events import StoredEvent
-from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
+from evstore.model.facts import StoreInfo, TagInfo, TypeInfo
 from evstore.model.filters import Filter
 from evstore.model.names import category_of
 from evstore.model.versions import MAX_VERSION, check_version
@@ -44,7 +42,6 @@ from evstore.port import (
     Append,
     Capabilities,
     Initialization,
-    NamePage,
     Outcome,
     Page,
     Receipt,
@@ -52,11 +49,12 @@ from evstore.port import (
 from evstore.urls import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import NoReturn
 
     from evstore.model.conditions import Query
-    from evstore.model.facts import LockWait
+    from evstore.model.facts import CategoryInfo, LockWait, StreamInfo
+    from evstore.port import NamePage, PreparedEvent
 
 CAPABILITIES: Final = Capabilities(
     name="memory",
@@ -125,21 +123,7 @@ class MemoryAdapter:
             firsts.append(version + 1)
             for event in events:
                 version += 1
-                position = first + len(added)
-                added.append(
-                    StoredEvent(
-                        event.id,
-                        stream_id,
-                        event.type,
-                        event.data_json,
-                        event.metadata_json,
-                        version,
-                        position,
-                        next(times),
-                        event.joined_tags,
-                        event.redacted,
-                    )
-                )
+                added.append(_stored(event, stream_id, version, first + len(added), next(times)))
             versions[stream_id] = version
         unmet = self._unmet(unit)
         if unmet is not None:
@@ -160,7 +144,7 @@ class MemoryAdapter:
         return violation_of(unit.conditions, self._first_match) if unit.conditions else None
 
     def _first_match(self, query: Query, after: int) -> int | None:
-        found = _page(self._log, attrgetter("global_position"), Page(1, after=after), Filter(query=query))
+        found = page_of(self._log, attrgetter("global_position"), Page(1, after=after), Filter(query=query))
         return found[0].global_position if found else None
 
     def redact(self, ids: Sequence[str], unit: Append, *, metadata: bool) -> Outcome:
@@ -187,11 +171,11 @@ class MemoryAdapter:
 
     def read_stream(self, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
         with self._opened():
-            return _page(self._streams.get(stream_id, []), attrgetter("version"), page, where)
+            return page_of(self._streams.get(stream_id, []), attrgetter("version"), page, where)
 
     def read_all(self, page: Page, where: Filter) -> list[StoredEvent]:
         with self._opened():
-            return _page(self._log, attrgetter("global_position"), page, where)
+            return page_of(self._log, attrgetter("global_position"), page, where)
 
     def count(self, low: int, high: int, where: Filter) -> int:
         return len(self.read_all(Page(MAX_VERSION, low=low, high=high), where))
@@ -203,40 +187,25 @@ class MemoryAdapter:
     def stream(self, stream_id: str) -> StreamInfo | None:
         with self._opened():
             events = self._streams.get(stream_id)
-            return _stream_info(stream_id, events) if events else None
+            return stream_info(stream_id, events) if events else None
 
     def streams(self, page: NamePage, category: str | None) -> list[StreamInfo]:
         with self._opened():
             ids = [i for i in self._streams if category is None or category_of(i) == category]
-            return [_stream_info(each, self._streams[each]) for each in _name_page(ids, page)]
+            return [stream_info(each, self._streams[each]) for each in names_of(ids, page)]
 
     def categories(self, page: NamePage) -> list[CategoryInfo]:
         with self._opened():
-            streams = Counter(map(category_of, self._streams))
-            found = []
-            for name in _name_page(streams, page):
-                events = [e for e in self._log if e.category == name]
-                positions = (events[0].global_position, events[-1].global_position)
-                found.append(CategoryInfo(name, streams[name], len(events), *positions, events[-1].timestamp_us))
-            return found
+            return categories_of(self._log, self._streams, page)
 
     def types(self, page: NamePage, category: str | None) -> list[TypeInfo]:
         with self._opened():
             events = [e for e in self._log if category is None or e.category == category]
-            found = []
-            for name in _name_page({e.type for e in events}, page):
-                positions = [e.global_position for e in events if e.type == name]
-                found.append(TypeInfo(name, len(positions), positions[0], positions[-1]))
-            return found
+            return [TypeInfo(*each) for each in counts_of(((e.global_position, (e.type,)) for e in events), page)]
 
     def tags(self, page: NamePage) -> list[TagInfo]:
         with self._opened():
-            positions: dict[str, list[int]] = {}
-            for event in self._log:
-                for tag in event.tags:
-                    positions.setdefault(tag, []).append(event.global_position)
-            found = [(name, positions[name]) for name in _name_page(positions, page)]
-            return [TagInfo(name, len(its), its[0], its[-1]) for name, its in found]
+            return [TagInfo(*each) for each in counts_of(((e.global_position, e.tags) for e in self._log), page)]
 
     def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
         found = self.read_all(Page(limit=MAX_VERSION), Filter(since_us=since_us, until_us=until_us))
@@ -318,28 +287,7 @@ class MemoryAdapter:
         check_open(self._closed, self._pid)
 
 
-def _page(
-    events: Sequence[StoredEvent], at: Callable[[StoredEvent], int], page: Page, where: Filter
-) -> list[StoredEvent]:
-    low, high = closed(page)
-    inside = range(bisect_left(events, low, key=at), bisect_right(events, high, key=at))
-    in_order = reversed(inside) if page.backward else inside
-    return list(islice((events[i] for i in in_order if where.matches(events[i])), page.limit))
-
-
-def _name_page(names: Iterable[str], page: NamePage) -> list[str]:
-    inside = [n for n in names if n.startswith(page.prefix) and (page.after is None or n > page.after)]
-    return sorted(inside)[: page.limit]
-
-
-def _stream_info(stream_id: str, events: Sequence[StoredEvent]) -> StreamInfo:
-    first, last = events[0], events[-1]
-    return StreamInfo(
-        stream_id,
-        category_of(stream_id),
-        last.version,
-        first.timestamp_us,
-        last.timestamp_us,
-        last.type,
-        missing=last.version - len(events),
-    )
+def _stored(event: PreparedEvent, stream_id: str, version: int, position: int, time_us: int) -> StoredEvent:
+    texts = (event.type, event.data_json, event.metadata_json)
+    numbers = (version, position, time_us)
+    return StoredEvent(event.id, stream_id, *texts, *numbers, event.joined_tags, event.redacted)

@@ -60,6 +60,7 @@ class _Envelope(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 _envelopes = msgspec.json.Decoder(_Envelope)
 _strings = msgspec.json.Decoder(list[str])
 _word = msgspec.json.Decoder(str)
+_MOST_DIGITS: Final = 30  # more than any position has
 _WHOLE_NUMBER = re.compile(rb"-?[0-9]{1,30}")
 _STRINGS: Final = ("type", "id", "streamId", "key")
 _APPENDABLE: Final = ("type", "data", "metadata", "id", "streamId", "expectedVersion", "key", "tags", "unless")
@@ -95,10 +96,17 @@ def _conditions(text: bytes) -> tuple[AppendCondition, ...]:
 
     from evstore.model.conditions import AppendCondition
 
-    members = json.loads(text, object_pairs_hook=_once)
+    try:
+        members = json.loads(text.decode(), object_pairs_hook=_once, parse_int=_integer)
+    except UnicodeDecodeError:
+        raise InvalidInputError('"unless" is not UTF-8') from None
     if not isinstance(members, list):
         raise InvalidInputError('"unless" is a list of conditions, {"query":[…],"after":P}')
     return tuple(map(AppendCondition.from_members, members))
+
+
+def _integer(digits: str) -> float:
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -111,7 +119,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _are_strings(value: bytes) -> bool:
     try:
         _strings.decode(value)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return False
     return True
 

@@ -28,8 +28,6 @@ class Spool:
 
     has_new_ids: bool = False
     """As in `Append`."""
-    conditions: tuple[AppendCondition, ...] = ()
-    """Those that the events brought, each once."""
 
     def __init__(self) -> None:
         self._writes: list[PreparedWrite] = []
@@ -37,6 +35,7 @@ class Spool:
         self._length = 0
         self._ids = Seen()
         self._file: Any = None
+        self._conditions: dict[int, Sequence[AppendCondition]] = {}
 
     def __len__(self) -> int:
         return self._length
@@ -57,7 +56,7 @@ class Spool:
         if new_id:
             self.has_new_ids = True
         if conditions:
-            self.conditions = tuple(dict.fromkeys((*self.conditions, *conditions)))
+            self._conditions[self._length] = conditions
         self._length += 1
         self._writes.append(write)
         self._size += len(event.data_json) + len(event.metadata_json) + len(write.stream_id)
@@ -66,6 +65,15 @@ class Spool:
                 self._spill()
             except OSError as error:
                 raise StorageFullError(f"the input cannot wait in a temporary file: {error.strerror}") from error
+
+    @property
+    def conditions(self) -> tuple[AppendCondition, ...]:
+        """Those that the events brought, each once."""
+        return tuple(dict.fromkeys(chain.from_iterable(self._conditions.values())))
+
+    def conditions_of(self, number: int) -> Sequence[AppendCondition]:
+        """Those that the event at this place brought, from 0."""
+        return self._conditions.get(number, ())
 
     def _add_id(self, event_id: str) -> None:
         if not self._ids.add(bytes.fromhex(event_id.replace("-", ""))):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 _APPEND: Final = "evstore append STREAM -t TYPE -d JSON"
-_LISTS: Final = "evstore categories, evstore streams [CATEGORY], evstore types [CATEGORY]"
+_LISTS: Final = "evstore categories, evstore streams [CATEGORY], evstore types [CATEGORY], evstore tags"
 _READS: Final = "evstore read STREAM, evstore replay CATEGORY..., evstore replay --all"
 _FOLLOWS: Final = "evstore tail [CATEGORY...], evstore read STREAM -f, evstore replay CATEGORY... -f"
-_FILTERS: Final = "evstore replay --all with -t TYPE, --since, --user-id, --meta KEY=VALUE; for data, a pipe to jq"
+_FILTERS: Final = (
+    "evstore replay --all with -t TYPE, --tag TAG, --since, --user-id, --meta KEY=VALUE; for data, a pipe to jq"
+)
 _NEVER: Final = "no event is ever changed or removed; append one that corrects it"
 
 POINTERS: Final = {

@@ -68,6 +68,22 @@ def _conflict(error: Any) -> str:
     return _again(f"read {_word(error.stream_id)}{after}")
 
 
+def _matching(error: Any) -> str:
+    """The command that shows the events which violate the conditions."""
+    from evstore.cli.input.conditions import words_of
+    from evstore.errors import MOST_NAMED
+
+    violations = error.violations[:MOST_NAMED]
+    items = dict.fromkeys(item for query, _, _ in violations for item in query.items)
+    words = [words_of(item) for item in items]
+    if not all(words):  # a type that no QUERY can name
+        return _again(f"replay --all --from {error.position} --limit 1")
+    if not all(query.items for query, _, _ in violations):
+        words = []  # every event matches
+    matches = "".join(f" --match {_word(each)}" for each in words if each)
+    return _again(f"replay{matches} --after {min(after for _, after, _ in violations)} --all")
+
+
 def _other_event(error: Any) -> str:
     if "other events of this append" in error.reason:
         return "--skip-stored appends the events that are not stored yet"
@@ -104,6 +120,7 @@ _HINTS: Final[dict[str, Callable[[Any], str | None] | str]] = {
     "SchemaTooOldError": lambda _: _again("migrate"),
     "SchemaTooNewError": "install a newer evstore",
     "ConcurrencyError": _conflict,
+    "AppendConditionError": _matching,
     "EventIdConflictError": _other_event,
     "AppendOutcomeUnknownError": _all_ids,
     "StreamNotFoundError": lambda _: _again("streams"),

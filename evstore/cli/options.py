@@ -150,6 +150,18 @@ Limit = Annotated[
 Last = Annotated[int | None, option("--last", metavar="N", help="The newest N, oldest first.")]
 Reverse = Annotated[bool, typer.Option("-r", "--reverse", help="Newest first.")]
 Types = Annotated[list[str] | None, option("-t", "--type", metavar="TYPE", help="Only this type; repeatable.")]
+Tags = Annotated[
+    list[str] | None, option("--tag", metavar="TAG", help="Only events with this tag; repeatable, ANDed.")
+]
+Match = Annotated[
+    list[str] | None,
+    option(
+        "--match",
+        metavar="QUERY",
+        help="Only events that match, as 'type=A,B tag=x tag=y' (one of the types, all of the tags); repeatable, "
+        "ORed.",
+    ),
+]
 Since = Annotated[
     str | None,
     option(
@@ -225,6 +237,21 @@ def pairs_of(flags: list[str] | None) -> list[tuple[str, str]]:
     return found
 
 
+def queries_of(flags: list[str] | None) -> Any:
+    """The queries that `--match` gives; None if there are none. Raises UsageError."""
+    if not flags:
+        return None
+    from evstore.cli.input.conditions import query_of
+
+    return [query_of("--match", text) for text in flags]
+
+
+def types_of(filters: dict[str, Any]) -> list[str]:
+    """The event types that these filters name."""
+    items = [item for query in filters["query"] or () for item in query.items]
+    return [*(filters["types"] or ()), *(name for item in items for name in item.types)]
+
+
 def filters_of(flags: Any) -> dict[str, Any]:
     """The filters of a log, as the store takes them."""
     return {
@@ -233,6 +260,8 @@ def filters_of(flags: Any) -> dict[str, Any]:
         "user_id": flags.user_id,
         "tenant_id": flags.tenant_id,
         "custom": pairs_of(flags.meta) or None,
+        "tags": flags.tag,
+        "query": queries_of(flags.match),
         **period_of(flags.since, flags.until)._asdict(),
     }
 

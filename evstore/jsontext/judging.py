@@ -144,6 +144,14 @@ def member(text: str, key: str) -> str | None:
     return None if found is None else bytes(found).decode()
 
 
+def member_at(text: str, path: str) -> str | None:
+    """The text at a path of keys with dots between, as `orderId` or `lines.0.sku`."""
+    found: str | None = text
+    for key in path.split("."):
+        found = None if found is None else member(found, key)
+    return found
+
+
 def _without_space(text: str) -> str:
     return re.sub(_STRING_OR_SPACE, r"\1", text)
 

@@ -45,12 +45,14 @@ def filter_of(
     )
 
 
-def _query_of(tags: Iterable[str], query: Query | Iterable[Query] | None) -> Query:
+def _query_of(tags: Iterable[str], query: Query | Iterable[Query] | None) -> Query | None:
+    """The query that both ask for, None if it admits every event."""
     from evstore.model.conditions import Query
 
     if query is not None and not isinstance(query, Query):
         query = Query.any_of(query)
-    return (query or Query()).with_tags((tags,) if isinstance(tags, str) else tuple(tags))
+    found = (query or Query()).with_tags((tags,) if isinstance(tags, str) else tuple(tags))
+    return found if found.items else None
 
 
 def _wanted(what: str, text: str | None) -> str | None:

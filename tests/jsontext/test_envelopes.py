@@ -109,7 +109,7 @@ def test_an_unknown_key_is_named_and_the_nearest_known_one_suggested(subtests):
             assert message.count('"') == 4  # nothing else is named
 
 
-@pytest.mark.parametrize("key", ["", "payload", "x", "$schema", "redacted", "😀"])
+@pytest.mark.parametrize("key", ["", "payload", "x", "$schema", "annotated", "😀"])
 def test_an_unknown_key_like_no_other_is_named_with_those_that_are_known(key):
     message = refused(envelope(**{key: "1"}))
     assert names(message, f'"{key}"', "type, data, metadata, id, streamId, expectedVersion")

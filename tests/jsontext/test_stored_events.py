@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from evstore import EventData, InvalidInputError, Metadata, StoredEvent, connect
 from evstore.cli.output.writer import as_bytes
 from evstore.model.events import lines_of
+from evstore.model.names import joined_tags
 from tests.support.json_texts import TEXTS
 from tests.support.sentences import names
 
@@ -50,6 +51,10 @@ EVENTS = st.builds(
     st.integers(1, 2**63 - 1),
     st.integers(1, 2**63 - 1),
     TIMES,
+    st.lists(NAMES.map(lambda name: name.replace(" ", "_").replace(",", "_")), max_size=3, unique=True).map(
+        joined_tags
+    ),
+    st.booleans(),
 )
 
 
@@ -72,7 +77,8 @@ def test_a_line_is_one_line_of_json_with_its_keys_in_order_and_the_payload_as_it
     assert "\n" not in line
     assert "\r" not in line
     pairs = json.loads(line, object_pairs_hook=list, parse_int=str, parse_float=str)
-    assert [key for key, _ in pairs] == KEYS
+    rarer = {"tags": event.tags, "redacted": event.redacted}
+    assert [key for key, _ in pairs] == [*KEYS, *(key for key, value in rarer.items() if value)]
     said = dict(pairs)
     assert (said["id"], said["streamId"], said["type"]) == event[:3]
     assert (said["version"], said["globalPosition"]) == (str(event.version), str(event.global_position))
@@ -101,6 +107,10 @@ def plainly(event: StoredEvent) -> str:
         "globalPosition": str(event.global_position),
         "timestamp": f'"{moment.isoformat(timespec="microseconds").removesuffix("+00:00")}Z"',
     }
+    if event.tags:
+        members["tags"] = json.dumps(event.tags, ensure_ascii=False, separators=(",", ":"))
+    if event.redacted:
+        members["redacted"] = "true"
     return "{" + ",".join(f'"{key}":{text}' for key, text in members.items()) + "}"
 
 
@@ -176,7 +186,7 @@ def with_member(key, text):
 
 def test_keys_that_are_not_known_are_ignored():
     """A later evstore may add some at the end."""
-    assert StoredEvent.from_json(LINE[:-1] + ',"redacted":true,"hash":{"a":[1]}}') == EVENT
+    assert StoredEvent.from_json(LINE[:-1] + ',"annotated":true,"hash":{"a":[1]}}') == EVENT
 
 
 @pytest.mark.parametrize("key", KEYS)

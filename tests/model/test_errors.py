@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 import evstore
-from evstore import errors
+from evstore import Query, errors
 from tests.support.sentences import names, wording
 
 ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
@@ -21,6 +21,10 @@ EXAMPLES = {
     errors.ConsumerNotFoundError: (("mailer",), ["mailer"]),
     errors.ConflictError: (("a conflict",), ["a conflict"]),
     errors.ConcurrencyError: (("Order-1", 3, 5), ["Order-1", "3", "5"]),
+    errors.AppendConditionError: (
+        (Query(["T"], ["a"]), 3, 5, ((Query(tags=["b"]), 6, 7),)),
+        ["type=T", "tag=a", "3", "5", "tag=b", "6", "7"],
+    ),
     errors.PositionConflictError: ((3, 5), ["3", "5"]),
     errors.EventIdConflictError: ((ID, "is taken"), [ID, "is taken"]),
     errors.InvalidInputError: (("bad input",), ["bad input"]),
@@ -95,7 +99,12 @@ def test_an_error_is_the_same_after_pickling(cls):
 @each_error
 def test_an_error_reports_all_its_facts_and_nothing_else(cls):
     error = example(cls)
-    assert error.facts() == {name: value for name, value in vars(error).items() if value not in (None, "")}
+    known = {name: value for name, value in vars(error).items() if value not in (None, "")}
+    if cls is errors.AppendConditionError:  # whose queries are reported in their wire form
+        assert known.pop("violations") == ((known["query"], 3, 5), (Query(tags=["b"]), 6, 7))
+        known["query"] = [{"types": ["T"], "tags": ["a"]}]
+        known["more"] = [{"query": [{"tags": ["b"]}], "after": 6, "position": 7}]
+    assert error.facts() == known
 
 
 def test_the_source_of_a_fault_is_the_last_of_the_facts():
@@ -114,6 +123,7 @@ def test_the_source_of_a_fault_survives_pickling():
         errors.InvalidVersionError,
         errors.NoEventsError,
         errors.ConcurrencyError,
+        errors.AppendConditionError,
         errors.PositionConflictError,
         errors.EventIdConflictError,
     ):
@@ -162,7 +172,12 @@ def test_a_conflict_says_which_version_was_found_and_whether_there_is_a_stream()
 
 CODES = {
     "not_found": [errors.StreamNotFoundError, errors.EventNotFoundError, errors.ConsumerNotFoundError],
-    "conflict": [errors.ConcurrencyError, errors.PositionConflictError, errors.EventIdConflictError],
+    "conflict": [
+        errors.ConcurrencyError,
+        errors.AppendConditionError,
+        errors.PositionConflictError,
+        errors.EventIdConflictError,
+    ],
     "bad_input": [
         *(errors.InvalidInputError, errors.InvalidStreamIdError, errors.InvalidVersionError),
         *(errors.InvalidPayloadError, errors.NoEventsError),
@@ -192,6 +207,7 @@ def test_only_what_may_pass_when_it_is_tried_again_is_retryable():
     retryable = {cls for cls in EVERY if cls.retryable}
     assert retryable == {
         errors.ConcurrencyError,
+        errors.AppendConditionError,
         errors.UnavailableError,
         errors.StoreBusyError,
         errors.AppendOutcomeUnknownError,
@@ -200,7 +216,7 @@ def test_only_what_may_pass_when_it_is_tried_again_is_retryable():
 
 TREE = {
     errors.NotFoundError: [errors.StreamNotFoundError, errors.EventNotFoundError, errors.ConsumerNotFoundError],
-    errors.ConflictError: [errors.ConcurrencyError, errors.PositionConflictError, errors.EventIdConflictError],
+    errors.ConflictError: CODES["conflict"],
     errors.InvalidInputError: CODES["bad_input"],
     errors.SchemaError: CODES["schema"],
     errors.UnavailableError: CODES["unavailable"],

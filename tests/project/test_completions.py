@@ -188,17 +188,21 @@ def shell(
 
 
 def fill(
-    folder: Path, names: tuple[str, ...], types: tuple[str, ...] = ("Placed",), file: str = "evstore.db"
+    folder: Path,
+    names: tuple[str, ...],
+    types: tuple[str, ...] = ("Placed",),
+    file: str = "evstore.db",
+    tags: tuple[str, ...] = (),
 ) -> None:
     with connect(str(folder / file)) as store:
         store.initialize()
-        store.append_many([Write(name, [EventData(each, 1) for each in types]) for name in names])
+        store.append_many([Write(name, [EventData(each, 1, tags=tags) for each in types]) for name in names])
 
 
 def test_commands_and_flags_are_offered_without_a_store(shell: Shell) -> None:
     _, commands = declarations(GROUP)
     assert sorted(shell.offers("evstore ")) == sorted(each.name for each in commands)
-    assert sorted(shell.offers("evstore re")) == ["read", "replay"]
+    assert sorted(shell.offers("evstore re")) == ["read", "redact", "replay"]
     assert sorted(shell.offers("evstore --ver")) == ["--verbose", "--version"]
     assert sorted(shell.offers("evstore -q read --fo")) == ["--follow", "--format"]
     assert sorted(shell.offers("evstore append A-1 --e")) == ["--each", "--echo", "--errors", "--expect"]
@@ -364,7 +368,7 @@ SITUATIONS: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("kind", ["streams", "categories", "types"])
+@pytest.mark.parametrize("kind", ["streams", "categories", "types", "tags"])
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_what_is_no_store_offers_nothing_and_stays_as_it_is(
     asked: Callable[..., list[str]], tmp_path: Path, situation: str, kind: str
@@ -376,11 +380,12 @@ def test_what_is_no_store_offers_nothing_and_stays_as_it_is(
 
 
 def test_a_store_at_rest_answers_and_stays_as_it_is(answer: Callable[..., list[str]], tmp_path: Path) -> None:
-    fill(tmp_path, STREAMS)
+    fill(tmp_path, STREAMS, tags=("order:2", "order:1", "customer:4", "order;3"))
     before = snapshot(tmp_path)
     assert answer("streams", "") == sorted(STREAMS)
     assert answer("categories", "Or") == ["Order"]
     assert answer("types", "") == ["Placed"]
+    assert answer("tags", "or") == ["order:1", "order:2"]  # and not what needs quoting
     assert snapshot(tmp_path) == before
 
 
@@ -455,9 +460,9 @@ def test_no_server_is_contacted_unless_it_is_wanted(asked: Callable[..., list[st
 def test_what_is_no_file_of_sqlite_is_asked_through_its_adapter_if_that_is_wanted(
     asked: Callable[..., list[str]], answer: Callable[..., list[str]], store: Command
 ) -> None:
-    store.ok("append", "Order-1", "-t", "Placed", "-d", "1")
+    store.ok("append", "Order-1", "-t", "Placed", "-d", "1", "--tag", "order:1")
     (store.folder / "seed.ndjson").write_bytes(store.ok("replay", "--all").out)
-    for kind, name in (("streams", "Order-1"), ("categories", "Order"), ("types", "Placed")):
+    for kind, name in (("streams", "Order-1"), ("categories", "Order"), ("types", "Placed"), ("tags", "order:1")):
         found = answer(kind, name[:2], "--db", "memory:seed.ndjson", EVSTORE_COMPLETE_REMOTE="1")
         assert found == [name]
         assert asked(kind, name[:2], "--db", "memory:seed.ndjson") == []
@@ -545,6 +550,7 @@ def test_every_statement_reads_an_index_of_names_alone(store: Command) -> None:
             ("streams", "streams_by_id"),
             ("categories", "categories_by_name"),
             ("types", "types_by_name"),
+            ("tags", "tags_by_name"),
         ):
             for statement in names.STATEMENTS[kind]:
                 given = {"low": "a", "high": "b", "limit": 1}

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ID = "01890000-0000-7000-8000-000000000001"
 FULL = Metadata("c", "b", "u", "t", {"k": "v", "\x9b": ""})
+RARE = {"tags", "redacted"}
 APPEND = ("append", "S-1", "-t", "T")
 
 
@@ -26,7 +27,9 @@ def schema_of(name: str) -> dict[str, Any]:
     return dict(json.loads((files("evstore") / "schemas" / f"{name}.json").read_text()))
 
 
-SCHEMAS = {name: schema_of(name) for name in ("event", "receipt", "error", "info", "stream", "category", "type")}
+SCHEMAS = {
+    name: schema_of(name) for name in ("event", "receipt", "error", "info", "stream", "category", "type", "tag")
+}
 
 
 def check(name: str, value: object) -> None:
@@ -35,10 +38,10 @@ def check(name: str, value: object) -> None:
 
 @pytest.fixture
 def store(evstore: Command) -> Command:
-    """Three events: with all metadata, with none, with data of another kind."""
+    """Three events: with all metadata and tags, with none, with data of another kind."""
     with connect(evstore.url) as made:
         made.initialize()
-        made.append("Ö-[/x]\u202e", [EventData("T", {"n": 1}, FULL, ID)])
+        made.append("Ö-[/x]\u202e", [EventData("T", {"n": 1}, FULL, ID, ["é", "order:17"])])
         made.append("B", [EventData("t" * 255, None), EventData("U", [1])])
     return evstore
 
@@ -65,7 +68,15 @@ def test_printed_events_fit_and_the_schema_names_all_their_keys_in_order(
     for line in lines:
         event = json.loads(line)
         check("event", event)
-        assert list(event) == list(SCHEMAS["event"]["properties"])
+        assert list(event) == [key for key in SCHEMAS["event"]["properties"] if key not in RARE or key in event]
+
+
+def test_a_redacted_event_fits_and_has_all_keys_in_order(store: Command) -> None:
+    made = RIGHT["event"] | {"data": None}
+    (store.folder / "log.ndjson").write_text(json.dumps(made))
+    (line,) = store.ok("--db", "memory:log.ndjson", "replay", "--all").lines
+    check("event", json.loads(line))
+    assert list(json.loads(line)) == list(SCHEMAS["event"]["properties"])
 
 
 RECEIPTS = {
@@ -99,6 +110,9 @@ FAILURES = [
     ("append", "B", "-t", "T", "-d", "1", "-e", "0"),
     ("append", "B", "-t", "T", "-d", "1", "--id", ID),
     (*APPEND, "-d", "{"),
+    (*APPEND, "-d", "1", "--unless", "type=T"),
+    (*APPEND, "-d", "1", "--unless", "type=T tag=order:17", "--unless", "type=U", "--unless", "type=None"),
+    (*APPEND, "-d", "1", "--require", "B=7"),
     ("--db", "no.db", "categories", "-v"),
     ("--db", "x:", "categories"),
     ("read", "B-9", "-f", "-n", "1", "--within", "1ms"),
@@ -134,7 +148,7 @@ def test_what_init_and_info_print_fits_and_the_schema_names_all_its_keys_in_orde
     assert list(info) == list(SCHEMAS["info"]["properties"])
 
 
-LISTS = {"category": ("categories",), "type": ("types",), "stream": ("streams",)}
+LISTS = {"category": ("categories",), "type": ("types",), "stream": ("streams",), "tag": ("tags",)}
 
 
 @pytest.mark.parametrize(
@@ -156,7 +170,8 @@ def test_what_is_listed_fits_and_the_schema_names_all_its_keys_in_order(
 RIGHT: dict[str, Any] = {
     "event": {
         "id": ID, "streamId": "A-1", "type": "T", "data": 1, "metadata": {"userId": "me", "custom": {"k": "v"}},
-        "version": 1, "globalPosition": 1, "timestamp": "2026-11-23T14:30:00.123456Z",
+        "version": 1, "globalPosition": 1, "timestamp": "2026-11-23T14:30:00.123456Z", "tags": ["a", "b"],
+        "redacted": True,
     },
     "stream": {
         "streamId": "A-1", "count": 1, "firstVersion": 1, "version": 1, "globalPosition": 1, "ids": [ID],
@@ -167,6 +182,11 @@ RIGHT: dict[str, Any] = {
     "error": {
         "code": "conflict", "class": "ConcurrencyError", "exitCode": 4, "message": "m", "hint": "h",
         "retryable": True, "streamId": "A-1", "expected": 3, "actual": 7,
+    },
+    "violation": {
+        "code": "conflict", "class": "AppendConditionError", "exitCode": 4, "message": "m", "hint": "h",
+        "retryable": True, "query": [{"types": ["T"], "tags": ["a"]}], "after": 0, "position": 1,
+        "more": [{"query": [], "after": 0, "position": 1}],
     },
     "info": {
         "backend": "sqlite", "backendVersion": "3.46", "place": "/x.db", "schemaVersion": 1, "streams": 0,
@@ -182,6 +202,7 @@ RIGHT: dict[str, Any] = {
         "lastTimestamp": "2026-11-23T14:30:00.123456Z",
     },
     "type": {"type": "T", "events": 1, "firstPosition": 1, "lastPosition": 1},
+    "tag": {"tag": "a", "events": 1, "firstPosition": 1, "lastPosition": 1},
 }  # fmt: skip
 OF: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "event": ("event", lambda value: value),
@@ -189,12 +210,14 @@ OF: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "many": ("receipt", lambda value: value),
     "each": ("receipt", lambda value: value),
     "error": ("error", lambda value: {"error": value}),
+    "violation": ("error", lambda value: {"error": value}),
     "info": ("info", lambda value: value),
     "stream_info": ("stream", lambda value: value),
     "category": ("category", lambda value: value),
     "type": ("type", lambda value: value),
+    "tag": ("tag", lambda value: value),
 }
-OPTIONAL = {("error", "hint")}
+OPTIONAL = {("error", "hint"), ("violation", "hint"), ("violation", "more"), *(("event", key) for key in RARE)}
 WRONG = [
     ("event", "id", ID.replace("9", "A")), ("event", "id", ID.replace("-", "")), ("event", "streamId", "-1"),
     ("event", "streamId", "$all"), ("event", "streamId", "A\x1b"), ("event", "streamId", ""), ("event", "type", ""),
@@ -202,7 +225,12 @@ WRONG = [
     ("event", "metadata", {"userId": ""}), ("event", "metadata", {"custom": {"": "x"}}),
     ("event", "metadata", {"custom": {"k": 1}}), ("event", "version", 0), ("event", "version", "1"),
     ("event", "globalPosition", 0), ("event", "timestamp", "2026-11-23T14:30:00Z"),
-    ("event", "timestamp", "2026-11-23T14:30:00.123456+01:00"),
+    ("event", "timestamp", "2026-11-23T14:30:00.123456+01:00"), ("event", "tags", []), ("event", "tags", ["a", "a"]),
+    ("event", "tags", ["a b"]), ("event", "tags", ["a,b"]), ("event", "tags", "a"), ("event", "redacted", False),
+    ("event", "tags", [f"{n}" for n in range(65)]), ("violation", "query", {}), ("violation", "query", [{}]),
+    ("violation", "query", [{"tags": []}]), ("violation", "after", -1), ("violation", "position", 0),
+    ("violation", "more", []), ("violation", "more", [{"query": []}]), ("tag", "tag", "a b"), ("tag", "tag", ""),
+    ("tag", "events", 0),
     ("stream", "ids", []), ("stream", "ids", ["x"]), ("stream", "ids", [ID] * 101), ("stream", "version", 0),
     ("stream", "duplicate", "no"), ("many", "streams", 0), ("many", "count", "3"), ("each", "id", "x"),
     ("each", "count", 1), ("error", "code", "oops"), ("error", "exitCode", 5), ("error", "retryable", 1),
@@ -232,7 +260,9 @@ def test_what_is_wrong_does_not_fit(subtests: pytest.Subtests) -> None:
                 check(name, whole({**RIGHT[shape], key: value}))
 
 
-@pytest.mark.parametrize("shape", ["event", "stream", "many", "each", "info", "stream_info", "category", "type"])
+@pytest.mark.parametrize(
+    "shape", ["event", "stream", "many", "each", "info", "stream_info", "category", "type", "tag"]
+)
 def test_a_key_of_a_later_evstore_fits(shape: str) -> None:
     name, whole = OF[shape]
     check(name, whole({**RIGHT[shape], "later": True}))

@@ -51,11 +51,14 @@ def loaded(command: Command, *words: str) -> set[str]:
     [
         ("append", "A-1", "-t", "T", "-d", "1"),
         ("append", "A-1", "-"),
+        ("append", "A-1", "-t", "T", "-d", "1", "--tag", "a", "--unless", "tag=b", "--require", "B=none"),
         ("read", "A-1"),
         ("replay", "--all"),
         ("replay", "A", "-f", "-n", "1"),
         ("categories",),
         ("types",),
+        ("tags",),
+        ("replay", "--all", "--match", "type=T tag=a"),
         ("info",),
         ("info", "A-1"),
         ("trace", "c"),
@@ -84,6 +87,14 @@ def test_an_append_does_not_load_what_only_reading_needs(store: Command) -> None
         not {"evstore.adapters.sqlite.reading", "evstore.adapters.sqlite.lists", "evstore.reading.following"}
         & modules
     )
+
+
+@SQLITE
+def test_an_append_without_conditions_does_not_load_them(store: Command) -> None:
+    conditions = {"evstore.model.conditions", "evstore.cli.input.conditions", "evstore.cli.input.tag_from"}
+    assert all(find_spec(name) for name in conditions)
+    for words in (("-t", "T", "-d", "1", "--tag", "a"), ("-",)):
+        assert not conditions & loaded(store, "append", "A-1", *words)
 
 
 @pytest.mark.parametrize("words", [("append", "A-1", "-t", "T", "-d", "1"), ("replay", "--all"), ("info",)])
@@ -126,6 +137,7 @@ def test_a_store_is_connected_without_the_command_line_and_what_it_does_not_use(
         "evstore.adapters",
         "evstore.adapters.living",
         "evstore.adapters.memory",
+        "evstore.adapters.memory_lists",
         "evstore.adapters.paging",
         "evstore.adapters.units",
     }

@@ -355,13 +355,13 @@ def test_a_command_uses_the_newer_sqlite_if_it_is_installed(here, monkeypatch):
 
 # --- what the built-in adapters can do ---
 
-SQL = {"durable", "multi_process", "has_audits"}
+SQL = {"durable", "multi_process", "has_audits", "tamper_evident", "can_redact"}
 
 
 @pytest.mark.parametrize(
     ("url", "name", "claimed"),
     [
-        ("memory:", "memory", {"born_initialized"}),
+        ("memory:", "memory", {"born_initialized", "can_redact"}),
         ("e.db", "SQLite", {*SQL, "can_backup"}),
         ("postgresql://h/db", "PostgreSQL", {*SQL, "can_grant"}),
     ],

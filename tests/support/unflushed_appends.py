@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from evstore import EventData
+from evstore.adapters.postgres.batches import Batch
 from evstore.adapters.postgres.statements import in_schema
-from evstore.adapters.postgres.writing import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ SELECT evstore.append_unit_v1(
   expected_versions => %(expected)s::bigint[], sizes => %(sizes)s::integer[], writes => %(writes)s::integer[],
   ids => %(ids)s::uuid[], type_names => %(types)s::text[], correlation_hashes => %(hashes)s::bigint[],
   metadatas => %(metadatas)s::json[], datas => %(datas)s::json[], times => %(times)s::bigint[],
-  wanted_position => NULL
+  tags => %(tags)s::text[], redacted => NULL, wanted_position => NULL, guards => NULL
 )
 """
 """An append that is a part of whatever transaction it is called in."""

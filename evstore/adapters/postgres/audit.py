@@ -8,16 +8,12 @@ Lookups that end in LIMIT are not made joins of, so that a page never costs by t
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
-
-import psycopg
 
 from evstore.adapters.postgres.definitions import OBJECTS, differences, renamed
 from evstore.adapters.postgres.reading import fetched, paged
 from evstore.adapters.postgres.statements import in_schema
 from evstore.adapters.sql import correlation_hash
-from evstore.errors import UnsupportedError
 from evstore.model.findings import AuditedEvent, AuditedName, Finding
 from evstore.model.versions import MIN_INTEGER
 
@@ -178,39 +174,6 @@ FROM (
 ORDER BY page.key
 """
 
-# Where amcheck is installed, and whether this role may use it.
-AMCHECK: Final = """
-SELECT nspname, bool_and(pg_catalog.has_function_privilege(pg_proc.oid, 'EXECUTE'))
-FROM pg_catalog.pg_extension
-JOIN pg_catalog.pg_namespace ON pg_namespace.oid = extnamespace
-JOIN pg_catalog.pg_proc ON pronamespace = extnamespace AND proname = 'bt_index_check'
-WHERE extname = 'amcheck'
-GROUP BY nspname
-"""
-
-# What is unlogged is gone after a crash, cannot be read on a standby, and holds nothing that was promised.
-BTREES: Final = """
-SELECT pg_class.oid::bigint, relname
-FROM pg_catalog.pg_class
-JOIN pg_catalog.pg_index ON indexrelid = pg_class.oid
-JOIN pg_catalog.pg_am ON pg_am.oid = relam AND amname = 'btree'
-WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s)
-  AND relpersistence = 'p'
-  AND indisvalid
-  AND indisready
-ORDER BY relname
-"""
-
-# The extension may stand in any schema. For the transaction alone.
-IN_AMCHECK: Final = """
-SELECT pg_catalog.set_config('search_path', pg_catalog.quote_ident(%(schema)s), true)
-"""
-
-# With the second argument, every row of the table must be in the index.
-CHECK_BTREE: Final = """
-SELECT bt_index_check(%(index)s::oid::regclass, true)
-"""
-
 _NAMES: Final[dict[What, str]] = {
     "category": AUDIT_CATEGORIES,
     "type": AUDIT_TYPES,
@@ -260,17 +223,9 @@ class PostgresAudits:
 
     def engine(self) -> list[Finding]:
         """amcheck, index after index, each in a transaction of its own."""
-        found = self._rows(AMCHECK)
-        if not found:
-            raise UnsupportedError("the extension amcheck is not installed in this database")
-        ((extension, permitted),) = found
-        if not permitted:
-            raise UnsupportedError("this role may not execute amcheck's bt_index_check")
-        return [
-            Finding("engine", f'amcheck of index "{name}": {fault}')
-            for index, name in self._rows(BTREES, {"schema": self._schema})
-            if (fault := self._tried(partial(_checked, extension, index)))
-        ]
+        from evstore.adapters.postgres.amcheck import findings
+
+        return findings(self._tried, self._rows, self._schema)
 
     def correlation_hash(self, correlation_id: str) -> int:
         return correlation_hash(correlation_id)
@@ -291,16 +246,3 @@ class PostgresAudits:
 
         rows: list[tuple[Any, ...]] = self._tried(ask)
         return rows
-
-
-def _checked(extension: str, index: int, connection: Connection) -> str:
-    """The fault that amcheck finds in an index, or an empty text."""
-    try:
-        with connection.transaction():
-            connection.execute(IN_AMCHECK, {"schema": extension})
-            connection.execute(CHECK_BTREE, {"index": index})
-    except psycopg.Error as error:
-        if not (error.sqlstate or "").startswith("XX"):
-            raise
-        return " ".join(filter(None, (error.diag.message_primary, error.diag.message_detail)))
-    return ""

@@ -96,7 +96,7 @@ CREATE UNLOGGED TABLE evstore.staged (
   type text COLLATE "C" NOT NULL,
   correlation_hash bigint,
   tags text COLLATE "C",
-  redacted boolean NOT NULL,
+  redacted boolean NOT NULL DEFAULT false,
   metadata json NOT NULL,
   data json NOT NULL,
   stored_at bigint,               -- NULL: when it is appended

@@ -1,6 +1,8 @@
 """`append`: events in, a receipt out."""
 
 import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -9,6 +11,15 @@ from evstore.cli.input.append_flags import NO_EVENTS, AppendFlags, check_exclusi
 from evstore.cli.opening import opened, stdin_is_terminal
 from evstore.cli.options import exit_with_help
 from evstore.cli.output import writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from evstore import EventStore
+    from evstore.appending.preparing import Preparing
+    from evstore.cli.commands.append_plan import Plan
+    from evstore.model.conditions import Requirement
+    from evstore.model.metadata import Metadata
 
 MOST_IN_COMMIT = 1000
 """Events of --each that share a commit."""
@@ -23,10 +34,14 @@ def append(context: typer.Context, flags: AppendFlags) -> None:
       evstore append Order-1 -t ItemAdded items.ndjson
       jq -c '{type: .kind, data: .}' log.json | evstore append Log-1 -
       zcat events.ndjson.gz | evstore append --many -
+      evstore append Show-7 -t SeatSold -d '{}' --tag seat:12 --unless tag=seat:12
 
     FILE and - hold JSON values in any layout. With --type each value is an event's
-    data, else {"type", "data", "metadata"?, "id"?}. EVSTORE_CORRELATION_ID,
+    data, else {"type", "data", "metadata"?, "id"?, "tags"?}. EVSTORE_CORRELATION_ID,
     EVSTORE_CAUSATION_ID, EVSTORE_USER_ID and EVSTORE_TENANT_ID are defaults.
+
+    A QUERY is words type=A,B (one of these types) and tag=x (all of these tags), with
+    spaces between. If an event matches, nothing is stored, and the exit code is 4.
     """
     check_exclusive(flags)
     if flags.data is None and not flags.inputs and stdin_is_terminal():
@@ -41,14 +56,13 @@ def append(context: typer.Context, flags: AppendFlags) -> None:
 
 def _append(flags: AppendFlags) -> None:
     from evstore.cli.commands import append_modes
-    from evstore.cli.commands.append_plan import ExpectedVersion, Plan
-    from evstore.cli.input.intake import Intake, expected_of, metadata_of
+    from evstore.cli.input.intake import Intake, metadata_of
     from evstore.cli.input.sources import check_files
     from evstore.cli.output import progress
     from evstore.cli.output.receipts import Receipts
 
     check_files(flags.inputs)
-    plan = Plan(flags.target, ExpectedVersion(expected_of(flags.expect)))
+    plan = _plan_of(flags)
     default = metadata_of(flags)
     typed = "-" in flags.inputs and stdin_is_terminal()
     if typed:
@@ -58,8 +72,8 @@ def _append(flags: AppendFlags) -> None:
     several = flags.each or flags.batch is not None or flags.skip_stored
     receipts = Receipts(flags.target, each=flags.each, several=several, echo=flags.echo)
     batch = None if flags.batch is None else min(flags.batch, sys.maxsize)
-    with opened() as store:
-        intake = Intake(flags, store.appender.preparing(default))
+    with opened() as store, _hinting(plan.requirements):
+        intake = Intake(flags, _preparing(store, default, flags.tag))
         if flags.dry_run:
             append_modes.dry_run(store, plan, intake, skip_stored=flags.skip_stored)
             return
@@ -73,3 +87,40 @@ def _append(flags: AppendFlags) -> None:
         else:
             results = append_modes.whole(store, plan, intake, skip_stored=flags.skip_stored)
         receipts.print(results)
+
+
+def _plan_of(flags: AppendFlags) -> "Plan":
+    from evstore.cli.commands.append_plan import ExpectedVersion, Plan
+    from evstore.cli.input.intake import expected_of
+
+    plan = Plan(flags.target, ExpectedVersion(expected_of(flags.expect)))
+    if not (flags.unless or flags.after or flags.require):
+        return plan
+    from evstore.cli.input.conditions import conditions_of, requirements_of
+
+    return plan._replace(
+        conditions=conditions_of(flags.unless, flags.after), requirements=requirements_of(flags.require)
+    )
+
+
+def _preparing(store: "EventStore", default: "Metadata", tags: list[str] | None) -> "Preparing":
+    from evstore.errors import InvalidInputError
+
+    try:
+        return store.appender.preparing(default, tags or ())
+    except InvalidInputError as error:
+        error.source = "--tag"
+        raise
+
+
+@contextmanager
+def _hinting(requirements: "Iterable[Requirement]") -> "Iterator[None]":
+    """Hint at other streams where a required stream is missing, which this append would not start."""
+    from evstore.errors import ConcurrencyError
+
+    try:
+        yield
+    except ConcurrencyError as error:
+        if error.actual == 0 and any(each.stream_id == error.stream_id for each in requirements):
+            error.add_note(settings.again("streams"))
+        raise

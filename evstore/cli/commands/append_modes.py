@@ -35,7 +35,7 @@ def _whole(store: EventStore, plan: Plan, spooled: Spool, *, skip_stored: bool) 
             return
         with closing(_split(store, spool)) as parts:
             if parts.duplicate is not None:
-                unit = plan.unit(parts.known, has_new_ids=parts.known.has_new_ids)
+                unit = plan.unit(parts.known)
                 settled = 0 if len(parts.rest) else len(spool)
                 stored = partial(_stored_again, store, unit)
                 facts = ReceiptFacts.of(parts.duplicate)
@@ -86,7 +86,7 @@ def dry_run(store: EventStore, plan: Plan, intake: Intake, *, skip_stored: bool)
 
 
 def _show_unstored(store: EventStore, plan: Plan, spool: Spool) -> None:
-    if len(spool) and not store.appender.would_store(plan.unit(spool, has_new_ids=spool.has_new_ids)):
+    if len(spool) and not store.appender.would_store(plan.unit(spool)):
         writer.note("it is stored already; nothing would be stored")
         events.show_unstored([])
     else:
@@ -120,7 +120,7 @@ def _spool(found: Iterable[InputEvent]) -> Spool:
     try:
         for event in found:
             try:
-                spool.add(event.write, given_id=event.given_id, new_id=event.new_id)
+                spool.add(event.write, given_id=event.given_id, new_id=event.new_id, conditions=event.conditions)
             except InvalidInputError as error:
                 error.source = event.source and f"{event.source[0]}:{event.source[1]}"
                 raise
@@ -131,9 +131,9 @@ def _spool(found: Iterable[InputEvent]) -> Spool:
 
 
 def _submit(store: EventStore, plan: Plan, spool: Spool) -> Result:
-    unit = plan.unit(spool, has_new_ids=spool.has_new_ids)
+    unit = plan.unit(spool)
     with progress("storing", len(spool)) as shown:
-        (outcome,) = store.appender.submit([plan.unit(Watched(spool, shown), has_new_ids=spool.has_new_ids)])
+        (outcome,) = store.appender.submit([plan.unit(spool, Watched(spool, shown))])
     if isinstance(outcome, EvstoreError):
         raise outcome
     stored = partial(store.appender.stored_of, unit, outcome)
@@ -161,8 +161,10 @@ def _split(store: EventStore, spool: Spool) -> _Parts:
     with ExitStack() as unless_split:
         known, rest = (unless_split.enter_context(closing(Spool())) for _ in range(2))
         first = last = None
-        for write, stored in store.appender.split_stored(spool):
-            (rest if stored is None else known).add(write, given_id=False, new_id=spool.has_new_ids)
+        for number, (write, stored) in enumerate(store.appender.split_stored(spool)):
+            (rest if stored is None else known).add(
+                write, given_id=False, new_id=spool.has_new_ids, conditions=spool.conditions_of(number)
+            )
             if stored is not None:
                 first, last = first or stored, stored
         unless_split.pop_all()

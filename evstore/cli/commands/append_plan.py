@@ -12,7 +12,9 @@ from evstore.port import Append
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from evstore.appending.spool import Spool
     from evstore.cli.input.intake import InputEvent
+    from evstore.model.conditions import AppendCondition, Requirement
     from evstore.model.events import Many
     from evstore.port import PreparedWrite
 
@@ -34,20 +36,23 @@ class ExpectedVersion(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The stream to append to, None where the input names the streams, and what is expected of it."""
+    """The stream to append to, None where the input names the streams, and what must hold for each append."""
 
     stream: str | None
     expected: ExpectedVersion
+    conditions: tuple[AppendCondition, ...] = ()
+    requirements: tuple[Requirement, ...] = ()
 
     def after(self, version: int) -> Plan:
         """The plan of the next append, once the stream has this version."""
-        return Plan(self.stream, self.expected.after(version))
+        return self._replace(expected=self.expected.after(version))
 
-    def unit(self, writes: Many[PreparedWrite], *, has_new_ids: bool) -> Append:
-        """All the events as one append."""
+    def unit(self, spool: Spool, watched: Many[PreparedWrite] | None = None) -> Append:
+        """All the events as one append; `watched` are the same events, whose progress is reported."""
+        writes = spool if watched is None else watched
         if self.stream is not None:
             writes = [Write(self.stream, Events(writes), self.expected.number)]
-        return Append(writes, has_new_ids=has_new_ids)
+        return self._append(writes, spool.conditions, has_new_ids=spool.has_new_ids)
 
     def units(self, group: Iterable[InputEvent]) -> list[Append]:
         """Each event as an append of its own, if each gets a new version."""
@@ -56,6 +61,16 @@ class Plan(NamedTuple):
             write = event.write
             if self.stream is not None and write.expected_version != expected.number:
                 write = write._replace(expected_version=expected.number)
-            units.append(Append([write], has_new_ids=event.new_id))
+            units.append(self._append([write], event.conditions, has_new_ids=event.new_id))
             expected = expected.after_one_new()
         return units
+
+    def _append(
+        self, writes: Many[PreparedWrite], own: tuple[AppendCondition, ...], *, has_new_ids: bool
+    ) -> Append:
+        return Append(
+            writes,
+            conditions=(*self.conditions, *own),
+            requirements=self.requirements,
+            has_new_ids=has_new_ids,
+        )

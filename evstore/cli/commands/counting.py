@@ -10,8 +10,10 @@ from evstore.cli.options import (
     After,
     CorrelationId,
     From,
+    Match,
     Meta,
     Since,
+    Tags,
     TenantId,
     To,
     Types,
@@ -20,6 +22,7 @@ from evstore.cli.options import (
     after_of,
     filters_of,
     not_negative,
+    types_of,
 )
 from evstore.cli.output import forms, writer
 
@@ -29,6 +32,8 @@ class CountFlags(NamedTuple):
     after: After = None
     to: To = None
     type: Types = None
+    tag: Tags = None
+    match: Match = None
     correlation_id: CorrelationId = None
     user_id: UserId = None
     tenant_id: TenantId = None
@@ -57,7 +62,7 @@ def count(
     with opened() as store:
         from evstore.cli.suggestions import note_unknown
 
-        note_unknown(store, category, flags.type)
+        note_unknown(store, category, types_of(filters))
         events = store.count(category or None, after=after, to=to, **filters)
     if settings.as_table():
         writer.line(f"{events:,} {'event' if events == 1 else 'events'}")

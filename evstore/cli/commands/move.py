@@ -14,8 +14,10 @@ from evstore.cli.options import (
     After,
     CorrelationId,
     From,
+    Match,
     Meta,
     Since,
+    Tags,
     TenantId,
     To,
     Types,
@@ -25,6 +27,7 @@ from evstore.cli.options import (
     exit_with_help,
     filters_of,
     not_negative,
+    types_of,
 )
 from evstore.cli.output import forms, writer
 from evstore.cli.output.events import pages_of
@@ -52,6 +55,8 @@ class ExportFlags(NamedTuple):
     after: After = None
     to: To = None
     type: Types = None
+    tag: Tags = None
+    match: Match = None
     correlation_id: CorrelationId = None
     user_id: UserId = None
     tenant_id: TenantId = None
@@ -91,7 +96,7 @@ def export(
     if output == "":
         raise UsageError("--output takes a FILE")
     with opened() as store:
-        note_unknown(store, category, flags.type)
+        note_unknown(store, category, types_of(filters))
         picked = bool(category) or any(each is not None for each in filters.values())
         _note_part(picked=picked, after=after)
         head = store.head()

@@ -21,10 +21,12 @@ from evstore.cli.options import (
     From,
     Last,
     Limit,
+    Match,
     Meta,
     MissingOk,
     Reverse,
     Since,
+    Tags,
     TenantId,
     To,
     Types,
@@ -36,6 +38,7 @@ from evstore.cli.options import (
     limit_of,
     not_negative,
     period_of,
+    types_of,
 )
 from evstore.cli.output import events, writer
 
@@ -57,6 +60,7 @@ class ReadFlags(NamedTuple):
     last: Last = None
     reverse: Reverse = False
     type: Types = None
+    tag: Tags = None
     since: Since = None
     until: Until = None
     follow: Follow = False
@@ -74,6 +78,8 @@ class ReplayFlags(NamedTuple):
     last: Last = None
     reverse: Reverse = False
     type: Types = None
+    tag: Tags = None
+    match: Match = None
     correlation_id: CorrelationId = None
     user_id: UserId = None
     tenant_id: TenantId = None
@@ -116,7 +122,7 @@ def read(
         from evstore.cli.suggestions import note_unknown
 
         note_unknown(store, types=flags.type)
-        reading = StreamReading(store, stream, flags.type, period, missing_ok=flags.missing_ok)
+        reading = StreamReading(store, stream, flags.type, period, flags.tag, missing_ok=flags.missing_ok)
         (_follow if flags.follow else _show)(reading, request)
 
 
@@ -151,7 +157,7 @@ def _replay(flags: ReplayFlags, category: list[str] | None) -> None:
         from evstore.cli.commands.readings import LogReading
         from evstore.cli.suggestions import note_unknown
 
-        note_unknown(store, category, flags.type)
+        note_unknown(store, category, types_of(filters))
         reading = LogReading(store, category or None, filters)
         (_follow if flags.follow else _show)(reading, request)
 

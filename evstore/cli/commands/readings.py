@@ -82,12 +82,20 @@ class StreamReading:
     by_stream = True
 
     def __init__(
-        self, store: EventStore, stream: str, types: Sequence[str] | None, period: Period, *, missing_ok: bool
+        self,
+        store: EventStore,
+        stream: str,
+        types: Sequence[str] | None,
+        period: Period,
+        tags: Sequence[str] | None,
+        *,
+        missing_ok: bool,
     ) -> None:
         self._store = store
         self._stream = stream
         self._types = types
         self._period = period
+        self._tags = tags
         self._missing_ok = missing_ok
         self.waiting = Waiting()
 
@@ -102,6 +110,7 @@ class StreamReading:
             types=self._types,
             since=since,
             until=until,
+            tags=self._tags,
         )
 
     def follow(self, after: int, deadline: float | None) -> Iterator[StoredEvent]:
@@ -111,6 +120,7 @@ class StreamReading:
             deadline=deadline,
             types=self._types,
             since=self._period.since,
+            tags=self._tags,
             on_wait=self.waiting.note,
             on_idle=writer.check_reader,
         )
@@ -125,7 +135,7 @@ class StreamReading:
             return 0
 
     def count(self, after: int, to: int | None) -> int | None:
-        if self._types is not None or self._period != (None, None):
+        if self._types is not None or self._tags is not None or self._period != (None, None):
             return None
         info = self._store.stream_info(self._stream)
         return _between(after, to, info.version) if info.events == info.version else None

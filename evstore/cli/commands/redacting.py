@@ -26,17 +26,17 @@ def redact(
 
     \b
     Examples:
-      evstore redact 0198e5c4-7a2b-7c3d-8e4f-0123456789ab --reason "GDPR request 17"
-      evstore redact --metadata --reason "wrong customer" "$ID" "$OTHER_ID"
+      evstore redact 0198e5c4-7a2b-7c3d-8e4f-0123456789ab --reason 'GDPR 17'
+      evstore redact --metadata --reason 'wrong customer' "$ID" "$OTHER_ID"
       evstore read '$redactions'
 
-    Nothing brings the data back. An event keeps its id, stream, type, version, time
-    and tags, and its line gets "redacted":true. Which events were redacted, why, by
-    whom and when is an event of its own, in stream $redactions. One id that is not
-    there, and nothing is redacted.
+    Nothing brings the data back. An event keeps its id, stream, type, version,
+    time and tags, and its line gets "redacted":true. Which events were redacted,
+    why, by whom and when is an event of its own, in stream $redactions. If one of
+    the ids is not there, nothing is redacted.
 
-    Copies that were made before still have the data: backups, exports, and what a
-    database keeps of old rows until it is vacuumed.
+    Copies that were made before still have the data: backups, exports, and old
+    rows that a database keeps until it is vacuumed.
     """
     if reason is None or not reason.strip():
         raise UsageError("--reason is missing: whoever finds the events without their data will ask for it")

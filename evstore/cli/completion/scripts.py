@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SHELLS: Final = ("bash", "zsh", "fish")
 
 # The offers of a place: names of the store, files, `@` and a file, or one of a few words.
-STORED: Final = {"STREAM": "streams", "CATEGORY": "categories", "TYPE": "types"}
+STORED: Final = {"STREAM": "streams", "CATEGORY": "categories", "TYPE": "types", "TAG": "tags"}
 FILES: Final = "files"
 AT_FILES: Final = "at-files"
 _FILES_FOR: Final = ("FILE", "URL")
@@ -87,6 +87,8 @@ def _place_of(found: Any) -> Place:
 
 def _offers(metavar: str) -> str:
     """The offers of a metavar: `STREAM`, `[FILE...|-]`, or `any|no-stream|exists|N` with its fixed words."""
+    if "=" in metavar:
+        return ""
     parts = metavar.strip("[]").replace("...", "").split("|")
     if parts[0] in STORED:
         return STORED[parts[0]]

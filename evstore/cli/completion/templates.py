@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 BASH: Final = r"""# Completion of evstore in bash, made by: evstore completion bash
-# Commands and flags stand here; the names of streams, categories and types come from the store.
+# Commands and flags stand here; the names of streams, categories, types and tags come from the store.
 
 # Sets words, without their quotes, and word, the one at the cursor. Nothing is expanded but a leading ~/; what the
 # shell would expand becomes a control character, which fits no name and no path.
@@ -110,7 +110,7 @@ _evstore_offer() {
             [[ $value == @* ]] || return
             compopt -o filenames -o nospace 2>/dev/null
             value=${value#@} head+=@ offers=$(compgen -f -- "${value#@}") ;;
-        streams | categories | types)
+        streams | categories | types | tags)
             _evstore_db "$line"
             offers=$(command evstore --complete "$offers" "$value" ${db[@]+"${db[@]}"} 2>/dev/null </dev/null) ;;
         *) offers=${offers// /$'\n'} ;;
@@ -153,9 +153,9 @@ complete -F _evstore evstore
 
 ZSH: Final = r"""#compdef evstore
 # Completion of evstore in zsh, made by: evstore completion zsh
-# Commands and flags stand here; the names of streams, categories and types come from the store.
+# Commands and flags stand here; the names of streams, categories, types and tags come from the store.
 
-# Offer streams, categories or types. What the shell would expand in --db is no path that could be known here.
+# Offer streams, categories, types or tags. What the shell would expand in --db is no path that is known here.
 _evstore_names() {
     local -a db found
     local i
@@ -206,7 +206,7 @@ if [[ $funcstack[1] == _evstore ]]; then _evstore "$@"; else compdef _evstore ev
 """
 
 FISH: Final = r"""# Completion of evstore in fish, made by: evstore completion fish
-# Commands and flags stand here; the names of streams, categories and types come from the store.
+# Commands and flags stand here; the names of streams, categories, types and tags come from the store.
 
 # The long options of a command that take a value, and the letters of the short ones.
 function __evstore_longs

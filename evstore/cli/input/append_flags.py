@@ -48,6 +48,41 @@ class AppendFlags(NamedTuple):
             "--key", metavar="TEXT", help="Make ids from stream, TEXT and ordinal: a second run stores nothing."
         ),
     ] = None
+    tag: Annotated[
+        list[str] | None, option("--tag", metavar="TAG", help="A tag of every event, as order:17; repeatable.")
+    ] = None
+    tag_from: Annotated[
+        list[str] | None,
+        option(
+            "--tag-from",
+            metavar="NAME=data.path",
+            help="The tag NAME:VALUE, from the data of each event; repeatable.",
+        ),
+    ] = None
+    unless: Annotated[
+        list[str] | None,
+        option(
+            "--unless",
+            metavar="QUERY",
+            help="Append only if no stored event matches, as in 'type=SeatTaken tag=seat:12'; repeatable.",
+        ),
+    ] = None
+    after: Annotated[
+        list[int] | None,
+        option(
+            "--after",
+            metavar="P",
+            help="--unless looks at events after global position P; once, or once for each.  [default: 0]",
+        ),
+    ] = None
+    require: Annotated[
+        list[str] | None,
+        option(
+            "--require",
+            metavar="STREAM=N|exists|none",
+            help="Append only if this other stream is at version N, exists or is missing; repeatable.",
+        ),
+    ] = None
     each: Annotated[
         bool,
         typer.Option("--each", help="Append each event on its own; print its receipt when it is durable."),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from itertools import chain, count, islice, repeat
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from itertools import chain, count, repeat
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evstore.cli.errors import UsageError
+from evstore.cli.input.groups import before_fault, in_groups, not_empty, only
 from evstore.cli.input.sources import Input, input_of, size_of
 from evstore.cli.options import pairs_of
 from evstore.cli.output.writer import note
-from evstore.errors import InvalidInputError, InvalidPayloadError, InvalidVersionError, NoEventsError
+from evstore.errors import InvalidInputError, InvalidPayloadError, InvalidVersionError
 from evstore.jsontext.judging import check_json, keep_json, raw_value
 from evstore.model.columns import rows_of
 from evstore.model.events import Write
@@ -27,9 +28,8 @@ if TYPE_CHECKING:
     from evstore.cli.input.append_flags import AppendFlags
     from evstore.jsontext.judging import KeptJson
     from evstore.jsontext.splitting import Values
+    from evstore.model.conditions import AppendCondition
     from evstore.port import PreparedWrite
-
-T = TypeVar("T")
 
 
 class InputEvent(NamedTuple):
@@ -40,6 +40,8 @@ class InputEvent(NamedTuple):
     new_id: bool
     source: tuple[str, int] | None = None
     """Its file, and the line on which it ends."""
+    conditions: tuple[AppendCondition, ...] = ()
+    """Those that it brought for the unit that it will be in."""
 
 
 def expected_of(flag: str | None) -> int:
@@ -72,7 +74,7 @@ def metadata_of(flags: AppendFlags) -> Metadata:
 
 
 def metadata_around(**given: str | None) -> Metadata:
-    """What the environment says of an append; what is given comes first."""
+    """Metadata out of the environment; members that are given come first."""
     ids: dict[str, Any] = {name: os.environ.get(f"EVSTORE_{name.upper()}") for name in IDS.values()}
     around = Metadata(**{**ids, **{name: value for name, value in given.items() if value is not None}})
     check_metadata(around)
@@ -88,6 +90,7 @@ class Intake:
         self._preparing = preparing
         self._flags = flags
         self._stream = flags.target
+        self._tags_of = _tags_of(flags.tag_from) if flags.tag_from else None
         self._ordinals = count(1)
         self._done = 0  # bytes of the files before the current file
         self._current: Input | None = None
@@ -96,8 +99,8 @@ class Intake:
         """All the events, in order; NoEventsError if there are none."""
         if self._flags.data is not None:
             return iter([self._inline(self._flags.data)])
-        found = _not_empty(self._values(), self._flags.inputs)
-        return found if self._flags.id is None else _only(found)
+        found = not_empty(self._values(), self._flags.inputs)
+        return found if self._flags.id is None else only(found)
 
     def size(self) -> int | None:
         """The bytes of the input, if it is known how many they are."""
@@ -111,14 +114,14 @@ class Intake:
         self, most: int, over: Callable[[Iterator[InputEvent]], Iterator[InputEvent]]
     ) -> Iterator[list[InputEvent]]:
         """The events in groups of `most`; `over` watches them come."""
-        return _in_groups(over(self.events()), most)
+        return in_groups(over(self.events()), most)
 
     def ready(self, most: int) -> Iterator[list[InputEvent]]:
         """The events in groups of at most `most`: what is there without waiting."""
         if self._flags.data is not None or self._flags.id is not None:
             return iter([[*self.events()]])
-        groups = _not_empty(self._ready(), self._flags.inputs)
-        return chain.from_iterable(_in_groups(group, most) for group in groups)
+        groups = not_empty(self._ready(), self._flags.inputs)
+        return chain.from_iterable(in_groups(group, most) for group in groups)
 
     def _inline(self, flag: str) -> InputEvent:
         """The one event of `--data`, which may be read from `@FILE` or `@-`."""
@@ -148,15 +151,15 @@ class Intake:
             values = self._values_of(name)
             with self._opened(name) as file:
                 for chunk in file.chunks:
-                    yield from _before_fault(_events(values.feed([chunk])))
-            yield from _before_fault(_events(values.end()))
+                    yield from before_fault(_events(values.feed([chunk])))
+            yield from before_fault(_events(values.end()))
 
     def _values_of(self, name: str) -> Values[InputEvent]:
         """A splitter of a file into events."""
         from evstore.jsontext.splitting import Values
 
         flags = self._flags
-        plain = flags.key is flags.id is None and not flags.copy
+        plain = flags.key is flags.id is None and not flags.copy and not flags.tag_from
         values: Values[InputEvent] = Values(
             name,
             lambda value: self._read(value)._replace(source=(name, values.line)),
@@ -195,7 +198,8 @@ class Intake:
                 raise InvalidInputError('unknown key "expectedVersion"; it goes with --many, here say --expect')
             stream_id = self._stream
         wanted = ANY_VERSION if found.expected_version is None else found.expected_version
-        return self._prepare(stream_id, found.type, found.data, found.metadata, found.id, wanted, found.key)
+        members = (found.type, found.data, found.metadata, found.id, wanted, found.key, found.tags)
+        return self._prepare(stream_id, *members)._replace(conditions=found.conditions)
 
     def _read_lines(self, lines: bytes, name: str, first: int) -> list[InputEvent] | None:
         """The events of lines that hold a plain value each, None if `_read` must see what else they hold."""
@@ -214,22 +218,23 @@ class Intake:
         new = [each is None for each in found.ids]
         writes = rows_of(Write, streams, zip(events, strict=False), repeat(ANY_VERSION))
         sources = zip(repeat(name), count(first), strict=False)
-        return [*rows_of(InputEvent, writes, given, new, sources)]
+        return [*rows_of(InputEvent, writes, given, new, sources, repeat(()))]
 
     def _payload(self, text: KeptJson) -> InputEvent:
         assert self._stream is not None
         assert self._flags.type is not None
-        return self._prepare(self._stream, self._flags.type, text, NO_METADATA, None, ANY_VERSION)
+        return self._prepare(self._stream, self._flags.type, text)
 
     def _prepare(
         self,
         stream_id: str,
         type: str,
         data: KeptJson,
-        metadata: Metadata,
-        id: str | None,
-        wanted: int,
+        metadata: Metadata = NO_METADATA,
+        id: str | None = None,
+        wanted: int = ANY_VERSION,
         own_key: str | None = None,
+        tags: Sequence[str] = (),
     ) -> InputEvent:
         if own_key is not None and (id or self._flags.id) is not None:
             raise InvalidInputError('"id" and "key" exclude each other: the id is made of the key')
@@ -238,60 +243,24 @@ class Intake:
         if own_key is not None:
             made = key_id(stream_id, own_key, 1)
         given_id = self._flags.id if id is None else id
-        complete = self._preparing.kept(type, data, metadata, given_id, made)
+        if self._tags_of is not None:
+            tags = self._tags_of(data, tags)
+        complete = self._preparing.kept(type, data, metadata, given_id, made, tags)
         given = given_id is not None
         return InputEvent(Write(stream_id, (complete,), wanted), given, new_id=not given and made is None)
 
 
-def _in_groups(events: Iterable[InputEvent], most: int) -> Iterator[list[InputEvent]]:
-    """Groups of `most` events; the last group may be smaller, and so may the group before a fault."""
-    source = iter(events)
-    while True:
-        group: list[InputEvent] = []
-        for found in _before_fault(islice(source, most)):
-            group = found
-            yield found
-        if len(group) < most:
-            return
+def _tags_of(flags: Sequence[str]) -> Callable[[KeptJson, Sequence[str]], list[str]]:
+    """The function that adds the tags of `--tag-from` to those that an event has."""
+    from functools import partial
 
+    from evstore.cli.input.tag_from import derived_tags, tag_sources
 
-def _only(events: Iterable[InputEvent]) -> Iterator[InputEvent]:
-    """The single event, yielded after the input proved to hold no other."""
-    first, *more = islice(events, 2)
-    if more:
-        raise UsageError("--id names one event, the input has more")
-    yield first
-
-
-def _not_empty(found: Iterable[T], files: Sequence[str]) -> Iterator[T]:
-    empty = True
-    for each in found:
-        empty = False
-        yield each
-    if empty:
-        raise NoEventsError(f"no events in {', '.join(files)}")
+    return partial(derived_tags, tag_sources(flags))
 
 
 def _events(found: Iterable[tuple[int, InputEvent]]) -> Iterator[InputEvent]:
     return (event for _, event in found)
-
-
-def _before_fault(events: Iterable[InputEvent]) -> Iterator[list[InputEvent]]:
-    """All events as one group; or the events before a fault, then the fault."""
-    group: list[InputEvent] = []
-    fault: InvalidInputError | None = None
-    source = iter(events)
-    while fault is None:
-        try:
-            group.append(next(source))
-        except StopIteration:
-            break
-        except InvalidInputError as error:
-            fault = error
-    if group:
-        yield group
-    if fault is not None:
-        raise fault
 
 
 def _utf8(text: str) -> bytes:

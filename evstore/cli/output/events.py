@@ -33,8 +33,10 @@ _MEMBERS: Final[dict[str, Callable[[StoredEvent], str]]] = {
     "globalPosition": lambda event: str(event.global_position),
     "timestamp": lambda event: quote(format_timestamp(event.timestamp_us)),
     "category": lambda event: quote(event.category),
+    "tags": lambda event: f"[{','.join(map(quote, event.tags))}]",
+    "redacted": lambda event: "true" if event.redacted else "false",
 }
-_ALL: Final = tuple(name for name in _MEMBERS if name != "category")
+_ALL: Final = tuple(name for name in _MEMBERS if name not in ("category", "tags", "redacted"))
 TITLES: Final = {"position": "globalPosition", "time": "timestamp", "stream": "streamId"}
 """The titles of a table's columns, which `--fields` takes, too."""
 _UNSTORED: Final = ("id", "streamId", "type", "data", "metadata")
@@ -129,13 +131,24 @@ def show_unstored(writes: Iterable[PreparedWrite]) -> None:
             table.write(some)
         table.note_left_out()
         return
-    show((_as_stored(write.stream_id, event) for write in writes for event in write.events), _UNSTORED)
+    found = (_as_stored(write.stream_id, event) for write in writes for event in write.events)
+    if settings.current.format == "tsv":
+        show(found, _UNSTORED)
+        return
+    lines = (_picked(each, (*_UNSTORED, "tags") if each.joined_tags else _UNSTORED) for each in found)
+    if settings.current.format == "json":
+        forms.array(lines)
+    else:
+        for line in lines:
+            writer.line(line)
 
 
 def _as_stored(stream_id: str, event: PreparedEvent) -> StoredEvent:
     from evstore.model.events import StoredEvent
 
-    return StoredEvent(event.id, stream_id, event.type, event.data_json, event.metadata_json, 0, 0, 0)
+    return StoredEvent(
+        event.id, stream_id, event.type, event.data_json, event.metadata_json, 0, 0, 0, event.joined_tags
+    )
 
 
 def _json(events: Iterable[StoredEvent], fields: Sequence[str] | None) -> list[str]:
@@ -149,11 +162,14 @@ def _picked(event: StoredEvent, fields: Sequence[str]) -> str:
 
 
 def _tsv(event: StoredEvent, fields: Sequence[str]) -> str:
-    return forms.tsv(_plain(value_of(event, name)) for name in fields)
+    return forms.tsv(_plain(event, name) for name in fields)
 
 
-def _plain(text: str | None) -> str:
-    """The text of a value for a person or awk: a string without its quotes, another value unchanged."""
+def _plain(event: StoredEvent, name: str) -> str:
+    """The text at a field for a person or awk: a string without its quotes, tags with spaces between them."""
+    if name == "tags":
+        return event.joined_tags or ""
+    text = value_of(event, name)
     if text is None:
         return ""
     if text.startswith('"'):
@@ -169,12 +185,9 @@ def value_of(event: StoredEvent, name: str) -> str | None:
     text = _MEMBERS[top](event)
     if not path:
         return text
-    from evstore.jsontext.judging import member
+    from evstore.jsontext.judging import member_at
 
-    found: str | None = text
-    for key in path.split("."):
-        found = None if found is None else member(found, key)
-    return found
+    return member_at(text, path)
 
 
 def table_of(fields: Sequence[str] | None, *, by_stream: bool) -> EventTable | None:
@@ -207,7 +220,7 @@ def _table(
 
 
 def _cell(event: StoredEvent, name: str) -> str:
-    return moment(event.timestamp_us) if name == "time" else _plain(value_of(event, name))
+    return moment(event.timestamp_us) if name == "time" else _plain(event, name)
 
 
 def _row(event: StoredEvent, *, by_stream: bool) -> list[str]:

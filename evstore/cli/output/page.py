@@ -41,6 +41,10 @@ def _lines(store: EventStore, event: StoredEvent) -> Iterator[tuple[str, str]]:
     yield "version", _paint(f"{event.version:,}", "cyan")
     yield "position", _paint(f"{event.global_position:,}", "cyan")
     yield "time", moments.local(event.timestamp_us).strftime("%Y-%m-%d %H:%M:%S.%f %z")
+    if event.tags:
+        yield "tags", visible(" ".join(event.tags))
+    if event.redacted:
+        yield "redacted", "yes"
     metadata = event.metadata
     for key, name in IDS.items():
         value = getattr(metadata, name)

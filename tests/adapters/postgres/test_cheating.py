@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from evstore import CorruptStoreError, EventData, SchemaTooNewError, connect
-from tests.support.postgres_roles import a_role
+from tests.support.postgres_roles import TO_ALL, a_role
 from tests.support.sentences import names
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ def test_nobody_else_has_any_right_to_anything_of_a_store(server: Server) -> Non
     SELECT 'routine', proname, privilege_type
     FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner))) WHERE grantee = 0 AND pronamespace = {0}
     """
-    assert server.execute(public.format(f"'{schema}'::regnamespace")) == []
+    found = server.execute(public.format(f"'{schema}'::regnamespace"))
+    assert set(found) == {("routine", *each) for each in TO_ALL}  # which only who may read can use
     theirs = server.schema("theirs")
     server.execute(f"CREATE SCHEMA {theirs}")
     server.execute(f"CREATE FUNCTION {theirs}.open() RETURNS int LANGUAGE sql AS 'SELECT 1'")
@@ -128,7 +129,7 @@ def test_default_privileges_give_nobody_a_right_to_a_store(server: Server, made_
         UNION ALL SELECT proname FROM pg_proc, aclexplode(proacl) WHERE grantee <> proowner AND pronamespace = {0}
         """
         rows = server.execute(granted.format(f"'{schema}'::regnamespace"))
-        assert {name for (name,) in rows} == ({"schema"} if made_before else set())
+        assert {name for (name,) in rows} == {name for name, _ in TO_ALL} | ({"schema"} if made_before else set())
         with connect(owner.url(schema)) as store:
             assert store.append("Order-1", AN_EVENT)[0].version == 1
 

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from evstore import NO_STREAM, DeniedError, EventData, connect
+from evstore.adapters.postgres.batches import Batch, calls_of
 from evstore.adapters.postgres.statements import in_schema
-from evstore.adapters.postgres.writing import Batch, _calls
 from tests.support.postgres_roles import a_role
 from tests.support.postgres_sessions import waiting, writing
 from tests.support.servers import another, replica
@@ -190,7 +190,7 @@ def test_an_append_within_a_transaction_of_the_caller_is_refused_and_writes_noth
     schema = server.schema()
     with connect(server.url(schema)) as store, server.connect() as caller:
         store.initialize()
-        (call,) = _calls([store.appender.unit([("Order-1", events, -1)])])
+        (call,) = calls_of([store.appender.unit([("Order-1", events, -1)])])
         calls = store._adapter._calls
         attempt = calls._calling(call, False) if isinstance(call, Batch) else calls._staging(call)
         with pytest.raises(psycopg.errors.InvalidTransactionTermination), caller.transaction():

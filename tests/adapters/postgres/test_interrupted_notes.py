@@ -9,7 +9,7 @@ import pytest
 
 from evstore import EventData, connect
 from evstore.adapters.postgres import watching
-from evstore.adapters.postgres.writing import MOST_EVENTS
+from evstore.adapters.postgres.batches import MOST_EVENTS
 from tests.support.postgres_sessions import locked, waiting, writing
 from tests.support.waiting import wait_for
 

@@ -20,7 +20,7 @@ from evstore import (
     connect,
 )
 from evstore.adapters.postgres import writing
-from evstore.adapters.postgres.writing import MOST_EVENTS
+from evstore.adapters.postgres.batches import MOST_EVENTS
 from evstore.port import Receipt
 from tests.support import changed_procedures, postgres_sessions
 

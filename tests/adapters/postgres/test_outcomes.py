@@ -24,9 +24,9 @@ from evstore import (
     UnavailableError,
     connect,
 )
+from evstore.adapters.postgres.batches import MOST_EVENTS
 from evstore.adapters.postgres.errors import Meaning
 from evstore.adapters.postgres.outcomes import Failed, tried
-from evstore.adapters.postgres.writing import MOST_EVENTS
 from evstore.cli.output.receipts import ReceiptFacts
 from evstore.port import Receipt
 from tests.support.changed_procedures import Gate, with_a_gate

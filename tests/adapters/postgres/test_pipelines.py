@@ -14,8 +14,8 @@ import pytest
 
 from evstore import EventData, connect
 from evstore.adapters.postgres import statements as sql
+from evstore.adapters.postgres.batches import MOST_EVENTS, Batch, calls_of, stage
 from evstore.adapters.postgres.statements import in_schema
-from evstore.adapters.postgres.writing import MOST_EVENTS, Batch, _calls, stage
 from tests.support.proxies import CLIENT, QUERY, Proxy
 
 if TYPE_CHECKING:
@@ -46,14 +46,21 @@ def store(server: Server) -> Iterator[EventStore]:
 def calling(store: EventStore, server: Server, count: int) -> Callable[[Connection], Cursor]:
     """The call that appends so many events; what is staged stands there already."""
     schema = server.schema("piped")
-    (call,) = _calls([store.appender.unit([("Order-1", [EventData("Placed", n) for n in range(count)], -1)])])
+    (call,) = calls_of([store.appender.unit([("Order-1", [EventData("Placed", n) for n in range(count)], -1)])])
     if isinstance(call, Batch):
         given = {**call.given, "until_refused": False, "wait_ms": 1000}
         return lambda connection: connection.execute(in_schema(sql.APPEND, schema), given)
     staged_as = str(uuid4())
     with server.connect() as connection, connection.cursor().copy(in_schema(sql.STAGE, schema)) as copy:
         assert stage(copy, staged_as, call) == count
-    given = {"staged_as": staged_as, "wanted_position": None, "size": count, "most_versions": 1, "wait_ms": 1000}
+    given = {
+        "staged_as": staged_as,
+        "wanted_position": None,
+        "size": count,
+        "most_versions": 1,
+        "wait_ms": 1000,
+        "guards": None,
+    }
     return lambda connection: connection.execute(in_schema(sql.APPEND_STAGED, schema), given)
 
 

@@ -85,7 +85,7 @@ AUDITS: dict[str, set[str]] = {
     "AUDIT_TYPES": {"types_pkey", "types_by_name", "events_by_type"},
     "AUDIT_TAGS": {"tags_pkey", "tags_by_name", "event_tags_pkey"},
 }  # fmt: skip
-AUDITS_WITHOUT_PLAN = {"BY_INDEX", "OBJECTS", "AMCHECK", "BTREES", "IN_AMCHECK", "CHECK_BTREE"}
+AUDITS_WITHOUT_PLAN = {"BY_INDEX", "OBJECTS"}
 # Of the server or of one row: there is nothing to choose.
 WITHOUT_PLAN = {
     "ADMITS", "OCCUPIED", "INITIALIZE_LOCK", "INFO", "SWEEP_STAGED", "NOTIFY", "WRITTEN", "FLUSHED", "FLUSH",

@@ -20,7 +20,7 @@ from evstore import (
     UnsupportedError,
     connect,
 )
-from evstore.adapters.postgres.writing import MOST_CHARACTERS, MOST_EVENTS
+from evstore.adapters.postgres.batches import MOST_CHARACTERS, MOST_EVENTS
 from tests.support.postgres_sessions import locked
 from tests.support.proxies import CLIENT, Proxy, before_call
 from tests.support.sentences import names

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from evstore import DeniedError, EventData, connect
-from evstore.adapters.postgres.writing import MOST_EVENTS
+from evstore.adapters.postgres.batches import MOST_EVENTS
 from tests.support.postgres_roles import ALL_READER, ALL_WRITER, READER, WRITER, a_role, grant, revoke
 from tests.support.sentences import names
 from tests.support.servers import another

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evstore import DeniedError, EventData, connect
-from evstore.adapters.postgres.writing import MOST_EVENTS
+from evstore.adapters.postgres.batches import MOST_EVENTS
 from evstore.cli.exits import CODES
 from tests.support.command import Command
 from tests.support.postgres_roles import ALL_READER, ALL_WRITER, a_role, grant

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from evstore import ConcurrencyError, EventData, NotInitializedError, connect
-from evstore.adapters.postgres.writing import MOST_EVENTS
+from evstore.adapters.postgres.batches import MOST_EVENTS
 from tests.support.command import Command
 from tests.support.hostile_schema import HIJACKED, hostile
 from tests.support.postgres_roles import a_role

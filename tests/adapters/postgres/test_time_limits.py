@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from evstore import AppendOutcomeUnknownError, EventData, UnavailableError, connect
-from evstore.adapters.postgres.writing import MOST_EVENTS
+from evstore.adapters.postgres.batches import MOST_EVENTS
 from evstore.cli.exits import CODES
 from tests.support.changed_procedures import Gate, with_a_gate
 from tests.support.command import Command

@@ -40,7 +40,7 @@ def test_the_five_commands_stand_first_and_the_rest_by_what_they_are_for(evstore
     groups = list(shown)[: list(shown).index("Options")]
     assert groups[0] == "Commands"
     assert shown["Commands"] == ["init", "append", "read", "replay", "categories"]
-    assert shown["Look"] == ["tail", "count", "types", "streams", "get", "info", "trace"]
+    assert shown["Look"] == ["tail", "count", "types", "tags", "streams", "get", "info", "trace"]
     assert sorted(name for group in groups for name in shown[group]) == COMMANDS
 
 

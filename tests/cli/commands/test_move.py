@@ -243,10 +243,10 @@ def test_an_import_into_no_store_says_how_to_make_one_and_reads_nothing(full: Co
 
 
 def test_unknown_keys_are_noted_once_and_dropped(full: Command, other: Path) -> None:
-    lines = [json.dumps({**event, "hash": "ab", "redacted": False}) for event in events_of(full.ok("export"))]
+    lines = [json.dumps({**event, "hash": "ab", "annotated": False}) for event in events_of(full.ok("export"))]
     done = full.ok("--db", str(other), "import", stdin="\n".join(lines).encode())
     notes = [line for line in done.err.splitlines() if line.startswith("note:")]
-    assert [note.split('"')[1] for note in notes] == ["hash", "redacted"]
+    assert [note.split('"')[1] for note in notes] == ["hash", "annotated"]
     assert json.loads(done.out)["imported"] == COUNT
 
 

@@ -11,6 +11,7 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.support.command import Command
+    from tests.support.servers import Server
 
 DATA = Path(__file__).parents[4] / "shared" / "data" / "git-history.ndjson.gz"
 
@@ -31,3 +32,29 @@ def test_a_large_append_is_one_and_its_payloads_come_back_as_they_were(store: Co
     again = json.loads(store.ok("append", "--many", "-", stdin=out).out)
     assert again == {**receipt, "duplicate": True}
     assert store.ok("replay", "--all").out == out
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="the recorded history is not beside this checkout")
+@pytest.mark.sqlite_only("PostgreSQL is where the log goes")
+def test_a_tagged_log_goes_to_postgresql_and_back_unchanged(store: Command, server: Server) -> None:
+    given = [json.loads(line) for line in gzip.decompress(DATA.read_bytes()).splitlines()]
+    for number, event in enumerate(given):
+        if number % 3:
+            event["tags"] = [
+                f"stream:{event['streamId'][:200].replace(' ', '_').replace(',', '_')}",
+                f"n:{number % 7}",
+            ]
+    store.ok("append", "--many", "-", stdin="\n".join(map(json.dumps, given)).encode())
+    first = store.ok("export").out
+    assert first.count(b'"tags":[') == sum("tags" in event for event in given)
+    there = server.place("tagged")
+    for place in (there, "back.db"):
+        store.ok("--db", place, "init")
+    store.ok("--db", there, "import", "-", stdin=first)
+    assert store.ok("--db", there, "verify").out == b""
+    store.ok("--db", "back.db", "import", "-", stdin=store.ok("--db", there, "export").out)
+    assert store.ok("--db", "back.db", "export").out == first
+    assert (
+        store.ok("--db", "back.db", "tags").out
+        == store.ok("--db", there, "tags").out
+    )

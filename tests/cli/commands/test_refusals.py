@@ -103,7 +103,7 @@ CASES = {
     "missing data": Case(5, "InvalidInputError", ("-:1:", '"data"'), piped(), b'{"type":"T"}'),
     "a value that is no envelope": Case(5, "InvalidPayloadError", ("-:1:", "JSON"), piped(), b"7"),
     "an unknown key": Case(5, "InvalidInputError", ("-:1:", '"metadat"', '"metadata"'), piped(), envelope(metadat={})),
-    "a key of a later evstore": Case(5, "InvalidInputError", ("-:1:", '"redacted"'), piped(), envelope(redacted=True)),
+    "a key of a later evstore": Case(5, "InvalidInputError", ("-:1:", '"annotated"'), piped(), envelope(annotated=True)),
     "another streamId": Case(5, "InvalidInputError", ("-:1:", '"streamId"', '"Order-8"', '"Order-9"', "--many", "--copy"), piped(), envelope(streamId="Order-8")),
     "expectedVersion without --many": Case(5, "InvalidInputError", ("-:1:", '"expectedVersion"', "--many", "--expect"), piped(), envelope(expectedVersion=1)),
     "--many without streamId": Case(5, "InvalidInputError", ("-:1:", '"streamId"'), ("append", "--many", "-"), LINE.encode()),

@@ -38,6 +38,7 @@ METADATA = st.dictionaries(
     st.one_of(TEXTS, TEXTS, TEXTS, st.dictionaries(TEXTS, TEXTS, max_size=2), ODD),
     max_size=4,
 )
+TAGS = st.lists(st.one_of(st.sampled_from(["order:17", "x", "é", "a b", "a,b", "\x7f", 1]), TEXTS), max_size=3)
 MEMBERS: dict[str, st.SearchStrategy[Any]] = {
     "streamId": st.one_of(st.sampled_from(["A-1", "A-2"]), TEXTS, ODD),
     "type": st.one_of(st.sampled_from(["T", "U"]), TEXTS, ODD),
@@ -45,10 +46,12 @@ MEMBERS: dict[str, st.SearchStrategy[Any]] = {
     "id": st.one_of(st.sampled_from([ID, ID.upper(), ID[:-1]]), st.uuids().map(str), ODD),
     "expectedVersion": st.sampled_from([0, 1, "any", "none", None]),
     "key": TEXTS,
+    "tags": st.one_of(TAGS, TAGS, ODD),
+    "unless": st.one_of(st.just([{"query": [{"tags": ["x"]}], "after": 3}]), ODD),
     "version": st.just(3),
     "more": st.just(1),
 }
-PLAIN = ("streamId", "type", "metadata", "id")
+PLAIN = ("streamId", "type", "metadata", "id", "tags")
 
 
 @st.composite
@@ -71,14 +74,14 @@ FILES = st.lists(st.tuples(LINES, ENDS), max_size=7).map(lambda parts: b"".join(
 Seen = tuple[list[tuple[Any, ...]], tuple[type, str, str | None] | None]
 
 
-def seen(path: Path, flags: AppendFlags, default: Metadata) -> Seen:
+def seen(path: Path, flags: AppendFlags, default: Metadata, tags: tuple[str, ...]) -> Seen:
     """The events of the file, without the ids that were made for them, and the fault that ends them."""
     found: list[tuple[Any, ...]] = []
     try:
-        for event in intake.Intake(flags, Preparing(default)).events():
-            (stream_id, (prepared,), expected), given_id, new_id, source = event
+        for event in intake.Intake(flags, Preparing(default, tags=tags)).events():
+            (stream_id, (prepared,), expected), given_id, new_id, source, conditions = event
             kept = prepared._replace(id="") if new_id else prepared
-            found.append((stream_id, kept, expected, given_id, new_id, source and source[1]))
+            found.append((stream_id, kept, expected, given_id, new_id, source and source[1], conditions))
     except InvalidInputError as error:
         return found, (type(error), str(error).replace(str(path), "FILE"), error.source)
     return found, None
@@ -88,34 +91,41 @@ def seen(path: Path, flags: AppendFlags, default: Metadata) -> Seen:
 @given(
     text=FILES,
     default=st.sampled_from([Metadata(), Metadata(), Metadata(user_id="u", custom={"a": "b"})]),
+    tags=st.sampled_from([(), (), ("x", "order:1")]),
     piece=st.sampled_from([1, 7, 64, 1 << 16]),
 )
 @example(
-    text=b'{"type":"T","data":1}{"type":"T","data":2}\n{"type":"T",\n"data":3}\n', default=Metadata(), piece=64
+    text=b'{"type":"T","data":1}{"type":"T","data":2}\n{"type":"T",\n"data":3}\n',
+    default=Metadata(),
+    tags=(),
+    piece=64,
 )
-@example(text=b'{"a":1}{"a":2}\n{"b":\n3}\n', default=Metadata(), piece=1 << 16)
-@example(text=b'\n{"b":1}{"b":2}\n', default=Metadata(), piece=1 << 16)
+@example(text=b'{"a":1}{"a":2}\n{"b":\n3}\n', default=Metadata(), tags=(), piece=1 << 16)
+@example(text=b'\n{"b":1}{"b":2}\n', default=Metadata(), tags=(), piece=1 << 16)
 @example(
     text=b'{"streamId":"A-1","type":"T","data":{"b":1}\n}{"streamId":"A-1","type":"T","data":1}\n',
     default=Metadata(),
+    tags=(),
     piece=1 << 16,
 )
-@example(text=b'{"type":"T","data":"' + b"[" * 600 + b'"}\n', default=Metadata(), piece=1 << 16)
-@example(text=b'{"type":"T","data":' + b"[" * 513 + b"]" * 513 + b"}\n", default=Metadata(), piece=1 << 16)
+@example(text=b'{"type":"T","data":"' + b"[" * 600 + b'"}\n', default=Metadata(), tags=(), piece=1 << 16)
+@example(
+    text=b'{"type":"T","data":' + b"[" * 513 + b"]" * 513 + b"}\n", default=Metadata(), tags=(), piece=1 << 16
+)
 @settings(deadline=None, max_examples=100, print_blob=True)
 def test_lines_at_once_are_as_lines_one_by_one(
-    stream: str | None, type: str | None, text: bytes, default: Metadata, piece: int
+    stream: str | None, type: str | None, text: bytes, default: Metadata, tags: tuple[str, ...], piece: int
 ) -> None:
     with TemporaryDirectory() as folder, mock.patch.object(packed, "READ_BYTES", piece):
         path = Path(folder, "events")
         path.write_bytes(text)
         flags = AppendFlags(stream=stream, many=stream is None, type=type, files=[str(path)])
-        at_once = seen(path, flags, default)
+        at_once = seen(path, flags, default, tags)
         with (
             mock.patch.object(plain, "plain_envelopes", return_value=None),
             mock.patch.object(plain, "plain_payloads", return_value=None),
         ):
-            assert at_once == seen(path, flags, default)
+            assert at_once == seen(path, flags, default, tags)
 
 
 STORED = {
@@ -136,6 +146,8 @@ ODD_OF_STORED: dict[str, st.SearchStrategy[Any]] = {
     "metadata": MEMBERS["metadata"],
     "version": st.sampled_from([0, -1, 2, 2**63 - 1, 2**63, 1.0, "1", None]),
     "globalPosition": st.sampled_from([0, 2, 2**63, True]),
+    "tags": st.one_of(TAGS, TAGS, ODD),
+    "redacted": st.sampled_from([True, False, None, 1]),
     "timestamp": st.sampled_from(
         ["2026-01-01T00:00:00+02:00", "2026-01-01", "2026-01-01t00:00:60z", "2016-12-31T23:59:60Z", "x", 1, ""]
     ),
@@ -193,6 +205,8 @@ def test_plain_lines_are_read_at_once(tmp_path: Path) -> None:
         *(f'{{"streamId":"A-{n}","type":"T","data":{n},"metadata":{{"userId":"u{n}"}}}}' for n in range(9)),
         f'{{"id":"{ID}","type":"T","streamId":"A-1","data":{{"é":["\\"",1.50]}},"metadata":{{"custom":{{"k":"v"}}}}}}',
         '{ "type" : "T" , "data" : null , "streamId" : "B" }',
+        '{"streamId":"A-1","type":"T","data":1,"tags":["order:17","customer:4"]}',
+        '{"streamId":"A-1","type":"T","data":1,"tags":[]}',
     ]
     (tmp_path / "events").write_text("\n".join([*lines, ""]))
     read: list[int] = []

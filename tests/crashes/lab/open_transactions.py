@@ -32,7 +32,7 @@ SELECT evstore.append_unit_v1(
   expected_versions => %(expected)s::bigint[], sizes => %(sizes)s::integer[], writes => %(writes)s::integer[],
   ids => %(ids)s::uuid[], type_names => %(types)s::text[], correlation_hashes => %(nothing)s::bigint[],
   metadatas => %(metadatas)s::json[], datas => %(datas)s::json[], times => %(nothing)s::bigint[],
-  wanted_position => NULL
+  tags => %(nothing)s::text[], redacted => NULL, wanted_position => NULL, guards => NULL
 )
 """
 

@@ -55,13 +55,13 @@ SELECT %(stream_id)s, version, %(id)s, %(type)s, %(data)s::json FROM stream
 RETURNING position, version
 """
 PAGE: Final = """
-SELECT id::text, stream_id, type, data::text, '{}', version, position, 0
+SELECT id::text, stream_id, type, data::text, '{}', version, position, 0, NULL, false
 FROM naive.events
 WHERE position > %(after)s AND age(xmin) > age(pg_snapshot_xmin(pg_current_snapshot())::text::xid)
 ORDER BY position LIMIT 200
 """
 LOG: Final = """
-SELECT id::text, stream_id, type, data::text, '{}', version, position, 0 FROM naive.events ORDER BY position
+SELECT id::text, stream_id, type, data::text, '{}', version, position, 0, NULL, false FROM naive.events ORDER BY position
 """
 
 

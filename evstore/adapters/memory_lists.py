@@ -1,0 +1,70 @@
+"""Pages and lists of events that are in memory."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from evstore.adapters.paging import closed
+from evstore.model.facts import CategoryInfo, StreamInfo
+from evstore.model.names import category_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from evstore.model.events import StoredEvent
+    from evstore.model.filters import Filter
+    from evstore.port import NamePage, Page
+
+
+def page_of(
+    events: Sequence[StoredEvent], at: Callable[[StoredEvent], int], page: Page, where: Filter
+) -> list[StoredEvent]:
+    """The page of events that are in the order of their numbers, which `at` gives."""
+    low, high = closed(page)
+    inside = range(bisect_left(events, low, key=at), bisect_right(events, high, key=at))
+    in_order = reversed(inside) if page.backward else inside
+    return list(islice((events[i] for i in in_order if where.matches(events[i])), page.limit))
+
+
+def names_of(names: Iterable[str], page: NamePage) -> list[str]:
+    """The page of these names."""
+    inside = [n for n in names if n.startswith(page.prefix) and (page.after is None or n > page.after)]
+    return sorted(inside)[: page.limit]
+
+
+def stream_info(stream_id: str, events: Sequence[StoredEvent]) -> StreamInfo:
+    """The facts of a stream with these events."""
+    first, last = events[0], events[-1]
+    return StreamInfo(
+        stream_id,
+        category_of(stream_id),
+        last.version,
+        first.timestamp_us,
+        last.timestamp_us,
+        last.type,
+        missing=last.version - len(events),
+    )
+
+
+def categories_of(log: Sequence[StoredEvent], stream_ids: Iterable[str], page: NamePage) -> list[CategoryInfo]:
+    """The page of the categories of a log with these streams."""
+    streams = Counter(map(category_of, stream_ids))
+    found = []
+    for name in names_of(streams, page):
+        events = [event for event in log if event.category == name]
+        positions = (events[0].global_position, events[-1].global_position)
+        found.append(CategoryInfo(name, streams[name], len(events), *positions, events[-1].timestamp_us))
+    return found
+
+
+def counts_of(named: Iterable[tuple[int, Iterable[str]]], page: NamePage) -> list[tuple[str, int, int, int]]:
+    """The page of names, each with the number of its events and the first and last of their positions."""
+    positions: dict[str, list[int]] = {}
+    for position, names in named:
+        for name in names:
+            positions.setdefault(name, []).append(position)
+    found = [(name, positions[name]) for name in names_of(positions, page)]
+    return [(name, len(its), its[0], its[-1]) for name, its in found]
