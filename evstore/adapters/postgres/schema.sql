@@ -947,11 +947,12 @@ DECLARE
   first_versions bigint[] := '{}';
   answer json;
   unmet json;
+  has_tags boolean;
+  has_redacted boolean;
   is_chained boolean;
   digest bytea;
   contents bytea[];
   digests bytea[];
-  its_tags text[];
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION USING
@@ -965,9 +966,11 @@ BEGIN
     count(*),
     coalesce(min(staged.stored_at) FILTER (WHERE staged.number = 1), now_us),
     array_agg(staged.id) FILTER (WHERE (SELECT true FROM evstore.events WHERE events.id = staged.id)),
+    bool_or(staged.tags IS NOT NULL),
+    bool_or(staged.redacted),
     (SELECT coalesce(max(events.global_position), 0) FROM evstore.events),
     (SELECT coalesce(max(streams.key), 0) FROM evstore.streams)
-  INTO there, first_us, held, head, last_stream
+  INTO there, first_us, held, has_tags, has_redacted, head, last_stream
   FROM evstore.staged
   WHERE staged.append_id = staged_as AND staged.number BETWEEN 1 AND size;
   IF there <> size THEN
@@ -1100,10 +1103,7 @@ BEGIN
         HINT = 'events';
     END IF;
 
-    IF is_chained OR EXISTS (
-      SELECT FROM evstore.staged
-      WHERE staged.append_id = staged_as AND staged.number > low AND staged.number <= low + chunk AND staged.redacted
-    ) THEN
+    IF is_chained OR has_redacted THEN
       contents := ARRAY(
         SELECT evstore.content_hash_v1(
           staged.id,
@@ -1145,19 +1145,20 @@ BEGIN
       staged.tags,
       staged.metadata,
       staged.data
-    FROM evstore.staged
+    FROM (  -- in order already: to sort whole events after the join would take longer than all else
+      SELECT * FROM evstore.staged AS its
+      WHERE its.append_id = staged_as AND its.number > low AND its.number <= low + chunk
+      ORDER BY its.append_id, its.number
+    ) AS staged
     LEFT JOIN unnest(contents, digests) WITH ORDINALITY AS hashed (content, digest, n)
-      ON hashed.n = staged.number - low
-    WHERE staged.append_id = staged_as AND staged.number > low AND staged.number <= low + chunk
-    ORDER BY staged.number;
+      ON hashed.n = staged.number - low;
 
-    its_tags := ARRAY(
-      SELECT staged.tags FROM evstore.staged
-      WHERE staged.append_id = staged_as AND staged.number > low AND staged.number <= low + chunk
-      ORDER BY staged.number
-    );
-    IF array_remove(its_tags, NULL) <> '{}' THEN
-      PERFORM evstore.tag_v1(head + low + 1, its_tags);
+    IF has_tags THEN
+      PERFORM evstore.tag_v1(head + low + 1, ARRAY(
+        SELECT staged.tags FROM evstore.staged
+        WHERE staged.append_id = staged_as AND staged.number > low AND staged.number <= low + chunk
+        ORDER BY staged.number
+      ));
     END IF;
     contents := NULL;
     low := low + chunk;

@@ -54,7 +54,4 @@ def test_a_tagged_log_goes_to_postgresql_and_back_unchanged(store: Command, serv
     assert store.ok("--db", there, "verify").out == b""
     store.ok("--db", "back.db", "import", "-", stdin=store.ok("--db", there, "export").out)
     assert store.ok("--db", "back.db", "export").out == first
-    assert (
-        store.ok("--db", "back.db", "tags").out
-        == store.ok("--db", there, "tags").out
-    )
+    assert store.ok("--db", "back.db", "tags").out == store.ok("--db", there, "tags").out
