@@ -590,6 +590,33 @@ BEGIN
     END IF;
     n := n + 1;
   END LOOP;
+  -- An item can match only if each of its tags has an event after the position, and so has one of its types. Mostly
+  -- that is not so, and is known in a fraction of the time of a search.
+  IF NOT EXISTS (
+    SELECT FROM json_array_elements(guards -> 'conditions') AS given (guard)
+    CROSS JOIN LATERAL (
+      SELECT json_array_elements(given.guard -> 'query') UNION ALL
+      SELECT '{}' WHERE json_array_length(given.guard -> 'query') = 0
+    ) AS items (item)
+    WHERE NOT EXISTS (
+        SELECT FROM json_array_elements_text(items.item -> 'tags') AS its (name)
+        WHERE NOT EXISTS (
+          SELECT FROM evstore.event_tags
+          WHERE event_tags.tag_key = (SELECT tags.key FROM evstore.tags WHERE tags.name = its.name)
+            AND event_tags.global_position > (given.guard ->> 'after')::bigint
+        )
+      )
+      AND (items.item -> 'types' IS NULL OR EXISTS (
+        SELECT FROM json_array_elements_text(items.item -> 'types') AS its (name)
+        WHERE EXISTS (
+          SELECT FROM evstore.events
+          WHERE events.type_key = (SELECT types.key FROM evstore.types WHERE types.name = its.name)
+            AND events.global_position > (given.guard ->> 'after')::bigint
+        )
+      ))
+  ) THEN
+    RETURN NULL;
+  END IF;
   n := 0;
   FOR guard IN SELECT json_array_elements(guards -> 'conditions') LOOP
     after := (guard ->> 'after')::bigint;
