@@ -175,7 +175,7 @@ class Lab:
         try:
             yield table
         finally:
-            self.server.execute(f"DROP TABLE IF EXISTS {table}")
+            self.server.execute(f"DROP TABLE IF EXISTS {table}, {table}_tt_main, {table}_tt_tag")
 
     def schema_of(self, lines: Path) -> str:
         """The schema of a store on the server that holds these lines, until the end."""

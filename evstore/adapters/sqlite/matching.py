@@ -40,7 +40,7 @@ class Matching:
             last = found
 
     def first(self, query: Query) -> int | None:
-        """The first position that the query, which has items, matches: in less time than the first of `positions`."""
+        """The first position that the query, which has items, matches, without a merge."""
         found = [position for item in query.items for position in islice(self._of_item(item), 1)]
         return abs(min(found)) if found else None
 

@@ -121,24 +121,33 @@ def one_postgres(url: str, table: str, appends: str) -> float:
     return _each(on_postgres(url, table), int(appends))
 
 
-def conditional_postgres(url: str, table: str, lines: str, appends: str) -> float:
-    """The seconds of an append of one event by the recorder for dynamic consistency boundaries, to a log that holds the
-    input, under the condition that no event of its tag stands after the position three before the head."""
-    from eventsourcing.dcb.api import (  # type: ignore[import-not-found]
-        DCBAppendCondition,
-        DCBEvent,
-        DCBQuery,
-        DCBQueryItem,
-    )
+def on_boundaries(url: str, table: str) -> Any:
+    """The recorder for dynamic consistency boundaries."""
     from eventsourcing.dcb.postgres_tt import PostgresDCBRecorderTT  # type: ignore[import-not-found]
 
     recorder = PostgresDCBRecorderTT(_datastore(url), events_table_name=table)
     recorder.create_table()
+    return recorder
+
+
+def fill_boundaries(url: str, table: str, lines: str) -> float:
+    """Append the input, each event with its stream as a tag, and count its events."""
+    from eventsourcing.dcb.api import DCBEvent  # type: ignore[import-not-found]
+
+    recorder = on_boundaries(url, table)
     events = [
         DCBEvent(type=each.topic, data=each.state, tags=[str(each.originator_id)]) for each in _events(lines)
     ]
     for at in range(0, len(events), PAGE):
         recorder.append(events[at : at + PAGE])
+    return len(events)
+
+
+def conditional_postgres(url: str, table: str, appends: str) -> float:
+    """The seconds of an append of one event, whose tag no event after the position three before the head may have."""
+    from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQuery, DCBQueryItem
+
+    recorder = on_boundaries(url, table)
     start, last = 0.0, 0
     for number in range(STREAMS + int(appends)):
         if number == STREAMS:

@@ -68,10 +68,14 @@ def append_if_sqlite(lab: Lab) -> Work:
 def append_if_postgres(lab: Lab) -> Work:
     url = lab.server.url(lab.schema_of(lab.lines))
 
+    filled: list[str] = []
+
     def eventsourcing() -> float:
-        with lab.table() as table:
-            given = (lab.server.url(), table, lab.lines, lab.sizes.appends)
-            return lab.peers.told("with_eventsourcing", "conditional_postgres", *given)
+        server = lab.server.url()
+        if not filled:
+            filled.append(lab.until_the_end().enter_context(lab.table()))
+            lab.peers.told("with_eventsourcing", "fill_boundaries", server, filled[0], lab.lines)
+        return lab.peers.told("with_eventsourcing", "conditional_postgres", server, filled[0], lab.sizes.appends)
 
     found = _against_none(lab, url)
     return replace(found, rivals=[*found.rivals, Rival("eventsourcing, DCB recorder", eventsourcing, at_least(4))])
