@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ID = "01890000-0000-7000-8000-000000000001"
 FULL = Metadata("c", "b", "u", "t", {"k": "v", "\x9b": ""})
 RARE = {"tags", "redacted"}
+OF_DIGESTS = {"tamperEvident", "digest"}
 APPEND = ("append", "S-1", "-t", "T")
 
 
@@ -144,6 +145,14 @@ def test_what_init_and_info_print_fits_and_the_schema_names_all_its_keys_in_orde
     store: Command, words: tuple[str, ...]
 ) -> None:
     info = json.loads(store.ok(*words).out)
+    check("info", info)
+    assert list(info) == [key for key in SCHEMAS["info"]["properties"] if key not in OF_DIGESTS]
+
+
+def test_a_tamper_evident_store_fits_and_has_all_keys_in_order(store: Command) -> None:
+    store.ok("--db", "digests.db", "init", "--tamper-evident")
+    store.ok("--db", "digests.db", *APPEND, "-d", "1")
+    info = json.loads(store.ok("--db", "digests.db", "info").out)
     check("info", info)
     assert list(info) == list(SCHEMAS["info"]["properties"])
 

@@ -366,11 +366,11 @@ DAMAGES: Final[dict[str, Damage]] = {
     # --- the schema ---
     "an index is missing": both("DROP INDEX events_by_id", ("missing-index", None, None)),
     "an index of other columns": both(
-        "DROP INDEX events_by_type; CREATE INDEX events_by_type ON events (type_key)", ("changed-index", None, None)
+        "DROP INDEX events_by_type; CREATE INDEX events_by_type ON events (type_key, version)", ("changed-index", None, None)
     ),
     "an index of other rows": both(
         "DROP INDEX events_by_correlation;"
-        "CREATE INDEX events_by_correlation ON events (correlation_hash, global_position)",
+        "CREATE INDEX events_by_correlation ON events (correlation_hash)",
         ("changed-index", None, None),
     ),
     "the primary key is missing": Damage(

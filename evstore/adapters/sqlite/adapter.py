@@ -12,8 +12,8 @@ from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.beside import check_writable
 from evstore.adapters.sqlite.location import is_empty, is_store, lost_log, make
 from evstore.adapters.sqlite.session import Session
+from evstore.adapters.sqlite.sharing import append_units
 from evstore.adapters.sqlite.writing import Ledger
-from evstore.adapters.units import answer_in_order
 from evstore.adapters.wholeness import check_agreed
 from evstore.atomic import check_target
 from evstore.errors import (
@@ -138,8 +138,7 @@ class SqliteAdapter(Session):
         return False
 
     def _append(self, units: Sequence[Append], until_refused: bool, connection: Any) -> list[Outcome]:
-        append = partial(self._ledger.append, alone=len(units) == 1)
-        return self._committed(connection, lambda: answer_in_order(units, append, until_refused))
+        return self._committed(connection, lambda: append_units(self._ledger, units, until_refused=until_refused))
 
     def _redact(self, ids: Sequence[str], unit: Append, metadata: bool, connection: Any) -> Outcome:
         from evstore.adapters.sqlite.redacting import erased, redact
@@ -175,9 +174,11 @@ class SqliteAdapter(Session):
 
     def read_all(self, page: Page, where: Filter) -> list[StoredEvent]:
         from evstore.adapters.sqlite.reading import read_all
+        from evstore.adapters.sqlite.rows import Names
 
         with self._reading() as connection:
-            return read_all(connection, self._path, page, where)
+            names = self._names.setdefault(connection, Names(connection))
+            return read_all(connection, self._path, names, page, where)
 
     def count(self, low: int, high: int, where: Filter) -> int:
         from evstore.adapters.sqlite.reading import count

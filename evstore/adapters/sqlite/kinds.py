@@ -16,9 +16,9 @@ _EVENT: Final = (
     (str, _ABSENT), (str, _ABSENT), (int, _ABSENT), (int, _ABSENT), (int, _ABSENT), (int,), (int, _ABSENT),
     (int, _ABSENT), (bytes, _ABSENT), (bytes, _ABSENT), (int,), (int,), (int,), (int,),
 )  # fmt: skip
-AGREED: Final = (  # whatever is not there needs a closer look
-    (bytes,), (str,), (str,), (str,), (str,), (int,), (int,), (int,), (str, _ABSENT), (int,), (int,), (int,),
-    (int,), (int,), (int, _ABSENT), (int,), (int, _ABSENT), (bytes, _ABSENT), (bytes, _ABSENT), (int,),
+AGREED: Final = (  # of AUDIT_PAGE; whatever is not there needs a closer look
+    (bytes,), (int,), (int,), (str,), (str,), (int,), (int,), (int,), (str, _ABSENT), (int,), (int,), (int,),
+    (int, _ABSENT), (bytes, _ABSENT), (bytes, _ABSENT),
 )  # fmt: skip
 _NAME: Final = (
     (int,), (str,), (int, _ABSENT), (int,), (str, _ABSENT), (int,), (int, _ABSENT), (int, _ABSENT),

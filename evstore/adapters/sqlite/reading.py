@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 from evstore.adapters.paging import closed, enough, event_of
 from evstore.adapters.sql import correlation_hash, id_to_blob
 from evstore.adapters.sqlite import statements as sql
-from evstore.adapters.sqlite.writing import id_from_blob
+from evstore.adapters.sqlite.rows import events_of
 from evstore.adapters.wholeness import (
     Counted,
     check_agreed,
     check_category,
     check_count,
     check_log,
-    check_named,
     check_stream,
     names_wanted,
     numbered,
@@ -30,15 +29,14 @@ from evstore.model.versions import MAX_VERSION, MIN_INTEGER
 from evstore.port import Cut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from evstore.adapters.sqlite.rows import Names
     from evstore.model.conditions import Query
     from evstore.port import Page
 
 ALL: Final = Filter()
-_ID: Final = itemgetter(StoredEvent._fields.index("id"))
 _POSITION: Final = itemgetter(StoredEvent._fields.index("global_position"))
-_ID_BYTES: Final = 16
 
 
 def read_stream(
@@ -57,14 +55,18 @@ def read_stream(
     return found
 
 
-def read_all(connection: Any, location: str, page: Page, where: Filter) -> list[StoredEvent]:
+def read_all(connection: Any, location: str, names: Names, page: Page, where: Filter) -> list[StoredEvent]:
     """A page of the log. Raises IncompleteLogError rather than leave out an event."""
     if where.query is not None and where.query.items:
         return _matches(connection, location, page, where)
     wanted = names_wanted(where)
     if wanted > 1:
         check_names(connection, location, where)
-    found = _log(connection, location, page, where)
+    if where == ALL:
+        statement = sql.READ_KEYED_LOG_BACKWARD if page.backward else sql.READ_KEYED_LOG_FORWARD
+        found = _rows(connection, location, statement, _range(page), names.events_of)
+    else:
+        found = _log(connection, location, page, where)
     if wanted == 1 and not found:
         check_names(connection, location, where)
     check_log(found, page, where, location)
@@ -207,7 +209,7 @@ def _merged(
 
 def get(connection: Any, location: str, ids: Sequence[str]) -> list[StoredEvent]:
     pages = (connection.execute(sql.GET_EVENT, (id_to_blob(each),)) for each in ids)
-    return _events([row for page in pages for row in page], location)
+    return events_of([row for page in pages for row in page], location)
 
 
 def span(connection: Any, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
@@ -223,36 +225,25 @@ def span(connection: Any, since_us: int | None, until_us: int | None) -> tuple[i
     return None if first is None else (first, end)
 
 
-def _rows(connection: Any, location: str, statement: str, given: dict[str, Any]) -> list[StoredEvent]:
+def _rows(
+    connection: Any,
+    location: str,
+    statement: str,
+    given: dict[str, Any],
+    made: Callable[..., list[StoredEvent]] = events_of,
+) -> list[StoredEvent]:
     cursor = connection.execute(statement, given)
     try:
-        return _paged(cursor, location)
+        return _paged(cursor, location, made)
     finally:
         cursor.close()
 
 
-def _paged(rows: Iterator[tuple[Any, ...]], location: str) -> list[StoredEvent]:
-    found = _events(enough(rows), location)
+def _paged(
+    rows: Iterator[tuple[Any, ...]], location: str, made: Callable[..., list[StoredEvent]] = events_of
+) -> list[StoredEvent]:
+    found = made(enough(rows), location)
     return found if next(rows, None) is None else Cut(found)
-
-
-def _events(rows: Sequence[tuple[Any, ...]], location: str) -> list[StoredEvent]:
-    check_named(rows, location)
-    ids = ids_from_blobs([*map(_ID, rows)])
-    return [event_of((event_id, *rest)) for event_id, (_, *rest) in zip(ids, rows, strict=True)]
-
-
-def ids_from_blobs(blobs: Sequence[bytes]) -> list[str]:
-    """The ids of a page, spelled together: `id_from_blob` of each takes several times as long."""
-    if {*map(len, blobs)} != {_ID_BYTES}:  # there are none, or some are damaged
-        return [*map(id_from_blob, blobs)]
-    text = bytearray(b"".join(blobs).hex("-", 2).encode())
-    # An id has hyphens after its 2nd, 3rd, 4th and 5th group of four digits; the others go, the last first.
-    del text[34::40]
-    del text[29::39]
-    del text[4::38]
-    text[36::37] = b" " * (len(blobs) - 1)
-    return text.decode().split(" ")
 
 
 def _range(page: Page) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from evstore.adapters.sql import id_to_blob
 from evstore.adapters.sqlite import statements as sql
-from evstore.adapters.sqlite.writing import id_from_blob
+from evstore.adapters.sqlite.ids import id_from_blob
 from evstore.errors import EventNotFoundError
 from evstore.model.digests import content_hash
 from evstore.model.events import StoredEvent

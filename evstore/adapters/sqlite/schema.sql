@@ -67,11 +67,11 @@ CREATE TABLE events (
 
 CREATE UNIQUE INDEX events_by_id ON events (id);
 CREATE UNIQUE INDEX events_by_stream ON events (stream_key, version);
-CREATE UNIQUE INDEX events_by_category ON events (category_key, global_position);
-CREATE INDEX events_by_type ON events (type_key, global_position);
-CREATE INDEX events_by_timestamp ON events (timestamp, global_position);
-CREATE INDEX events_by_correlation ON events (correlation_hash, global_position)
-  WHERE correlation_hash IS NOT NULL;
+-- global_position is the rowid, with which each entry of these ends, in its order.
+CREATE INDEX events_by_category ON events (category_key);
+CREATE INDEX events_by_type ON events (type_key);
+CREATE INDEX events_by_timestamp ON events (timestamp);
+CREATE INDEX events_by_correlation ON events (correlation_hash) WHERE correlation_hash IS NOT NULL;
 
 -- The events of each tag, in the order of the log.
 CREATE TABLE event_tags (

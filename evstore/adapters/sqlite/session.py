@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
 
+    from evstore.adapters.sqlite.rows import Names
     from evstore.model.facts import LockWait
 
 
@@ -59,6 +60,7 @@ class Session:
         self._counted = Counted()
         self._writer: Any = None
         self._readers: list[Any] = []  # idle connections; a connection serves one call at a time
+        self._names: dict[Any, Names] = {}  # of each connection that has read the log
         self._frozen: Frozen | None = None  # the files as they were, if the readers take no lock
         self._has_read = False
         self._notes: dict[str, None] = {}
@@ -240,7 +242,7 @@ class Session:
                     raise frozen.changed()
             finally:
                 if frozen is not self._frozen:
-                    connection.close()
+                    self._close_reader(connection)
                 else:
                     self._readers.append(connection)
                 if self._closed:  # also by another thread, just now
@@ -266,4 +268,8 @@ class Session:
     def _close_readers(self) -> None:
         with suppress(IndexError):  # also if another thread takes the last one
             while True:
-                self._readers.pop().close()
+                self._close_reader(self._readers.pop())
+
+    def _close_reader(self, connection: Any) -> None:
+        self._names.pop(connection, None)
+        connection.close()

@@ -49,8 +49,8 @@ SELECT
   (SELECT coalesce(max(key), 0) FROM categories),
   (SELECT coalesce(max(key), 0) FROM types),
   (SELECT coalesce(max(key), 0) FROM tags),
-  (SELECT tamper_evident FROM store),
-  (SELECT chain_hash FROM events ORDER BY global_position DESC LIMIT 1),
+  (SELECT tamper_evident FROM store WHERE id = 1),
+  (SELECT chain_hash FROM events WHERE global_position = (SELECT max(global_position) FROM events)),
   CASE
     WHEN (SELECT coalesce(max(stream_key), 0) FROM events)
       > (SELECT coalesce(max(key), 0) FROM streams)
@@ -237,6 +237,41 @@ WHERE events.global_position BETWEEN :low AND :high
   AND {METADATA}
 ORDER BY events.global_position DESC
 LIMIT :limit
+"""
+
+# The log without a filter, with keys in the place of names, which are looked up later: to join them to each event
+# would take as long as all else.
+
+# The table itself, which is ordered by global_position.
+READ_KEYED_LOG_FORWARD: Final = f"""
+SELECT events.id, events.stream_key, events.type_key, {OWN}
+FROM events
+WHERE events.global_position BETWEEN :low AND :high
+ORDER BY events.global_position
+LIMIT :limit
+"""
+
+# The table itself, which is ordered by global_position.
+READ_KEYED_LOG_BACKWARD: Final = f"""
+SELECT events.id, events.stream_key, events.type_key, {OWN}
+FROM events
+WHERE events.global_position BETWEEN :low AND :high
+ORDER BY events.global_position DESC
+LIMIT :limit
+"""
+
+# The table itself.
+NAMES_OF_STREAMS: Final = """
+SELECT streams.key, streams.stream_id
+FROM json_each(:keys) AS given
+CROSS JOIN streams ON streams.key = given.value
+"""
+
+# The table itself.
+NAMES_OF_TYPES: Final = """
+SELECT types.key, types.name
+FROM json_each(:keys) AS given
+CROSS JOIN types ON types.key = given.value
 """
 
 # Index events_by_category. Types are a residual filter: they never choose the index.

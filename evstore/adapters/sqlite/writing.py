@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.sql import correlation_hash, id_to_blob
 from evstore.adapters.sqlite import statements as sql
+from evstore.adapters.sqlite.ids import ids_to_blobs
 from evstore.adapters.wholeness import check_agreed, incomplete
 from evstore.errors import CorruptStoreError, EvstoreError, PositionConflictError
 from evstore.jsontext.quoting import quote
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 UNDO: Final = ("ROLLBACK TO unit", "RELEASE unit")
 UNDO_ALONE: Final = ("ROLLBACK", "BEGIN")  # the ids are looked up in a transaction as well
 _VERSION, _TIME = 3, 7  # columns of ADD_EVENT
-MOST_KNOWN: Final = 5_000
+MOST_KNOWN: Final = 16_384
 """Streams whose key and version are kept in memory."""
 
 
@@ -105,7 +106,7 @@ class Ledger:
 
         `alone`: the transaction is this unit's, and needs no savepoint within.
         """
-        undo = UNDO_ALONE if alone else () if self._is_one_row(unit) else UNDO
+        undo = UNDO_ALONE if alone else UNDO
         if undo is UNDO:
             self._connection.execute("SAVEPOINT unit")
         first = self._head + 1
@@ -136,16 +137,6 @@ class Ledger:
         if isinstance(refused, CorruptStoreError):
             raise refused
         return refused
-
-    def _is_one_row(self, unit: Append) -> bool:
-        """True if the unit is stored by one row, which SQLite itself takes back if it refuses it."""
-        if len(unit.writes) != 1:
-            return False
-        ((stream_id, events, _),) = unit.writes
-        if len(events) != 1 or stream_id not in self._streams or unit.conditions or unit.requirements:
-            return False
-        (event,) = events
-        return event.type in self._types and event.joined_tags is None
 
     def _version(self, stream_id: str) -> int:
         (version,) = self._connection.execute(sql.VERSION, {"stream_id": stream_id}).fetchone()
@@ -300,13 +291,3 @@ def _pages(writes: Iterable[PreparedWrite]) -> Iterator[list[_Placed]]:
                 page, characters = [], 0
     if page:
         yield page
-
-
-def ids_to_blobs(event_ids: Iterable[str]) -> list[bytes]:
-    together = bytes.fromhex("".join(event_ids).replace("-", ""))
-    return [together[at : at + 16] for at in range(0, len(together), 16)]
-
-
-def id_from_blob(blob: bytes) -> str:
-    text = blob.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evstore import EventData, IncompleteLogError, connect
+from evstore.adapters.sqlite import rows
 from tests.support.command import Command
 
 if TYPE_CHECKING:
@@ -66,6 +67,30 @@ def test_export_and_get_report_a_type_that_is_lost(evstore: Command, which: int)
     assert evstore("export").code == DAMAGED
     assert evstore("get", IDS[which]).code == DAMAGED
     assert evstore("get", IDS[which - 1]).code == 0
+
+
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("table", ["types", "streams"])
+def test_a_store_that_has_read_a_name_reports_that_it_is_lost(
+    evstore: Command, table: str, backward: bool
+) -> None:
+    with connect(evstore.url) as store:
+        assert [event.id for event in store.replay()] == IDS
+        lose(evstore, table, "key = 2")
+        with pytest.raises(IncompleteLogError) as caught:
+            [*store.replay(backward=backward)]
+    assert caught.value.position == (8 if backward else 2)
+
+
+def test_more_names_than_are_kept_in_memory_are_all_read(
+    evstore: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "MOST_KNOWN", 2)
+    with connect(evstore.url) as store:
+        for after in range(EVENTS):
+            found = [(event.stream_id, event.type) for event in store.replay(after=after, limit=2)]
+            assert found == [(STREAMS[n % 3], TYPES[n % 3]) for n in range(after, min(after + 2, EVENTS))]
+        assert [event.type for event in store.replay()] == [*TYPES] * 3
 
 
 @pytest.mark.parametrize("last", [[], ["--last", "2"]])
