@@ -906,7 +906,7 @@ SELECT
     THEN 'categories'
     WHEN (SELECT count(*) FROM evstore.types) < (SELECT coalesce(max(key), 0) FROM evstore.types)
     THEN 'types'
-    WHEN (SELECT count(*) FROM evstore.tags) < (SELECT coalesce(max(key), 0) FROM evstore.tags)
+    WHEN %(all)s AND (SELECT count(*) FROM evstore.tags) < (SELECT coalesce(max(key), 0) FROM evstore.tags)
     THEN 'tags'
   END,
   (SELECT coalesce(max(global_position), 0) FROM evstore.events),
@@ -921,6 +921,17 @@ SELECT
   (SELECT coalesce(max(global_position), 0) FROM evstore.events),
   0
 FROM evstore.streams
+WHERE key > %(whole)s
+"""
+
+# The same of tags.
+COUNT_TAGS: Final = """
+SELECT
+  CASE WHEN count(*) < max(key) - %(whole)s THEN 'tags' END,
+  coalesce(max(key), %(whole)s),
+  (SELECT coalesce(max(global_position), 0) FROM evstore.events),
+  0
+FROM evstore.tags
 WHERE key > %(whole)s
 """
 

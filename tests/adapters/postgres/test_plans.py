@@ -102,6 +102,7 @@ WITHOUT_PLAN = {
     "ADMITS", "OCCUPIED", "INITIALIZE_LOCK", "INFO", "SWEEP_STAGED", "NOTIFY", "WRITTEN", "FLUSHED", "FLUSH",
     "MAKE_DURABLE",
     "COUNT_STREAMS",  # of all streams, by whatever is shorter
+    "COUNT_TAGS",  # likewise
     "SETTLE", "SETTLE_TRANSACTION", "ADMIT_FILTERS", "IS_STANDBY", "BLOCKERS", "ROLES", "WANTS_USAGE",
     "MAY_EMIT",
 }  # fmt: skip
