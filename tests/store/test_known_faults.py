@@ -6,6 +6,8 @@ A sentence each. Where a clause of `evstore.testing` shows it already, on every 
 - Positions are reserved outside the transaction, so that the head runs ahead of the data: R3 and W2.
 - A conflict in the index of a stream is reported as a duplicate event: W3.
 - A rewritten event loses its tags and is invisible to conditions: W10.
+- A condition costs by the log, and more the longer it grows: what it looks up is counted in the `test_plans` of SQLite
+  (`test_a_condition_costs_…`) and of PostgreSQL (`test_a_function_looks_few_entries_up_in_its_indexes`).
 
 The others are tests here, by their sentence.
 """
