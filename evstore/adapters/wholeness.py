@@ -20,7 +20,7 @@ _TYPE: Final = StoredEvent._fields.index("type")
 _POSITION: Final = StoredEvent._fields.index("global_position")
 _NO_FILTER: Final = Filter()
 MOST_RECOUNTED: Final = 1000
-"""Streams that are counted each time that one is not found."""
+"""Streams or tags that are counted each time that one is not found."""
 STREAM_PARTS: Final = {1: "name of the category", 3: "first event of the stream", 5: "name of the event type"}
 CATEGORY_PARTS: Final = {1: "stream of the category"}
 TYPE_PARTS: Final = {0: "name of the event type"}
@@ -49,14 +49,14 @@ def names_wanted(where: Filter) -> int:
 
 
 class Counted:
-    """The streams that an adapter has counted. Of a large store, each is counted once."""
+    """The streams, or the tags, that an adapter has counted. Of a large store, each is counted once."""
 
     def __init__(self) -> None:
         self.whole = 0
         """The key up to which none is missing."""
 
     def check(self, location: str, head: int, missing: str | None, last_key: int) -> None:
-        """Raise IncompleteLogError if a stream is missing."""
+        """Raise IncompleteLogError if one is missing."""
         check_agreed(location, head, missing)
         if last_key > MOST_RECOUNTED:
             self.whole = last_key

@@ -34,7 +34,7 @@ def content_hash(
         f"{event_id}\n{stream_id}\n{type}\n{version}\n{timestamp_us}\n{joined_tags or ''}\n"
         f"{metadata_json}\n{data_json}\n"
     )
-    return sha256(lines.encode(errors="surrogateescape")).digest()
+    return sha256(lines.encode("utf-8", "surrogateescape")).digest()
 
 
 def chained(before: bytes, content: bytes) -> bytes:

@@ -117,11 +117,11 @@ class Lab:
 
     # --- SQLite ---
 
-    def sqlite(self, kind: str) -> Path:
+    def sqlite(self, kind: str, *, tamper_evident: bool = False) -> Path:
         """The path of a new, empty SQLite store."""
         path = self.new(kind) / "evstore.db"
         with closing(connect(f"sqlite:{path}")) as store:
-            store.initialize()
+            store.initialize(tamper_evident=tamper_evident)
         return path
 
     @cached_property
@@ -155,21 +155,18 @@ class Lab:
         self._version = server.version
         return server
 
-    def schema(self) -> str:
+    def schema(self, *, tamper_evident: bool = False) -> str:
         """The schema of a new, empty store on the server; the last of these is dropped."""
         while self._schemas:
             self._drop(self._schemas.pop())
-        made = self._initialized()
+        made = self._initialized(tamper_evident=tamper_evident)
         self._schemas.append(made)
         return made
 
     @cached_property
     def filled_schema(self) -> str:
         """The schema of a store on the server that holds the input."""
-        made = self._initialized()
-        self._ends.callback(self._drop, made)
-        append_lines(self.lines, self.server.url(made))
-        return made
+        return self.schema_of(self.lines)
 
     @contextmanager
     def table(self) -> Iterator[str]:
@@ -178,12 +175,19 @@ class Lab:
         try:
             yield table
         finally:
-            self.server.execute(f"DROP TABLE IF EXISTS {table}")
+            self.server.execute(f"DROP TABLE IF EXISTS {table}, {table}_tt_main, {table}_tt_tag")
 
-    def _initialized(self) -> str:
+    def schema_of(self, lines: Path) -> str:
+        """The schema of a store on the server that holds these lines, until the end."""
+        made = self._initialized()
+        self._ends.callback(self._drop, made)
+        append_lines(lines, self.server.url(made))
+        return made
+
+    def _initialized(self, *, tamper_evident: bool = False) -> str:
         made = f"b{next(self._numbers)}_{uuid4().hex[:8]}"
         with closing(connect(self.server.url(made))) as store:
-            store.initialize()
+            store.initialize(tamper_evident=tamper_evident)
         return made
 
     def _drop(self, schema: str) -> None:

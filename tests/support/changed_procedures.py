@@ -51,6 +51,14 @@ def with_the_lock_held_over_the_flush(server: Server, schema: str) -> None:
     _changed(server, f"{schema}.append_v1", "set_config('synchronous_commit', 'off', true)", "now()")
 
 
+def with_conditions_judged_before_the_lock(server: Server, schema: str) -> None:
+    """Whatever others append between the judging and the lock, an append does not see."""
+    judging = f'unmet := "{schema}".guarded_v1(guards);'
+    _changed(server, f"{schema}.append_unit_v1", judging, "NULL;")
+    lock = "PERFORM pg_advisory_xact_lock("
+    _changed(server, f"{schema}.append_unit_v1", lock, f"IF guards IS NOT NULL THEN {judging} END IF;\n  {lock}")
+
+
 def with_small_chunks(server: Server, schema: str) -> None:
     """What is staged is appended 2,000 events at a time, so that a test of chunks needs fewer events."""
     _changed(server, f"{schema}.append_staged_unit_v1", "integer := 20000;", "integer := 2000;")

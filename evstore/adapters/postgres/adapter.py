@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import time
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from evstore.adapters.paging import event_of
@@ -132,16 +131,15 @@ class PostgresAdapter(Session):
         self._check_names(where)
         self._check_procedures()
         found: list[StoredEvent] = []
-        while len(found) < page.limit:
-            rows = self._rows(reading.of_matches(page, where), POSITION)
-            if not rows:
-                break
-            rows.sort(key=itemgetter(POSITION), reverse=page.backward)
+        while True:
+            rows = self._rows(reading.of_matches(page, where), POSITION, reading.paged)
             found += self._events([row[:-1] for row in rows if row[-1]])
-            if len(rows) < page.limit:
-                break
+            is_cut = isinstance(rows, Cut)
+            if len(found) >= page.limit or (not is_cut and len(rows) < page.limit):
+                return found[: page.limit]
+            if is_cut and found:
+                return Cut(found)
             page = page._replace(after=rows[-1][POSITION])
-        return found[: page.limit]
 
     def _log(self, page: Page, where: Filter) -> list[StoredEvent]:
         question = reading.of_log(page, where)
@@ -162,19 +160,25 @@ class PostgresAdapter(Session):
 
     def _check_names(self, where: Filter, stream_id: str | None = None) -> None:
         """Raise IncompleteLogError if a name is not found in a store whose tables disagree."""
-        self._check_tables(reading.of_names(where, stream_id), of_streams=stream_id is not None)
+        self._check_tables(
+            reading.of_names(where, stream_id),
+            of_streams=stream_id is not None,
+            of_tags=reading.asks_query(where),
+        )
 
     def _check_list(self, found: Sequence[Any], page: NamePage, *, of_streams: bool = False) -> None:
         """Raise IncompleteLogError if a list of all names ends in a store that lost one."""
         if is_whole_list(found, page):
             self._check_tables(reading.of_names(Filter(), every=True), of_streams=of_streams)
 
-    def _check_tables(self, question: Question, *, of_streams: bool) -> None:
-        counted = self._counted  # another server, which another try may meet, has other streams
+    def _check_tables(self, question: Question, *, of_streams: bool, of_tags: bool = False) -> None:
+        # Another server, which another try may meet, has other streams.
+        counts = [(sql.COUNT_STREAMS, self._counted)] if of_streams else []
+        counts += [(sql.COUNT_TAGS, self._counted_tags)] if of_tags else []
         for missing, head, _ in self._rows(question):
             check_agreed(self.location, head, missing)
-            if missing is None and of_streams:
-                count = reading.Question(sql.COUNT_STREAMS, {"whole": counted.whole})
+            for statement, counted in counts if missing is None else ():
+                count = reading.Question(statement, {"whole": counted.whole})
                 ((missed, last_key, head_then, _),) = self._rows(count)
                 counted.check(self.location, head_then, missed, last_key)
 

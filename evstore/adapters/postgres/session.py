@@ -51,6 +51,7 @@ class Session:
         """The highest global position known to be durable. Another server gets another list: the knowledge of a
         thread about the former server does not apply to it."""
         self._counted = Counted()
+        self._counted_tags = Counted()
         self._admitted = False
         self._appends_to = location.schema
         """The schema that the store's procedures name: another, if the schema was renamed."""
@@ -127,6 +128,7 @@ class Session:
         self._check_open()
         self._flushed = [0]
         self._counted = Counted()
+        self._counted_tags = Counted()
         self._connections.renew()
 
     def _tried(self, ask: Callable[[Connection], Any]) -> Any:

@@ -410,7 +410,9 @@ LIMIT (SELECT %(limit)s::bigint)
 """
 
 # What a query matches, each position with its event, or with nothing where another filter does not admit it. The
-# last column is true where there is an event. The key of event_tags, index events_by_type, then events_pkey.
+# last column is true where there is an event. The key of event_tags, index events_by_type, then events_pkey. By
+# LIMIT 1 an event is looked up for each position, in their order; or else the planner, which cannot know how few
+# positions match, joins all events of the store, in theirs.
 READ_MATCHES: Final = f"""
 SELECT
   kept.id, kept.stream_id, kept.name, kept.data, kept.metadata, kept.version, matched.position, kept.timestamp,
@@ -433,22 +435,28 @@ LEFT JOIN LATERAL (
     AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
     AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
     AND {METADATA}
+  LIMIT 1
 ) AS kept ON true
 """
 
 # The same, counted.
 COUNT_MATCHES: Final = f"""
-SELECT count(*), min(events.global_position), max(events.global_position)
+SELECT count(*), min(kept.position), max(kept.position)
 FROM evstore.matches_v1(%(query)s::json, %(begin)s, %(end)s, false, NULL) AS matched (position)
-JOIN evstore.events ON events.global_position = matched.position
-LEFT JOIN evstore.types ON types.key = events.type_key
-LEFT JOIN evstore.categories ON categories.key = events.category_key
-WHERE (%(correlation_id)s::text IS NULL OR events.metadata ->> 'correlationId' = %(correlation_id)s)
-  AND (%(categories)s::text[] IS NULL OR categories.name IS NULL OR categories.name = ANY (%(categories)s))
-  AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
-  AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
-  AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
-  AND {METADATA}
+CROSS JOIN LATERAL (
+  SELECT matched.position
+  FROM evstore.events
+  LEFT JOIN evstore.types ON types.key = events.type_key
+  LEFT JOIN evstore.categories ON categories.key = events.category_key
+  WHERE events.global_position = matched.position
+    AND (%(correlation_id)s::text IS NULL OR events.metadata ->> 'correlationId' = %(correlation_id)s)
+    AND (%(categories)s::text[] IS NULL OR categories.name IS NULL OR categories.name = ANY (%(categories)s))
+    AND (%(types)s::text[] IS NULL OR types.name IS NULL OR types.name = ANY (%(types)s))
+    AND (%(since)s::bigint IS NULL OR events.timestamp >= %(since)s)
+    AND (%(until)s::bigint IS NULL OR events.timestamp < %(until)s)
+    AND {METADATA}
+  LIMIT 1
+) AS kept
 """
 
 # Index events_by_category. A page of one category has two more columns, in the same snapshot: the number of an
@@ -894,7 +902,7 @@ SELECT
     THEN 'categories'
     WHEN (SELECT count(*) FROM evstore.types) < (SELECT coalesce(max(key), 0) FROM evstore.types)
     THEN 'types'
-    WHEN (SELECT count(*) FROM evstore.tags) < (SELECT coalesce(max(key), 0) FROM evstore.tags)
+    WHEN %(all)s AND (SELECT count(*) FROM evstore.tags) < (SELECT coalesce(max(key), 0) FROM evstore.tags)
     THEN 'tags'
   END,
   (SELECT coalesce(max(global_position), 0) FROM evstore.events),
@@ -909,6 +917,17 @@ SELECT
   (SELECT coalesce(max(global_position), 0) FROM evstore.events),
   0
 FROM evstore.streams
+WHERE key > %(whole)s
+"""
+
+# The same of tags.
+COUNT_TAGS: Final = """
+SELECT
+  CASE WHEN count(*) < max(key) - %(whole)s THEN 'tags' END,
+  coalesce(max(key), %(whole)s),
+  (SELECT coalesce(max(global_position), 0) FROM evstore.events),
+  0
+FROM evstore.tags
 WHERE key > %(whole)s
 """
 

@@ -178,13 +178,13 @@ class SqliteAdapter(Session):
 
         with self._reading() as connection:
             names = self._names.setdefault(connection, Names(connection))
-            return read_all(connection, self._path, names, page, where)
+            return read_all(connection, self._path, names, self._counted_tags, page, where)
 
     def count(self, low: int, high: int, where: Filter) -> int:
         from evstore.adapters.sqlite.reading import count
 
         with self._reading() as connection:
-            return count(connection, self._path, low, high, where)
+            return count(connection, self._path, self._counted_tags, low, high, where)
 
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         from evstore.adapters.sqlite.reading import get

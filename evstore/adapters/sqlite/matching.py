@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from heapq import merge
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.sqlite import statements as sql
@@ -37,6 +38,11 @@ class Matching:
             if found != last:
                 yield abs(found)
             last = found
+
+    def first(self, query: Query) -> int | None:
+        """The first position that the query, which has items, matches, without a merge."""
+        found = [position for item in query.items for position in islice(self._of_item(item), 1)]
+        return abs(min(found)) if found else None
 
     def _of_item(self, item: QueryItem) -> Iterator[int]:
         lists: list[_Positions | _Either] = []
@@ -115,4 +121,4 @@ def first_match(connection: Any, query: Query, after: int, head: int) -> int | N
         return None
     if not query.items:
         return after + 1
-    return next(Matching(connection, after + 1, head).positions(query), None)
+    return Matching(connection, after + 1, head).first(query)

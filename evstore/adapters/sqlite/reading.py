@@ -55,10 +55,12 @@ def read_stream(
     return found
 
 
-def read_all(connection: Any, location: str, names: Names, page: Page, where: Filter) -> list[StoredEvent]:
+def read_all(
+    connection: Any, location: str, names: Names, counted_tags: Counted, page: Page, where: Filter
+) -> list[StoredEvent]:
     """A page of the log. Raises IncompleteLogError rather than leave out an event."""
     if where.query is not None and where.query.items:
-        return _matches(connection, location, page, where)
+        return _matches(connection, location, counted_tags, page, where)
     wanted = names_wanted(where)
     if wanted > 1:
         check_names(connection, location, where)
@@ -76,10 +78,10 @@ def read_all(connection: Any, location: str, names: Names, page: Page, where: Fi
     return found
 
 
-def count(connection: Any, location: str, low: int, high: int, where: Filter) -> int:
+def count(connection: Any, location: str, counted_tags: Counted, low: int, high: int, where: Filter) -> int:
     """The number of events of the log. Raises IncompleteLogError rather than leave out an event."""
     if where.query is not None and where.query.items:
-        return _count_matches(connection, location, low, high, where)
+        return _count_matches(connection, location, counted_tags, low, high, where)
     if names_wanted(where):
         check_names(connection, location, where)
     given = {"low": low, "high": high, **_residual(where), "categories": _array(where.categories)}
@@ -119,7 +121,16 @@ def check_streams(connection: Any, location: str, counted: Counted) -> None:
     counted.check(location, *found)
 
 
-def _matches(connection: Any, location: str, page: Page, where: Filter) -> list[StoredEvent]:
+def _check_asked(connection: Any, location: str, counted_tags: Counted, where: Filter) -> None:
+    """Raise IncompleteLogError if a name that a query asks for is not found, and one is missing."""
+    if check_names(connection, location, where):
+        found = connection.execute(sql.COUNT_TAGS, {"whole": counted_tags.whole}).fetchone()
+        counted_tags.check(location, *found)
+
+
+def _matches(
+    connection: Any, location: str, counted_tags: Counted, page: Page, where: Filter
+) -> list[StoredEvent]:
     """A page of what a query matches."""
     from evstore.adapters.sqlite.matching import Matching
 
@@ -127,7 +138,7 @@ def _matches(connection: Any, location: str, page: Page, where: Filter) -> list[
     given = _of_match(where)
     connection.execute("BEGIN")  # one snapshot for all
     try:
-        check_names(connection, location, where)
+        _check_asked(connection, location, counted_tags, where)
         found = Matching(connection, *closed(page), backward=page.backward).positions(where.query)
         rows = (connection.execute(sql.READ_MATCH, {**given, "position": each}).fetchone() for each in found)
         return _paged(islice(filter(None, rows), page.limit), location)
@@ -135,14 +146,16 @@ def _matches(connection: Any, location: str, page: Page, where: Filter) -> list[
         connection.execute("COMMIT")
 
 
-def _count_matches(connection: Any, location: str, low: int, high: int, where: Filter) -> int:
+def _count_matches(
+    connection: Any, location: str, counted_tags: Counted, low: int, high: int, where: Filter
+) -> int:
     from evstore.adapters.sqlite.matching import Matching
 
     assert where.query is not None
     given = _of_match(where)
     connection.execute("BEGIN")
     try:
-        check_names(connection, location, where)
+        _check_asked(connection, location, counted_tags, where)
         found = Matching(connection, low, high).positions(where.query)
         counts = (connection.execute(sql.COUNT_MATCH, {**given, "position": each}).fetchone() for each in found)
         return sum(count for (count,) in counts)

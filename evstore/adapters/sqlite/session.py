@@ -58,6 +58,7 @@ class Session:
         self._lock = SideLock(lock_of(path), path, self._patience, self._alone)
         self._opened = OpenedFiles(path)
         self._counted = Counted()
+        self._counted_tags = Counted()
         self._writer: Any = None
         self._readers: list[Any] = []  # idle connections; a connection serves one call at a time
         self._names: dict[Any, Names] = {}  # of each connection that has read the log

@@ -700,7 +700,7 @@ SELECT
     THEN 'tags'
     WHEN (SELECT count(*) FROM categories) < (SELECT coalesce(max(key), 0) FROM categories) THEN 'categories'
     WHEN (SELECT count(*) FROM types) < (SELECT coalesce(max(key), 0) FROM types) THEN 'types'
-    WHEN (SELECT count(*) FROM tags) < (SELECT coalesce(max(key), 0) FROM tags) THEN 'tags'
+    WHEN :all AND (SELECT count(*) FROM tags) < (SELECT coalesce(max(key), 0) FROM tags) THEN 'tags'
   END
 """
 
@@ -711,5 +711,15 @@ SELECT
   CASE WHEN count(*) < max(key) - :whole THEN 'streams' END,
   coalesce(max(key), :whole)
 FROM streams
+WHERE key > :whole
+"""
+
+# The same of tags.
+COUNT_TAGS: Final = """
+SELECT
+  (SELECT coalesce(max(global_position), 0) FROM events),
+  CASE WHEN count(*) < max(key) - :whole THEN 'tags' END,
+  coalesce(max(key), :whole)
+FROM tags
 WHERE key > :whole
 """

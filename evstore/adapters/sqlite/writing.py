@@ -84,6 +84,7 @@ class Ledger:
         self._forget_names()
         self._new_streams: list[tuple[Any, ...]] = []
         self._new_tags: list[tuple[int, int]] = []
+        self._has_redacted = False  # of the rows that are made
 
     def _checked_digest(self, digest: Any) -> bytes:
         if self._head == 0:
@@ -168,10 +169,11 @@ class Ledger:
             if self._new_streams:
                 self._connection.executemany(sql.ADD_STREAM, self._new_streams)
                 self._new_streams.clear()
-            if self._digest is None and not any(event.redacted for _, _, event in page):
-                self._connection.executemany(sql.ADD_EVENT, rows)
-            else:
+            if self._digest is not None or self._has_redacted:
                 self._connection.executemany(sql.ADD_HASHED_EVENT, self._hashed(rows, page))
+                self._has_redacted = False
+            else:
+                self._connection.executemany(sql.ADD_EVENT, rows)
             if self._new_tags:
                 self._connection.executemany(sql.ADD_EVENT_TAG, self._new_tags)
                 self._new_tags.clear()
@@ -191,6 +193,8 @@ class Ledger:
             stream.version += 1
             category.events += 1
             correlation_id = event.correlation_id
+            if event.redacted:
+                self._has_redacted = True
             if event.joined_tags:
                 self._new_tags += [(self._tag(tag), self._head) for tag in tags_of(event.joined_tags)]
             yield (
@@ -210,13 +214,14 @@ class Ledger:
 
     def _hashed(self, rows: Iterable[tuple[Any, ...]], page: list[_Placed]) -> Iterator[tuple[Any, ...]]:
         """The rows with the time of a redaction elsewhere, the hash of a redacted content, and the digest."""
-        now = time.time_ns() // 1000
+        now, digest = time.time_ns() // 1000, self._digest
         for row, (stream_id, _, event) in zip(rows, page, strict=True):
-            its = (event.id, stream_id, event.type, row[_VERSION], row[_TIME])
-            content = content_hash(*its, event.joined_tags, event.metadata_json, event.data_json)
-            if self._digest is not None:
-                self._digest = chained(self._digest, content)
-            yield (*row, *((now, content) if event.redacted else (None, None)), self._digest)
+            event_id, type_, data, metadata, _, tags, redacted = event
+            content = content_hash(event_id, stream_id, type_, row[_VERSION], row[_TIME], tags, metadata, data)
+            if digest is not None:
+                digest = chained(digest, content)
+            yield row + ((now, content, digest) if redacted else (None, None, digest))
+        self._digest = digest
 
     def _look_up(self, stream_ids: set[str]) -> None:
         """Get to know those of the streams that the store has."""

@@ -66,7 +66,11 @@ def test_a_query_never_searches_a_new_store_of_the_former_name(
         other.initialize()
         other.append("Order-1", [EventData("Placed", n) for n in range(2)], tags=["paid"])
         with pytest.raises(SchemaError) as caught:
-            _ = [*store.replay(query=Query(["Placed"]))] if of == "events" else store.count(query=Query(["Placed"]))
+            _ = (
+                [*store.replay(query=Query(["Placed"]))]
+                if of == "events"
+                else store.count(query=Query(["Placed"]))
+            )
         assert caught.value.code == "schema"
         assert names(caught.value, former, renamed)
         assert [event.data for event in store.replay(types=["Placed"])] == [0, 1]

@@ -14,6 +14,8 @@ from evstore import EventData, adapters, connect
 from evstore.adapters.sqlite import audit_statements as audit
 from evstore.adapters.sqlite import reading, rows, statements
 from evstore.adapters.sqlite.adapter import SqliteAdapter
+from evstore.adapters.sqlite.matching import first_match
+from evstore.model.conditions import Query
 from evstore.model.filters import Filter
 from evstore.port import Page
 
@@ -87,7 +89,7 @@ AUDITS: dict[str, set[str]] = {
 # Counting a category's types reads its events once and sorts their few names.
 SORTS = {"LIST_TYPES_OF_CATEGORY"}
 # One row, or the ends of tables: there is nothing to choose.
-WITHOUT_PLAN = {"ADMITS", "IS_TAMPER_EVIDENT", "LAST_KEYS", "HEAD", "LOST", "COUNT_STREAMS"}
+WITHOUT_PLAN = {"ADMITS", "IS_TAMPER_EVIDENT", "LAST_KEYS", "HEAD", "LOST", "COUNT_STREAMS", "COUNT_TAGS"}
 
 
 @pytest.fixture
@@ -225,8 +227,32 @@ def test_rare_types_or_categories_are_found_without_reading_the_rest(
         store.append("A-1", [EventData("T", {})] * 900)
         store.append_many([("Y-1", [EventData("Y", {})], 0), ("X-1", [EventData("X", {})], 0)])
     with few_steps(adapter) as connection:
-        found = reading.read_all(connection, adapter.location, rows.Names(connection), Page(5), where)
+        names = rows.Names(connection)
+        found = reading.read_all(connection, adapter.location, names, adapter._counted_tags, Page(5), where)
     assert [event.type for event in found] == ["Y", "X"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query(["Taken"], ["seat:1"]),
+        Query(tags=["show:7", "seat:1"]),
+        Query(tags=["seat:1", "show:7"]),
+        Query(["Missing"]) | Query(tags=["show:7", "missing"]),
+    ],
+    ids=str,
+)
+def test_a_condition_costs_by_the_narrowest_of_its_names_and_not_by_the_log(
+    adapter: SqliteAdapter, query: Query
+) -> None:
+    with connect(f"sqlite:{adapter._path}") as store:
+        store.append("S-1", [EventData("Taken", {}, tags=["show:7"])] * 5000)
+        store.append("S-1", [EventData("Taken", {}, tags=["show:7", "seat:1"])])
+        store.append("S-1", [EventData("Taken", {}, tags=["show:7"])] * 5000)
+        head = store.head()
+    with few_steps(adapter) as connection:
+        found = first_match(connection, query, 0, head)
+        assert found == (5002 if "seat:1" in str(query) else None)
 
 
 def test_a_time_that_is_longer_than_the_log_is_not_counted_through(adapter: SqliteAdapter) -> None:

@@ -35,14 +35,20 @@ def on_sqlite(path: str) -> Any:
 
 
 def on_postgres(url: str, table: str, *, create: bool = True) -> Any:
-    from eventsourcing.postgres import (  # type: ignore[import-not-found]
-        PostgresApplicationRecorder,
-        PostgresDatastore,
-    )
+    from eventsourcing.postgres import PostgresApplicationRecorder  # type: ignore[import-not-found]
+
+    recorder = PostgresApplicationRecorder(_datastore(url, originator_id_type="uuid"), events_table_name=table)
+    if create:
+        recorder.create_table()
+    return recorder
+
+
+def _datastore(url: str, **options: str) -> Any:
+    from eventsourcing.postgres import PostgresDatastore
 
     parts = urlsplit(url)
     asked = parse_qs(parts.query)
-    datastore = PostgresDatastore(
+    return PostgresDatastore(
         dbname=parts.path[1:],
         host=asked.get("host", [parts.hostname or ""])[0],
         port=asked.get("port", [str(parts.port or 5432)])[0],
@@ -50,12 +56,8 @@ def on_postgres(url: str, table: str, *, create: bool = True) -> Any:
         password=parts.password or "",
         pool_size=1,
         max_overflow=0,
-        originator_id_type="uuid",
+        **options,
     )
-    recorder = PostgresApplicationRecorder(datastore, events_table_name=table)
-    if create:
-        recorder.create_table()
-    return recorder
 
 
 def _events(path: str | Path) -> list[StoredEvent]:
@@ -117,6 +119,46 @@ def one_sqlite(path: str, appends: str) -> float:
 
 def one_postgres(url: str, table: str, appends: str) -> float:
     return _each(on_postgres(url, table), int(appends))
+
+
+def on_boundaries(url: str, table: str) -> Any:
+    """The recorder for dynamic consistency boundaries."""
+    from eventsourcing.dcb.postgres_tt import PostgresDCBRecorderTT  # type: ignore[import-not-found]
+
+    recorder = PostgresDCBRecorderTT(_datastore(url), events_table_name=table)
+    recorder.create_table()
+    return recorder
+
+
+def fill_boundaries(url: str, table: str, lines: str) -> float:
+    """Append the input, each event with its stream as a tag, and count its events."""
+    from eventsourcing.dcb.api import DCBEvent  # type: ignore[import-not-found]
+
+    recorder = on_boundaries(url, table)
+    events = [
+        DCBEvent(type=each.topic, data=each.state, tags=[str(each.originator_id)]) for each in _events(lines)
+    ]
+    for at in range(0, len(events), PAGE):
+        recorder.append(events[at : at + PAGE])
+    return len(events)
+
+
+def conditional_postgres(url: str, table: str, appends: str) -> float:
+    """The seconds of an append of one event, whose tag no event after the position three before the head may have."""
+    from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQuery, DCBQueryItem
+
+    recorder = on_boundaries(url, table)
+    start, last = 0.0, 0
+    for number in range(STREAMS + int(appends)):
+        if number == STREAMS:
+            start = time.perf_counter()
+        tag = f"order:{number % STREAMS}"
+        query = DCBQuery(items=[DCBQueryItem(tags=[tag])])
+        condition = DCBAppendCondition(fail_if_events_match=query, after=max(0, last - 3))
+        last = recorder.append(
+            [DCBEvent(type="OrderPlaced", data=STATE, tags=[tag])], condition if number >= STREAMS else None
+        )
+    return (time.perf_counter() - start) / int(appends)
 
 
 def _write(url: str, table: str, seconds: float, start: Barrier, counted: Any) -> None:

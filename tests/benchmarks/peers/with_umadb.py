@@ -9,6 +9,12 @@ import time
 import umadb  # type: ignore[import-not-found]
 
 PAGE = 1000
+STREAMS = 20
+STATE = (
+    b'{"orderId":"order-1","customer":"cust-1","items":['
+    + b",".join([b'{"sku":"SKU-1","quantity":2}'] * 4)
+    + b"]}"
+)
 
 
 def fill(url: str, path: str) -> float:
@@ -36,6 +42,24 @@ def read(url: str) -> float:
     for found in client.read():
         found.event.data  # noqa: B018 - what is measured
     return time.perf_counter() - start
+
+
+def conditional(url: str, count: str) -> float:
+    """The seconds of an append of one event, whose tag no event after the position three before the head may have."""
+    client = umadb.Client(url)
+    last = client.head() or 0
+    start = 0.0
+    for number in range(STREAMS + int(count)):
+        if number == STREAMS:
+            start = time.perf_counter()
+        tag = f"order:{number % STREAMS}"
+        query = umadb.Query(items=[umadb.QueryItem(tags=[tag])])
+        condition = umadb.AppendCondition(query, after=max(0, last - 3))
+        last = client.append(
+            [umadb.Event(event_type="OrderPlaced", data=STATE, tags=[tag])],
+            condition=condition if number >= STREAMS else None,
+        )
+    return (time.perf_counter() - start) / int(count)
 
 
 def head(url: str) -> float:

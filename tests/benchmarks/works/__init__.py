@@ -6,5 +6,5 @@ from tests.benchmarks.registry import WORKS
 
 __all__ = ["WORKS"]
 
-for _name in ("bulk", "starting", "reading", "single", "together", "keeping", "growing"):
+for _name in ("bulk", "starting", "reading", "single", "conditional", "together", "keeping", "growing"):
     import_module(f"{__name__}.{_name}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.comparing import Rival, Work, at_least
+from tests.benchmarks.comparing import Rival, Work, at_least, at_most
 from tests.benchmarks.processes import child, evstore, seconds
 from tests.benchmarks.registry import work
 
@@ -16,10 +16,16 @@ if TYPE_CHECKING:
     from tests.benchmarks.lab import Lab
 
 
-def append_many(lab: Lab) -> float:
+def append_many(lab: Lab, *, tamper_evident: bool = False) -> float:
     """The seconds of the whole command on a new SQLite store."""
-    path = lab.sqlite("many")
+    path = lab.sqlite("many", tamper_evident=tamper_evident)
     return seconds(evstore("append", "--many", "-", "--db", str(path)), stdin=lab.lines)
+
+
+def append_many_on_server(lab: Lab, *, tamper_evident: bool = False) -> float:
+    """The same on a new PostgreSQL store."""
+    url = lab.server.url(lab.schema(tamper_evident=tamper_evident))
+    return seconds(evstore("append", "--many", "-", "--db", url), stdin=lab.lines)
 
 
 @work("append-many-sqlite", "append --many -, SQLite")
@@ -48,10 +54,6 @@ def append_many_sqlite(lab: Lab) -> Work:
 
 @work("append-many-postgres", "append --many -, PostgreSQL")
 def append_many_postgres(lab: Lab) -> Work:
-    def ours() -> float:
-        url = lab.server.url(lab.schema())
-        return seconds(evstore("append", "--many", "-", "--db", url), stdin=lab.lines)
-
     def copy() -> float:
         return child("postgres.copy_in", lab.server.url(), lab.filled_schema, lab.schema())
 
@@ -60,9 +62,21 @@ def append_many_postgres(lab: Lab) -> Work:
             return lab.peers.told("with_eventsourcing", "many_postgres", lab.server.url(), table, lab.lines)
 
     return Work(
-        ours,
+        lambda: append_many_on_server(lab),
         [
             Rival("COPY of ready rows into the same tables", copy, at_least(0.5)),
             Rival("eventsourcing, insert_events of 1,000", eventsourcing, at_least(1.3)),
         ],
     )
+
+
+@work("append-many-chained-sqlite", "append --many - to a tamper-evident store, SQLite")
+def append_many_chained_sqlite(lab: Lab) -> Work:
+    plain = Rival("a store without digests", lambda: append_many(lab), at_most(1.1))
+    return Work(lambda: append_many(lab, tamper_evident=True), [plain])
+
+
+@work("append-many-chained-postgres", "append --many - to a tamper-evident store, PostgreSQL")
+def append_many_chained_postgres(lab: Lab) -> Work:
+    plain = Rival("a store without digests", lambda: append_many_on_server(lab), at_most(1.1))
+    return Work(lambda: append_many_on_server(lab, tamper_evident=True), [plain])

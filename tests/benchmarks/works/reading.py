@@ -47,7 +47,7 @@ def replay_objects(lab: Lab) -> Work:
 
     def umadb() -> float:
         if not served:
-            served.append(_umadb(lab))
+            served.append(umadb_server(lab))
         return lab.peers.told("with_umadb", "read", served[0])
 
     return Work(
@@ -59,7 +59,7 @@ def replay_objects(lab: Lab) -> Work:
     )
 
 
-def _umadb(lab: Lab) -> str:
+def umadb_server(lab: Lab) -> str:
     """The URL of a umadb server that holds the input, and ends with the run."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

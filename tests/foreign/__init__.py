@@ -1,0 +1,1 @@
+"""Suites of other projects, which judge evstore as a back end of theirs."""
