@@ -81,7 +81,7 @@ class Verification:
             if not self._adapter.capabilities.has_audits and info.missing:
                 self._part = _Part()
             if info.tamper_evident:
-                self._chain = Chain(self._stored_digest())
+                self._chain = Chain(self._stored_digest(), is_kept=True)
         except CorruptStoreError as error:
             end = error
         for what, phase in (

@@ -27,7 +27,10 @@ def events_of(rows: Sequence[tuple[Any, ...]], location: str) -> list[StoredEven
     """The events of rows that have names."""
     check_named(rows, location)
     ids = ids_from_blobs([*map(_ID, rows)])
-    return [event_of((event_id, *rest)) for event_id, (_, *rest) in zip(ids, rows, strict=True)]
+    return [
+        event_of((event_id, *rest, redacted == 1))  # SQLite knows no boolean
+        for event_id, (_, *rest, redacted) in zip(ids, rows, strict=True)
+    ]
 
 
 class Names:
@@ -59,7 +62,9 @@ class Names:
         """The events, made from names that are known. Raises KeyError."""
         streams, types, new = self._streams, self._types, tuple.__new__
         return [
-            new(StoredEvent, (of, streams[stream], types[kind], data, metadata, version, here, us, tags, gone))
+            new(
+                StoredEvent, (of, streams[stream], types[kind], data, metadata, version, here, us, tags, gone == 1)
+            )
             for of, (_, stream, kind, data, metadata, version, here, us, tags, gone) in zip(ids, rows, strict=True)
         ]
 

@@ -147,7 +147,7 @@ class Receipts:
                 _print_next(self._stream)
 
     def _print_all(self, results: Iterable[Result]) -> None:
-        from evstore.errors import EvstoreError
+        from evstore.errors import AppendConditionError, EvstoreError
 
         settled = 0
         try:
@@ -160,7 +160,10 @@ class Receipts:
             writer.flush()
             if settled:
                 stored = "event before it is" if settled == 1 else f"{settled} events before it are"
-                error.add_note(f"the {stored} stored")
+                if isinstance(error, AppendConditionError):  # whose hint shows what violates it
+                    writer.note(f"the {stored} stored")
+                else:
+                    error.add_note(f"the {stored} stored")
             raise
         if self._failure is not None:
             raise self._failure

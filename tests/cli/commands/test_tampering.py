@@ -159,6 +159,14 @@ def test_a_trigger_that_was_made_anew_and_does_nothing_is_found(
     assert places(verified(store, capfd)[1]) == [("changed-trigger", None)]
 
 
+def test_a_store_that_no_longer_says_that_it_keeps_digests_is_found(
+    store: Command, capfd: pytest.CaptureFixture[str]
+) -> None:
+    flag = "false" if store.database else "0"
+    plant(store, both(f"UPDATE store SET tamper_evident = {flag}; UPDATE events SET data = '9' WHERE version = 2"))
+    assert places(verified(store, capfd)[1]) == [("chain", 1)]
+
+
 def test_who_chains_all_digests_anew_is_found_by_a_noted_digest_alone(
     store: Command, capfd: pytest.CaptureFixture[str]
 ) -> None:
