@@ -11,6 +11,7 @@ import pytest
 from evstore import EventData, IncompleteLogError, connect
 from evstore.adapters.sqlite.reading import read_all
 from evstore.adapters.sqlite.rows import Names
+from evstore.adapters.wholeness import Counted
 from evstore.model.filters import Filter
 from evstore.port import Page
 
@@ -32,5 +33,5 @@ def test_a_category_that_is_gone_before_its_page_is_checked_is_reported_as_lost(
         other.execute("DROP TRIGGER categories_are_not_deleted")
         reader.set_trace_callback(lose)
         with pytest.raises(IncompleteLogError) as caught:
-            read_all(reader, path, Names(reader), Page(9), Filter(categories=("Order",)))
+            read_all(reader, path, Names(reader), Counted(), Page(9), Filter(categories=("Order",)))
         assert (caught.value.position, caught.value.missing) == (3, "complete table of categories")
