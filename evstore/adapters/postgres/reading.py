@@ -27,11 +27,8 @@ if TYPE_CHECKING:
     from evstore.port import NamePage, Page
 
 ALL: Final = Filter()
-HAS_CHUNKS: Final = psycopg.pq.version() >= 170000  # noqa: PLR2004 - older ones send rows one by one
-CHUNKS: Final = 8
-"""The parts in which a page comes from the server. The core asks for fewer events where they are long."""
-MOST_IN_CHUNK: Final = 32
-"""Rows that come from the server at a time."""
+CHUNK: Final = 8 if psycopg.pq.version() >= 170000 else 1  # noqa: PLR2004 - older ones accept a single one
+"""Rows that come from the server at a time. They are in memory together, however long they are."""
 
 
 class Question(NamedTuple):
@@ -166,8 +163,7 @@ def filtered(connection: Connection, statement: bytes, given: dict[str, Any]) ->
 def paged(connection: Connection, statement: bytes, given: dict[str, Any]) -> list[Any]:
     """The rows of a page of events; few rows beyond it are ever in memory."""
     alone = connection.info.transaction_status == TransactionStatus.IDLE
-    size = min(max(1, given["limit"] // CHUNKS), MOST_IN_CHUNK) if HAS_CHUNKS else 1
-    rows: Any = connection.cursor().stream(statement, given, size=size)
+    rows: Any = connection.cursor().stream(statement, given, size=CHUNK)
     with closing(rows):  # which cancels what is still to come
         found = enough(rows)
         if next(rows, None) is None:

@@ -321,7 +321,7 @@ def failing_later(server: Server, schema: str, how: str, meanwhile: ExitStack) -
 @pytest.fixture
 def filling(monkeypatch: pytest.MonkeyPatch) -> None:
     """A unit may fill a call, and is not staged."""
-    monkeypatch.setattr("evstore.adapters.postgres.writing.MOST_IN_UNIT", MOST_EVENTS)
+    monkeypatch.setattr("evstore.adapters.postgres.batches.MOST_IN_UNIT", MOST_EVENTS)
 
 
 @pytest.mark.usefixtures("filling")

@@ -14,7 +14,6 @@ from tests.support.sentences import names
 
 if TYPE_CHECKING:
     from tests.support.command import Command
-    from tests.support.servers import Server
 
 CARD = "4111-2222-3333"
 ABSENT = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
@@ -108,10 +107,10 @@ def test_nobody_appends_to_the_stream_of_redactions(evstore: Command, ids: list[
     assert evstore("append", "--many", "-", stdin=b'{"streamId":"$redactions","type":"T","data":1}').code == 5
 
 
-def test_only_the_owner_of_the_tables_redacts(server: Server, evstore: Command, ids: list[str]) -> None:
+def test_only_the_owner_of_the_tables_redacts(evstore: Command, ids: list[str]) -> None:
     if not evstore.database:
         pytest.skip("SQLite has no roles: who may write to the file may redact")
-    _, schema = server_of(evstore)
+    server, schema = server_of(evstore)
     with a_role(server) as role:
         grant(role, schema, *ALL_WRITER)
         done = evstore("--db", role.url(schema), "redact", ids[0], "--reason", "x")
