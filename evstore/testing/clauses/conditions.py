@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
@@ -16,7 +17,7 @@ from evstore.testing.asking import ALL_NAMES, accepted, answer, everything, fact
 from evstore.testing.builders import a_stream_id, a_write, an_append, an_event
 from evstore.testing.clauses.racing import ROUNDS, Racing
 from evstore.testing.harness import Harness
-from evstore.testing.truth import TRUTH_TABLE, Row
+from evstore.testing.truth import TRUTH_TABLE
 
 if TYPE_CHECKING:
     from evstore.port import Adapter
@@ -63,7 +64,6 @@ CASES: Final = (
     Case(Query(tags=["seat:12"]) | Query(["Freed"], ["seat:1"]) | Query(tags=["missing"]), (2, 5)),
     Case(Query(["Taken"]) | Query(["Taken"], ["seat:1"]), (1, 2, 4, 8)),
 )
-CASE: Final = pytest.mark.parametrize("case", CASES, ids=str)
 
 
 def seats(adapter: Adapter) -> None:
@@ -79,20 +79,16 @@ def a_guarded(*conditions: AppendCondition, events: int = 1, requirements: tuple
 class ConditionClauses(Harness):
     """W9: append conditions."""
 
-    @CASE
-    def test_W9_the_first_event_after_a_position_that_matches_refuses(self, adapter: Adapter, case: Case) -> None:
+    def test_W9_the_first_event_after_a_position_that_matches_refuses(self, adapter: Adapter) -> None:
         seats(adapter)
-        before = everything(adapter)
-        for after in range(len(EVENTS) + 2):
+        for case, after in product(CASES, range(len(EVENTS) + 2)):
             violating = [position for position in case.positions if position > after]
             unit = a_guarded(AppendCondition(case.query, after))
             if violating:
                 expected = AppendConditionError(case.query, after, violating[0])
-                assert facts(answer(adapter, unit)) == facts(expected), after
-                assert everything(adapter) == before
-            elif case.query.items:
+                assert facts(answer(adapter, unit)) == facts(expected), (str(case), after)
+            elif case.query.items:  # what is stored here matches none of them
                 accepted(adapter, unit)
-                before = everything(adapter)
 
     @pytest.mark.parametrize("after", [0, 1, MAX_VERSION])
     def test_W9_nothing_violates_a_condition_in_an_empty_log(self, adapter: Adapter, after: int) -> None:
@@ -158,20 +154,20 @@ class ConditionClauses(Harness):
 class RequirementClauses(Harness):
     """W9: requirements on streams that are not written."""
 
-    @pytest.mark.parametrize("row", TRUTH_TABLE, ids=str)
-    def test_W9_requirements_are_judged_as_the_truth_table_says(self, adapter: Adapter, row: Row) -> None:
-        stream_id = a_stream_id()
-        if row.actual:
-            accepted(adapter, an_append(stream_id, row.actual))
-        before = everything(adapter)
-        refusal = row.refusal(stream_id)
-        for size in (1, 3, 300):
+    @pytest.mark.parametrize("size", [1, 3, 300])
+    def test_W9_requirements_are_judged_as_the_truth_table_says(self, adapter: Adapter, size: int) -> None:
+        for row in TRUTH_TABLE:
+            stream_id = a_stream_id()
+            if row.actual:
+                accepted(adapter, an_append(stream_id, row.actual))
+            before = len(log(adapter))
+            refusal = row.refusal(stream_id)
             outcome = answer(adapter, a_guarded(events=size, requirements=(Requirement(stream_id, row.expected),)))
             if refusal is None:
-                assert isinstance(outcome, Receipt)
+                assert isinstance(outcome, Receipt), row
             else:
-                assert facts(outcome) == facts(refusal)
-                assert everything(adapter) == before
+                assert facts(outcome) == facts(refusal), row
+            assert len(log(adapter)) == before + (size if refusal is None else 0), row
 
     def test_W9_a_requirement_is_judged_by_the_store_before_the_unit(self, adapter: Adapter) -> None:
         unit = an_append("Order-1", 2)._replace(requirements=[Requirement("Order-1", NO_STREAM)])
@@ -229,32 +225,34 @@ class ConditionRaceClauses(Racing):
 class TagClauses(Harness):
     """R5 of queries, R6 of tags, and L1 of their list."""
 
-    @CASE
-    def test_R5_a_query_reads_what_it_matches(self, adapter: Adapter, case: Case) -> None:
+    def test_R5_a_query_reads_what_it_matches(self, adapter: Adapter) -> None:
         seats(adapter)
         events = log(adapter)
-        where = Filter(query=case.query)
-        expected = [events[position - 1] for position in case.positions]
-        assert log(adapter, where) == expected
-        assert adapter.read_all(Page(len(EVENTS), backward=True), where) == expected[::-1]
-        assert history(adapter, "Show-7", where) == expected
-        assert adapter.count(1, len(EVENTS), where) == len(expected)
-        for low in range(1, len(EVENTS)):
-            found = adapter.read_all(Page(2, low=low, high=6), where)
-            assert found == [each for each in expected if low <= each.global_position <= 6][:2]
+        for case in CASES:
+            where = Filter(query=case.query)
+            expected = [events[position - 1] for position in case.positions]
+            assert log(adapter, where) == expected, str(case)
+            assert adapter.read_all(Page(len(EVENTS), backward=True), where) == expected[::-1], str(case)
+            assert history(adapter, "Show-7", where) == expected, str(case)
+            assert adapter.count(1, len(EVENTS), where) == len(expected), str(case)
+            for low in range(1, len(EVENTS)):
+                found = adapter.read_all(Page(2, low=low, high=6), where)
+                inside = [each for each in expected if low <= each.global_position <= 6]
+                assert found == inside[:2], str(case)
 
-    @CASE
-    def test_R5_a_query_stands_beside_other_filters(self, adapter: Adapter, case: Case) -> None:
+    def test_R5_a_query_stands_beside_other_filters(self, adapter: Adapter) -> None:
         seats(adapter)
         accepted(adapter, an_append("Other-1", [an_event("Taken", correlation_id="c", tags=["seat:1", "vip"])]))
         events = log(adapter)
-        for where in (
-            Filter(categories=("Other", "Missing"), query=case.query),
-            Filter(categories=("Show", "Other"), types=("Taken", "Freed"), query=case.query),
-            Filter(types=("Taken",), query=case.query),
-            Filter(correlation_id="c", query=case.query),
-            Filter(since_us=events[2].timestamp_us, until_us=events[-1].timestamp_us, query=case.query),
-        ):
+        others = (
+            Filter(categories=("Other", "Missing")),
+            Filter(categories=("Show", "Other"), types=("Taken", "Freed")),
+            Filter(types=("Taken",)),
+            Filter(correlation_id="c"),
+            Filter(since_us=events[2].timestamp_us, until_us=events[-1].timestamp_us),
+        )
+        for case, other in product(CASES, others):
+            where = other._replace(query=case.query)
             found = [each for each in events if where.matches(each)]
             assert log(adapter, where) == found, where
             assert adapter.count(1, len(events), where) == len(found), where

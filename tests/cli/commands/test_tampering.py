@@ -66,7 +66,7 @@ CHANGES: Final = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
-@pytest.mark.parametrize("position", [1, 4, LAST])
+@pytest.mark.parametrize("position", [1, LAST])
 def test_a_change_is_found_where_it_is(
     store: Command, what: str, position: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
