@@ -60,7 +60,8 @@ Living
     E5  An adapter does what its `capabilities` claim. `info` calls a store durable only if the adapter claims it.
         Without `can_backup`, `backup` makes nothing; its UnsupportedError names what else makes a copy. Without
         `has_audits` nobody calls `audits`, and `verify` sees no more than reads do. Without `can_grant` nobody
-        names roles, and without `tamper_evident` or `can_redact` nobody asks for that.
+        names roles, and without `tamper_evident` nobody asks for that. Without `can_redact`, `redact` raises
+        UnsupportedError and changes nothing.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def redact(
     by = metadata_around(user_id=user_id)
     with opened() as store:
         told = store.redact(ids, reason, metadata=metadata, by=by)
-    redacted = [*dict.fromkeys(told.data["ids"])]
+    redacted = told.data["ids"]
     members = {"redacted": len(redacted), "ids": redacted, "globalPosition": told.global_position}
     from evstore.cli.output.screen import counted
 
