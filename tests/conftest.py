@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -43,6 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell without job control has what it starts with & ignore Ctrl-C, and so do the commands that are tried.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for line in (
         "long(reason): it is tried with --all-adapters alone, for this reason",
         "sqlite_only(reason): the command is tried on SQLite alone, for this reason",
