@@ -367,17 +367,18 @@ class StorageFullError(EvstoreError):
 
 
 class ConsumerHeldError(EvstoreError):
-    """Another process works for this consumer."""
+    """Another process works for this consumer: `holder`, where it is known."""
 
     code = "held"
-    _facts = ("name",)
+    _facts = ("name", "holder")
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
+    def __init__(self, name: str, holder: str = "") -> None:
+        super().__init__(name, holder)
         self.name = name
+        self.holder = holder
 
     def __str__(self) -> str:
-        return f'another process works for consumer "{self.name}"'
+        return f'another process works for consumer "{self.name}"' + (f": {self.holder}" if self.holder else "")
 
 
 class IntegrityError(EvstoreError):
@@ -409,7 +410,22 @@ class IncompleteLogError(CorruptStoreError):
 
 
 class LogDivergedError(IntegrityError):
-    """A consumer's checkpoint is not in this log, as after a restored backup."""
+    """The checkpoint of consumer `name`, at `position`, is not in this log, which ends at `head`."""
+
+    _facts = ("name", "position", "head")
+
+    def __init__(self, name: str, position: int, head: int) -> None:
+        super().__init__(name, position, head)
+        self.name = name
+        self.position = position
+        self.head = head
+
+    def __str__(self) -> str:
+        found = f"the log ends at {self.head}" if self.position > self.head else "another event is there"
+        return (
+            f'consumer "{self.name}" has handled events up to position {self.position}, but {found}: '
+            "this is another log, as after a backup was restored"
+        )
 
 
 class AdapterError(EvstoreError):

@@ -24,8 +24,6 @@ from evstore.errors import (
     DeniedError,
     EventNotFoundError,
     EvstoreError,
-    InvalidInputError,
-    InvalidPayloadError,
     InvalidUrlError,
     PositionConflictError,
     UnsupportedError,
@@ -54,7 +52,7 @@ if TYPE_CHECKING:
 
     from evstore.model.conditions import Query
     from evstore.model.facts import CategoryInfo, LockWait, StreamInfo
-    from evstore.port import NamePage, PreparedEvent
+    from evstore.port import Consumers, NamePage, PreparedEvent
 
 CAPABILITIES: Final = Capabilities(
     name="memory",
@@ -63,6 +61,7 @@ CAPABILITIES: Final = Capabilities(
     multi_process=False,
     born_initialized=True,
     can_redact=True,
+    has_consumers=True,
 )
 
 
@@ -87,6 +86,7 @@ class MemoryAdapter:
         self._log: list[StoredEvent] = []
         self._ids: dict[str, StoredEvent] = {}
         self._streams: dict[str, list[StoredEvent]] = {}
+        self._consumers: Consumers | None = None
         self._changed = Condition()
         self._closed = False
         self._pid = os.getpid()
@@ -220,6 +220,23 @@ class MemoryAdapter:
     def _head(self) -> int:
         return self._log[-1].global_position if self._log else 0
 
+    def consumers(self) -> Consumers:
+        from evstore.adapters.memory_consumers import MemoryConsumers
+
+        with self._opened():
+            if self._consumers is None:
+                self._consumers = MemoryConsumers(self._opened, lambda: self._log, self._append, self._unappend)
+            return self._consumers
+
+    def _unappend(self, head: int) -> None:
+        """Take away the events after `head`, whose step failed."""
+        while self._head() > head:
+            event = self._log.pop()
+            del self._ids[event.id]
+            self._streams[event.stream_id].pop()
+            if not self._streams[event.stream_id]:
+                del self._streams[event.stream_id]
+
     def info(self) -> StoreInfo:
         with self._opened():
             head = self._head()
@@ -258,30 +275,13 @@ class MemoryAdapter:
             yield
 
     def _load(self, path: str) -> None:
-        from evstore.jsontext.packed import chunks, is_packed, unpacked
-        from evstore.jsontext.splitting import read_values
+        from evstore.adapters.memory_file import events_of
 
-        try:
-            with open(path, "rb") as raw:
-                text = unpacked(raw) if is_packed(raw.peek(1)) else chunks(raw)
-                found = [event for _, event in read_values(text, path, StoredEvent.from_json)]
-        except InvalidPayloadError as error:
-            if error.source is None:  # not of a line, but of what is compressed
-                raise InvalidInputError(f"{path} is damaged or ends too early: {error.__cause__}") from error
-            raise
-        except PermissionError as error:
-            raise DeniedError(f"cannot read {path}: permission denied") from error
-        except OSError as error:
-            raise InvalidUrlError(f"cannot read {path}: {error.strerror}") from error
-        self._log, self._ids, self._streams = [], {}, {}  # whatever an attempt that was refused left
-        for event in sorted(found, key=attrgetter("global_position")):
-            stream = self._streams.setdefault(event.stream_id, [])
-            same_place = self._log and self._log[-1].global_position == event.global_position
-            if event.id in self._ids or same_place or (stream and stream[-1].version >= event.version):
-                raise InvalidInputError(f"{path} holds event {event.id}, or its position, twice")
+        self._log, self._ids, self._streams = [], {}, {}
+        for event in events_of(path):
             self._log.append(event)
-            stream.append(event)
             self._ids[event.id] = event
+            self._streams.setdefault(event.stream_id, []).append(event)
 
     def _check_open(self) -> None:
         check_open(self._closed, self._pid)

@@ -48,6 +48,22 @@ Reading
     L1  Lists are ordered by code point, paged by name, and cost by what they return; `prefix` compares
         literally.
 
+Consumers, without `has_consumers` asked of nobody
+    C1  `add` makes a consumer with its filter, at its position, unless it is there; of racing calls one makes it,
+        and all return it. `page` lists by name as L1 says.
+    C2  No slot is in two holds at a time, whoever asks. `hold` and `extend` return the slots that were free;
+        ConsumerHeldError if there was none for `hold`. A hold ends with `release`, with its adapter, and within
+        ten seconds with its process.
+    C3  A step is all or nothing, with the units and rows that were written in it. After it all see it, and it is
+        durable if the adapter claims that. A step whose block raises leaves nothing.
+    C4  A step of a hold that another one has replaced raises ConsumerHeldError and changes nothing.
+    C5  A checkpoint has the id of the event at its position. It moves back only by `reset`. Where the log has no
+        event at the new position, or another one at the old one, the step raises LogDivergedError.
+    C6  A stream has at most one parked event of a consumer. `mark` changes the state of a parked event and
+        nothing else, whoever holds the consumer; it reports an event that is not parked.
+    C7  `divide` gives all 64 slots the checkpoint of slot 0; from then on each moves alone.
+    C8  What `remove` forgets is not there any more: the same name begins anew.
+
 Living
     E1  `initialize` is idempotent, also when n processes call it at once; at a place that holds something
         else it raises and changes nothing.
@@ -66,6 +82,8 @@ Living
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from evstore.port.adapter import PLAIN, Adapter, Audited, Audits, Capabilities, Initialization
 from evstore.port.pages import MOST_IN_PAGE, PAGE_CHARACTERS, Cut, NamePage, Page
 from evstore.port.units import (
@@ -79,6 +97,9 @@ from evstore.port.units import (
     outcome_unknown,
 )
 
+if TYPE_CHECKING:
+    from evstore.port.consumers import Consumers, HasConsumers, Hold, Step
+
 __all__ = [
     "MOST_IN_PAGE",
     "MOST_VERSIONS",
@@ -90,7 +111,10 @@ __all__ = [
     "Audited",
     "Audits",
     "Capabilities",
+    "Consumers",
     "Cut",
+    "HasConsumers",
+    "Hold",
     "Initialization",
     "NamePage",
     "Outcome",
@@ -98,5 +122,15 @@ __all__ = [
     "PreparedEvent",
     "PreparedWrite",
     "Receipt",
+    "Step",
     "outcome_unknown",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """A protocol of consumers, loaded for those who ask: no append needs it."""
+    from evstore.port import consumers
+
+    if name in __all__ and name in vars(consumers):
+        return getattr(consumers, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -33,6 +33,10 @@ class Capabilities(NamedTuple):
     """The store needs no `initialize`, so there is no time before it."""
     has_audits: bool = False
     """The adapter is `Audited`."""
+    has_consumers: bool = False
+    """The adapter is `HasConsumers`: checkpoints, and holds of them, are kept in the store."""
+    has_transactions: bool = False
+    """A step of a consumer has a `connection`, for tables of the application."""
     can_backup: bool = False
     """`backup` makes a copy."""
     tamper_evident: bool = False

@@ -24,6 +24,7 @@ from evstore.testing.clauses.conditions import (
     RequirementClauses,
     TagClauses,
 )
+from evstore.testing.clauses.consuming import HoldClauses, RecordClauses
 from evstore.testing.clauses.exactness import TextClauses, TimestampClauses
 from evstore.testing.clauses.filtering import MixedFilterClauses, NameFilterClauses, TimeFilterClauses
 from evstore.testing.clauses.judging import IdClauses, PositionClauses, VersionClauses
@@ -32,6 +33,7 @@ from evstore.testing.clauses.living import LifeClauses
 from evstore.testing.clauses.racing import RaceClauses
 from evstore.testing.clauses.reading import AbsenceClauses, PageClauses
 from evstore.testing.clauses.redacting import RedactionClauses, TamperEvidenceClauses
+from evstore.testing.clauses.stepping import StepClauses
 from evstore.testing.clauses.wholeness import WholenessClauses
 from evstore.testing.clauses.writing import NumberClauses, ReceiptClauses, TraceClauses, UnitClauses
 
@@ -68,5 +70,11 @@ class ReadClauses(
     """R1 to R7 and L1; R3 takes writers at work and is among the races."""
 
 
-class AdapterContract(WriteClauses, RaceClauses, ConditionRaceClauses, ReadClauses, LifeClauses, ClaimClauses):
+class ConsumerClauses(RecordClauses, HoldClauses, StepClauses):
+    """C1 to C8."""
+
+
+class AdapterContract(
+    WriteClauses, RaceClauses, ConditionRaceClauses, ReadClauses, ConsumerClauses, LifeClauses, ClaimClauses
+):
     """The contract that every adapter keeps."""

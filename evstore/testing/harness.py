@@ -24,6 +24,8 @@ MULTI_PROCESS: Final = "multi_process"
 BORN_INITIALIZED: Final = "born_initialized"
 AUDITS: Final = "has_audits"
 BACKUP: Final = "can_backup"
+CONSUMERS: Final = "has_consumers"
+TRANSACTIONS: Final = "has_transactions"
 CAN_REDACT: Final = "can_redact"
 TAMPER_EVIDENT: Final = "tamper_evident"
 OCCUPIABLE: Final = "occupiable"
@@ -39,6 +41,8 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         LOSABLE: "its names cannot be lost, or its contract class does not define how",
         BORN_INITIALIZED: "born initialized: there is no time before",
         AUDITS: "no audits, and it says so: it is verified by its reads",
+        CONSUMERS: "keeps no consumers, and it says so: an application keeps its checkpoints itself",
+        TRANSACTIONS: "has no tables of an application, and it says so",
         CAN_REDACT: "redacts no events, and it says so",
         TAMPER_EVIDENT: "keeps no digests, and it says so: only a digest noted elsewhere shows a change",
         BACKUP: "no backup, and it says so: something else copies its store",

@@ -49,7 +49,7 @@ EXAMPLES = {
     errors.IntegrityError: (("a contradiction",), ["a contradiction"]),
     errors.CorruptStoreError: (("malformed",), ["malformed"]),
     errors.IncompleteLogError: (("/a/events.db", 17, "stream name"), ["/a/events.db", "17", "stream name"]),
-    errors.LogDivergedError: (("another log",), ["another log"]),
+    errors.LogDivergedError: (("mailer", 9, 7), ["mailer", "9", "the log ends at 7", "backup"]),
     errors.AdapterError: (("cannot",), ["cannot"]),
     errors.InvalidUrlError: (("no path",), ["no path"]),
     errors.UnknownAdapterError: (("mysql", ["memory", "sqlite"]), ["mysql:", "memory:", "sqlite:"]),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.sql import ON_DISK, not_tamper_evident
 from evstore.adapters.sqlite import statements as sql
@@ -23,15 +24,15 @@ from evstore.errors import (
 from evstore.port import PLAIN, Capabilities
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from evstore.adapters.sqlite.consumers import SqliteConsumers
     from evstore.adapters.sqlite.lock import Held
     from evstore.model.events import StoredEvent
     from evstore.model.facts import Backup, CategoryInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
     from evstore.model.filters import Filter
-    from evstore.port import Append, Audits, Initialization, NamePage, Outcome, Page
+    from evstore.port import Append, Audits, Consumers, Initialization, NamePage, Outcome, Page
 
-T = TypeVar("T")
 POLL_SECONDS: Final = 0.02
 CAPABILITIES: Final = Capabilities(
     name="SQLite",
@@ -42,12 +43,15 @@ CAPABILITIES: Final = Capabilities(
     can_backup=True,
     tamper_evident=True,
     can_redact=True,
+    has_consumers=True,
+    has_transactions=True,
 )
 
 
 class SqliteAdapter(Session):
     capabilities = CAPABILITIES
     _ledger: Ledger  # of the connection that writes
+    _consumers: SqliteConsumers | None = None
 
     @property
     def notes(self) -> Sequence[str]:
@@ -91,16 +95,39 @@ class SqliteAdapter(Session):
         finally:
             connection.close()
 
+    def close(self) -> None:
+        if self._consumers is not None:
+            self._consumers.close()
+        super().close()
+
     # --- writing ---
 
     def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
-        return self._writing(partial(self._append, units, until_refused))
+        with self._writing() as connection, self._committed(connection) as ledger:
+            return append_units(ledger, units, until_refused=until_refused)
 
     def redact(self, ids: Sequence[str], unit: Append, *, metadata: bool) -> Outcome:
-        return self._writing(partial(self._redact, ids, unit, metadata))
+        from evstore.adapters.sqlite.redacting import erased, redact
 
-    def _writing(self, write: Callable[[Any], T]) -> T:
-        """The result of what writes, given the connection, under the lock."""
+        with self._writing() as connection, erased(connection), self._committed(connection) as ledger:
+            return redact(connection, ledger, ids, unit, metadata=metadata)
+
+    def consumers(self) -> Consumers:
+        from evstore.adapters.sqlite.consumers import SqliteConsumers
+
+        self._check_open()
+        if self._consumers is None:
+            self._consumers = SqliteConsumers(self._path, self._reading, self._committing)
+        return self._consumers
+
+    @contextmanager
+    def _committing(self) -> Iterator[tuple[Any, Ledger]]:
+        with self._writing() as connection, self._committed(connection) as ledger:
+            yield connection, ledger
+
+    @contextmanager
+    def _writing(self) -> Iterator[Any]:
+        """The connection that writes, under the lock."""
         self._check_open()
         with self._translated:
             self._opened.check()
@@ -112,7 +139,8 @@ class SqliteAdapter(Session):
                     try:
                         self._check_open()
                         if self._has_writer(held):
-                            return write(self._writer)
+                            yield self._writer
+                            return
                     finally:
                         # A close waits for this, or has waited in vain.
                         if self._closed and self._writer is not None:
@@ -137,24 +165,14 @@ class SqliteAdapter(Session):
         self._close_writer()
         return False
 
-    def _append(self, units: Sequence[Append], until_refused: bool, connection: Any) -> list[Outcome]:
-        return self._committed(connection, lambda: append_units(self._ledger, units, until_refused=until_refused))
-
-    def _redact(self, ids: Sequence[str], unit: Append, metadata: bool, connection: Any) -> Outcome:
-        from evstore.adapters.sqlite.redacting import erased, redact
-
-        with erased(connection):
-            return self._committed(
-                connection, lambda: redact(connection, self._ledger, ids, unit, metadata=metadata)
-            )
-
-    def _committed(self, connection: Any, write: Callable[[], T]) -> T:
-        """The result of what writes, durable."""
+    @contextmanager
+    def _committed(self, connection: Any) -> Iterator[Ledger]:
+        """What is known of the store, in a transaction that is durable after the block, or rolled back."""
         self._begin(connection)
         ledger = self._ledger
         try:
             ledger.look()
-            found = write()
+            yield ledger
             connection.execute("COMMIT")
         except BaseException:
             ledger.forget()
@@ -162,7 +180,6 @@ class SqliteAdapter(Session):
                 connection.execute("ROLLBACK")
             raise
         self._opened.check()  # what lies in another file must not be acknowledged
-        return found
 
     # --- reading ---
 

@@ -47,7 +47,7 @@ def streams(
     connection: Any, location: str, counted: Counted, page: NamePage, category: str | None
 ) -> list[StreamInfo]:
     statement = sql.LIST_STREAMS if category is None else sql.LIST_STREAMS_OF_CATEGORY
-    found = _listed(connection.execute(statement, _range(page, category)), STREAM_PARTS, location)
+    found = _listed(connection.execute(statement, range_of(page, category)), STREAM_PARTS, location)
     if category is None and is_whole_list(found, page):
         check_names(connection, location, ALL, every=True)
         check_streams(connection, location, counted)
@@ -57,14 +57,14 @@ def streams(
 
 
 def categories(connection: Any, location: str, page: NamePage) -> list[CategoryInfo]:
-    found = _listed(connection.execute(sql.LIST_CATEGORIES, _range(page)), CATEGORY_PARTS, location)
+    found = _listed(connection.execute(sql.LIST_CATEGORIES, range_of(page)), CATEGORY_PARTS, location)
     if is_whole_list(found, page):
         check_names(connection, location, ALL, every=True)
     return [CategoryInfo(*row) for row in found]
 
 
 def tags(connection: Any, location: str, page: NamePage) -> list[TagInfo]:
-    found = _listed(connection.execute(sql.LIST_TAGS, _range(page)), TAG_PARTS, location)
+    found = _listed(connection.execute(sql.LIST_TAGS, range_of(page)), TAG_PARTS, location)
     if is_whole_list(found, page):
         check_names(connection, location, ALL, every=True)
     return [TagInfo(*row) for row in found]
@@ -72,7 +72,7 @@ def tags(connection: Any, location: str, page: NamePage) -> list[TagInfo]:
 
 def types(connection: Any, location: str, page: NamePage, category: str | None) -> list[TypeInfo]:
     statement = sql.LIST_TYPES if category is None else sql.LIST_TYPES_OF_CATEGORY
-    found = _listed(connection.execute(statement, _range(page, category)), TYPE_PARTS, location)
+    found = _listed(connection.execute(statement, range_of(page, category)), TYPE_PARTS, location)
     if category is None and is_whole_list(found, page):
         check_names(connection, location, ALL, every=True)
     if category is not None and not found:
@@ -88,7 +88,7 @@ def _listed(rows: Iterable[Any], parts: Mapping[int, str], location: str) -> lis
     return [row[:-1] for row in found]
 
 
-def _range(page: NamePage, category: str | None = None) -> dict[str, Any]:
+def range_of(page: NamePage, category: str | None = None) -> dict[str, Any]:
     low = page.prefix if page.after is None else max(page.prefix, page.after)
     given = {
         "low": low,

@@ -135,18 +135,13 @@ class SideLock:
             answer = error
         if isinstance(answer, OSError):
             os.close(fd)
-            raise _cannot_lock(self._location, answer) from answer
+            raise cannot_lock(self._location, answer) from answer
         return answer
 
     def _open(self) -> Held:
-        flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
         while True:
             try:
-                # Without O_CREAT first, which Linux refuses even to root for another's file in a shared folder.
-                with suppress(FileNotFoundError):
-                    return Held(self._path, os.open(self._path, flags), made=False)
-                with suppress(FileExistsError):
-                    return Held(self._path, _make(self._path, self._location), made=True)
+                return opened(self._path, self._location)
             except PermissionError as error:
                 if not os.path.exists(self._path) or not self._replaced():
                     raise DeniedError(
@@ -154,7 +149,7 @@ class SideLock:
                         "must be able to write this file"
                     ) from error
             except OSError as error:
-                raise _cannot_lock(self._location, error) from error
+                raise cannot_lock(self._location, error) from error
 
     def _replaced(self) -> bool:
         """Put a lock in the place of another user's that its rights close to whoever may write the store.
@@ -175,13 +170,23 @@ class SideLock:
             return True
 
 
+def opened(path: str, database: str) -> Held:
+    """The file, not locked yet; it is made if it is not there. Raises OSError."""
+    while True:
+        # Without O_CREAT first, which Linux refuses even to root for another's file in a shared folder.
+        with suppress(FileNotFoundError):
+            return Held(path, os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW), made=False)
+        with suppress(FileExistsError):
+            return Held(path, _make(path, database), made=True)
+
+
 def _make(path: str, database: str) -> int:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     adopt(fd, database)
     return fd
 
 
-def _cannot_lock(location: str, error: OSError) -> EvstoreError:
+def cannot_lock(location: str, error: OSError) -> EvstoreError:
     kind = UnavailableError if error.errno in _PASSING else DeniedError
     return kind(f"cannot lock the event store at {location}: {error}")
 

@@ -100,13 +100,16 @@ CREATE TABLE checkpoints (
   PRIMARY KEY (consumer_key, slot)
 ) STRICT, WITHOUT ROWID;
 
+-- The event of a stream that holds back the later ones. A consumer that runs sees its state: with "retry" it handles
+-- that event again, and with "drop" it goes on after it.
 CREATE TABLE parked (
   consumer_key INTEGER NOT NULL REFERENCES consumers (key),
-  global_position INTEGER NOT NULL REFERENCES events (global_position),
   stream_key INTEGER NOT NULL REFERENCES streams (key),
+  global_position INTEGER NOT NULL REFERENCES events (global_position),
   reason TEXT NOT NULL,
   parked_at INTEGER NOT NULL,
-  PRIMARY KEY (consumer_key, global_position)
+  state TEXT NOT NULL CHECK (state IN ('parked', 'retry', 'drop')),
+  PRIMARY KEY (consumer_key, stream_key)
 ) STRICT, WITHOUT ROWID;
 
 -- The log refuses accidents. INSERT OR REPLACE passes these triggers unless recursive_triggers is on; one
