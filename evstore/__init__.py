@@ -8,12 +8,26 @@ if TYPE_CHECKING:
     from evstore.connecting import (
         connect,
     )
+    from evstore.consumers.consumer import (
+        Consumer,
+    )
+    from evstore.consumers.elsewhere import (
+        SqliteCheckpoint,
+    )
+    from evstore.consumers.overview import (
+        ConsumerInfo,
+        ConsumerList,
+    )
+    from evstore.consumers.transactions import (
+        Transaction,
+    )
     from evstore.errors import (
         AdapterError,
         AppendConditionError,
         AppendOutcomeUnknownError,
         ConcurrencyError,
         ConflictError,
+        ConsumerFilterError,
         ConsumerHeldError,
         ConsumerNotFoundError,
         CorruptStoreError,
@@ -54,6 +68,9 @@ if TYPE_CHECKING:
         AppendCondition,
         Query,
     )
+    from evstore.model.consumers import (
+        Parked,
+    )
     from evstore.model.events import (
         EventData,
         StoredEvent,
@@ -89,12 +106,17 @@ __version__ = "0.1.0"
 # Each name is loaded when it is first asked for: `--version` and completion need none of them.
 _HOMES = {
     "evstore.connecting": ("connect",),
+    "evstore.consumers.consumer": ("Consumer",),
+    "evstore.consumers.elsewhere": ("SqliteCheckpoint",),
+    "evstore.consumers.overview": ("ConsumerInfo", "ConsumerList"),
+    "evstore.consumers.transactions": ("Transaction",),
     "evstore.errors": (
         "AdapterError",
         "AppendConditionError",
         "AppendOutcomeUnknownError",
         "ConcurrencyError",
         "ConflictError",
+        "ConsumerFilterError",
         "ConsumerHeldError",
         "ConsumerNotFoundError",
         "CorruptStoreError",
@@ -135,6 +157,7 @@ _HOMES = {
         "AppendCondition",
         "Query",
     ),
+    "evstore.model.consumers": ("Parked",),
     "evstore.model.events": (
         "EventData",
         "StoredEvent",
@@ -191,7 +214,11 @@ __all__ = [
     "CategoryInfo",
     "ConcurrencyError",
     "ConflictError",
+    "Consumer",
+    "ConsumerFilterError",
     "ConsumerHeldError",
+    "ConsumerInfo",
+    "ConsumerList",
     "ConsumerNotFoundError",
     "CorruptStoreError",
     "Decision",
@@ -216,12 +243,14 @@ __all__ = [
     "NotAStoreError",
     "NotFoundError",
     "NotInitializedError",
+    "Parked",
     "PositionConflictError",
     "Query",
     "RoleNotFoundError",
     "SchemaError",
     "SchemaTooNewError",
     "SchemaTooOldError",
+    "SqliteCheckpoint",
     "StorageFullError",
     "StoreBusyError",
     "StoreClosedError",
@@ -232,6 +261,7 @@ __all__ = [
     "StreamNotFoundError",
     "TagInfo",
     "TargetExistsError",
+    "Transaction",
     "TypeInfo",
     "UnavailableError",
     "UnknownAdapterError",

@@ -5,7 +5,7 @@
     ├── ConflictError                ConcurrencyError · AppendConditionError · PositionConflictError ·
     │                                EventIdConflictError
     ├── InvalidInputError            InvalidStreamIdError · InvalidVersionError · InvalidPayloadError ·
-    │                                NoEventsError
+    │                                NoEventsError · ConsumerFilterError
     ├── SchemaError                  NotInitializedError · NotAStoreError · SchemaTooOldError · SchemaTooNewError
     ├── UnavailableError             StoreBusyError · StoreReplacedError · AppendOutcomeUnknownError
     ├── InvalidTargetError           TargetExistsError
@@ -234,6 +234,22 @@ class NoEventsError(InvalidInputError):
 
     def _sentence(self) -> str:
         return self.args[0] if self.args else "no events to append"
+
+
+class ConsumerFilterError(InvalidInputError):
+    """A consumer is there for other events: `stored` instead of `wanted`, each a clause."""
+
+    code = "usage"
+    _facts = ("name", "stored", "wanted", "source")
+
+    def __init__(self, name: str, stored: str, wanted: str) -> None:
+        super().__init__(name, stored, wanted)
+        self.name = name
+        self.stored = stored
+        self.wanted = wanted
+
+    def _sentence(self) -> str:
+        return f'consumer "{self.name}" is there for {self.stored}, not for {self.wanted}'
 
 
 class SchemaError(EvstoreError):

@@ -19,7 +19,7 @@ from evstore.errors import (
 )
 from evstore.model.events import EventData, StoredEvent, Write
 from evstore.model.ids import normalize_id
-from evstore.model.names import check_known_stream_id
+from evstore.model.names import check_known_stream_id, check_name
 from evstore.model.versions import ANY_VERSION
 from evstore.port import MOST_IN_PAGE, Initialization, Page
 from evstore.reading.pages import BY_POSITION, BY_VERSION, Events, events_of, names_of, pages_of
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from typing import Self, TypeAlias
     from uuid import UUID
 
+    from evstore.consumers.consumer import Consumer
+    from evstore.consumers.overview import ConsumerList
+    from evstore.consumers.transactions import Nesting
     from evstore.model.conditions import AppendCondition, Query
     from evstore.model.facts import Backup, CategoryInfo, LockWait, StoreInfo, StreamInfo, TagInfo, TypeInfo
     from evstore.model.filters import Filter
@@ -73,6 +76,7 @@ class EventStore:
         if on_wait is not None:
             adapter.on_wait = on_wait
         self._closed = False
+        self._nesting: Nesting | None = None  # made by the first consumer
         self.appender = Appender(adapter, max_data_bytes)
         """Appends in bulk, in units and receipts instead of events; for use inside evstore."""
 
@@ -160,6 +164,8 @@ class EventStore:
         A stream may come more than once; each expected version is judged where it stands. The rest as in `append`.
         """
         self._check_open()
+        if self._nesting is not None:
+            self._nesting.check()
         unit = self.appender.unit(writes, metadata, key=key, tags=tags, unless=unless, require=require)
         (outcome,) = self.appender.submit([unit])
         if isinstance(outcome, EvstoreError):
@@ -311,6 +317,53 @@ class EventStore:
             where = filter_of(types=types, since=since, tags=tags)
             pages = follow_stream(self._adapter, stream_id, where, cursor, patience)
         return (event for events, _ in pages for event in events)
+
+    def consumer(
+        self,
+        name: str,
+        *,
+        categories: Iterable[str] | None = None,
+        types: Iterable[str] | None = None,
+        start: int | None = 0,
+        member: tuple[int, int] | None = None,
+        refilter: bool = False,
+    ) -> Consumer:
+        """A subscription with a durable checkpoint under this name; `run` of it calls a handler for each event.
+
+        It is for the events of these categories and types, which are kept with its name: to come with others is
+        refused, unless with `refilter`. A new one begins after the position `start`, at the head if that is None.
+        `member`: (i, n), from 1, for member i of n that share the streams between them.
+
+        Raises InvalidInputError, UnsupportedError where the store keeps no consumers; what it holds is held by a
+        `with` or by `run`, which raise ConsumerHeldError and ConsumerFilterError.
+        """
+        from evstore.consumers.consumer import Consumer
+        from evstore.consumers.joining import Joining
+        from evstore.consumers.overview import consumers_of
+        from evstore.consumers.transactions import Nesting
+        from evstore.model.conditions import check_after
+        from evstore.model.consumers import Interest, Member
+
+        check_name("consumer name", name)
+        where = filter_of(categories, types)
+        joining = Joining(
+            self._adapter,
+            consumers_of(self._adapter),
+            name,
+            Interest.of(where.categories, where.types),
+            start=None if start is None else check_after(start),
+            member=None if member is None else Member.checked(*member),
+            refilter=refilter,
+        )
+        self._nesting = self._nesting or Nesting()
+        return Consumer(self._adapter, self.appender, self._nesting, joining)
+
+    @property
+    def consumers(self) -> ConsumerList:
+        """The consumers of the store, with their lag and what they parked."""
+        from evstore.consumers.overview import ConsumerList
+
+        return ConsumerList(self._adapter)
 
     def get(self, event_id: str | UUID) -> StoredEvent:
         """The event with this id. Raises EventNotFoundError."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from evstore.model.conditions import Query
     from evstore.model.events import EventData, StoredEvent, Write
     from evstore.model.metadata import Metadata
-    from evstore.port import Adapter, Append, PreparedWrite
+    from evstore.port import Adapter, Append, Outcome, PreparedWrite
 
 
 class Appender:
@@ -56,7 +56,7 @@ class Appender:
         """
         check_fits(units, self._adapter.capabilities)
         outcomes = self._adapter.append(units)
-        return [judge(self._adapter, unit, each) for unit, each in zip(units, outcomes, strict=True)]
+        return [self.judged(unit, each) for unit, each in zip(units, outcomes, strict=True)]
 
     def submit_in_order(self, units: Sequence[Append]) -> Iterator[Receipt | Duplicate]:
         """Append units of one event each, as if one after the other, though they share commits.
@@ -69,10 +69,14 @@ class Appender:
     def redact(self, redaction: Redaction) -> Receipt | Duplicate:
         """Redact, and report the outcome of the event that tells of it."""
         outcome = self._adapter.redact(redaction.ids, redaction.unit, metadata=redaction.metadata)
-        judged = judge(self._adapter, redaction.unit, outcome)
+        judged = self.judged(redaction.unit, outcome)
         if isinstance(judged, EvstoreError):
             raise judged
         return judged
+
+    def judged(self, unit: Append, outcome: Outcome) -> Receipt | Duplicate | EvstoreError:
+        """The meaning of the adapter's answer to a unit."""
+        return judge(self._adapter, unit, outcome)
 
     def split_stored(self, writes: Iterable[PreparedWrite]) -> Iterator[tuple[PreparedWrite, StoredEvent | None]]:
         """Each write of one event, with the event as first stored if it is stored and the same."""

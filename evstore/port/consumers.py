@@ -91,7 +91,7 @@ class Consumers(Protocol):
         """Give a parked event this state, whoever holds the consumer. False if it is not parked."""
 
     def holders(self, name: str) -> dict[int, str]:
-        """Who holds the slots that are held, for people, as `process 17`."""
+        """The holders of the slots that are held, for people, as `process 17`."""
 
     def hold(self, name: str, slots: Sequence[int]) -> Hold:
         """Hold those of the slots that are free. Raises ConsumerHeldError if none of them is."""

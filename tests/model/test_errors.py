@@ -45,7 +45,8 @@ EXAMPLES = {
     errors.TargetExistsError: (("/a/copy.db",), ["/a/copy.db", "exists"]),
     errors.DeniedError: (("permission denied",), ["permission denied"]),
     errors.StorageFullError: (("the disk is full",), ["the disk is full"]),
-    errors.ConsumerHeldError: (("mailer",), ["mailer"]),
+    errors.ConsumerHeldError: (("mailer", "process 17"), ["mailer", "process 17"]),
+    errors.ConsumerFilterError: (("mailer", "Order", "Invoice"), ["mailer", "there for Order, not for Invoice"]),
     errors.IntegrityError: (("a contradiction",), ["a contradiction"]),
     errors.CorruptStoreError: (("malformed",), ["malformed"]),
     errors.IncompleteLogError: (("/a/events.db", 17, "stream name"), ["/a/events.db", "17", "stream name"]),
@@ -193,7 +194,12 @@ CODES = {
     "io": [errors.StorageFullError],
     "held": [errors.ConsumerHeldError],
     "damaged": [errors.CorruptStoreError, errors.LogDivergedError],
-    "usage": [errors.InvalidUrlError, errors.UnknownAdapterError, errors.MissingDependencyError],
+    "usage": [
+        errors.ConsumerFilterError,
+        errors.InvalidUrlError,
+        errors.UnknownAdapterError,
+        errors.MissingDependencyError,
+    ],
 }
 
 

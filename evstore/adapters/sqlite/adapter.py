@@ -167,7 +167,7 @@ class SqliteAdapter(Session):
 
     @contextmanager
     def _committed(self, connection: Any) -> Iterator[Ledger]:
-        """What is known of the store, in a transaction that is durable after the block, or rolled back."""
+        """The ledger of the store, in a transaction that is durable after the block, or rolled back."""
         self._begin(connection)
         ledger = self._ledger
         try:

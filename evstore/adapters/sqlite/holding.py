@@ -77,7 +77,7 @@ class SqliteHold:
 
 
 def holder(database: str, name: str, slot: int) -> str | None:
-    """Who holds the slot, None if nobody does."""
+    """The holder of the slot, None if nobody holds it."""
     try:
         fd = os.open(lock_path(database, name, slot), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:  # nobody has held it yet, or nobody here may ask

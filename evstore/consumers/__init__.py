@@ -1,0 +1,1 @@
+"""Consumers: subscriptions with a name and a durable checkpoint."""

@@ -1,0 +1,177 @@
+"""Consumer: a subscription with a name, a checkpoint, and one process at a time at work."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from evstore.consumers.delivery import Failed, Policy, Stopped, called
+from evstore.consumers.running import Run
+from evstore.consumers.transactions import Transaction
+from evstore.errors import InvalidInputError, StoreClosedError
+from evstore.reading.following import Patience
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from evstore.appending.appender import Appender
+    from evstore.consumers.cursors import Cursors
+    from evstore.consumers.delivery import Effect
+    from evstore.consumers.elsewhere import SqliteCheckpoint
+    from evstore.consumers.joining import Joining
+    from evstore.consumers.transactions import Nesting
+    from evstore.errors import EvstoreError
+    from evstore.model.events import StoredEvent
+    from evstore.port import Adapter, Step
+
+STOP: Final = "stop"
+PARK: Final = "park"
+
+
+class Consumer:
+    """A consumer of a store. `EventStore.consumer` makes it; a context manager holds it for its block.
+
+    Delivery is at least once: the checkpoint moves only after the handler returned. One process at a time works
+    for a name, or for each slot of it.
+    """
+
+    def __init__(self, adapter: Adapter, appender: Appender, nesting: Nesting, joining: Joining) -> None:
+        self._adapter = adapter
+        self._appender = appender
+        self._nesting = nesting
+        self._joining = joining
+        self._entered = 0
+        self._stopping = threading.Event()
+
+    @property
+    def name(self) -> str:
+        """The name under which its checkpoint is kept."""
+        return self._joining.name
+
+    @property
+    def files(self) -> Sequence[int]:
+        """Open files that a command must inherit so that the hold lasts as long as the command runs."""
+        return self._joining.hold.files if self._joining.hold else ()
+
+    def __enter__(self) -> Self:
+        """Hold the consumer. Raises ConsumerHeldError if another process does."""
+        if not self._entered:
+            self._joining.join()
+        self._entered += 1
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._entered -= 1
+        if not self._entered:
+            self._joining.leave()
+
+    def stop(self) -> None:
+        """Let `run` return after the batch in hand, also from another thread or a signal handler."""
+        self._stopping.set()
+
+    def run(
+        self,
+        handler: Callable[..., object],
+        batch_size: int = 1,
+        *,
+        transactional: bool = False,
+        once: bool = False,
+        checkpoint: SqliteCheckpoint | None = None,
+        retries: int = 0,
+        backoff: float = 1.0,
+        on_failure: str = "stop",
+        timeout: float | None = None,
+        deadline: float | None = None,
+        on_retry: Callable[[Exception, int, float], None] | None = None,
+        on_wait: Callable[[EvstoreError], None] | None = None,
+        on_idle: Callable[[], None] | None = None,
+    ) -> int:
+        """Hand each event after the checkpoint to the handler, and return the number of those that it handled.
+
+        `handler(events)` gets a list of 1 to `batch_size` events; with `transactional`, `handler(events, tx)`:
+        what it writes through the Transaction commits with the checkpoint, exactly once. With a `checkpoint`, the
+        same goes for what it writes through that connection.
+
+        A handler that raises is called again, `retries` times, after `backoff` seconds and longer ones. Then its
+        exception leaves `run`; or, with `on_failure="park"`, the event is parked, and holds back the later events
+        of its stream alone. `on_retry` gets the exception, the tries that are left and the seconds until the next.
+
+        Ends with `stop`, when the store is closed, where the log ended at the start if `once`, after `timeout`
+        seconds without an event, or at the `time.monotonic()` of `deadline`. Raises ConsumerHeldError if another
+        process took over, LogDivergedError if the log does not have the event of the checkpoint.
+        """
+        _check(batch_size, retries, backoff, on_failure)
+        if checkpoint is not None and (transactional or on_failure == PARK):
+            raise InvalidInputError("a checkpoint elsewhere serves no transactional handler, and parks nothing")
+        policy = Policy(retries, backoff, on_failure == PARK, on_retry or (lambda *_: None))
+        patience = Patience(
+            0 if once else timeout, deadline, on_wait or (lambda _: None), on_idle or (lambda: None)
+        )
+        with self:
+            hold = self._joining.hold
+            assert hold is not None
+            run = Run(self._adapter, self._joining, hold, self._stopping, batch_size, once=once)
+            effect = self._effect(handler, run.cursors, checkpoint, transactional=transactional)
+            with _as_raised():
+                run.all(effect, policy, patience)
+            return run.handled
+
+    def _effect(
+        self,
+        handler: Callable[..., object],
+        cursors: Cursors,
+        checkpoint: SqliteCheckpoint | None,
+        *,
+        transactional: bool,
+    ) -> Effect:
+        if checkpoint is not None:
+            checkpoint.take_up(self.name, self._adapter, cursors)
+            return checkpoint.effect(self.name, handler, cursors)
+        return self._transactional(handler, cursors) if transactional else _plain(handler, cursors)
+
+    def _transactional(self, handler: Callable[..., object], cursors: Cursors) -> Effect:
+        def effect(events: Sequence[StoredEvent], change: Callable[[Step], None]) -> None:
+            def both(step: Step) -> None:
+                with self._nesting.entered():
+                    called(handler, events, Transaction(step, self._appender))
+                change(step)
+
+            cursors.write(both)
+
+        return effect
+
+
+@contextmanager
+def _as_raised() -> Iterator[None]:
+    """End quietly after a stop and with a closed store; let a handler's exception out as it was raised."""
+    try:
+        yield
+    except Stopped:
+        pass
+    except StoreClosedError as error:
+        if error.forked:
+            raise
+    except Failed as failed:
+        raise failed.cause  # noqa: B904 - as the handler raised it
+
+
+def _plain(handler: Callable[..., object], cursors: Cursors) -> Effect:
+    def effect(events: Sequence[StoredEvent], change: Callable[[Step], None]) -> None:
+        called(handler, events)
+        cursors.write(change)
+
+    return effect
+
+
+def _check(batch_size: int, retries: int, backoff: float, on_failure: str) -> None:
+    if batch_size < 1:
+        raise InvalidInputError(f"the batch size is {batch_size}, at least 1 is allowed")
+    if retries < 0 or backoff < 0:
+        raise InvalidInputError("retries and the seconds before them are not negative")
+    if on_failure not in (STOP, PARK):
+        raise InvalidInputError(f'after a failure a consumer can "{STOP}" or "{PARK}", not "{on_failure}"')

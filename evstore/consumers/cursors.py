@@ -1,0 +1,100 @@
+"""The places that a consumer has come to, in memory and in the store."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from evstore.errors import ConsumerNotFoundError
+from evstore.model.consumers import WHOLE, slot_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from evstore.model.consumers import ConsumerRecord
+    from evstore.model.events import StoredEvent
+    from evstore.port import Consumers, Hold, Step
+
+PASSING_SECONDS: Final = 1.0
+"""The least time between two writes of positions that were only passed over: each is a durable commit."""
+
+
+class Cursors:
+    """The positions of the slots that are held, and the events that these still want."""
+
+    def __init__(self, consumers: Consumers, hold: Hold) -> None:
+        self._consumers = consumers
+        self._hold = hold
+        self.stored: dict[int, int] = {}
+        """The positions that the store has, of the slots that are held."""
+        self._reached: dict[int, int] = {}
+        self.is_divided = False
+        """True if there are 64 slots."""
+        self._written = time.monotonic()
+        self.load()
+
+    def load(self) -> ConsumerRecord:
+        """Take over what the store says of the slots that are held."""
+        record = self._consumers.find(self._hold.name)
+        if record is None:
+            raise ConsumerNotFoundError(self._hold.name)
+        held = self._hold.slots
+        self.is_divided = record.is_divided
+        self.stored = {each.slot: each.global_position for each in record.checkpoints if each.slot in held}
+        self._reached = {slot: max(at, self._reached.get(slot, 0)) for slot, at in self.stored.items()}
+        return record
+
+    @property
+    def lowest(self) -> int:
+        """The position up to which no slot wants anything."""
+        return min(self._reached.values())
+
+    def slot(self, stream_id: str) -> int:
+        """The slot of a stream."""
+        return slot_of(stream_id) if self.is_divided else WHOLE
+
+    def reached(self, stream_id: str) -> int:
+        """The position that the slot of a stream has come to; -1 if that slot is not held."""
+        return self._reached.get(self.slot(stream_id), -1)
+
+    def wanted(self, events: Iterable[StoredEvent]) -> list[StoredEvent]:
+        """Those of the events that slots in hand have not handled."""
+        return [each for each in events if 0 <= self.reached(each.stream_id) < each.global_position]
+
+    def moves(self, events: Sequence[StoredEvent]) -> dict[int, int]:
+        """The positions of the slots once these events are handled."""
+        if not self.is_divided:
+            return {WHOLE: events[-1].global_position}
+        return {slot_of(each.stream_id): each.global_position for each in events}
+
+    def moved(self, moves: Mapping[int, int]) -> None:
+        """These moves are stored."""
+        self._written = time.monotonic()
+        self.stored.update(moves)
+        self._reached.update(moves)
+
+    def has(self, moves: Mapping[int, int]) -> bool:
+        """True if the store has these moves."""
+        self.load()
+        return all(self.stored.get(slot, 0) >= position for slot, position in moves.items())
+
+    def begin_at(self, position: int) -> None:
+        """Begin after a position that is kept elsewhere, whatever the store has."""
+        self._reached = dict.fromkeys(self._reached, position)
+
+    def pass_to(self, position: int) -> None:
+        """All slots have handled, or do not want, what lies up to a position."""
+        self._reached = {slot: max(at, position) for slot, at in self._reached.items()}
+
+    def passed(self) -> dict[int, int]:
+        """The moves that only pass over events and are not stored yet."""
+        return {slot: at for slot, at in self._reached.items() if at > self.stored[slot]}
+
+    def is_time(self) -> bool:
+        """True if what was passed over has not been written for a while."""
+        return time.monotonic() - self._written >= PASSING_SECONDS
+
+    def write(self, change: Callable[[Step], None]) -> None:
+        """Change the consumer in a step of its own."""
+        with self._consumers.step(self._hold) as step:
+            change(step)

@@ -1,0 +1,174 @@
+"""Batches on their way to a handler: tries, the checkpoint after them, and what is parked."""
+
+from __future__ import annotations
+
+import random
+import time
+from itertools import count
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from evstore.errors import EvstoreError, UnavailableError
+from evstore.model.consumers import Parked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import TypeAlias
+
+    from evstore.consumers.cursors import Cursors
+    from evstore.model.events import StoredEvent
+    from evstore.port import Step
+
+    Effect: TypeAlias = Callable[[Sequence[StoredEvent], Callable[[Step], None]], None]
+    """Handles events and stores the change of the consumer with what the handler did."""
+
+LONGEST_BACKOFF: Final = 60.0
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 5.0
+"""Seconds between two tries to reach a store."""
+MOST_REASON: Final = 1000
+"""Characters of a parked event's reason."""
+
+
+class Failed(Exception):  # noqa: N818 - carries a handler's exception past what translates the store's
+    """A handler raised."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+class Stopped(Exception):  # noqa: N818 - control flow, never seen outside
+    """The consumer was told to stop."""
+
+
+class Policy(NamedTuple):
+    """The answer to a handler that fails."""
+
+    retries: int = 0
+    backoff: float = 1.0
+    """Seconds before the first retry; doubled before each further one, and shortened at random by up to a half."""
+    parks: bool = False
+    """An event that keeps failing is parked; else the consumer stops."""
+    on_retry: Callable[[Exception, int, float], None] = lambda _error, _left, _seconds: None
+
+    def pause(self, tries: int) -> float:
+        """Seconds to wait after so many tries."""
+        longest = min(self.backoff * 2 ** (tries - 1), LONGEST_BACKOFF)
+        return float(longest * random.uniform(0.5, 1))  # noqa: S311 - spreads tries, keeps no secret
+
+
+class Change(NamedTuple):
+    """A change of the consumer, which a step makes."""
+
+    make: Callable[[Step], None]
+    is_stored: Callable[[], bool] = lambda: False
+    """True if the store has it: asked when the answer to the step was lost. What may be made again never knows."""
+    moves: Mapping[int, int] = MappingProxyType({})
+    """Its moves of checkpoints."""
+
+
+class Delivery:
+    """Hands events to a handler, and moves the checkpoint after each batch that it handled."""
+
+    def __init__(self, cursors: Cursors, effect: Effect, policy: Policy, wait: Callable[[float], None]) -> None:
+        self._cursors = cursors
+        self._effect = effect
+        self._policy = policy
+        self._wait = wait
+        self.handled = 0
+        self.parked: dict[str, Parked] = {}
+        """The streams of which an event is parked."""
+
+    def deliver(self, events: Sequence[StoredEvent]) -> None:
+        """Handle a batch. Raises Failed if the handler keeps failing and the policy is to stop."""
+        moves = self._cursors.moves(events)
+        try:
+            self.tried(events, self.moving(moves))
+        except Failed as failed:
+            if not self._policy.parks:
+                raise
+            if len(events) == 1:
+                self.keep(parked(events[0], reason(failed.cause)), moves)
+                return
+            for each in events:  # one of them is the one that fails
+                if each.stream_id not in self.parked:
+                    self.deliver([each])
+
+    def moving(self, moves: Mapping[int, int]) -> Change:
+        """The change that moves checkpoints and nothing else."""
+        return Change(lambda step: step.move(moves), lambda: self._cursors.has(moves), moves)
+
+    def tried(self, events: Sequence[StoredEvent], change: Change) -> None:
+        """Handle events, as often as the policy says. Raises Failed."""
+        for tries in count(1):
+            try:
+                self._made(change, lambda: self._effect(events, change.make))
+            except Failed as failed:
+                if tries > self._policy.retries:
+                    raise
+                pause = self._policy.pause(tries)
+                self._policy.on_retry(failed.cause, self._policy.retries + 1 - tries, pause)
+                self._wait(pause)
+            else:
+                self.handled += len(events)
+                return
+
+    def keep(self, event: Parked, moves: Mapping[int, int]) -> None:
+        """Park the event, and move on."""
+
+        def make(step: Step) -> None:
+            step.park(event)
+            step.move(moves)
+
+        self.write(Change(make, moves=moves))
+        self.parked[event.stream_id] = event
+
+    def write(self, change: Change) -> None:
+        """Change the consumer, without a handler."""
+        self._made(change, lambda: self._cursors.write(change.make))
+
+    def _made(self, change: Change, make: Callable[[], None]) -> None:
+        """Make the change, once more whenever its answer was lost and the store does not have it."""
+        while True:
+            try:
+                make()
+            except UnavailableError as error:
+                if not error.retryable:
+                    raise
+                if not self._found(change):
+                    continue
+            self._cursors.moved(change.moves)
+            return
+
+    def _found(self, change: Change) -> bool:
+        """True if the store has the change, once it can be asked."""
+        pause = FIRST_PAUSE
+        while True:
+            self._wait(pause)
+            try:
+                return change.is_stored()
+            except UnavailableError as error:
+                if not error.retryable:
+                    raise
+                pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def called(handler: Callable[..., object], *given: Any) -> None:
+    """Call the handler. Raises Failed for whatever it raises."""
+    try:
+        handler(*given)
+    except Exception as error:
+        raise Failed(error) from error
+
+
+def parked(event: StoredEvent, why: str, state: Any = "parked") -> Parked:
+    """The event as a parked one."""
+    now = time.time_ns() // 1000
+    return Parked(event.stream_id, event.global_position, event.id, why, now, state)
+
+
+def reason(error: Exception) -> str:
+    """A handler's exception in a line that any database keeps."""
+    text = str(error) if isinstance(error, EvstoreError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.encode("utf-8", "replace").decode().replace("\0", " ").split())[:MOST_REASON]
