@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.consumers.cursors import Cursors, HeldCursors
 from evstore.consumers.delivery import Failed, Policy, Stopped
 from evstore.consumers.effects import Mode, plain, reacting, transactional
 from evstore.consumers.running import Run
-from evstore.errors import InvalidInputError, StoreClosedError
+from evstore.errors import ConsumerHeldError, InvalidInputError, StoreClosedError
 from evstore.reading.following import Patience, follow_log
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Consumer:
             assert hold is not None
             run = Run(self._adapter, self._joining, hold, self._stopping, batch_size, once=once)
             effect = self._effect(handler, run.cursors, checkpoint, mode)
-            with _as_raised():
+            with _as_raised(self._adapter):
                 run.all(effect, policy, patience)
             return run.handled
 
@@ -131,7 +131,7 @@ class Consumer:
         where = self._joining.interest.filter()
         held_back = {each.stream_id for each in self._joining.consumers.parked(self.name)}
         patience = Patience(0 if once else None, on_idle=on_idle or (lambda: None))
-        with _as_raised():
+        with _as_raised(self._adapter):
             for events, _ in follow_log(self._adapter, where, cursors.lowest, patience):
                 yield from (each for each in cursors.wanted(events) if each.stream_id not in held_back)
 
@@ -149,7 +149,7 @@ class Consumer:
 
 
 @contextmanager
-def _as_raised() -> Iterator[None]:
+def _as_raised(adapter: Adapter) -> Iterator[None]:
     """End quietly after a stop and with a closed store; let a handler's exception out as it was raised."""
     try:
         yield
@@ -157,6 +157,10 @@ def _as_raised() -> Iterator[None]:
         pass
     except StoreClosedError as error:
         if error.forked:
+            raise
+    except ConsumerHeldError:
+        with suppress(StoreClosedError):  # with which the hold ends, too
+            adapter.head(-1, 0)
             raise
     except Failed as failed:
         raise failed.cause  # noqa: B904 - as the handler raised it
