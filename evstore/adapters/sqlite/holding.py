@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def lock_path(database: str, name: str, slot: int) -> str:
-    """The file on which a slot is locked; slot 0 has that of the whole consumer. Its name may hold any character."""
+    """The file on which a slot is locked; slot 0 has that of the whole consumer, whose name may hold anything."""
     digest = sha256(name.encode()).hexdigest()[:16]
     return f"{database}{CONSUMER_FILE}{digest}" + (f"-{slot:02}" if slot else "")
 
