@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from evstore.cli import signals
 from evstore.cli.errors import UsageError
 from evstore.cli.output import writer
+from evstore.errors import EvstoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 _PASSED_ON: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class CommandFailedError(Exception):
-    """The command ended with another code than 0, or by a signal."""
+class CommandFailedError(EvstoreError):
+    """The command ended with another code than 0, or by a signal. Its sentence is the reason of a parked event."""
 
     def __init__(self, name: str, code: int) -> None:
         super().__init__(name, code)

@@ -10,7 +10,7 @@ from evstore.cli.errors import TimedOut, UsageError
 from evstore.cli.input import times
 from evstore.cli.opening import opened
 from evstore.cli.options import Names, Prefix, option
-from evstore.cli.output import events, forms, screen, writer
+from evstore.cli.output import events, forms, writer
 
 if TYPE_CHECKING:
     from evstore.consumers.overview import ConsumerInfo, ConsumerList
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 ACTIONS = {"show": 1, "reset": 1, "remove": 1, "retry": 2, "drop": 2, "wait": 1}
 """What can be done with a consumer, and how many words it takes."""
-COLUMNS = ("name", "globalPosition", "lag", "lagSeconds", "parked", "holder", "updatedAt")
 
 
 class ConsumersFlags(NamedTuple):
@@ -98,9 +97,12 @@ def _list(found: "ConsumerList", flags: ConsumersFlags) -> None:
     infos = found.all(prefix=flags.prefix or "")
     if flags.names:
         forms.print_names(info.name for info in infos)
-        return
-    spare = ("updatedAt", "lagSeconds", "parked", "holder")
-    forms.many(map(_row, infos), COLUMNS, spare=spare, none="no consumers")
+    elif settings.as_table():
+        from evstore.cli.output import consumer_report
+
+        consumer_report.print_list(infos)
+    else:
+        forms.many(map(_row, infos), ())
 
 
 def _row(info: "ConsumerInfo") -> dict[str, Any]:
@@ -133,18 +135,16 @@ def _parked(each: "Parked") -> dict[str, Any]:
 
 def _show(store: "EventStore", _: ConsumersFlags, name: str) -> None:
     info = store.consumers.get(name)
-    parked = [_parked(each) for each in store.consumers.parked(name)]
-    if not settings.as_table():
-        slots = [each.global_position for each in info.checkpoints] if info.members else None
-        forms.one({**_row(info), **({"slots": slots} if slots else {}), "parkedEvents": parked})
+    parked = store.consumers.parked(name)
+    if settings.as_table():
+        from evstore.cli.output import consumer_report
+
+        consumer_report.print_one(info, parked)
         return
-    row = {key: value for key, value in _row(info).items() if key != "parked"}
-    paint = screen.brush()
-    for key, value in row.items():
-        shown = "all" if value is None and key in ("categories", "types") else value
-        text = ", ".join(shown) if isinstance(shown, list) else "-" if shown is None else str(shown)
-        writer.write(f"{paint(key.ljust(16), 'dim')}{writer.visible(text)}\n")
-    forms.many(parked, ("id", "streamId", "globalPosition", "reason", "state"), none="no parked events")
+    slots = [each.global_position for each in info.checkpoints] if info.members else None
+    forms.one(
+        {**_row(info), **({"slots": slots} if slots else {}), "parkedEvents": [_parked(each) for each in parked]}
+    )
 
 
 def _reset(store: "EventStore", flags: ConsumersFlags, name: str) -> None:
@@ -152,8 +152,11 @@ def _reset(store: "EventStore", flags: ConsumersFlags, name: str) -> None:
     to = flags.to or ""
     if to not in words and not re.fullmatch("[0-9]{1,18}", to):
         raise UsageError(f'--to takes a position, start or end, not "{to}"')
+    head = store.head()
     position = words[to] if to in words else int(to)
-    info = store.consumers.reset(name, store.head() if position is None else position)
+    if position is not None and position > head:
+        raise UsageError(f"--to {position} is beyond the log, which ends at {head}")
+    info = store.consumers.reset(name, head if position is None else position)
     _told(info, f"consumer {name} begins after position {info.global_position}")
 
 
