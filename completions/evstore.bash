@@ -1,5 +1,5 @@
 # Completion of evstore in bash, made by: evstore completion bash
-# Commands and flags stand here; the names of streams, categories, types and tags come from the store.
+# Commands and flags stand here; names of streams, categories, types, tags and consumers come from the store.
 
 # Sets words, without their quotes, and word, the one at the cursor. Nothing is expanded but a leading ~/; what the
 # shell would expand becomes a control character, which fits no name and no path.
@@ -188,7 +188,10 @@ _evstore_at() {
         'export '*) offers='categories' ;;
         'import '1) offers='files' ;;
         'backup '1) offers='files' ;;
-        'consumers '*) offers='show reset remove' ;;
+        'subscribe '1) offers='consumers' ;;
+        'subscribe '*) offers='categories' ;;
+        'consumers '1) offers='show reset remove retry drop wait' ;;
+        'consumers '2) offers='consumers' ;;
         'completion '1) offers='bash zsh fish' ;;
     esac
 }
@@ -238,7 +241,7 @@ _evstore_offer() {
             [[ $value == @* ]] || return
             compopt -o filenames -o nospace 2>/dev/null
             value=${value#@} head+=@ offers=$(compgen -f -- "${value#@}") ;;
-        streams | categories | types | tags)
+        streams | categories | types | tags | consumers)
             _evstore_db "$line"
             offers=$(command evstore --complete "$offers" "$value" ${db[@]+"${db[@]}"} 2>/dev/null </dev/null) ;;
         *) offers=${offers// /$'\n'} ;;
@@ -253,6 +256,21 @@ _evstore_offer() {
     done
 }
 
+# Completes the command behind "--" as at the start of a line.
+_evstore_another() {
+    local each i
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        [[ ${COMP_WORDS[i]} == -- ]] && break
+    done
+    if declare -F _comp_command_offset >/dev/null; then _comp_command_offset $((i + 1)); return
+    elif declare -F _command_offset >/dev/null; then _command_offset $((i + 1)); return
+    fi
+    if ((i + 1 == COMP_CWORD)); then
+        while IFS= read -r each; do COMPREPLY+=("${each#"$trim"}"); done < <(compgen -c -- "$word")
+    fi
+    compopt -o default 2>/dev/null # files, where there is nothing else
+}
+
 _evstore() {
     local line=${COMP_LINE-${COMP_WORDS[*]}}
     local words word trim own flags valued letters offers command place waiting ended
@@ -264,6 +282,8 @@ _evstore() {
     if [[ $waiting ]]; then
         _evstore_behind "$command" "$waiting"
         _evstore_offer "$word" ''
+    elif [[ $ended && ' subscribe ' == *" $command "* ]]; then
+        _evstore_another
     elif [[ ! $ended && $word == --*=* ]]; then
         _evstore_behind "$command" "${word%%=*}"
         _evstore_offer "${word#*=}" "${word%%=*}="

@@ -1,5 +1,5 @@
 # Completion of evstore in fish, made by: evstore completion fish
-# Commands and flags stand here; the names of streams, categories, types and tags come from the store.
+# Commands and flags stand here; names of streams, categories, types, tags and consumers come from the store.
 
 # The long options of a command that take a value, and the letters of the short ones.
 function __evstore_longs
@@ -104,7 +104,8 @@ function __evstore_letters
     end
 end
 
-# Whether the cursor is at COMMAND ("" is before any), and at its PLACE, or with "more" at that one or after it.
+# Whether the cursor is at COMMAND ("" is before any), and at its PLACE, or with "more" at that one or after it; or
+# "behind" the -- after which another command stands.
 function __evstore_at
     set -l command ''
     set -l place 1
@@ -133,6 +134,11 @@ function __evstore_at
         end
     end
     test "x$command" = "x$argv[1]"; or return 1
+    if test $ended = 1; and contains -- "$command" subscribe
+        test "x$argv[2]" = xbehind
+        return
+    end
+    test "x$argv[2]" = xbehind; and return 1
     set -q argv[2]; or return 0
     test $place = $argv[2]; or test "x$argv[3]" = xmore -a $place -gt $argv[2]
 end
@@ -164,6 +170,17 @@ function __evstore_at_files
     set -l value (__evstore_value)
     string match -q -- '@*' "$value"; or return
     string replace -r -- '^' @ (__fish_complete_path (string sub -s 2 -- $value))
+end
+
+# What fish offers for the command behind "--".
+function __evstore_another
+    set -l words (commandline -opc)
+    set -l at (contains -i -- -- $words); or return
+    set -l rest (string escape -- $words[(math $at + 1)..(count $words)])
+    test $at = (count $words); and set rest
+    # What the shell would run stays as it is.
+    string match -qr -- '[$()]' (commandline -ct | string collect -a); and return
+    complete -C (string join ' ' -- $rest (commandline -ct | string collect -a))
 end
 
 complete -c evstore -e
@@ -383,6 +400,9 @@ complete -c evstore -n '__evstore_at subscribe' -l refilter -d 'Keep these categ
 complete -c evstore -n '__evstore_at subscribe' -l if-held -r -f -a 'fail skip' -d 'Where another process works for NAME: exit with 9, or with 0'
 complete -c evstore -n '__evstore_at subscribe' -l fields -r -f -d 'Print only these fields: id,type,data.orderId,metadata.custom.k,category …'
 complete -c evstore -n '__evstore_at subscribe' -l utc -d 'Print and read times without a zone in UTC'
+complete -c evstore -n '__evstore_at subscribe behind' -a '(__evstore_another)'
+complete -c evstore -n '__evstore_at subscribe 1' -f -a '(__evstore_names consumers)'
+complete -c evstore -n '__evstore_at subscribe 2 more' -f -a '(__evstore_names categories)'
 
 complete -c evstore -n '__evstore_at consumers' -l to -r -f -a 'start end' -d 'reset: begin after this position'
 complete -c evstore -n '__evstore_at consumers' -l position -r -f -d 'wait: until the consumer has come as far as P'
@@ -390,7 +410,8 @@ complete -c evstore -n '__evstore_at consumers' -l within -r -f -d 'wait: exit w
 complete -c evstore -n '__evstore_at consumers' -l names -d 'Print names alone, one a line'
 complete -c evstore -n '__evstore_at consumers' -l prefix -r -f -d 'Only names that begin with P'
 complete -c evstore -n '__evstore_at consumers' -l utc -d 'Print and read times without a zone in UTC'
-complete -c evstore -n '__evstore_at consumers 1 more' -f -a 'show reset remove'
+complete -c evstore -n '__evstore_at consumers 1' -f -a 'show reset remove retry drop wait'
+complete -c evstore -n '__evstore_at consumers 2' -f -a '(__evstore_names consumers)'
 
 
 complete -c evstore -n '__evstore_at completion 1' -f -a 'bash zsh fish'

@@ -234,6 +234,44 @@ def test_names_are_offered_where_they_belong(shell: Shell) -> None:
     assert shell.offers("evstore replay --type=Pl") == ["--type=Placed"]
 
 
+def consume(folder: Path, *names: str) -> None:
+    """Let these consumers be there."""
+    with connect(str(folder / "evstore.db")) as store:
+        for name in names:
+            store.consumer(name).run(lambda _: None, once=True)
+
+
+def test_consumers_are_offered_where_they_belong(shell: Shell) -> None:
+    fill(shell.folder, STREAMS)
+    consume(shell.folder, "mailer", "mail:er", "stock", "a b", "$(touch pwned)")
+    actions = ["drop", "remove", "reset", "retry", "show", "wait"]
+    assert sorted(shell.offers("evstore subscribe ")) == ["mail:er", "mailer", "stock"]
+    assert shell.offers("evstore subscribe --once st") == ["stock"]
+    assert shell.offers("evstore subscribe mailer Cus") == ["Customer"]
+    assert sorted(shell.offers("evstore subscribe mailer --on-failure ")) == ["park", "stop"]
+    assert shell.offers("evstore subscribe mailer -t Pl") == ["Placed"]
+    assert sorted(shell.offers("evstore consumers ")) == actions
+    assert sorted(shell.offers("evstore consumers re")) == ["remove", "reset", "retry"]
+    for action in actions:
+        assert sorted(shell.offers(f"evstore consumers {action} mail")) == ["mail:er", "mailer"], action
+    assert shell.offers("evstore consumers show mailer st") == []
+    assert not (shell.folder / "pwned").exists()
+
+
+def test_behind_the_dashes_stands_another_command_with_its_files(shell: Shell) -> None:
+    fill(shell.folder, STREAMS)
+    consume(shell.folder, "stock")
+    tool = Path(shell.env["HOME"]) / "stock-of-mine"
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    (shell.folder / "Customer.txt").touch()
+    line = "evstore subscribe stock Order --once -- "
+    assert shell.offers(f"{line}stock-o") == ["stock-of-mine"]
+    assert shell.offers(f"{line}stock-of-mine Cus") == ["Customer.txt"]
+    assert shell.offers(f"{line}stock-of-mine --db evs Cust") == ["Customer.txt"]
+    assert shell.offers("evstore subscribe stock --on-failure park -- cat ./Cus") == ["./Customer.txt"]
+
+
 def test_a_name_may_hold_what_parts_words_for_readline(shell: Shell) -> None:
     fill(shell.folder, STREAMS, ("ns:Paid",))
     assert shell.offers("evstore read Order-a:") == ["Order-a:1"]
@@ -311,6 +349,9 @@ def test_nothing_on_the_line_is_run_by_completing_it(shell: Shell) -> None:
         "evstore `touch pwned` ",
         "evstore append Order-1 -d '@$(touch pwned)",
         "evstore read 'a[$(touch pwned)]",
+        "evstore subscribe a Order -- ./$(touch pwned)",
+        "evstore subscribe a Order -- cat '$(touch pwned)' O",
+        "evstore subscribe '$(touch pwned)' Order -- cat O",
     ):  # fmt: skip
         shell.complete(line)
     assert sorted(os.listdir(shell.folder)) == before
@@ -368,7 +409,7 @@ SITUATIONS: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("kind", ["streams", "categories", "types", "tags"])
+@pytest.mark.parametrize("kind", ["streams", "categories", "types", "tags", "consumers"])
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_what_is_no_store_offers_nothing_and_stays_as_it_is(
     asked: Callable[..., list[str]], tmp_path: Path, situation: str, kind: str
@@ -381,11 +422,13 @@ def test_what_is_no_store_offers_nothing_and_stays_as_it_is(
 
 def test_a_store_at_rest_answers_and_stays_as_it_is(answer: Callable[..., list[str]], tmp_path: Path) -> None:
     fill(tmp_path, STREAMS, tags=("order:2", "order:1", "customer:4", "order;3"))
+    consume(tmp_path, "mailer", "all", "a b")
     before = snapshot(tmp_path)
     assert answer("streams", "") == sorted(STREAMS)
     assert answer("categories", "Or") == ["Order"]
     assert answer("types", "") == ["Placed"]
     assert answer("tags", "or") == ["order:1", "order:2"]  # and not what needs quoting
+    assert answer("consumers", "") == ["all", "mailer"]
     assert snapshot(tmp_path) == before
 
 
@@ -420,7 +463,7 @@ def test_a_pipe_in_the_place_of_a_store_is_not_opened(asked: Callable[..., list[
 
 @pytest.mark.parametrize(
     "words",
-    [(), ("streams",), ("consumers", ""), ("streams", "", "--db"), ("streams", "", "--db", ""),
+    [(), ("streams",), ("nobodies", ""), ("streams", "", "--db"), ("streams", "", "--db", ""),
      ("streams", "$("), ("streams", "\udcff"), ("streams", "", "--db", "env:NOT_SET"), ("streams", "", "--db", "oracle:x"),
      ("streams", "", "--db", "sqlite://host/x"), ("streams", "", "--db", "memory:"), ("streams", "\u00a0")],
 )  # fmt: skip
@@ -551,6 +594,7 @@ def test_every_statement_reads_an_index_of_names_alone(store: Command) -> None:
             ("categories", "categories_by_name"),
             ("types", "types_by_name"),
             ("tags", "tags_by_name"),
+            ("consumers", "consumers_by_name"),
         ):
             for statement in names.STATEMENTS[kind]:
                 given = {"low": "a", "high": "b", "limit": 1}

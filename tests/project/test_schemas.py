@@ -21,6 +21,7 @@ ID = "01890000-0000-7000-8000-000000000001"
 FULL = Metadata("c", "b", "u", "t", {"k": "v", "\x9b": ""})
 RARE = {"tags", "redacted"}
 OF_DIGESTS = {"tamperEvident", "digest"}
+OF_SHOW = {"slots", "parkedEvents"}
 APPEND = ("append", "S-1", "-t", "T")
 
 
@@ -29,7 +30,8 @@ def schema_of(name: str) -> dict[str, Any]:
 
 
 SCHEMAS = {
-    name: schema_of(name) for name in ("event", "receipt", "error", "info", "stream", "category", "type", "tag")
+    name: schema_of(name)
+    for name in ("event", "receipt", "error", "info", "stream", "category", "type", "tag", "consumer")
 }
 
 
@@ -117,12 +119,14 @@ FAILURES = [
     ("--db", "no.db", "categories", "-v"),
     ("--db", "x:", "categories"),
     ("read", "B-9", "-f", "-n", "1", "--within", "1ms"),
+    ("consumers", "show", "nobody"),
+    ("subscribe", "mailer", "B", "--once", "--retries", "1", "--backoff", "1ms", "--", "false"),
 ]
 
 
 @pytest.mark.parametrize("words", FAILURES, ids=" ".join)
 def test_every_line_on_stderr_fits(store: Command, words: tuple[str, ...]) -> None:
-    done = store(*words, "--errors", "json")
+    done = store("--errors", "json", *words)
     lines = [json.loads(line) for line in done.err.splitlines()]
     assert lines
     for line in lines:
@@ -155,6 +159,38 @@ def test_a_tamper_evident_store_fits_and_has_all_keys_in_order(store: Command) -
     info = json.loads(store.ok("--db", "digests.db", "info").out)
     check("info", info)
     assert list(info) == list(SCHEMAS["info"]["properties"])
+
+
+def test_an_error_of_a_consumer_that_another_process_holds_fits(store: Command) -> None:
+    with connect(store.url) as made, made.consumer("mailer", categories=["B"]):
+        done = store("subscribe", "mailer", "B", "--once", "--errors", "json", "--", "true")
+    line = json.loads(done.err)
+    check("error", line)
+    assert (line["error"]["code"], line["error"]["name"]) == ("held", "mailer")
+
+
+CONSUMERS = {
+    "whole": ("subscribe", "mailer", "B", "-t", "U", "--once", "--", "true"),
+    "parking": ("subscribe", "mailer", "--all", "--once", "--retries", "0", "--on-failure", "park", "--", "false"),
+    "divided": ("subscribe", "mailer", "B", "--member", "1/2", "--once", "--", "true"),
+}
+
+
+@pytest.mark.parametrize("made", CONSUMERS)
+def test_consumers_fit_and_the_schema_names_all_their_keys_in_order(store: Command, made: str) -> None:
+    store.ok(*CONSUMERS[made])
+    keys = list(SCHEMAS["consumer"]["properties"])
+    for words in (("consumers",), ("consumers", "reset", "mailer", "--to", "0"), ("consumers", "show", "mailer")):
+        if "reset" in words and made == "parking":
+            continue  # and forget what is parked
+        (line,) = store.ok(*words).lines
+        consumer = json.loads(line)
+        check("consumer", consumer)
+        rare = OF_SHOW if "show" not in words else set() if made == "divided" else {"slots"}
+        assert list(consumer) == [key for key in keys if key not in rare]
+    parked = SCHEMAS["consumer"]["$defs"]["parked"]["properties"]
+    assert bool(consumer["parkedEvents"]) == (made == "parking")
+    assert all(list(each) == list(parked) for each in consumer["parkedEvents"])
 
 
 LISTS = {"category": ("categories",), "type": ("types",), "stream": ("streams",), "tag": ("tags",)}
@@ -197,6 +233,14 @@ RIGHT: dict[str, Any] = {
         "retryable": True, "query": [{"types": ["T"], "tags": ["a"]}], "after": 0, "position": 1,
         "more": [{"query": [], "after": 0, "position": 1}],
     },
+    "failure": {
+        "code": "handler_failed", "class": "HandlerFailedError", "exitCode": 8, "message": "m", "hint": "h",
+        "retryable": False, "name": "mailer", "eventId": ID, "streamId": "A-1", "globalPosition": 1,
+    },
+    "held": {
+        "code": "held", "class": "ConsumerHeldError", "exitCode": 9, "message": "m", "hint": "h",
+        "retryable": False, "name": "mailer", "holder": "process 17",
+    },
     "info": {
         "backend": "sqlite", "backendVersion": "3.46", "place": "/x.db", "schemaVersion": 1, "streams": 0,
         "categories": 0, "events": 0, "headPosition": 0, "sizeBytes": 0, "durability": {"synchronous": "full"},
@@ -212,6 +256,17 @@ RIGHT: dict[str, Any] = {
     },
     "type": {"type": "T", "events": 1, "firstPosition": 1, "lastPosition": 1},
     "tag": {"tag": "a", "events": 1, "firstPosition": 1, "lastPosition": 1},
+    "consumer": {
+        "name": "mailer", "categories": ["A"], "types": None, "globalPosition": 3, "lag": 2, "lagSeconds": 1.5,
+        "parked": 1, "members": True, "holder": "process 17", "createdAt": "2026-11-23T14:30:00.123456Z",
+        "updatedAt": "2026-11-23T14:30:00.123456Z", "slots": [3] * 64,
+        "parkedEvents": [
+            {
+                "id": ID, "streamId": "A-1", "globalPosition": 1, "reason": "", "state": "parked",
+                "parkedAt": "2026-11-23T14:30:00.123456Z",
+            }
+        ],
+    },
 }  # fmt: skip
 OF: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "event": ("event", lambda value: value),
@@ -220,13 +275,23 @@ OF: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "each": ("receipt", lambda value: value),
     "error": ("error", lambda value: {"error": value}),
     "violation": ("error", lambda value: {"error": value}),
+    "failure": ("error", lambda value: {"error": value}),
+    "held": ("error", lambda value: {"error": value}),
     "info": ("info", lambda value: value),
     "stream_info": ("stream", lambda value: value),
     "category": ("category", lambda value: value),
     "type": ("type", lambda value: value),
     "tag": ("tag", lambda value: value),
+    "consumer": ("consumer", lambda value: value),
 }
-OPTIONAL = {("error", "hint"), ("violation", "hint"), ("violation", "more"), *(("event", key) for key in RARE)}
+OPTIONAL = {
+    *((shape, "hint") for shape in ("error", "violation", "failure", "held")),
+    ("violation", "more"),
+    ("held", "holder"),
+    *(("event", key) for key in RARE),
+    *(("consumer", key) for key in OF_SHOW),
+}
+PARKED: dict[str, Any] = RIGHT["consumer"]["parkedEvents"][0]
 WRONG = [
     ("event", "id", ID.replace("9", "A")), ("event", "id", ID.replace("-", "")), ("event", "streamId", "-1"),
     ("event", "streamId", "$all"), ("event", "streamId", "A\x1b"), ("event", "streamId", ""), ("event", "type", ""),
@@ -249,6 +314,16 @@ WRONG = [
     ("stream_info", "updatedAt", "2026-11-23 14:30:00"), ("stream_info", "lastType", ""),
     ("category", "category", ""), ("category", "events", "1,000"), ("category", "lastTimestamp", None),
     ("type", "type", ""), ("type", "events", 0), ("type", "firstPosition", "1"),
+    ("failure", "exitCode", 9), ("failure", "name", 1), ("failure", "globalPosition", 0), ("held", "exitCode", 8),
+    ("held", "holder", None), ("consumer", "name", ""), ("consumer", "name", "a\t"), ("consumer", "name", "n" * 256),
+    ("consumer", "categories", "A"), ("consumer", "types", [""]), ("consumer", "globalPosition", -1),
+    ("consumer", "lag", None), ("consumer", "lagSeconds", -0.1), ("consumer", "lagSeconds", "1 s"),
+    ("consumer", "parked", True), ("consumer", "members", 64), ("consumer", "holder", ""),
+    ("consumer", "createdAt", None), ("consumer", "updatedAt", "2026-11-23 14:30:00"), ("consumer", "slots", [3]),
+    ("consumer", "slots", [-1] * 64), ("consumer", "parkedEvents", {}), ("consumer", "parkedEvents", [{}]),
+    ("consumer", "parkedEvents", [{**PARKED, "state": "dropped"}]),
+    ("consumer", "parkedEvents", [{**PARKED, "globalPosition": 0}]),
+    ("consumer", "parkedEvents", [{**PARKED, "id": "x"}]), ("consumer", "parkedEvents", [{**PARKED, "reason": None}]),
 ]  # fmt: skip
 
 
@@ -270,7 +345,7 @@ def test_what_is_wrong_does_not_fit(subtests: pytest.Subtests) -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", ["event", "stream", "many", "each", "info", "stream_info", "category", "type", "tag"]
+    "shape", ["event", "stream", "many", "each", "info", "stream_info", "category", "type", "tag", "consumer"]
 )
 def test_a_key_of_a_later_evstore_fits(shape: str) -> None:
     name, whole = OF[shape]

@@ -77,6 +77,13 @@ def before_the_first(position: int) -> Damage:
     return Damage(sql, known, {("bad-position", position, "A-1"), ("position-gap", 1, None)})
 
 
+def checkpoint(position: int) -> Damage:
+    """A consumer that has handled an event of another log at this position."""
+    made = "INSERT INTO consumers VALUES ({key}, 'mailer', '{}', 1); INSERT INTO checkpoints VALUES ({key}, 0, {position}, {id}, 1)"
+    made = made.replace("{position}", str(position))
+    return Damage(made.replace("{key}", "1"), made.replace("{key}", "{id}"), {("checkpoint", position, None)})
+
+
 def past(index: str, sql: str, *findings: Found) -> Damage:
     return both(sql, *findings)._replace(past=index)
 
@@ -441,6 +448,10 @@ DAMAGES: Final[dict[str, Damage]] = {
         " FROM event_tags JOIN tags ON tags.key = event_tags.tag_key",
         ("changed-view", None, None),
     ),
+    # --- consumers ---
+    "a checkpoint beyond the log": checkpoint(7),
+    "a checkpoint at another event": checkpoint(6),
+    # --- functions ---
     "a function does nothing": Damage(
         None,
         "CREATE OR REPLACE FUNCTION make_durable_v1() RETURNS void LANGUAGE plpgsql AS 'BEGIN END'",

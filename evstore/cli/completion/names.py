@@ -1,4 +1,4 @@
-"""The answers to TAB: `evstore --complete streams|categories|types|tags PREFIX [--db URL]`.
+"""The answers to TAB: `evstore --complete streams|categories|types|tags|consumers PREFIX [--db URL]`.
 
 A person waits for this process at every TAB, so it loads neither Typer nor the library, and reads names alone. It
 leaves no trace: opened as the library does it, a store at rest would get files beside it.
@@ -79,11 +79,24 @@ WHERE name >= :low AND name < :high
 ORDER BY name DESC
 LIMIT :limit
 """
+CONSUMERS_UP = """
+SELECT name FROM consumers
+WHERE name >= :low AND name < :high
+ORDER BY name
+LIMIT :limit
+"""
+CONSUMERS_DOWN = """
+SELECT name FROM consumers
+WHERE name >= :low AND name < :high
+ORDER BY name DESC
+LIMIT :limit
+"""
 STATEMENTS = {
     "streams": (STREAMS_UP, STREAMS_DOWN),
     "categories": (CATEGORIES_UP, CATEGORIES_DOWN),
     "types": (TYPES_UP, TYPES_DOWN),
     "tags": (TAGS_UP, TAGS_DOWN),
+    "consumers": (CONSUMERS_UP, CONSUMERS_DOWN),
 }
 
 # A word that no shell changes: outside ASCII all that can be printed, but no space. At its start "-" makes a
@@ -183,9 +196,10 @@ def _names_from(connection: Any, statement: str, given: dict[str, Any]) -> Itera
 def _from_server(url: str, kind: str, prefix: str) -> list[str]:
     from evstore.connecting import connect
 
-    field = {"streams": "stream_id", "categories": "category", "types": "type", "tags": "tag"}[kind]
+    fields = {"streams": "stream_id", "categories": "category", "types": "type", "tags": "tag"}
+    field = fields.get(kind, "name")
     with connect(url, timeout=WITHIN_REMOTE) as store:
-        rows = getattr(store, kind)(prefix=prefix)
+        rows = store.consumers.all(prefix=prefix) if kind == "consumers" else getattr(store, kind)(prefix=prefix)
         return choose((getattr(row, field) for row in rows), ())
 
 

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import typer
 
 from evstore.cli import settings
-from evstore.cli.completion import templates
+from evstore.cli.another import RunsAnother
+from evstore.cli.commands.consuming import ACTIONS
+from evstore.cli.completion import fish, templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +23,13 @@ if TYPE_CHECKING:
 SHELLS: Final = ("bash", "zsh", "fish")
 
 # The offers of a place: names of the store, files, `@` and a file, or one of a few words.
-STORED: Final = {"STREAM": "streams", "CATEGORY": "categories", "TYPE": "types", "TAG": "tags"}
+STORED: Final = {
+    "STREAM": "streams",
+    "CATEGORY": "categories",
+    "TYPE": "types",
+    "TAG": "tags",
+    "NAME": "consumers",
+}
 FILES: Final = "files"
 AT_FILES: Final = "at-files"
 _FILES_FOR: Final = ("FILE", "URL")
@@ -52,6 +60,8 @@ class Command(NamedTuple):
     help: str
     options: list[Option]
     places: list[Place]
+    runs_another: bool
+    """After "--" another command follows, which the shell completes as at the start of a line."""
 
 
 def script(shell: str, group: Any) -> str:
@@ -68,7 +78,10 @@ def declarations(group: Any) -> tuple[list[Option], list[Command]]:
         params = command.get_params(typer.Context(command, parent=context))
         options = [_option_of(each) for each in params if each.param_type_name == "option"]
         places = [_place_of(each) for each in params if each.param_type_name == "argument"]
-        commands.append(Command(name, _first_line(command.help), options, places))
+        if name == "consumers":  # whose words are one list to Typer
+            places = [Place("ACTION", " ".join(ACTIONS), False), Place("NAME", STORED["NAME"], False)]
+        runs_another = isinstance(command, RunsAnother)
+        commands.append(Command(name, _first_line(command.help), options, places, runs_another))
     return [_option_of(each) for each in group.get_params(context)], commands
 
 
@@ -81,15 +94,15 @@ def _option_of(found: Any) -> Option:
 
 
 def _place_of(found: Any) -> Place:
-    metavar = found.metavar or found.name.upper()
-    return Place(metavar.strip("[]").replace("...", ""), _offers(metavar), found.nargs == -1)
+    metavar = (found.metavar or found.name.upper()).partition(" ")[0]  # behind it: the command after "--"
+    return Place(metavar.replace("...", "").strip("[]"), _offers(metavar), found.nargs == -1)
 
 
 def _offers(metavar: str) -> str:
     """The offers of a metavar: `STREAM`, `[FILE...|-]`, or `any|no-stream|exists|N` with its fixed words."""
     if "=" in metavar:
         return ""
-    parts = metavar.strip("[]").replace("...", "").split("|")
+    parts = metavar.replace("...", "").strip("[]").split("|")
     if parts[0] in STORED:
         return STORED[parts[0]]
     if parts[0] in _FILES_FOR:
@@ -127,6 +140,7 @@ def _bash(top: list[Option], commands: list[Command]) -> str:
     return templates.fill(
         templates.BASH,
         commands=" ".join(each.name for each in commands),
+        runs=_running(commands),
         tables="\n".join(tables),
         kinds="\n".join(kinds),
         places="\n".join(places),
@@ -151,6 +165,11 @@ def _bash_kinds(command: str, options: list[Option]) -> list[str]:
     ]
 
 
+def _running(commands: list[Command]) -> str:
+    """The names of those that run another command."""
+    return " ".join(each.name for each in commands if each.runs_another)
+
+
 def settings_of_all() -> set[str]:
     from evstore.cli.options import ON_TOP
 
@@ -172,6 +191,7 @@ def _zsh(top: list[Option], commands: list[Command]) -> str:
         templates.ZSH,
         commands="\n".join(f"        {_quote(f'{each.name}:{each.help}')}" for each in commands),
         top=" \\\n".join(f"        {each}" for each in _zsh_options(top)),
+        runs="|".join(_running(commands).split()),
         cases="\n".join(cases),
     )
 
@@ -221,14 +241,17 @@ def _fish(top: list[Option], commands: list[Command]) -> str:
     for command in commands:
         own = [each for each in command.options if each.names not in {one.names for one in shared}]
         lines += ["", *(_fish_option(f"__evstore_at {command.name}", each) for each in own)]
+        if command.runs_another:
+            lines.append(f"complete -c evstore -n '__evstore_at {command.name} behind' -a '(__evstore_another)'")
         for number, place in enumerate(command.places, 1):
             at = f"{command.name} {number}{' more' if place.repeatable else ''}"
             if place.offers:
                 lines.append(f"complete -c evstore -n '__evstore_at {at}' {_fish_values(place.offers)}")
     return templates.fill(
-        templates.FISH,
+        fish.FISH,
         longs="\n".join(_fish_case(each.name, list(_longs(each.options))) for each in commands),
         letters="\n".join(_fish_case(each.name, [_letters(each.options)]) for each in commands),
+        runs=_running(commands),
         top_longs=" ".join(_longs(top)),
         top_letters=_letters(top),
         lines="\n".join(lines),

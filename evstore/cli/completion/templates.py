@@ -1,11 +1,11 @@
-"""The constant parts of the completion scripts; `scripts` fills in the rest at «…»."""
+"""The constant parts of the completion scripts of bash and zsh; `scripts` fills in the rest at «…»."""
 
 from __future__ import annotations
 
 from typing import Final
 
 BASH: Final = r"""# Completion of evstore in bash, made by: evstore completion bash
-# Commands and flags stand here; the names of streams, categories, types and tags come from the store.
+# Commands and flags stand here; names of streams, categories, types, tags and consumers come from the store.
 
 # Sets words, without their quotes, and word, the one at the cursor. Nothing is expanded but a leading ~/; what the
 # shell would expand becomes a control character, which fits no name and no path.
@@ -110,7 +110,7 @@ _evstore_offer() {
             [[ $value == @* ]] || return
             compopt -o filenames -o nospace 2>/dev/null
             value=${value#@} head+=@ offers=$(compgen -f -- "${value#@}") ;;
-        streams | categories | types | tags)
+        streams | categories | types | tags | consumers)
             _evstore_db "$line"
             offers=$(command evstore --complete "$offers" "$value" ${db[@]+"${db[@]}"} 2>/dev/null </dev/null) ;;
         *) offers=${offers// /$'\n'} ;;
@@ -125,6 +125,21 @@ _evstore_offer() {
     done
 }
 
+# Completes the command behind "--" as at the start of a line.
+_evstore_another() {
+    local each i
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        [[ ${COMP_WORDS[i]} == -- ]] && break
+    done
+    if declare -F _comp_command_offset >/dev/null; then _comp_command_offset $((i + 1)); return
+    elif declare -F _command_offset >/dev/null; then _command_offset $((i + 1)); return
+    fi
+    if ((i + 1 == COMP_CWORD)); then
+        while IFS= read -r each; do COMPREPLY+=("${each#"$trim"}"); done < <(compgen -c -- "$word")
+    fi
+    compopt -o default 2>/dev/null # files, where there is nothing else
+}
+
 _evstore() {
     local line=${COMP_LINE-${COMP_WORDS[*]}}
     local words word trim own flags valued letters offers command place waiting ended
@@ -136,6 +151,8 @@ _evstore() {
     if [[ $waiting ]]; then
         _evstore_behind "$command" "$waiting"
         _evstore_offer "$word" ''
+    elif [[ $ended && ' «runs» ' == *" $command "* ]]; then
+        _evstore_another
     elif [[ ! $ended && $word == --*=* ]]; then
         _evstore_behind "$command" "${word%%=*}"
         _evstore_offer "${word#*=}" "${word%%=*}="
@@ -153,9 +170,9 @@ complete -F _evstore evstore
 
 ZSH: Final = r"""#compdef evstore
 # Completion of evstore in zsh, made by: evstore completion zsh
-# Commands and flags stand here; the names of streams, categories, types and tags come from the store.
+# Commands and flags stand here; names of streams, categories, types, tags and consumers come from the store.
 
-# Offer streams, categories, types or tags. What the shell would expand in --db is no path that is known here.
+# Offer names of the store. What the shell would expand in --db is no path that is known here.
 _evstore_names() {
     local -a db found
     local i
@@ -196,6 +213,13 @@ _evstore() {
         '1:command:_evstore_commands' \
         '*::argument:->argument' && ret=0
     [[ $state == argument ]] || return ret
+    local -i dashes=$words[(ie)--]
+    if [[ $line[1] == («runs») ]] && (( dashes < CURRENT )); then # as at the start of a line
+        shift $dashes words
+        (( CURRENT -= dashes ))
+        _normal
+        return
+    fi
     case $line[1] in
 «cases»
     esac
@@ -203,93 +227,6 @@ _evstore() {
 }
 
 if [[ $funcstack[1] == _evstore ]]; then _evstore "$@"; else compdef _evstore evstore; fi
-"""
-
-FISH: Final = r"""# Completion of evstore in fish, made by: evstore completion fish
-# Commands and flags stand here; the names of streams, categories, types and tags come from the store.
-
-# The long options of a command that take a value, and the letters of the short ones.
-function __evstore_longs
-    switch "$argv[1]"
-«longs»
-        case '*'
-            printf '%s\n' «top_longs»
-    end
-end
-
-function __evstore_letters
-    switch "$argv[1]"
-«letters»
-        case '*'
-            echo «top_letters»
-    end
-end
-
-# Whether the cursor is at COMMAND ("" is before any), and at its PLACE, or with "more" at that one or after it.
-function __evstore_at
-    set -l command ''
-    set -l place 1
-    set -l waiting 0
-    set -l ended 0
-    set -l longs (__evstore_longs '')
-    set -l letters (__evstore_letters '')
-    set -l words (commandline -opc)
-    for each in $words[2..-1]
-        if test $waiting = 1
-            set waiting 0
-        else if test $ended = 0 -a "x$each" = x--
-            set ended 1
-        else if test $ended = 0; and string match -q -- '-?*' $each
-            if contains -- $each $longs; or string match -qr -- "^-[^-$letters]*[$letters]\$" $each
-                set waiting 1
-            else if test "x$each" = x--many # the input says the streams
-                set place (math $place + 1)
-            end
-        else if test -n "$command"
-            set place (math $place + 1)
-        else
-            set command $each
-            set longs (__evstore_longs $command)
-            set letters (__evstore_letters $command)
-        end
-    end
-    test "x$command" = "x$argv[1]"; or return 1
-    set -q argv[2]; or return 0
-    test $place = $argv[2]; or test "x$argv[3]" = xmore -a $place -gt $argv[2]
-end
-
-function __evstore_value
-    commandline -ct | string replace -r -- '^--[a-z-]+=' ''
-end
-
-function __evstore_names
-    set -l db
-    set -l words (commandline -op)
-    for i in (seq 2 (count $words))
-        switch $words[$i]
-            case --db
-                set -l next (math $i + 1)
-                set db --db "$words[$next]"
-            case '--db=*'
-                set db --db (string replace -- --db= '' $words[$i])
-        end
-    end
-    # What the shell would expand is no path that could be known here.
-    string match -qr -- '[$()]' "$db[2]"; and return
-    set db (string replace -r -- '^~/' "$HOME/" $db)
-    set -l value (__evstore_value)
-    command evstore --complete $argv[1] "$value" $db 2>/dev/null </dev/null
-end
-
-function __evstore_at_files
-    set -l value (__evstore_value)
-    string match -q -- '@*' "$value"; or return
-    string replace -r -- '^' @ (__fish_complete_path (string sub -s 2 -- $value))
-end
-
-complete -c evstore -e
-complete -c evstore -f
-«lines»
 """
 
 

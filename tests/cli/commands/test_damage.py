@@ -127,6 +127,30 @@ def test_every_kind_that_can_be_found_has_been_planted() -> None:
     assert ADVICE.keys() - planted == {"digest", "engine", "chain"}  # which have tests of their own
 
 
+@pytest.mark.parametrize("of", ["whole", "divided"])
+def test_a_checkpoint_that_is_not_in_the_log_is_found(
+    evstore: Command, of: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    healthy(evstore)
+    with connect(evstore.url) as store:
+        member = None if of == "whole" else (1, 1)
+        store.consumer("right", categories=["A"]).run(lambda _: None, once=True)
+        store.consumer("mailer", member=member).run(lambda _: None, once=True)
+    assert verified(evstore, capfd)[:2] == (0, [])
+    mailer = "consumer_key = (SELECT key FROM consumers WHERE name = 'mailer')"
+    plant(evstore, both(f"UPDATE checkpoints SET global_position = 7 WHERE {mailer}"))
+    code, (beyond,), _ = verified(evstore, capfd)
+    assert (code, beyond["finding"], beyond["globalPosition"]) == (1, "checkpoint", 7)
+    assert names(beyond["message"], '"mailer"', "position 7", "ends at position 6")
+    assert names(beyond["advice"], "evstore consumers reset")
+    plant(evstore, both(f"UPDATE checkpoints SET global_position = 2 WHERE {mailer}"))
+    code, (another,), _ = verified(evstore, capfd)
+    assert (code, another["finding"], another["globalPosition"]) == (1, "checkpoint", 2)
+    assert names(another["message"], '"mailer"', "position 2", "another event")
+    evstore.ok("consumers", "reset", "mailer", "--to", "2")
+    assert verified(evstore, capfd)[:2] == (0, [])
+
+
 def test_whatever_makes_a_store_on_postgresql_is_looked_for(server: Server) -> None:
     with connect(server.place("made")) as store:
         store.initialize()

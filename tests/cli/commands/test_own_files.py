@@ -40,8 +40,10 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 # --- nothing replaces a store ---
 
+CONSUMER = "evstore.db-consumer-2e4330b80641225b"
 STORES = [
     *(f"evstore.db{suffix}" for suffix in ("", "-journal", "-wal", "-shm", "-lock")),
+    CONSUMER,
     "./evstore.db",
     "sub/../evstore.db-wal",
     "symbolic",
@@ -61,6 +63,8 @@ def several(store: Command) -> Command:
     """A store with a log of its own, another, and links to both."""
     folder = store.folder
     append(store)
+    store.ok("subscribe", "mailer", "A", "--once", "--", "true")
+    assert CONSUMER in files(folder)
     with connect(f"sqlite:{folder}/other.db") as other:
         other.initialize()
         other.append("B-1", [EventData("T", 1)])
@@ -108,7 +112,7 @@ def test_an_export_to_a_dash_is_stdout(several: Command) -> None:
     assert "-" not in files(several.folder)
 
 
-@pytest.mark.parametrize("name", [*STORES[:8], "other.db-wal", "other.db-lock", "other.db-shm", "lost.db-wal"])
+@pytest.mark.parametrize("name", [*STORES[:9], "other.db-wal", "other.db-lock", "other.db-shm", "lost.db-wal"])
 def test_a_backup_replaces_no_file_beside_a_store(several: Command, name: str) -> None:
     before = contents(several.folder)
     for force in ((), ("--force",)):
