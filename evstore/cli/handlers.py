@@ -25,15 +25,17 @@ _PASSED_ON: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class CommandFailedError(EvstoreError):
     """The command ended with another code than 0, or by a signal. Its sentence is the reason of a parked event."""
 
-    def __init__(self, name: str, code: int) -> None:
-        super().__init__(name, code)
+    code = "handler_failed"
+
+    def __init__(self, name: str, exit_code: int) -> None:
+        super().__init__(name, exit_code)
         self.name = name
-        self.code = code
+        self.exit_code = exit_code
 
     def __str__(self) -> str:
-        if self.code >= 0:
-            return f"{self.name} exited with {self.code}"
-        return f"{self.name} was ended by {_signal_name(-self.code)}"
+        if self.exit_code >= 0:
+            return f"{self.name} exited with {self.exit_code}"
+        return f"{self.name} was ended by {_signal_name(-self.exit_code)}"
 
 
 class NotStarted(BaseException):

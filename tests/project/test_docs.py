@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+from configparser import ConfigParser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, NamedTuple
+from threading import Thread
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from uuid import uuid4
 
 import pexpect
@@ -26,6 +31,7 @@ from tests.support.outside_tools import (
     run,
 )
 from tests.support.postgres_roles import SCHEMA, TO_APPEND, TO_READ
+from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,9 +50,10 @@ FOLDER = "/home/you/shop"
 STEPS = re.compile(
     r"^(?P<heading>#{1,4} [^\n]+)$|^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
 )
-HAND_MADE = {"sql", "dockerfile"}
+HAND_MADE = {"sql", "dockerfile", "ini"}
 """What is shown, and not run here."""
-SET_UP = ("tour.sh", "pytest")
+RUN_ELSEWHERE = ("tour.sh", "pytest", "Idempotency-Key")
+"""Words of blocks that have a test of their own."""
 SHARED_STORE = {"other-tools.md"}
 """Pages whose first block makes the store of every section."""
 MODULES = re.compile(r"^import (duckdb|pandas|polars)$", re.MULTILINE)
@@ -80,7 +87,7 @@ def _sections() -> list[list[Block]]:
         block
         for page, text in PAGES.items()
         for block in _blocks(page, text)
-        if block.language not in HAND_MADE and not any(word in block.text for word in SET_UP)
+        if block.language not in HAND_MADE and not any(word in block.text for word in RUN_ELSEWHERE)
     ]
     return [list(blocks) for _, blocks in groupby(found, lambda block: (block.page, block.heading))]
 
@@ -255,6 +262,110 @@ def test_the_changelog_knows_this_version_and_says_whether_old_stores_open() -> 
     changelog = (ROOT / "CHANGELOG.md").read_text()
     section = changelog.partition(f"## {evstore.__version__}")[2]
     assert "stores" in section
+
+
+# --- consumers ---
+
+MAIL = """#!/bin/sh
+jq -r .streamId >> mails.txt
+"""
+"""The `send-mail` of the page."""
+
+
+@pytest.fixture
+def with_orders(folder: Path) -> Path:
+    """A folder with a store of two orders, and with `send-mail`."""
+    orders = "".join(f'{{"streamId":"Order-{n}","type":"OrderPlaced","data":{{}}}}\n' for n in (1, 2))
+    (folder / "send-mail").write_text(MAIL)
+    (folder / "send-mail").chmod(0o755)
+    done = run(["bash", "-euc", f"evstore init; evstore append --many - <<< {shlex.quote(orders)}"], folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def _block_of_consumers(mark: str) -> str:
+    (found,) = (each.text for each in _blocks("consumers.md", PAGES["consumers.md"]) if mark in each.text)
+    return found
+
+
+class _Hooks(BaseHTTPRequestHandler):
+    """Refuses each call of a key that is new, and takes the next."""
+
+    keys: ClassVar[list[str]] = []
+    bodies: ClassVar[list[bytes]] = []
+
+    def do_POST(self) -> None:
+        key = self.headers["Idempotency-Key"]
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        known = key in self.keys
+        self.keys.append(key)
+        if known:
+            self.bodies.append(body)
+        self.send_response(200 if known else 503)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Keep stderr for failures."""
+
+
+def test_a_webhook_gets_each_event_under_the_same_key_until_it_takes_it(with_orders: Path) -> None:
+    needs_command("curl")
+    _Hooks.keys.clear()
+    _Hooks.bodies.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Hooks)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}/hooks"
+        script = _block_of_consumers("Idempotency-Key").replace("https://example.org/hooks", url)
+        assert url in script
+        for _ in range(2):  # the second run has nothing to do
+            done = run(["bash", "-euc", script], with_orders)
+            assert done.returncode == 0, done.stderr
+    finally:
+        server.shutdown()
+        server.server_close()
+    printed = run(["evstore", "replay", "Order"], with_orders).stdout.splitlines()
+    ids = [json.loads(line)["id"] for line in printed]
+    assert _Hooks.keys == [key for key in ids for _ in range(2)]
+    assert [body.decode() for body in _Hooks.bodies] == [f"{line}\n" for line in printed]
+
+
+def test_the_line_for_cron_sends_each_mail_once(with_orders: Path) -> None:
+    (command,) = re.findall(r"^ {4}\* \* \* \* \* (.+)$", PAGES["consumers.md"], re.MULTILINE)
+    for _ in range(2):
+        done = run(["sh", "-c", command.replace(FOLDER, str(with_orders))], with_orders)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (with_orders / "mails.txt").read_text() == "Order-1\nOrder-2\n"
+
+
+def test_the_service_of_systemd_runs_until_it_is_terminated(with_orders: Path) -> None:
+    text = _block_of_consumers("[Service]").replace(FOLDER, str(with_orders))
+    evstore_here = str(Path(sys.executable).parent / "evstore")
+    text = text.replace("/home/you/.local/bin/evstore", evstore_here)
+    if shutil.which("systemd-analyze"):
+        unit = with_orders / "mailer.service"
+        unit.write_text(text)
+        checked = run(["systemd-analyze", "verify", "--man=no", str(unit)], with_orders)
+        assert str(unit) not in checked.stderr, checked.stderr
+    unit_file = ConfigParser(interpolation=None)
+    unit_file.optionxform = str  # type: ignore[assignment, method-assign]
+    unit_file.read_string(text)
+    service = unit_file["Service"]
+    assert {int(code) for code in service["RestartPreventExitStatus"].split()} <= set(CODES.values())
+    started = subprocess.Popen(
+        shlex.split(service["ExecStart"]),
+        cwd=service["WorkingDirectory"],
+        env=environment(with_orders),
+        stderr=subprocess.PIPE,
+    )
+    mails = with_orders / "mails.txt"
+    try:
+        wait_for(lambda: mails.exists() and len(mails.read_text().splitlines()) == 2)
+    finally:
+        started.terminate()
+        _, err = started.communicate(timeout=30)
+    assert (started.returncode, err) == (-signal.SIGTERM, b"")
+    assert mails.read_text() == "Order-1\nOrder-2\n"
 
 
 @pytest.fixture

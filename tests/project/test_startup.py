@@ -64,12 +64,37 @@ def loaded(command: Command, *words: str) -> set[str]:
         ("trace", "c"),
         ("verify",),
         ("backup", "copy.db"),
+        ("subscribe", "mailer", "A", "--once"),
+        ("subscribe", "mailer", "A", "--once", "--", "true"),
+        ("subscribe", "mailer", "A", "--once", "--append", "--", "true"),
+        ("consumers",),
+        ("consumers", "reset", "other", "--to", "end"),
+        ("consumers", "wait", "other", "--position", "1", "--within", "1s"),
     ],
 )
 @SQLITE
 def test_a_command_on_sqlite_loads_nothing_heavy(store: Command, words: tuple[str, ...]) -> None:
     store.ok("append", "A-1", "-t", "T", "-d", "1")
+    store.ok("subscribe", "other", "A", "--once", "--", "true")
     assert loaded(store, *words) & (HEAVY - TYPER_LOADS) == set()
+
+
+@SQLITE
+def test_looking_at_consumers_does_not_load_what_only_handling_needs(store: Command) -> None:
+    store.ok("append", "A-1", "-t", "T", "-d", "1")
+    store.ok("subscribe", "mailer", "A", "--once", "--", "true")
+    names = ("consumer", "cursors", "delivery", "effects", "elsewhere", "joining", "parking", "running")
+    handling = {"evstore.cli.handlers", *(f"evstore.consumers.{name}" for name in names)}
+    assert all(find_spec(name) for name in handling)
+    for words in (
+        ("consumers",),
+        ("consumers", "show", "mailer"),
+        ("consumers", "wait", "mailer", "--position", "1"),
+    ):
+        assert not handling & loaded(store, *words)
+    appending = {"evstore.appending.envelopes", "evstore.cli.input.intake", "evstore.cli.output.consumer_report"}
+    for words in (("--", "true"), ("--ack", "printed")):
+        assert not appending & loaded(store, "subscribe", "mailer", "A", "--once", *words)
 
 
 def test_reading_does_not_load_what_only_an_append_needs(store: Command) -> None:

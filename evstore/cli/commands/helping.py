@@ -8,8 +8,19 @@ from evstore.cli import elsewhere, settings
 from evstore.cli.errors import UsageError
 from evstore.cli.output import writer
 
-TOPICS = ("scripts", "python", "sqlite", "postgresql", "operations", "guarantees", "coming-from-elsewhere")
+TOPICS = (
+    "scripts",
+    "handling",
+    "python",
+    "sqlite",
+    "postgresql",
+    "operations",
+    "guarantees",
+    "coming-from-elsewhere",
+)
 """The pages of the guide for people who use evstore."""
+_PAGES = {"handling": "consumers"}
+"""The pages whose own name is that of a command."""
 
 
 def help_(
@@ -56,7 +67,7 @@ def _near(topic: str, group: Any) -> str:
 def _print_page(topic: str) -> None:
     from pkgutil import get_data
 
-    page = get_data("evstore", f"guide/{topic}.md")
+    page = get_data("evstore", f"guide/{_PAGES.get(topic, topic)}.md")
     assert page is not None
     text = page.decode()
     if settings.on_terminal():

@@ -47,7 +47,7 @@ def subscribe(
     EVSTORE_STREAM_ID, EVSTORE_EVENT_TYPE, EVSTORE_GLOBAL_POSITION and
     EVSTORE_EVENT_ID. The checkpoint of NAME moves only when it exits with 0: each
     event is handled at least once, and again after a crash. Without COMMAND the
-    events are printed, and the checkpoint stays.
+    events are printed, and the checkpoint stays. More: evstore help handling
     """
     command = AFTER_DASHES.get("words")
     asked = asked_of(flags, category, command)
