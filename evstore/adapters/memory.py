@@ -30,7 +30,7 @@ from evstore.errors import (
 )
 from evstore.model.conditions import violation_of
 from evstore.model.events import StoredEvent
-from evstore.model.facts import StoreInfo, TagInfo, TypeInfo
+from evstore.model.facts import SourceInfo, StoreInfo, TagInfo, TypeInfo
 from evstore.model.filters import Filter
 from evstore.model.names import category_of
 from evstore.model.versions import MAX_VERSION, check_version
@@ -43,6 +43,7 @@ from evstore.port import (
     Outcome,
     Page,
     Receipt,
+    SourceTaken,
 )
 from evstore.urls import redacted
 
@@ -86,6 +87,7 @@ class MemoryAdapter:
         self._log: list[StoredEvent] = []
         self._ids: dict[str, StoredEvent] = {}
         self._streams: dict[str, list[StoredEvent]] = {}
+        self._sources: dict[str, SourceInfo] = {}
         self._consumers: Consumers | None = None
         self._changed = Condition()
         self._closed = False
@@ -110,6 +112,9 @@ class MemoryAdapter:
         first = len(self._log) + 1
         if unit.first_position not in (None, first):
             return PositionConflictError(unit.first_position, first)
+        taken = self._sources.get(unit.source.name) if unit.source else None
+        if unit.source and taken and unit.source.position <= taken.position:
+            return SourceTaken(taken.source, taken.position)
         versions: dict[str, int] = {}
         added: list[StoredEvent] = []
         firsts: list[int] = []
@@ -132,6 +137,8 @@ class MemoryAdapter:
         for stored in added:
             self._ids[stored.id] = stored
             self._streams.setdefault(stored.stream_id, []).append(stored)
+        if unit.source:
+            self._sources[unit.source.name] = SourceInfo(*unit.source, len(self._log))
         return Receipt(first, len(added), firsts, added[0].timestamp_us)
 
     def _unmet(self, unit: Append) -> EvstoreError | None:
@@ -207,6 +214,10 @@ class MemoryAdapter:
         with self._opened():
             return [TagInfo(*each) for each in counts_of(((e.global_position, e.tags) for e in self._log), page)]
 
+    def sources(self, page: NamePage) -> list[SourceInfo]:
+        with self._opened():
+            return [self._sources[each] for each in names_of(self._sources, page)]
+
     def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
         found = self.read_all(Page(limit=MAX_VERSION), Filter(since_us=since_us, until_us=until_us))
         return (found[0].global_position, found[-1].global_position) if found else None
@@ -262,7 +273,7 @@ class MemoryAdapter:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._log, self._ids, self._streams = [], {}, {}
+        self._log, self._ids, self._streams, self._sources = [], {}, {}, {}
 
     @contextmanager
     def _opened(self) -> Iterator[None]:
