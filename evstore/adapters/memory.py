@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from evstore.adapters.living import check_open, check_process
 from evstore.adapters.memory_lists import categories_of, counts_of, names_of, page_of, stream_info
-from evstore.adapters.units import answer_in_order
+from evstore.adapters.units import answer_in_order, source_taken
 from evstore.errors import (
     DeniedError,
     EventNotFoundError,
@@ -43,7 +43,6 @@ from evstore.port import (
     Outcome,
     Page,
     Receipt,
-    SourceTaken,
 )
 from evstore.urls import redacted
 
@@ -106,15 +105,10 @@ class MemoryAdapter:
     def _append(self, unit: Append) -> Outcome:
         if self._path:
             return DeniedError(f"{self.location} can only be read: an appended event would be thrown away")
-        held = [each for each in unit.ids() if each in self._ids]
-        if held:
-            return AlreadyStored(held)
         first = len(self._log) + 1
-        if unit.first_position not in (None, first):
-            return PositionConflictError(unit.first_position, first)
-        taken = self._sources.get(unit.source.name) if unit.source else None
-        if unit.source and taken and unit.source.position <= taken.position:
-            return SourceTaken(taken.source, taken.position)
+        known = self._known(unit, first)
+        if known is not None:
+            return known
         versions: dict[str, int] = {}
         added: list[StoredEvent] = []
         firsts: list[int] = []
@@ -140,6 +134,16 @@ class MemoryAdapter:
         if unit.source:
             self._sources[unit.source.name] = SourceInfo(*unit.source, len(self._log))
         return Receipt(first, len(added), firsts, added[0].timestamp_us)
+
+    def _known(self, unit: Append, first: int) -> Outcome | None:
+        """The answer that needs no look at versions."""
+        held = [each for each in unit.ids() if each in self._ids]
+        if held:
+            return AlreadyStored(held)
+        if unit.first_position not in (None, first):
+            return PositionConflictError(unit.first_position, first)
+        last = self._sources.get(unit.source.name) if unit.source else None
+        return source_taken(unit.source, last and last.position)
 
     def _unmet(self, unit: Append) -> EvstoreError | None:
         """The refusal of the unit by its requirements and conditions."""

@@ -21,7 +21,7 @@ from evstore.adapters.wholeness import (
     is_whole_list,
 )
 from evstore.model.digests import EMPTY, shown
-from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
+from evstore.model.facts import CategoryInfo, SourceInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
 from evstore.model.filters import Filter
 
 if TYPE_CHECKING:
@@ -68,6 +68,18 @@ def tags(connection: Any, location: str, page: NamePage) -> list[TagInfo]:
     if is_whole_list(found, page):
         check_names(connection, location, ALL, every=True)
     return [TagInfo(*row) for row in found]
+
+
+def sources(connection: Any, page: NamePage) -> list[SourceInfo]:
+    given = _range(page)
+    found: list[SourceInfo] = []
+    while len(found) < page.limit:
+        row = connection.execute(sql.NEXT_SOURCE, given).fetchone()
+        if row is None:
+            break
+        found.append(SourceInfo(*row))
+        given |= {"low": row[0], "after": row[0]}
+    return found
 
 
 def types(connection: Any, location: str, page: NamePage, category: str | None) -> list[TypeInfo]:

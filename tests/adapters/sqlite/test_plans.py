@@ -45,6 +45,12 @@ PLANS: dict[str, tuple[Any, str, set[str]]] = {
     "READ_MATCH": (EVENTS, "INTEGER PRIMARY KEY", set()),
     "COUNT_MATCH": (EVENTS, "INTEGER PRIMARY KEY", set()),
     "LIST_TAGS": (NAMES, "tags_by_name", {"event_tags USING PRIMARY KEY (tag_key=?"}),
+    "LAST_OF_SOURCE": ({"name": "orders.csv"}, "sources USING PRIMARY KEY (name=?)", set()),
+    "NEXT_SOURCE": (
+        NAMES,
+        "sources USING PRIMARY KEY (name=?)",
+        {"sources USING PRIMARY KEY (name>? AND name<?)"},
+    ),
     "HOLDS_ID": ((b"",), "events_by_id", set()),
     "GET_EVENT": ((b"",), "events_by_id", set()),
     "READ_STREAM_FORWARD": (EVENTS, "events_by_stream", {"streams_by_id"}),
