@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from evstore.adapters.living import check_open, check_process
 from evstore.adapters.memory_lists import categories_of, counts_of, names_of, page_of, stream_info
-from evstore.adapters.units import answer_in_order, source_taken
+from evstore.adapters.units import answer_in_order
 from evstore.errors import (
     DeniedError,
     EventNotFoundError,
@@ -43,6 +43,7 @@ from evstore.port import (
     Outcome,
     Page,
     Receipt,
+    source_taken,
 )
 from evstore.urls import redacted
 

@@ -1,15 +1,14 @@
-"""The loop over the units of one call, and the rule of their sources."""
+"""The loop over the units of one call."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evstore.port import Receipt, SourceTaken
+from evstore.port import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from evstore.model.sources import Source
     from evstore.port import Append, Outcome
 
 
@@ -23,10 +22,3 @@ def answer_in_order(
         if until_refused and not isinstance(outcomes[-1], Receipt):
             break
     return outcomes
-
-
-def source_taken(source: Source | None, last: int | None) -> SourceTaken | None:
-    """The answer to a unit with this source, of which the store holds this last position; None accepts it."""
-    if source is None or last is None or source.position > last:
-        return None
-    return SourceTaken(source.name, last)

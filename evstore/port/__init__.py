@@ -100,6 +100,7 @@ from evstore.port.units import (
     Receipt,
     SourceTaken,
     outcome_unknown,
+    source_taken,
 )
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ __all__ = [
     "SourceTaken",
     "Step",
     "outcome_unknown",
+    "source_taken",
 ]
 
 

@@ -89,6 +89,13 @@ class SourceTaken(NamedTuple):
 Outcome: TypeAlias = Receipt | AlreadyStored | SourceTaken | EvstoreError
 
 
+def source_taken(source: Source | None, last: int | None) -> SourceTaken | None:
+    """The answer to a unit with this source, of which the store holds this last position; None accepts it."""
+    if source is None or last is None or source.position > last:
+        return None
+    return SourceTaken(source.name, last)
+
+
 def outcome_unknown(units: Iterable[Append], reason: str = "") -> AppendOutcomeUnknownError:
     """The error for units whose outcome is unknown."""
     return AppendOutcomeUnknownError([each for unit in units for each in unit.ids()], reason)

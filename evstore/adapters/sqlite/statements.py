@@ -643,7 +643,7 @@ NEXT_SOURCE: Final = """
 SELECT name, position, global_position
 FROM sources
 WHERE name = (
-  SELECT name FROM sources WHERE name >= :low AND name < :high AND name IS NOT :after ORDER BY name LIMIT 1
+  SELECT name FROM sources WHERE name >= :low AND name < :high ORDER BY name LIMIT 1
 )
 ORDER BY position DESC
 LIMIT 1

@@ -16,7 +16,7 @@ from evstore.jsontext.quoting import quote
 from evstore.model.digests import EMPTY, chained, content_hash
 from evstore.model.names import category_of, tags_of
 from evstore.model.versions import check_version
-from evstore.port import MOST_IN_PAGE, MOST_VERSIONS, PAGE_CHARACTERS, AlreadyStored, Append, Receipt
+from evstore.port import MOST_IN_PAGE, MOST_VERSIONS, PAGE_CHARACTERS, AlreadyStored, Append, Receipt, source_taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -142,7 +142,6 @@ class Ledger:
             self._insert(unit, versions, now)
             return None
         from evstore.adapters.sqlite.guarding import check_guards, last_of, record_source, required_versions
-        from evstore.adapters.units import source_taken
 
         taken = source_taken(unit.source, last_of(self._connection, unit.source))
         if taken is None:
