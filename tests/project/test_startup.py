@@ -52,6 +52,7 @@ def loaded(command: Command, *words: str) -> set[str]:
         ("append", "A-1", "-t", "T", "-d", "1"),
         ("append", "A-1", "-"),
         ("append", "A-1", "-t", "T", "-d", "1", "--tag", "a", "--unless", "tag=b", "--require", "B=none"),
+        ("append", "A-1", "-t", "T", "-d", "1", "--source", "orders.csv@1"),
         ("read", "A-1"),
         ("replay", "--all"),
         ("replay", "A", "-f", "-n", "1"),

@@ -88,8 +88,8 @@ class AppendFlags(NamedTuple):
         option(
             "--source",
             metavar="NAME@POSITION",
-            help="Record how far an outside source is taken, as orders.csv@17; where it was taken so far before, "
-            "nothing is stored.",
+            help="Store how far an outside source is taken, as orders.csv@17; a position not greater than the "
+            "last stores nothing.",
         ),
     ] = None
     each: Annotated[

@@ -274,7 +274,8 @@ def _of_taken(stream_id: str | None, taken: SourceTaken) -> tuple[str, dict[str,
     where: dict[str, Any] = {"streams": 0} if stream_id is None else {"streamId": stream_id}
     ids: dict[str, Any] = {} if stream_id is None else {"ids": []}
     members = {**where, "count": 0, **ids, "duplicate": True, "source": taken._asdict()}
-    return f"{stream_id or 'several streams'}: nothing stored, {taken_so_far(taken)}", members
+    what = "nothing stored" if stream_id is None else f"{stream_id}: nothing stored"
+    return f"{what}, {taken_so_far(taken)}", members
 
 
 def _events(count: int) -> str:

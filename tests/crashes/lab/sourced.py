@@ -9,7 +9,6 @@ loop remembers nothing but about where it was. In the end each line is stored on
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 from evstore import connect
 from tests.support import long_runs
 from tests.support.command import Command
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ STREAM: Final = "Lines-1"
 FILE: Final = "lines@1.txt"
 MOST_BACK: Final = 6
 """Lines by which a loop begins too early, at most."""
-CALM: Final = 0.15
+CALM: Final = 0.3
 """The part of the commands that nobody kills."""
 
 
@@ -98,19 +98,14 @@ class Loop:
         self.figures.lines = max(self.figures.lines, line)
         source = ("--source", f"{FILE}@{line}") if self._with_source else ()
         begin = time.monotonic()
-        with self._command.start("append", STREAM, "-t", "Read", "-d", f"{line}", *source) as process:
-            if kill:
-                try:  # the longest part of a command comes before its append, and is of no interest
-                    process.wait(self._rng.uniform(0.5, 1.1) * self._lasts)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-            out, err = process.communicate()
-        if process.returncode not in (0, -SIGKILL) or err:
-            raise ChildProcessError(f"evstore append ended with {process.returncode}: {err.decode()}")
-        if process.returncode == 0:
+        after = self._rng.uniform(0.2, 1.2) * self._lasts if kill else PATIENCE
+        ended = self._command.killed_after(after, "append", STREAM, "-t", "Read", "-d", f"{line}", *source)
+        if ended.code not in (0, -SIGKILL) or ended.err:
+            raise ChildProcessError(f"evstore append ended with {ended.code}: {ended.err}")
+        if ended.code == 0:
             self._lasts += (time.monotonic() - begin - self._lasts) / 4
-        self._heed(line, out if out.endswith(b"\n") else b"", killed=process.returncode != 0)
-        return process.returncode == 0
+        self._heed(line, ended.out if ended.out.endswith(b"\n") else b"", killed=ended.code != 0)
+        return ended.code == 0
 
     def _heed(self, line: int, out: bytes, *, killed: bool) -> None:
         self.figures.killed += killed
