@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from evstore.adapters.living import check_open, check_process
 from evstore.adapters.memory_lists import categories_of, counts_of, names_of, page_of, stream_info
+from evstore.adapters.memory_sources import MemorySources
 from evstore.adapters.units import answer_in_order
 from evstore.errors import (
     DeniedError,
@@ -30,21 +31,11 @@ from evstore.errors import (
 )
 from evstore.model.conditions import violation_of
 from evstore.model.events import StoredEvent
-from evstore.model.facts import SourceInfo, StoreInfo, TagInfo, TypeInfo
+from evstore.model.facts import StoreInfo, TagInfo, TypeInfo
 from evstore.model.filters import Filter
 from evstore.model.names import category_of
 from evstore.model.versions import MAX_VERSION, check_version
-from evstore.port import (
-    PLAIN,
-    AlreadyStored,
-    Append,
-    Capabilities,
-    Initialization,
-    Outcome,
-    Page,
-    Receipt,
-    source_taken,
-)
+from evstore.port import PLAIN, AlreadyStored, Capabilities, Page, Receipt
 from evstore.urls import redacted
 
 if TYPE_CHECKING:
@@ -52,8 +43,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from evstore.model.conditions import Query
-    from evstore.model.facts import CategoryInfo, LockWait, StreamInfo
-    from evstore.port import Consumers, NamePage, PreparedEvent
+    from evstore.model.facts import CategoryInfo, LockWait, SourceInfo, StreamInfo
+    from evstore.port import Append, Consumers, Initialization, NamePage, Outcome, PreparedEvent
 
 CAPABILITIES: Final = Capabilities(
     name="memory",
@@ -87,7 +78,7 @@ class MemoryAdapter:
         self._log: list[StoredEvent] = []
         self._ids: dict[str, StoredEvent] = {}
         self._streams: dict[str, list[StoredEvent]] = {}
-        self._sources: dict[str, SourceInfo] = {}
+        self._sources = MemorySources()
         self._consumers: Consumers | None = None
         self._changed = Condition()
         self._closed = False
@@ -132,8 +123,7 @@ class MemoryAdapter:
         for stored in added:
             self._ids[stored.id] = stored
             self._streams.setdefault(stored.stream_id, []).append(stored)
-        if unit.source:
-            self._sources[unit.source.name] = SourceInfo(*unit.source, len(self._log))
+        self._sources.record(unit.source, len(self._log))
         return Receipt(first, len(added), firsts, added[0].timestamp_us)
 
     def _known(self, unit: Append, first: int) -> Outcome | None:
@@ -143,8 +133,7 @@ class MemoryAdapter:
             return AlreadyStored(held)
         if unit.first_position not in (None, first):
             return PositionConflictError(unit.first_position, first)
-        last = self._sources.get(unit.source.name) if unit.source else None
-        return source_taken(unit.source, last and last.position)
+        return self._sources.taken(unit.source)
 
     def _unmet(self, unit: Append) -> EvstoreError | None:
         """The refusal of the unit by its requirements and conditions."""
@@ -221,7 +210,7 @@ class MemoryAdapter:
 
     def sources(self, page: NamePage) -> list[SourceInfo]:
         with self._opened():
-            return [self._sources[each] for each in names_of(self._sources, page)]
+            return self._sources.page(page)
 
     def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
         found = self.read_all(Page(limit=MAX_VERSION), Filter(since_us=since_us, until_us=until_us))
@@ -246,6 +235,7 @@ class MemoryAdapter:
 
     def _unappend(self, head: int) -> None:
         """Take away the events after `head`, whose step failed."""
+        self._sources.unrecord(head)
         while self._head() > head:
             event = self._log.pop()
             del self._ids[event.id]
@@ -278,7 +268,7 @@ class MemoryAdapter:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._log, self._ids, self._streams, self._sources = [], {}, {}, {}
+        self._log, self._ids, self._streams, self._sources = [], {}, {}, MemorySources()
 
     @contextmanager
     def _opened(self) -> Iterator[None]:

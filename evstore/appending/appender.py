@@ -74,7 +74,7 @@ class Appender:
             raise judged
         return judged
 
-    def judged(self, unit: Append, outcome: Outcome) -> Receipt | Duplicate | EvstoreError:
+    def judged(self, unit: Append, outcome: Outcome) -> Done | EvstoreError:
         """The meaning of the adapter's answer to a unit."""
         return judge(self._adapter, unit, outcome)
 

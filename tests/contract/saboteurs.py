@@ -18,6 +18,7 @@ from typing import ClassVar
 
 from evstore.adapters.memory import MemoryAdapter
 from evstore.adapters.memory_consumers import MemoryConsumers, MemoryStep
+from evstore.adapters.memory_sources import MemorySources
 from evstore.errors import (
     EventIdConflictError,
     EvstoreError,
@@ -28,7 +29,7 @@ from evstore.errors import (
 from evstore.model.consumers import Checkpoint
 from evstore.model.digests import EMPTY, chained, content_hash, shown
 from evstore.model.events import EventData
-from evstore.model.facts import Backup, SourceInfo
+from evstore.model.facts import Backup
 from evstore.model.filters import Filter
 from evstore.model.versions import ANY_VERSION, NO_STREAM, STREAM_EXISTS, check_version
 from evstore.port import PLAIN, AlreadyStored, Page, Receipt, SourceTaken
@@ -683,11 +684,11 @@ class TakesThePositionOfASourceAgain(Saboteur):
     clause = "W12"
 
     def _append(self, unit):
-        last = self._sources.get(unit.source.name) if unit.source else None
+        last = self._sources.last(unit.source.name) if unit.source else None
         if last and last.position == unit.source.position:
             outcome = super()._append(unit._replace(source=None))
             if isinstance(outcome, Receipt):
-                self._sources[last.source] = last._replace(global_position=len(self._log))
+                self._sources.record(unit.source, len(self._log))
             return outcome
         return super()._append(unit)
 
@@ -698,7 +699,7 @@ class RecordsASourceAlthoughTheUnitIsRefused(Saboteur):
     def _append(self, unit):
         outcome = super()._append(unit)
         if unit.source and isinstance(outcome, EvstoreError):
-            self._sources[unit.source.name] = SourceInfo(*unit.source, len(self._log))
+            self._sources.record(unit.source, len(self._log))
         return outcome
 
 
@@ -708,7 +709,7 @@ class RecordsASourceOfStoredIds(Saboteur):
     def _append(self, unit):
         outcome = super()._append(unit)
         if unit.source and isinstance(outcome, AlreadyStored):
-            self._sources[unit.source.name] = SourceInfo(*unit.source, len(self._log))
+            self._sources.record(unit.source, len(self._log))
         return outcome
 
 
@@ -716,13 +717,11 @@ class _RecordsSourcesApart(_LooksBeforeItLocks):
     """Keeps its sources beside the step that stores."""
 
     def _taken(self, unit):
-        last = self._sources.get(unit.source.name) if unit.source else None
-        return SourceTaken(last.source, last.position) if last and unit.source.position <= last.position else None
+        return self._sources.taken(unit.source)
 
     def _record(self, unit, outcome):
-        if unit.source and isinstance(outcome, Receipt):
-            last = outcome.first_position + outcome.size - 1
-            self._sources[unit.source.name] = SourceInfo(*unit.source, last)
+        if isinstance(outcome, Receipt):
+            self._sources.record(unit.source, outcome.first_position + outcome.size - 1)
 
 
 class RecordsSourcesAfterTheStep(_RecordsSourcesApart):
@@ -770,6 +769,16 @@ class JudgesVersionsBeforeSources(_RecordsSourcesApart):
         return (self._refusal(unit) or outcome) if isinstance(outcome, SourceTaken) else outcome
 
 
+class KeepsTheSourceOfAStepThatFailed(Saboteur):
+    clause = "W12"
+
+    def _unappend(self, head):
+        kept = self._sources
+        self._sources = MemorySources()
+        super()._unappend(head)
+        self._sources = kept
+
+
 class MixesSourcesUpByCase(Saboteur):
     clause = "W12"
 
@@ -783,8 +792,8 @@ class ListsSourcesAsTheyCame(Saboteur):
     clause = "L1"
 
     def sources(self, page):
-        found = [i for i in self._sources.values() if i.source.startswith(page.prefix)]
-        return [i for i in found if page.after is None or i.source > page.after][: page.limit]
+        names = [each for each in self._sources._taken if each.startswith(page.prefix)]
+        return [self._sources.last(n) for n in names if page.after is None or n > page.after][: page.limit]
 
 
 class ComposesNames(Saboteur):

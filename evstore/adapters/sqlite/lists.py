@@ -70,7 +70,7 @@ def tags(connection: Any, location: str, page: NamePage) -> list[TagInfo]:
 
 
 def sources(connection: Any, page: NamePage) -> list[SourceInfo]:
-    given = _range(page)
+    given = range_of(page)
     found: list[SourceInfo] = []
     after = page.after
     while len(found) < page.limit:

@@ -8,15 +8,17 @@ import pytest
 
 from evstore.errors import AppendConditionError, ConcurrencyError, PositionConflictError
 from evstore.model.conditions import AppendCondition, Query, Requirement
+from evstore.model.consumers import WHOLE
 from evstore.model.facts import SourceInfo
 from evstore.model.sources import Source
 from evstore.model.versions import MAX_VERSION, NO_STREAM
 from evstore.port import AlreadyStored, Append, NamePage, Receipt, SourceTaken
 from evstore.testing.asking import ALL_NAMES, accepted, answer, everything, facts, log, paged
 from evstore.testing.builders import a_write, an_append, an_event
+from evstore.testing.clauses.consuming import consumers_of
 from evstore.testing.clauses.listing import NAMES, PREFIXES
 from evstore.testing.clauses.racing import ROUNDS, Racing
-from evstore.testing.harness import DURABLE, Harness
+from evstore.testing.harness import CONSUMERS, DURABLE, Harness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,6 +177,29 @@ class SourceClauses(Harness):
         again = another()
         assert again.sources(ALL_NAMES) == [SourceInfo(FILE, 5, 1)]
         assert answer(again, taking(5)) == SourceTaken(FILE, 5)
+
+    def test_W12_a_step_records_a_source_with_what_it_stores_or_not_at_all(self, adapter: Adapter) -> None:
+        self.needs(adapter, CONSUMERS)
+        consumers = consumers_of(adapter)
+        consumers.add("reader", "{}", 0)
+        hold = consumers.hold("reader", [WHOLE])
+
+        def take(position: int, error: type[Exception] | None = None) -> None:
+            with consumers.step(hold) as step:
+                assert isinstance(step.append(taking(position)), Receipt)
+                assert step.append(taking(position)) == SourceTaken(FILE, position)
+                if error:
+                    raise error
+
+        take(5)
+        for position in (6, 9):
+            with pytest.raises(KeyError):
+                take(position, KeyError)
+            assert adapter.sources(ALL_NAMES) == [SourceInfo(FILE, 5, 1)]
+        take(6)
+        hold.release()
+        assert answer(adapter, taking(6)) == SourceTaken(FILE, 6)
+        assert len(log(adapter)) == 2
 
     def test_L1_sources_are_listed_by_code_point_with_their_last_positions(self, adapter: Adapter) -> None:
         assert adapter.sources(ALL_NAMES) == []
