@@ -283,7 +283,7 @@ CREATE FUNCTION evstore.append_unit_v1(
   tags text[],                  -- as events.tags
   redacted boolean[],           -- another store redacted it; the list may be NULL
   wanted_position bigint,       -- the position that the first event must get; NULL: any
-  guards json                   -- as guarded_v1 and taken_v1 take them; NULL: none
+  guards json                   -- as guarded_v1 takes them; NULL: none
 ) RETURNS json
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -307,6 +307,7 @@ DECLARE
   single boolean := cardinality(ids) = 1 AND cardinality(stream_ids) = 1 AND sizes[1] = 1;
   answer json;
   inserted bigint;
+  source json := guards -> 'source';
   taken json;
   unmet json;
   is_chained boolean;
@@ -326,7 +327,9 @@ BEGIN
   PERFORM pg_advisory_xact_lock(1163285332, 'evstore.events'::regclass::oid::integer);
   now_us := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
   IF guards IS NOT NULL THEN
-    taken := evstore.taken_v1(guards);
+    IF source IS NOT NULL THEN
+      taken := evstore.taken_v1(source);
+    END IF;
     unmet := coalesce(taken, evstore.guarded_v1(guards));
   END IF;
   IF single AND unmet IS NULL AND redacted IS NULL THEN
@@ -380,8 +383,8 @@ BEGIN
       IF tags[1] IS NOT NULL THEN
         PERFORM evstore.tag_v1(head, tags);
       END IF;
-      IF guards IS NOT NULL THEN
-        PERFORM evstore.take_v1(guards, head);
+      IF source IS NOT NULL THEN
+        PERFORM evstore.take_v1(source, head);
       END IF;
       RETURN answer;
     END IF;
@@ -550,8 +553,8 @@ BEGIN
   IF array_remove(tags, NULL) <> '{}' THEN
     PERFORM evstore.tag_v1(head + 1, tags);
   END IF;
-  IF guards IS NOT NULL THEN
-    PERFORM evstore.take_v1(guards, head + inserted);
+  IF source IS NOT NULL THEN
+    PERFORM evstore.take_v1(source, head + inserted);
   END IF;
   RETURN json_build_object(
     'status', 'stored', 'position', head + 1, 'size', inserted, 'versions', first_versions,
@@ -631,9 +634,9 @@ BEGIN
   JOIN evstore.tags AS known ON known.name = given.name;
 END $$;
 
--- The answer if the source of a unit is taken so far already, NULL if not: {"status": "taken", "actual": its last
--- position}. `guards` may hold "source": [name, position].
-CREATE FUNCTION evstore.taken_v1(guards json) RETURNS json
+-- The answer if a source, [name, position], is taken so far already, NULL if not: {"status": "taken", "actual": its last
+-- position}.
+CREATE FUNCTION evstore.taken_v1(source json) RETURNS json
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
@@ -643,31 +646,29 @@ AS $$
 DECLARE
   last bigint := (
     SELECT sources.position FROM evstore.sources
-    WHERE sources.name = guards -> 'source' ->> 0
+    WHERE sources.name = source ->> 0
     ORDER BY sources.name DESC, sources.position DESC LIMIT 1
   );
 BEGIN
-  IF (guards -> 'source' ->> 1)::bigint <= last THEN
+  IF (source ->> 1)::bigint <= last THEN
     RETURN json_build_object('status', 'taken', 'actual', last);
   END IF;
   RETURN NULL;
 END $$;
 
 -- Record how far a source is taken by a unit whose last event stands at this position.
-CREATE FUNCTION evstore.take_v1(guards json, last bigint) RETURNS void
+CREATE FUNCTION evstore.take_v1(source json, last bigint) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  IF guards -> 'source' ->> 0 IS NOT NULL THEN
-    INSERT INTO evstore.sources (name, position, global_position)
-    VALUES (guards -> 'source' ->> 0, (guards -> 'source' ->> 1)::bigint, last);
-  END IF;
+  INSERT INTO evstore.sources (name, position, global_position) VALUES (source ->> 0, (source ->> 1)::bigint, last);
 END $$;
 
 -- The first refusal of what must hold of the store, NULL if all of it holds. `guards` is
 --   {"requirements": [[stream id, expected version], ...],
---    "conditions": [{"query": [{"types": [...], "tags": [...]}, ...], "after": position}, ...]}
+--    "conditions": [{"query": [{"types": [...], "tags": [...]}, ...], "after": position}, ...],
+--    "source": [name, position], or absent; see taken_v1}
 -- and the refusal one of
 --   {"status": "unmet", "requirement": which, "actual": the version that its stream has}
 --   {"status": "violated", "violations": [[which condition, the first position that violates it], ...]}
@@ -1080,6 +1081,7 @@ DECLARE
   lost boolean;
   first_versions bigint[] := '{}';
   answer json;
+  source json := guards -> 'source';
   unmet json;
   has_tags boolean;
   has_redacted boolean;
@@ -1116,11 +1118,13 @@ BEGIN
   IF wanted_position <> head + 1 THEN
     RETURN json_build_object('status', 'misplaced', 'actual', head + 1);
   END IF;
-  IF guards IS NOT NULL THEN
-    answer := evstore.taken_v1(guards);
+  IF source IS NOT NULL THEN
+    answer := evstore.taken_v1(source);
     IF answer IS NOT NULL THEN
       RETURN answer;
     END IF;
+  END IF;
+  IF guards IS NOT NULL THEN
     unmet := evstore.guarded_v1(guards);  -- of the store as it is now; but versions are answered first
   END IF;
   SELECT
@@ -1305,8 +1309,8 @@ BEGIN
     answer := unmet;
     RAISE EXCEPTION USING ERRCODE = 'EV005';
   END IF;
-  IF guards IS NOT NULL THEN
-    PERFORM evstore.take_v1(guards, head + size);
+  IF source IS NOT NULL THEN
+    PERFORM evstore.take_v1(source, head + size);
   END IF;
   RETURN json_build_object(
     'status', 'stored', 'position', head + 1, 'size', size, 'versions', first_versions, 'timestamp', first_us

@@ -119,7 +119,7 @@ FORBIDDEN: Final = (
     "INSERT INTO {0}.types (key, name) VALUES (9, 'Cheated')",
     "INSERT INTO {0}.event_tags (tag_key, global_position) VALUES (1, 1)",
     "INSERT INTO {0}.sources (name, position, global_position) VALUES ('orders.csv', 1, 1)",
-    """SELECT {0}.take_v1('{{"source":["orders.csv",9]}}', 1)""",
+    """SELECT {0}.take_v1('["orders.csv",9]', 1)""",
     "COPY {0}.events FROM STDIN",
     *(f"DELETE FROM {{0}}.{table}" for table in TABLES),
     *(f"TRUNCATE {{0}}.{table}" for table in TABLES),

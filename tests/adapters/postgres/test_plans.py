@@ -155,7 +155,7 @@ FUNCTIONS: dict[str, tuple[str, set[str], int]] = {
         {"types_by_name", "tags_by_name", "event_tags_pkey", "events_by_type", "events_pkey", "streams_by_id", "events_by_stream"},
         30,
     ),
-    "taken_v1": ("""taken_v1('{"source":["orders-7",5]}')""", {"sources_pkey"}, 1),
+    "taken_v1": ("""taken_v1('["orders-7",5]')""", {"sources_pkey"}, 1),
     "tag_v1": (
         "tag_v1(99999, ARRAY['common newest', NULL, 'newest rare'])",
         {"tags_by_name", "tags_pkey", "event_tags_pkey"},
