@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class MemorySources:
-    """How far each source was taken, append by append."""
+    """The positions up to which each source was taken, append by append."""
 
     def __init__(self) -> None:
         self._taken: dict[str, list[SourceInfo]] = {}

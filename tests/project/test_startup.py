@@ -139,6 +139,7 @@ def test_a_store_is_connected_without_the_command_line_and_what_it_does_not_use(
         "evstore.adapters.living",
         "evstore.adapters.memory",
         "evstore.adapters.memory_lists",
+        "evstore.adapters.memory_sources",
         "evstore.adapters.paging",
         "evstore.adapters.units",
     }
