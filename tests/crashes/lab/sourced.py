@@ -74,12 +74,12 @@ class Loop:
         self._known = 0  # lines that are stored for certain
         self.figures = Figures()
 
-    def run(self, seconds: float) -> Figures:
-        """Run and be killed for so long, then run once more to the last line that was tried."""
+    def run(self, seconds: float, *, kills: int = 1) -> Figures:
+        """Run and be killed for so long, and so often, then run once more to the last line that was tried."""
         self._take(1, kill=False)
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            self._until_killed(self._earlier(), end)
+        while time.monotonic() < end or self.figures.killed < kills:
+            self._until_killed(self._earlier())
         for line in range(self._earlier(), self.figures.lines + 1):
             self._take(line, kill=False)
         with connect(self._command.url) as store:
@@ -89,8 +89,8 @@ class Loop:
     def _earlier(self) -> int:
         return max(1, self._known + 1 - self._rng.randrange(1, MOST_BACK))
 
-    def _until_killed(self, line: int, end: float) -> None:
-        while time.monotonic() < end and self._take(line, kill=self._rng.random() > CALM):
+    def _until_killed(self, line: int) -> None:
+        while self._take(line, kill=self._rng.random() > CALM):
             line += 1
 
     def _take(self, line: int, *, kill: bool) -> bool:
