@@ -48,8 +48,8 @@ _evstore_flags() {
             valued=' --grant-read --grant-append --db --format --errors --color --timeout ' letters='F'
             ;;
         append)
-            flags='-t --type -d --data --many -e --expect --id --key --tag --tag-from --unless --after --require --each --batch --skip-stored --copy --dry-run --echo --correlation-id --causation-id --user-id --tenant-id -m --meta --metadata --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
-            valued=' --type --data --expect --id --key --tag --tag-from --unless --after --require --batch --correlation-id --causation-id --user-id --tenant-id --meta --metadata --db --format --errors --color --timeout ' letters='tdemF'
+            flags='-t --type -d --data --many -e --expect --id --key --tag --tag-from --unless --after --require --source --each --batch --skip-stored --copy --dry-run --echo --correlation-id --causation-id --user-id --tenant-id -m --meta --metadata --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --type --data --expect --id --key --tag --tag-from --unless --after --require --source --batch --correlation-id --causation-id --user-id --tenant-id --meta --metadata --db --format --errors --color --timeout ' letters='tdemF'
             ;;
         read)
             flags='--from --after --to -n --limit --last -r --reverse -t --type --tag --since --until -f --follow --within --missing-ok --fields --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'

@@ -7,7 +7,7 @@ function __evstore_longs
         case init
             printf '%s\n' --grant-read --grant-append --db --format --errors --color --timeout
         case append
-            printf '%s\n' --type --data --expect --id --key --tag --tag-from --unless --after --require --batch --correlation-id --causation-id --user-id --tenant-id --meta --metadata --db --format --errors --color --timeout
+            printf '%s\n' --type --data --expect --id --key --tag --tag-from --unless --after --require --source --batch --correlation-id --causation-id --user-id --tenant-id --meta --metadata --db --format --errors --color --timeout
         case read
             printf '%s\n' --from --after --to --limit --last --type --tag --since --until --within --fields --db --format --errors --color --timeout
         case replay
@@ -216,6 +216,7 @@ complete -c evstore -n '__evstore_at append' -l tag-from -r -f -d 'The tag NAME:
 complete -c evstore -n '__evstore_at append' -l unless -r -f -d 'Append only if no stored event matches, as in \'type=SeatTaken tag=seat:12\'; repeatable'
 complete -c evstore -n '__evstore_at append' -l after -r -f -d '--unless looks at events after global position P; once, or once for each'
 complete -c evstore -n '__evstore_at append' -l require -r -f -d 'Append only if this other stream is at version N, exists or is missing; repeatable'
+complete -c evstore -n '__evstore_at append' -l source -r -f -d 'Store how far an outside source is taken, as orders.csv@17; a position not greater than the last stores nothing'
 complete -c evstore -n '__evstore_at append' -l each -d 'Append each event on its own; print its receipt when it is durable'
 complete -c evstore -n '__evstore_at append' -l batch -r -f -d 'Commit every N events'
 complete -c evstore -n '__evstore_at append' -l skip-stored -d 'Skip events that are stored already and are the same'

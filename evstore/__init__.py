@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from evstore.model.facts import (
         Backup,
         CategoryInfo,
+        SourceInfo,
         StoreInfo,
         StreamInfo,
         TagInfo,
@@ -166,6 +167,7 @@ _HOMES = {
     "evstore.model.facts": (
         "Backup",
         "CategoryInfo",
+        "SourceInfo",
         "StoreInfo",
         "StreamInfo",
         "TagInfo",
@@ -250,6 +252,7 @@ __all__ = [
     "SchemaError",
     "SchemaTooNewError",
     "SchemaTooOldError",
+    "SourceInfo",
     "SqliteCheckpoint",
     "StorageFullError",
     "StoreBusyError",

@@ -21,7 +21,7 @@ from evstore.model.events import EventData, StoredEvent, Write
 from evstore.model.ids import normalize_id
 from evstore.model.names import check_known_stream_id, check_name
 from evstore.model.versions import ANY_VERSION
-from evstore.port import MOST_IN_PAGE, Initialization, Page
+from evstore.port import MOST_IN_PAGE, Initialization, Page, SourceTaken
 from evstore.reading.pages import BY_POSITION, BY_VERSION, Events, events_of, names_of, pages_of
 from evstore.reading.ranges import check_limit, filter_of, range_of, searchable, strings
 
@@ -37,7 +37,16 @@ if TYPE_CHECKING:
     from evstore.consumers.overview import ConsumerList
     from evstore.consumers.transactions import Nesting
     from evstore.model.conditions import AppendCondition, Query
-    from evstore.model.facts import Backup, CategoryInfo, LockWait, StoreInfo, StreamInfo, TagInfo, TypeInfo
+    from evstore.model.facts import (
+        Backup,
+        CategoryInfo,
+        LockWait,
+        SourceInfo,
+        StoreInfo,
+        StreamInfo,
+        TagInfo,
+        TypeInfo,
+    )
     from evstore.model.filters import Filter
     from evstore.model.metadata import Metadata
     from evstore.port import Adapter, Capabilities
@@ -48,7 +57,10 @@ if TYPE_CHECKING:
 
 
 class Appended(list[StoredEvent]):
-    """The stored events of an append. `duplicate`: an earlier append stored them, and this one added nothing."""
+    """The stored events of an append. `duplicate`: an earlier append stored them, and this one added nothing.
+
+    It is empty if an earlier append took the source that far.
+    """
 
     duplicate: bool = False
 
@@ -127,6 +139,7 @@ class EventStore:
         tags: Iterable[str] = (),
         unless: Unless = None,
         require: Iterable[tuple[str, int]] = (),
+        source: tuple[str, int] | None = None,
     ) -> Appended:
         """Store all the events or none, durably, and return them as stored.
 
@@ -137,6 +150,11 @@ class EventStore:
 
         `unless` refuses the append if the store holds an event that a Query matches; of an AppendCondition or of
         what `decide` gave, one after that position. `require` names versions of streams that are not written.
+
+        `source`, as ("orders.csv", 17), is recorded with the events: how far an outside source was taken. If its
+        position is not greater than the last one of that name, nothing is stored, and the result is empty and
+        flagged `duplicate`.
+
         Raises InvalidInputError, ConcurrencyError, StreamNotFoundError (STREAM_EXISTS), AppendConditionError,
         EventIdConflictError.
         """
@@ -147,6 +165,7 @@ class EventStore:
             tags=tags,
             unless=unless,
             require=require,
+            source=source,
         )
 
     def append_many(
@@ -158,6 +177,7 @@ class EventStore:
         tags: Iterable[str] = (),
         unless: Unless = None,
         require: Iterable[tuple[str, int]] = (),
+        source: tuple[str, int] | None = None,
     ) -> Appended:
         """Store the events of several streams, all or none, contiguous and in the order given.
 
@@ -166,12 +186,14 @@ class EventStore:
         self._check_open()
         if self._nesting is not None:
             self._nesting.check()
-        unit = self.appender.unit(writes, metadata, key=key, tags=tags, unless=unless, require=require)
+        guards = {"unless": unless, "require": require, "source": source}
+        unit = self.appender.unit(writes, metadata, key=key, tags=tags, **guards)
         (outcome,) = self.appender.submit([unit])
         if isinstance(outcome, EvstoreError):
             raise outcome
         stored = Appended(self.appender.stored_of(unit, outcome))
-        stored.duplicate = isinstance(outcome, Duplicate) and outcome.by_earlier_append
+        taken = isinstance(outcome, SourceTaken)
+        stored.duplicate = taken or (isinstance(outcome, Duplicate) and outcome.by_earlier_append)
         return stored
 
     # --- reading ---
@@ -413,6 +435,14 @@ class EventStore:
     def tags(self, *, prefix: str = "") -> Iterator[TagInfo]:
         """Tags by name, in code point order, with counts."""
         return names_of(self._adapter.tags, prefix)
+
+    def sources(self, *, prefix: str = "") -> Iterator[SourceInfo]:
+        """Outside sources by name, in code point order, lazily, and how far appends have taken each."""
+        return names_of(self._adapter.sources, prefix)
+
+    def source_position(self, name: str) -> int | None:
+        """The position up to which appends have taken this source, None if none has named it."""
+        return self.appender.source_position(searchable("the source", name))
 
     def info(self) -> StoreInfo:
         """The kind, location and size of the store."""

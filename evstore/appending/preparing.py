@@ -146,12 +146,13 @@ def unit_of(
     tags: Iterable[str] = (),
     unless: Any = None,
     require: Iterable[tuple[str, int]] = (),
+    source: Any = None,
     max_data_bytes: int | None = None,
 ) -> Append:
     """A complete unit of checked events; nothing is appended. Raises InvalidInputError.
 
     `metadata` is the default of each event, and each gets the `tags` too. A `key` makes the ids of events without
-    one. `unless` and `require` as in `EventStore.append`.
+    one. `unless`, `require` and `source` as in `EventStore.append`.
     """
     preparing = Preparing(metadata, max_data_bytes, tags)
     checked: list[PreparedWrite] = []
@@ -178,12 +179,16 @@ def unit_of(
         checked.append(Write(stream_id, complete, expected))
     if not checked:
         raise NoEventsError
-    if unless is None and not require:
-        return Append(checked, has_new_ids=has_new_ids)
-    from evstore.model.conditions import conditions_of, requirements_of
+    unit = Append(checked, has_new_ids=has_new_ids)
+    if unless is not None or require:
+        from evstore.model.conditions import conditions_of, requirements_of
 
-    conditions, requirements = conditions_of(unless), requirements_of(require)
-    return Append(checked, conditions=conditions, requirements=requirements, has_new_ids=has_new_ids)
+        unit = unit._replace(conditions=conditions_of(unless), requirements=requirements_of(require))
+    if source is not None:
+        from evstore.model.sources import source_of
+
+        unit = unit._replace(source=source_of(source))
+    return unit
 
 
 def check_fits(units: Iterable[Append], capabilities: Capabilities) -> None:

@@ -29,6 +29,10 @@ Writing
         and nothing else. What was redacted stays so. Its unit is stored in the same step, or nothing is.
     W11 A store that was initialized tamper-evident keeps with each event the digest of the log up to it, as
         `model.digests` defines it; an event that was redacted elsewhere has the content that it has now.
+    W12 A unit that names a source is stored only if its position is greater than the last that the store holds of
+        that source, and is recorded in the same step; else SourceTaken, judged after the first position and before
+        the versions. A refused unit records none. Units of one call see earlier ones; of n racing writers with the
+        same position exactly one wins.
 
 Reading
     R1  `after` is the paging cursor, exclusive in the direction of travel, None at that direction's start.
@@ -94,7 +98,9 @@ from evstore.port.units import (
     PreparedEvent,
     PreparedWrite,
     Receipt,
+    SourceTaken,
     outcome_unknown,
+    source_taken,
 )
 
 if TYPE_CHECKING:
@@ -122,8 +128,10 @@ __all__ = [
     "PreparedEvent",
     "PreparedWrite",
     "Receipt",
+    "SourceTaken",
     "Step",
     "outcome_unknown",
+    "source_taken",
 ]
 
 

@@ -9,7 +9,16 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from evstore.model.events import StoredEvent
-    from evstore.model.facts import Backup, CategoryInfo, LockWait, StoreInfo, StreamInfo, TagInfo, TypeInfo
+    from evstore.model.facts import (
+        Backup,
+        CategoryInfo,
+        LockWait,
+        SourceInfo,
+        StoreInfo,
+        StreamInfo,
+        TagInfo,
+        TypeInfo,
+    )
     from evstore.model.filters import Filter
     from evstore.model.findings import AuditedEvent, AuditedName, Finding, What
     from evstore.port.pages import NamePage, Page
@@ -133,6 +142,9 @@ class Adapter(Protocol):
 
     def tags(self, page: NamePage) -> list[TagInfo]:
         """Tags by name; counts cost by the events counted."""
+
+    def sources(self, page: NamePage) -> list[SourceInfo]:
+        """Outside sources by name, and how far they were taken."""
 
     def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
         """First and last global position stored in [since, until), None if there is none.

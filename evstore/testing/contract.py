@@ -33,6 +33,7 @@ from evstore.testing.clauses.living import LifeClauses
 from evstore.testing.clauses.racing import RaceClauses
 from evstore.testing.clauses.reading import AbsenceClauses, PageClauses
 from evstore.testing.clauses.redacting import RedactionClauses, TamperEvidenceClauses
+from evstore.testing.clauses.sourcing import SourceClauses, SourceRaceClauses
 from evstore.testing.clauses.stepping import StepClauses
 from evstore.testing.clauses.wholeness import WholenessClauses
 from evstore.testing.clauses.writing import NumberClauses, ReceiptClauses, TraceClauses, UnitClauses
@@ -50,8 +51,9 @@ class WriteClauses(
     RequirementClauses,
     RedactionClauses,
     TamperEvidenceClauses,
+    SourceClauses,
 ):
-    """W1 to W11."""
+    """W1 to W12; and L1 of sources."""
 
 
 class ReadClauses(
@@ -75,6 +77,13 @@ class ConsumerClauses(RecordClauses, HoldClauses, StepClauses):
 
 
 class AdapterContract(
-    WriteClauses, RaceClauses, ConditionRaceClauses, ReadClauses, ConsumerClauses, LifeClauses, ClaimClauses
+    WriteClauses,
+    RaceClauses,
+    ConditionRaceClauses,
+    SourceRaceClauses,
+    ReadClauses,
+    ConsumerClauses,
+    LifeClauses,
+    ClaimClauses,
 ):
     """The contract that every adapter keeps."""

@@ -18,6 +18,7 @@ from typing import ClassVar
 
 from evstore.adapters.memory import MemoryAdapter
 from evstore.adapters.memory_consumers import MemoryConsumers, MemoryStep
+from evstore.adapters.memory_sources import MemorySources
 from evstore.errors import (
     EventIdConflictError,
     EvstoreError,
@@ -31,7 +32,7 @@ from evstore.model.events import EventData
 from evstore.model.facts import Backup
 from evstore.model.filters import Filter
 from evstore.model.versions import ANY_VERSION, NO_STREAM, STREAM_EXISTS, check_version
-from evstore.port import PLAIN, AlreadyStored, Page, Receipt
+from evstore.port import PLAIN, AlreadyStored, Page, Receipt, SourceTaken
 from evstore.testing import AdapterContract
 from evstore.testing.asking import ALL_NAMES, ANYTHING, WHOLE, expected_page
 
@@ -675,6 +676,124 @@ class ChainsAnewForEachCall(_Chains):
     def _content(self, e):
         its = (e.id, e.stream_id, e.type, e.version, e.timestamp_us)
         return content_hash(*its, e.joined_tags, e.metadata_json, e.data_json)
+
+
+class TakesThePositionOfASourceAgain(Saboteur):
+    """Takes "not greater" for "less"."""
+
+    clause = "W12"
+
+    def _append(self, unit):
+        last = self._sources.last(unit.source.name) if unit.source else None
+        if last and last.position == unit.source.position:
+            outcome = super()._append(unit._replace(source=None))
+            if isinstance(outcome, Receipt):
+                self._sources.record(unit.source, len(self._log))
+            return outcome
+        return super()._append(unit)
+
+
+class RecordsASourceAlthoughTheUnitIsRefused(Saboteur):
+    clause = "W12"
+
+    def _append(self, unit):
+        outcome = super()._append(unit)
+        if unit.source and isinstance(outcome, EvstoreError):
+            self._sources.record(unit.source, len(self._log))
+        return outcome
+
+
+class RecordsASourceOfStoredIds(Saboteur):
+    clause = "W12"
+
+    def _append(self, unit):
+        outcome = super()._append(unit)
+        if unit.source and isinstance(outcome, AlreadyStored):
+            self._sources.record(unit.source, len(self._log))
+        return outcome
+
+
+class _RecordsSourcesApart(_LooksBeforeItLocks):
+    """Keeps its sources beside the step that stores."""
+
+    def _taken(self, unit):
+        return self._sources.taken(unit.source)
+
+    def _record(self, unit, outcome):
+        if isinstance(outcome, Receipt):
+            self._sources.record(unit.source, outcome.first_position + outcome.size - 1)
+
+
+class RecordsSourcesAfterTheStep(_RecordsSourcesApart):
+    clause = "W12"
+
+    def append(self, units, *, until_refused=False):
+        return [self._append_and_record(unit) for unit in units]
+
+    def _append_and_record(self, unit):
+        taken = None if any(each in self._ids for each in unit.ids()) else self._taken(unit)
+        self._meet()
+        if taken:
+            return taken
+        (outcome,) = super().append([unit._replace(source=None)])
+        self._record(unit, outcome)
+        return outcome
+
+
+class RecordsTheSourcesOfACallAtItsEnd(_RecordsSourcesApart):
+    clause = "W12"
+
+    def append(self, units, *, until_refused=False):
+        with self._changed:
+            outcomes = []
+            for unit in units:
+                outcome = self._taken(unit) or super().append([unit._replace(source=None)])[0]
+                outcomes.append(outcome)
+            for unit, outcome in zip(units, outcomes, strict=True):
+                self._record(unit, outcome)
+            return outcomes
+
+
+class JudgesSourcesBeforeIds(_RecordsSourcesApart):
+    clause = "W12"
+
+    def _append(self, unit):
+        return self._taken(unit) or super()._append(unit)
+
+
+class JudgesVersionsBeforeSources(_RecordsSourcesApart):
+    clause = "W12"
+
+    def _append(self, unit):
+        outcome = super()._append(unit)
+        return (self._refusal(unit) or outcome) if isinstance(outcome, SourceTaken) else outcome
+
+
+class KeepsTheSourceOfAStepThatFailed(Saboteur):
+    clause = "W12"
+
+    def _unappend(self, head):
+        kept = self._sources
+        self._sources = MemorySources()
+        super()._unappend(head)
+        self._sources = kept
+
+
+class MixesSourcesUpByCase(Saboteur):
+    clause = "W12"
+
+    def _append(self, unit):
+        if unit.source:
+            unit = unit._replace(source=unit.source._replace(name=unit.source.name.casefold()))
+        return super()._append(unit)
+
+
+class ListsSourcesAsTheyCame(Saboteur):
+    clause = "L1"
+
+    def sources(self, page):
+        names = [each for each in self._sources._taken if each.startswith(page.prefix)]
+        return [self._sources.last(n) for n in names if page.after is None or n > page.after][: page.limit]
 
 
 class ComposesNames(Saboteur):

@@ -98,6 +98,21 @@ def test_receipts_fit_and_the_schema_names_all_their_keys_in_order(store: Comman
                 assert list(receipt) == list(SCHEMAS["receipt"]["$defs"][shape]["properties"])
 
 
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [("taken", (*APPEND, "-d", "1")), ("takenOfMany", ("append", "--many", "-"))],
+)
+def test_the_receipt_of_a_taken_source_fits_and_has_all_keys_in_order(
+    store: Command, shape: str, words: tuple[str, ...]
+) -> None:
+    for position in (7, 6):  # the first is stored
+        line = store.ok(
+            *words, "--source", f"orders.csv@{position}", stdin=b'{"streamId":"S-1","type":"T","data":1}'
+        ).out
+        check("receipt", json.loads(line))
+    assert list(json.loads(line)) == list(SCHEMAS["receipt"]["$defs"][shape]["properties"])
+
+
 def test_a_receipt_without_ids_fits_above_a_hundred(store: Command) -> None:
     receipt = json.loads(store.ok(*APPEND, "-", stdin=b"1 " * 101).out)
     check("receipt", receipt)
@@ -188,6 +203,12 @@ RIGHT: dict[str, Any] = {
     },
     "many": {"streams": 2, "count": 3, "firstGlobalPosition": 1, "globalPosition": 3, "duplicate": False},
     "each": {"streamId": "A-1", "version": 1, "globalPosition": 1, "id": ID, "duplicate": True},
+    "taken": {
+        "streamId": "A-1", "count": 0, "ids": [], "duplicate": True, "source": {"name": "orders.csv", "position": 0},
+    },
+    "takenOfMany": {
+        "streams": 0, "count": 0, "duplicate": True, "source": {"name": "orders.csv", "position": 7},
+    },
     "error": {
         "code": "conflict", "class": "ConcurrencyError", "exitCode": 4, "message": "m", "hint": "h",
         "retryable": True, "streamId": "A-1", "expected": 3, "actual": 7,
@@ -218,6 +239,8 @@ OF: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "stream": ("receipt", lambda value: value),
     "many": ("receipt", lambda value: value),
     "each": ("receipt", lambda value: value),
+    "taken": ("receipt", lambda value: value),
+    "takenOfMany": ("receipt", lambda value: value),
     "error": ("error", lambda value: {"error": value}),
     "violation": ("error", lambda value: {"error": value}),
     "info": ("info", lambda value: value),
@@ -242,7 +265,10 @@ WRONG = [
     ("tag", "events", 0),
     ("stream", "ids", []), ("stream", "ids", ["x"]), ("stream", "ids", [ID] * 101), ("stream", "version", 0),
     ("stream", "duplicate", "no"), ("many", "streams", 0), ("many", "count", "3"), ("each", "id", "x"),
-    ("each", "count", 1), ("error", "code", "oops"), ("error", "exitCode", 5), ("error", "retryable", 1),
+    ("each", "count", 1), ("taken", "count", 1), ("taken", "ids", [ID]), ("taken", "duplicate", False),
+    ("taken", "version", 1), ("taken", "source", {"name": "x"}), ("taken", "source", {"name": "", "position": 1}),
+    ("taken", "source", {"name": "x", "position": -1}), ("takenOfMany", "streams", 1), ("takenOfMany", "count", 1),
+    ("takenOfMany", "globalPosition", 1), ("takenOfMany", "duplicate", False), ("error", "code", "oops"), ("error", "exitCode", 5), ("error", "retryable", 1),
     ("error", "message", ""), ("error", "_Notes__", ["x"]), ("error", "actual", -1), ("error", "expected", "3"),
     ("info", "events", -1), ("info", "warnings", "none"), ("info", "durability", {"synchronous": 2}),
     ("stream_info", "streamId", "-1"), ("stream_info", "category", "A-1"), ("stream_info", "version", 0),
@@ -270,7 +296,8 @@ def test_what_is_wrong_does_not_fit(subtests: pytest.Subtests) -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", ["event", "stream", "many", "each", "info", "stream_info", "category", "type", "tag"]
+    "shape",
+    ["event", "stream", "many", "each", "taken", "takenOfMany", "info", "stream_info", "category", "type", "tag"],
 )
 def test_a_key_of_a_later_evstore_fits(shape: str) -> None:
     name, whole = OF[shape]

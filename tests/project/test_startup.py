@@ -52,6 +52,7 @@ def loaded(command: Command, *words: str) -> set[str]:
         ("append", "A-1", "-t", "T", "-d", "1"),
         ("append", "A-1", "-"),
         ("append", "A-1", "-t", "T", "-d", "1", "--tag", "a", "--unless", "tag=b", "--require", "B=none"),
+        ("append", "A-1", "-t", "T", "-d", "1", "--source", "orders.csv@1"),
         ("read", "A-1"),
         ("replay", "--all"),
         ("replay", "A", "-f", "-n", "1"),
@@ -138,6 +139,7 @@ def test_a_store_is_connected_without_the_command_line_and_what_it_does_not_use(
         "evstore.adapters.living",
         "evstore.adapters.memory",
         "evstore.adapters.memory_lists",
+        "evstore.adapters.memory_sources",
         "evstore.adapters.paging",
         "evstore.adapters.units",
     }

@@ -44,31 +44,59 @@ def hears(env: dict[str, str]) -> bool:
     )
 
 
-def run(argv: list[str], cwd: Path, env: dict[str, str], stdin: bytes, timeout: float) -> tuple[int, bytes, bytes]:
+def run(
+    argv: list[str],
+    cwd: Path,
+    env: dict[str, str],
+    stdin: bytes,
+    timeout: float,
+    kill_after: float | None = None,
+) -> tuple[int, bytes, bytes]:
     """Exit code (negative: the signal that ended it), what it wrote to stdout, and to stderr."""
     with TemporaryFile() as out, TemporaryFile() as err, _pipe(stdin) as given:
-        code = run_on([given, out, err], argv, cwd, env, timeout)
+        code = run_on([given, out, err], argv, cwd, env, timeout, kill_after)
         out.seek(0)
         err.seek(0)
         return code, out.read(), err.read()
 
 
-def run_on(files: Sequence[BinaryIO], argv: list[str], cwd: Path, env: dict[str, str], timeout: float) -> int:
-    """The exit code, run on these files as stdin, stdout and stderr. The first is closed: the command alone has it."""
+def run_on(
+    files: Sequence[BinaryIO],
+    argv: list[str],
+    cwd: Path,
+    env: dict[str, str],
+    timeout: float,
+    kill_after: float | None = None,
+) -> int:
+    """The exit code, run on these files as stdin, stdout and stderr. The first is closed: the command alone has it.
+
+    After `kill_after` seconds of work it gets kill -9, which is no fault, as a timeout is.
+    """
     with closing(socket.socket(socket.AF_UNIX)) as to:
         to.settimeout(timeout)
         to.connect(_server())
         numbers = [each.fileno() for each in files]
         socket.send_fds(to, [json.dumps([argv, str(cwd), env]).encode() + b"\n"], numbers)
         files[0].close()
-        said = b""
+        said = to.recv(64)  # the number of the process, and its exit code when it has ended
+        to.settimeout(timeout if kill_after is None else kill_after)
         try:
-            while more := to.recv(64):
-                said += more
+            said += _rest(to)
         except TimeoutError:
-            os.kill(int(said.split()[0]), signal.SIGKILL)
-            raise subprocess.TimeoutExpired(argv, timeout) from None
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(int(said.split()[0]), signal.SIGKILL)
+            if kill_after is None:
+                raise subprocess.TimeoutExpired(argv, timeout) from None
+            to.settimeout(timeout)
+            said += _rest(to)
     return int(said.split()[1])
+
+
+def _rest(to: socket.socket) -> bytes:
+    said = b""
+    while more := to.recv(64):
+        said += more
+    return said
 
 
 @contextmanager

@@ -139,6 +139,10 @@ def of_tags(page: NamePage) -> Question:
     return Question(sql.LIST_TAGS, _name_range(page))
 
 
+def of_sources(page: NamePage) -> Question:
+    return Question(sql.LIST_SOURCES, _name_range(page))
+
+
 def of_types(page: NamePage, category: str | None) -> Question:
     if category is None:
         return Question(sql.LIST_TYPES, _name_range(page))

@@ -796,6 +796,44 @@ ORDER BY tags.name
 LIMIT (SELECT %(limit)s::bigint)
 """
 
+# From name to name along the key of sources, each by its last entry: no table has one row for each name, and a
+# scan would cost by the appends. The few names are sorted afterwards.
+LIST_SOURCES: Final = """
+WITH RECURSIVE named (name, n) AS (
+  (
+    SELECT sources.name, 1
+    FROM evstore.sources
+    WHERE sources.name >= %(low)s
+      AND (%(high)s::text IS NULL OR sources.name < %(high)s)
+      AND (%(after)s::text IS NULL OR sources.name > %(after)s)
+    ORDER BY sources.name
+    LIMIT (SELECT least(1, %(limit)s::bigint))
+  )
+  UNION ALL
+  SELECT next.name, named.n + 1
+  FROM named
+  CROSS JOIN LATERAL (
+    SELECT sources.name
+    FROM evstore.sources
+    WHERE sources.name > named.name
+      AND (%(high)s::text IS NULL OR sources.name < %(high)s)
+    ORDER BY sources.name
+    LIMIT 1
+  ) AS next
+  WHERE named.n < %(limit)s::bigint
+)
+SELECT named.name, last.position, last.global_position, last.global_position
+FROM named
+CROSS JOIN LATERAL (
+  SELECT sources.position, sources.global_position
+  FROM evstore.sources
+  WHERE sources.name = named.name
+  ORDER BY sources.name DESC, sources.position DESC
+  LIMIT 1
+) AS last
+ORDER BY named.n
+"""
+
 # Index events_by_category; the few types of a category are named and sorted afterwards.
 LIST_TYPES_OF_CATEGORY: Final = """
 SELECT types.name, counted.events, counted.first, counted.last, counted.last
