@@ -30,6 +30,7 @@ from evstore.adapters.wholeness import (
     check_listed,
     check_log,
     check_named,
+    check_part,
     check_stream,
     is_whole_list,
     names_wanted,
@@ -197,6 +198,11 @@ class PostgresAdapter(Session):
         ((events, first, last),) = found
         check_count(events, first, last, where, self.location)
         return int(events)
+
+    def digest(self, low: int, high: int) -> bytes:
+        ((digest, *whole),) = self._rows(reading.Question(sql.DIGEST, {"low": low, "high": high}))
+        check_part(self.location, low, *whole)
+        return bytes(digest)
 
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         return self._events(self._rows(reading.Question(sql.GET_EVENTS, {"ids": [*ids]}), POSITION))
