@@ -33,6 +33,8 @@ WINGS = (
     ("appending",),
     ("reading",),
     ("verifying",),
+    ("comparing",),
+    ("mirroring",),
     ("consumers",),
     ("store",),
     ("adapters",),

@@ -1,0 +1,153 @@
+"""Commands between two stores: keep one equal to the other, and see where they differ."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from evstore.cli import settings
+from evstore.cli.errors import UsageError
+from evstore.cli.exits import CODES
+from evstore.cli.opening import opened, opened_too
+from evstore.cli.output import forms, writer
+
+if TYPE_CHECKING:
+    from evstore import EventStore
+    from evstore.comparing import Comparison, Difference
+    from evstore.mirroring import Mirrored
+
+Url = Annotated[
+    str, typer.Argument(metavar="URL", show_default=False, help="The other store, in any of the forms of --db.")
+]
+
+
+def mirror(
+    url: Url,
+    once: Annotated[bool, typer.Option("--once", help="Stop at the end that the log has now.")] = False,
+) -> None:
+    """Keep another store equal to this one: the whole log, then what comes.
+
+    \b
+    Examples:
+      evstore --db postgresql://db/shop init
+      evstore mirror postgresql://db/shop
+      evstore --db postgresql://db/shop mirror --once /backups/shop.db
+
+    Ids, times, positions, versions, metadata and tags stay as they are. What is
+    redacted here is redacted there, in the same step as the event that tells of it;
+    where the role may not do that, the mirror stops before that event (77).
+
+    The other store must exist, may lie on another database, and is written by
+    nobody else. What it holds is compared first, by digests, and must be in this
+    log, else nothing is stored (10): the message has the first position that
+    differs. So a mirror that was killed is run again, and goes on where it was.
+    A connection that is lost is made again; with --once it is an error (7).
+    """
+    _check(url)
+    with opened() as store, opened_too(url) as target:
+        done = _mirrored(store, target, once=once)
+        place = target.location
+    members = {"events": done.events, "redacted": done.redacted, "globalPosition": done.position}
+    from evstore.cli.output.screen import counted
+
+    redacted = f", {done.redacted:,} redacted" if done.redacted else ""
+    sentence = (
+        f"{counted(done.events, 'event')} stored{redacted}; {place} is equal up to position {done.position:,}"
+    )
+    with writer.after_the_fact(sentence, members):
+        if settings.as_table():
+            writer.line(sentence)
+        else:
+            forms.one(members)
+
+
+def _mirrored(store: "EventStore", target: "EventStore", *, once: bool) -> "Mirrored":
+    """Mirror until the end, if there is one. Notes, once, that the target has come up to the head."""
+    from evstore.cli.commands.readings import Waiting
+    from evstore.cli.output.progress import progress
+
+    with progress("mirroring", None) as shown:
+        is_level = once
+        for done in store.mirror(
+            target,
+            once=once,
+            on_progress=lambda done, total: shown.at(done, done, total, "positions compared"),
+            on_wait=Waiting().note,
+            on_idle=writer.check_reader,
+        ):
+            shown.at(done.position, done.events, done.head)
+            if not is_level and done.position == done.head:
+                is_level = True
+                writer.note(
+                    f"{target.location} is equal up to position {done.position}; now what comes is mirrored"
+                )
+    return done
+
+
+def diff(url: Url) -> None:
+    """Show where another store differs from this one.
+
+    \b
+    Examples:
+      evstore diff postgresql://db/shop
+      evstore diff memory:export.ndjson.gz
+      evstore --db env:SHOP diff env:MIRROR -q > /dev/null || echo they differ
+
+    Equal stores give an object and exit code 0. Otherwise each event that differs is
+    a line, with its position and the fields that differ, and the exit code is 1. The
+    first part of the log that differs is reported, and a log that ends earlier;
+    what comes after that part is not compared.
+
+    Both stores digest their logs, part by part, each where it lies: a server sends
+    no event. Events are read where digests differ. An event that is redacted in one
+    store alone differs. Consumers are not compared.
+    """
+    _check(url)
+    with opened() as store, opened_too(url) as other:
+        compared, count = _print_differences(store, other)
+    if count:
+        raise typer.Exit(CODES["findings"])
+    if settings.as_table():
+        writer.line(f"the logs are equal, up to position {compared.head:,}")
+    else:
+        forms.one({"equal": True, "globalPosition": compared.head})
+
+
+def _print_differences(store: "EventStore", other: "EventStore") -> "tuple[Comparison, int]":
+    """Print the differences, and return their number."""
+    from itertools import chain
+
+    from evstore.cli.output.progress import progress
+
+    with progress("comparing", None) as shown:
+        compared = store.diff(other, on_progress=lambda done, total: shown.at(done, done, total, "positions"))
+        differences = iter(compared)
+        first = next(differences, None)
+    if first is None:
+        return compared, 0
+    rows = forms.Counter(map(_row, chain([first], differences)))
+    forms.many(rows, ("globalPosition", "finding", "streamId", "message"))
+    equal = (
+        f"equal up to position {compared.equal_to}, and differ from there on" if compared.equal_to else "different"
+    )
+    writer.note(f"the logs are {equal}: {store.location} here, {other.location} there")
+    return compared, rows.count
+
+
+def _row(found: "Difference") -> dict[str, Any]:
+    """The difference as a line or an array has it."""
+    row = {
+        "finding": found.kind,
+        "globalPosition": found.position,
+        "streamId": found.stream_id,
+        "fields": list(found.fields),
+        "message": found.message,
+        "lastPosition": found.last_position,
+    }
+    if settings.current.format == "tsv":  # there a column stays where it is
+        return row
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _check(url: str) -> None:
+    if not url:
+        raise UsageError("URL is empty")
