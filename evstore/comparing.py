@@ -1,7 +1,7 @@
 """The differences of two stores. Both digest parts of their logs; events are read only where digests differ.
 
-Events differ in what readers see now. A digest that a tamper-evident store keeps is of what was appended: a redaction
-leaves it as it is.
+Events differ in what readers see now. A digest that a tamper-evident store keeps is of what was appended: a
+redaction leaves it as it is.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Mirrors: another store that is kept equal to this one, by what is in both.
 
-A mirror has no memory of its own. Whatever it finds in the target must be in the log, and the rest is appended. Each
-page is a unit that names its first position: a foreign event in its place is found.
+A mirror has no memory of its own. Whatever it finds in the target must be in the log, and the rest is appended.
+Each page is a unit that names its first position: a foreign event in its place is found.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Commands between two stores: keep one equal to the other, and see where they differ."""
+"""Commands between two stores: keep one equal to the other, and show where they differ."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,8 +33,8 @@ def mirror(
       evstore --db postgresql://db/shop mirror --once /backups/shop.db
 
     Ids, times, positions, versions, metadata and tags stay as they are. What is
-    redacted here is redacted there, in the same step as the event that tells of it;
-    where the role may not do that, the mirror stops before that event (77).
+    redacted here is redacted there, in the same step as the event that tells of it.
+    Where the role may not do that, the mirror stops before that event (77).
 
     The other store must exist, may lie on another database, and is written by
     nobody else. What it holds is compared first, by digests, and must be in this
@@ -42,17 +42,23 @@ def mirror(
     differs. So a mirror that was killed is run again, and goes on where it was.
     A connection that is lost is made again; with --once it is an error (7).
     """
+    from evstore.errors import LogsDifferError
+
     _check(url)
     with opened() as store, opened_too(url) as target:
-        done = _mirrored(store, target, once=once)
         place = target.location
+        try:
+            done = _mirrored(store, target, once=once)
+        except LogsDifferError as error:
+            error.add_note(_diff(url))
+            raise
     members = {"events": done.events, "redacted": done.redacted, "globalPosition": done.position}
     from evstore.cli.output.screen import counted
 
-    redacted = f", {done.redacted:,} redacted" if done.redacted else ""
-    sentence = (
-        f"{counted(done.events, 'event')} stored{redacted}; {place} is equal up to position {done.position:,}"
+    stored = counted(done.events, "event") + (
+        f" stored, {done.redacted:,} redacted" if done.redacted else " stored"
     )
+    sentence = f"{stored}; {place} is equal up to position {done.position:,}"
     with writer.after_the_fact(sentence, members):
         if settings.as_table():
             writer.line(sentence)
@@ -61,7 +67,7 @@ def mirror(
 
 
 def _mirrored(store: "EventStore", target: "EventStore", *, once: bool) -> "Mirrored":
-    """Mirror until the end, if there is one. Notes, once, that the target has come up to the head."""
+    """Mirror until the end, if there is one. A note reports when the target has come up to the head."""
     from evstore.cli.commands.readings import Waiting
     from evstore.cli.output.progress import progress
 
@@ -77,9 +83,7 @@ def _mirrored(store: "EventStore", target: "EventStore", *, once: bool) -> "Mirr
             shown.at(done.position, done.events, done.head)
             if not is_level and done.position == done.head:
                 is_level = True
-                writer.note(
-                    f"{target.location} is equal up to position {done.position}; now what comes is mirrored"
-                )
+                writer.note(f"{target.location} is equal up to position {done.position}; mirroring what comes")
     return done
 
 
@@ -124,13 +128,17 @@ def _print_differences(store: "EventStore", other: "EventStore") -> "tuple[Compa
         first = next(differences, None)
     if first is None:
         return compared, 0
-    rows = forms.Counter(map(_row, chain([first], differences)))
-    forms.many(rows, ("globalPosition", "finding", "streamId", "message"))
-    equal = (
-        f"equal up to position {compared.equal_to}, and differ from there on" if compared.equal_to else "different"
-    )
-    writer.note(f"the logs are {equal}: {store.location} here, {other.location} there")
-    return compared, rows.count
+    found = forms.Counter(chain([first], differences))
+    if settings.as_table():
+        from evstore.cli.output import findings
+        from evstore.model.findings import Finding
+
+        findings.show(Finding(each.kind, each.message, each.position, each.stream_id) for each in found)
+    else:
+        forms.many(map(_row, found), ())
+    here, there = store.location, other.location
+    writer.note(f"the logs differ after position {compared.equal_to}; here is {here}, there is {there}")
+    return compared, found.count
 
 
 def _row(found: "Difference") -> dict[str, Any]:
@@ -146,6 +154,15 @@ def _row(found: "Difference") -> dict[str, Any]:
     if settings.current.format == "tsv":  # there a column stays where it is
         return row
     return {name: value for name, value in row.items() if value is not None}
+
+
+def _diff(url: str) -> str:
+    """The command that shows the differences. A URL with a secret is not repeated."""
+    from shlex import quote
+
+    from evstore.urls import redacted
+
+    return settings.again(f"diff {quote(url) if redacted(url) == url else 'URL'}")
 
 
 def _check(url: str) -> None:
