@@ -148,6 +148,7 @@ class Mirroring:
 
     def _copy(self, page: Sequence[StoredEvent]) -> None:
         """Store the events of a page, and redact what they tell to redact."""
+        self._check_whole(page)
         waiting: list[StoredEvent] = []
         for event in page:
             ids = []
@@ -160,6 +161,16 @@ class Mirroring:
             else:
                 waiting.append(event)
         self._done(self._store, waiting)
+
+    def _check_whole(self, page: Sequence[StoredEvent]) -> None:
+        """Raise LogsDifferError at a gap, as in a file with a part of a log: events would get other positions."""
+        for position, event in enumerate(page, page[0].global_position):
+            if event.global_position != position:
+                raise self._no_event(position)
+
+    def _no_event(self, position: int) -> LogsDifferError:
+        lacks = f"the log at {self._source.location} has no event there"
+        return LogsDifferError(self._target.location, position, lacks)
 
     def _done(self, work: Callable[..., T], *what: Any) -> T:
         """The result of work on the target, which is waited for unless the mirror stops at the end."""
@@ -189,8 +200,7 @@ class Mirroring:
         head = self._target.head(-1, 0)
         first, last = events[0].global_position, events[-1].global_position
         if isinstance(refusal, PositionConflictError) and head + 1 < first:
-            lacks = f"the log at {self._source.location} has no event there"
-            raise LogsDifferError(self._target.location, head + 1, lacks)
+            raise self._no_event(head + 1)
         if isinstance(refusal, EvstoreError) and head < first:
             raise refusal
         for pair in pairs(self._source, self._target, first, min(head, last)):
