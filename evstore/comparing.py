@@ -68,6 +68,9 @@ class Comparison:
     head: int = 0
     """The position up to which they were compared: the lower of the two heads."""
 
+    differences: int = 0
+    """The number of differences so far."""
+
     def __init__(
         self, here: Adapter, there: Adapter, on_progress: Callable[[int, int], None] | None = None
     ) -> None:
@@ -76,6 +79,11 @@ class Comparison:
         self._on_progress = on_progress or (lambda _done, _total: None)
 
     def __iter__(self) -> Iterator[Difference]:
+        for found in self._found():
+            self.differences += 1
+            yield found
+
+    def _found(self) -> Iterator[Difference]:
         there, here = self._there.head(-1, 0), self._here.head(-1, 0)
         self.equal_to = self.head = min(here, there)
         for low, high in differing_parts(self._here, self._there, self.head, self._on_progress):

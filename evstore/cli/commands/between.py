@@ -24,7 +24,7 @@ def mirror(
     url: Url,
     once: Annotated[bool, typer.Option("--once", help="Stop at the end that the log has now.")] = False,
 ) -> None:
-    """Keep another store equal to this one: the whole log, then what comes.
+    """Keep another store equal to this one.
 
     \b
     Examples:
@@ -32,9 +32,10 @@ def mirror(
       evstore mirror postgresql://db/shop
       evstore --db postgresql://db/shop mirror --once /backups/shop.db
 
-    Ids, times, positions, versions, metadata and tags stay as they are. What is
-    redacted here is redacted there, in the same step as the event that tells of it.
-    Where the role may not do that, the mirror stops before that event (77).
+    The whole log, then what comes: ids, times, positions, versions, metadata and
+    tags as they are. What is redacted here is redacted there, in the same step as
+    the event that tells of it. Where the role may not do that, the mirror stops
+    before that event (77).
 
     The other store must exist, may lie on another database, and is written by
     nobody else. What it holds is compared first, by digests, and must be in this
@@ -107,8 +108,8 @@ def diff(url: Url) -> None:
     """
     _check(url)
     with opened() as store, opened_too(url) as other:
-        compared, count = _print_differences(store, other)
-    if count:
+        compared = _print_differences(store, other)
+    if compared.differences:
         raise typer.Exit(CODES["findings"])
     if settings.as_table():
         writer.line(f"the logs are equal, up to position {compared.head:,}")
@@ -116,8 +117,8 @@ def diff(url: Url) -> None:
         forms.one({"equal": True, "globalPosition": compared.head})
 
 
-def _print_differences(store: "EventStore", other: "EventStore") -> "tuple[Comparison, int]":
-    """Print the differences, and return their number."""
+def _print_differences(store: "EventStore", other: "EventStore") -> "Comparison":
+    """Print the differences."""
     from itertools import chain
 
     from evstore.cli.output.progress import progress
@@ -127,8 +128,8 @@ def _print_differences(store: "EventStore", other: "EventStore") -> "tuple[Compa
         differences = iter(compared)
         first = next(differences, None)
     if first is None:
-        return compared, 0
-    found = forms.Counter(chain([first], differences))
+        return compared
+    found = chain([first], differences)
     if settings.as_table():
         from evstore.cli.output import findings
         from evstore.model.findings import Finding
@@ -138,7 +139,7 @@ def _print_differences(store: "EventStore", other: "EventStore") -> "tuple[Compa
         forms.many(map(_row, found), ())
     here, there = store.location, other.location
     writer.note(f"the logs differ after position {compared.equal_to}; here is {here}, there is {there}")
-    return compared, found.count
+    return compared
 
 
 def _row(found: "Difference") -> dict[str, Any]:
