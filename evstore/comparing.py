@@ -6,6 +6,7 @@ redaction leaves it as it is.
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from evstore.jsontext.quoting import quote, shortened
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
     Pair = tuple[int, StoredEvent | None, StoredEvent | None]
     """A position, and the events that two logs have there."""
 
-PART: Final = 16_384
-"""Positions of which two stores give their digests at once."""
-MOST_READ: Final = 256
+BLOCK: Final = 256
 """Positions that are read where digests differ."""
+MOST_AT_ONCE: Final = 256 * BLOCK
+"""Positions of which two stores give their digests at once, at most."""
+MOMENT: Final = 0.1
+"""Seconds after which whoever watches is to see progress."""
 ALL: Final = Filter()
 _NAMES: Final = {
     "id": "id",
@@ -99,24 +102,29 @@ class Comparison:
 def differing_parts(
     here: Adapter, there: Adapter, head: int, on_progress: Callable[[int, int], None]
 ) -> Iterator[tuple[int, int]]:
-    """Parts of the log up to this head, [low, high], whose digests differ: few positions each, in order."""
-    low = 1
+    """The blocks of the log up to this head, [low, high], whose digests differ, in order.
+
+    Digests are compared for as many blocks at once as take a moment: each takes a message to a server and back.
+    """
+    low, size = 1, BLOCK
     while low <= head:
-        high = min(head, low + PART - 1)
-        yield from _narrowed(here, there, low, high)
-        on_progress(high, head)
-        low = high + 1
+        began = monotonic()
+        yield from _narrowed(here, there, low, size, head)
+        is_fast = monotonic() - began < MOMENT
+        low += size
+        on_progress(min(low - 1, head), head)
+        size = min(2 * size, MOST_AT_ONCE) if is_fast else max(size // 2, BLOCK)
 
 
-def _narrowed(here: Adapter, there: Adapter, low: int, high: int) -> Iterator[tuple[int, int]]:
-    if there.digest(low, high) == here.digest(low, high):
+def _narrowed(here: Adapter, there: Adapter, low: int, size: int, head: int) -> Iterator[tuple[int, int]]:
+    high = min(low + size - 1, head)
+    if low > high or there.digest(low, high) == here.digest(low, high):
         return
-    if high - low < MOST_READ:
+    if size == BLOCK:
         yield low, high
         return
-    middle = (low + high) // 2
-    yield from _narrowed(here, there, low, middle)
-    yield from _narrowed(here, there, middle + 1, high)
+    for start in (low, low + size // 2):
+        yield from _narrowed(here, there, start, size // 2, head)
 
 
 def pairs(here: Adapter, there: Adapter, low: int, high: int) -> Iterator[Pair]:

@@ -44,7 +44,7 @@ MOST_LOOKED_UP: Final = 16
 
 
 class Mirrored(NamedTuple):
-    """How far a mirror is."""
+    """The state of a mirror."""
 
     events: int
     """Events that this run stored."""

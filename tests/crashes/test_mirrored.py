@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.support.servers import Server
 
-KILLS = 3
+KILLS = 2
 
 
 @pytest.mark.parametrize("way", ["sqlite to postgres", "postgres to sqlite"])

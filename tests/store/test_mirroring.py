@@ -289,8 +289,7 @@ def test_an_event_in_the_midst_that_differs_is_found_and_its_fields_are_named(st
 
 
 def test_differences_in_one_part_are_all_reported_and_later_parts_not_compared(store, target, monkeypatch):
-    monkeypatch.setattr(comparing, "PART", 400)
-    monkeypatch.setattr(comparing, "MOST_READ", 50)
+    monkeypatch.setattr(comparing, "BLOCK", 50)
     count = 1000
     changed = {3, 5, 60, 300, 403}
     fill(store, count)

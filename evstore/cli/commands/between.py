@@ -53,6 +53,10 @@ def mirror(
         except LogsDifferError as error:
             error.add_note(_diff(url))
             raise
+    _print_sum(done, place)
+
+
+def _print_sum(done: "Mirrored", place: str) -> None:
     members = {"events": done.events, "redacted": done.redacted, "globalPosition": done.position}
     from evstore.cli.output.screen import counted
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
 
 from evstore import EventData, Metadata, connect
-from tests.project.test_schemas import schema_of
 from tests.support.command_store import server_of
 from tests.support.postgres_roles import WRITER, a_role, grant
 from tests.support.servers import newest_of
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from tests.support.servers import Server, Servers
     from tests.support.sqlite_files import EmptyStore
 
-SCHEMA = jsonschema.Draft202012Validator(schema_of("difference"))
+SCHEMA = jsonschema.Draft202012Validator(
+    json.loads((files("evstore") / "schemas" / "difference.json").read_text())
+)
 OTHER = "other.db"
 
 
