@@ -124,7 +124,7 @@ def test_long_work_shows_how_far_it_is_how_fast_and_is_erased_before_the_result(
     code, screen = watched(filled, *WORK[what])
     assert code == 0
     drawn, _, result = screen.rpartition(ERASED)
-    assert re.search(rf"{what}.*[0-9,]+ events.*[0-9,]+/s", drawn)
+    assert re.search(rf"{what}.*[0-9,]+ (?:events|positions).*[0-9,]+/s", drawn)
     assert what not in result
     assert f"{EVENTS:,}" in result or f"{EVENTS}" in result
 
