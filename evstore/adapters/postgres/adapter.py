@@ -30,7 +30,6 @@ from evstore.adapters.wholeness import (
     check_listed,
     check_log,
     check_named,
-    check_part,
     check_stream,
     is_whole_list,
     names_wanted,
@@ -200,9 +199,8 @@ class PostgresAdapter(Session):
         return int(events)
 
     def digest(self, low: int, high: int) -> bytes:
-        ((digest, *whole),) = self._rows(reading.Question(sql.DIGEST, {"low": low, "high": high}))
-        check_part(self.location, low, *whole)
-        return bytes(digest)
+        rows = self._rows(reading.Question(sql.DIGEST, {"low": low, "high": high}))
+        return reading.digest_of(rows, low, self.location)
 
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         return self._events(self._rows(reading.Question(sql.GET_EVENTS, {"ids": [*ids]}), POSITION))
