@@ -81,6 +81,8 @@ class Mirroring:
         self._position = 0
         self._told: set[str] = set()
         """Ids of events that the log tells to redact after the position of the target."""
+        self._is_vague = False
+        """An event that tells of a redaction was redacted itself, so that it names nothing any more."""
 
     def __iter__(self) -> Iterator[Mirrored]:
         head = self._compare()
@@ -126,14 +128,11 @@ class Mirroring:
 
     def _is_redacted_later(self, here: StoredEvent, there: StoredEvent) -> bool:
         """True if the log alone redacted the event, and tells of it in an event that the target lacks."""
-        as_there = here._replace(
-            data_json=there.data_json, metadata_json=there.metadata_json, redacted=there.redacted
-        )
-        if not here.redacted or as_there != there:
+        if not _is_redacted_alone(here, there):
             return False
         if here.id not in self._told:
             self._told.update(self._told_later())
-        return here.id in self._told
+        return here.id in self._told or self._is_vague
 
     def _told_later(self) -> Iterator[str]:
         """The ids in events about redactions that the target lacks."""
@@ -142,6 +141,7 @@ class Mirroring:
         ):
             if event.global_position <= self._position:
                 return
+            self._is_vague = self._is_vague or event.redacted
             yield from _told_of(event)
 
     # --- copying ---
@@ -151,13 +151,14 @@ class Mirroring:
         self._check_whole(page)
         waiting: list[StoredEvent] = []
         for event in page:
-            ids = []
+            ids: list[str] = []
+            metadata = False
             if event.stream_id == REDACTIONS:  # what it redacts may be among the events that wait
                 self._done(self._store, waiting)
                 waiting = []
-                ids = self._done(self._to_redact, event)
+                ids, metadata = self._done(self._to_redact, event)
             if ids:
-                self._done(self._redact, event, ids)
+                self._done(self._redact, event, ids, metadata)
             else:
                 waiting.append(event)
         self._done(self._store, waiting)
@@ -210,21 +211,37 @@ class Mirroring:
 
     # --- redacting ---
 
-    def _to_redact(self, told: StoredEvent) -> list[str]:
-        """The ids of the events in the target that an event tells to redact, and that are redacted in the log."""
+    def _to_redact(self, told: StoredEvent) -> tuple[list[str], bool]:
+        """The ids of the events that an event tells to redact, as far as the log alone has redacted them; true if
+        their metadata goes as well."""
+        self._is_vague = self._is_vague or told.redacted
+        if self._is_vague:
+            return self._redacted_alone(told.global_position - 1)
         ids: list[str] = []
         named = _told_of(told)
         for at in range(0, len(named), MOST_LOOKED_UP):
             there = self._target.get(named[at : at + MOST_LOOKED_UP])
             wanted = [each.id for each in there if not _is_done(each, told)]
             ids += [each.id for each in self._source.get(wanted) if each.redacted] if wanted else []
-        return ids
+        return ids, _takes_metadata(told)
 
-    def _redact(self, told: StoredEvent, ids: Sequence[str]) -> None:
+    def _redacted_alone(self, head: int) -> tuple[list[str], bool]:
+        """The same of all events up to this head. Where some lose their metadata and others keep it, those that
+        keep it are left to the next event that tells of a redaction."""
+        whole: list[str] = []
+        others: list[str] = []
+        for low, high in differing_parts(self._source, self._target, head, lambda _done, _total: None):
+            for _, here, there in pairs(self._source, self._target, low, high):
+                if here and there and here != there and _is_redacted_alone(here, there):
+                    (others if here.metadata_json == there.metadata_json else whole).append(here.id)
+        self._is_vague = bool(whole and others)
+        return whole or others, bool(whole)
+
+    def _redact(self, told: StoredEvent, ids: Sequence[str], metadata: bool) -> None:
         """Redact events, and store the one that tells of it, in one step."""
         unit = self._unit([told])
         try:
-            outcome = self._target.redact(ids, unit, metadata=_takes_metadata(told))
+            outcome = self._target.redact(ids, unit, metadata=metadata)
         except (DeniedError, UnsupportedError) as error:
             which = f"position {told.global_position} of the log redacts {len(ids)} of the events before it"
             error.add_note(f"{which}; mirror it as a role that may redact in {self._target.location}")
@@ -238,6 +255,12 @@ class Mirroring:
             self._not_there([told], judged)
 
 
+def _is_redacted_alone(here: StoredEvent, there: StoredEvent) -> bool:
+    """True if the events of two logs are one, of which the first log alone redacted something."""
+    as_there = here._replace(data_json=there.data_json, metadata_json=there.metadata_json, redacted=there.redacted)
+    return here.redacted and as_there == there
+
+
 def _told_of(event: StoredEvent) -> list[str]:
     """The ids of the events that an event of the stream of redactions names."""
     data = event.data if event.type == REDACTED else None
@@ -246,7 +269,8 @@ def _told_of(event: StoredEvent) -> list[str]:
 
 
 def _takes_metadata(told: StoredEvent) -> bool:
-    return told.data.get("metadata") is True
+    data = told.data
+    return isinstance(data, dict) and data.get("metadata") is True
 
 
 def _is_done(event: StoredEvent, told: StoredEvent) -> bool:

@@ -188,6 +188,26 @@ def test_what_is_redacted_between_two_pages_is_redacted_in_the_mirror(store, tar
     assert list(target.replay()) == list(store.replay())
 
 
+@pytest.mark.parametrize("metadata", [False, True])
+def test_what_an_event_told_to_redact_that_was_redacted_itself_is_redacted_in_the_mirror(store, target, metadata):
+    """Whoever has the event afterwards cannot read which events it named."""
+    fill(store, 9)
+    mirrored(store, target)
+    told = store.redact([event.id for event in store.replay(after=2, to=5)], "wrong", metadata=metadata)
+    store.redact([told.id, next(store.replay()).id], "a name in the reason")
+    assert mirrored(store, target).redacted == 4
+    assert list(target.replay()) == list(store.replay())
+    assert differences(store, target) == []
+
+
+def test_the_differences_that_a_redacted_event_told_of_may_be_there_when_a_mirror_begins(store, target):
+    fill(store, 9)
+    mirrored(store, target)
+    told = store.redact([next(store.replay(after=2)).id], "wrong")
+    store.redact([told.id], "a name in the reason")
+    assert next(store.mirror(target, once=True)) == (0, 0, 9, 11)
+
+
 class Unredacting(MemoryAdapter):
     """A store whose role may not redact."""
 
