@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from typing import Self, TypeAlias
     from uuid import UUID
 
+    from evstore.comparing import Comparison
     from evstore.consumers.consumer import Consumer
     from evstore.consumers.overview import ConsumerList
     from evstore.consumers.transactions import Nesting
+    from evstore.mirroring import Mirrored
     from evstore.model.conditions import AppendCondition, Query
     from evstore.model.facts import (
         Backup,
@@ -467,6 +469,47 @@ class EventStore:
     def notes(self) -> Sequence[str]:
         """Sentences for whoever reads, where the store was read in an unusual way so far; mostly none."""
         return self._adapter.notes
+
+    # --- another store ---
+
+    def mirror(
+        self,
+        target: EventStore,
+        *,
+        once: bool = False,
+        on_progress: Callable[[int, int], None] | None = None,
+        on_wait: Callable[[EvstoreError], None] | None = None,
+        on_idle: Callable[[], None] | None = None,
+    ) -> Iterator[Mirrored]:
+        """Keep another store equal to this one: ids, times, positions and redactions; yield how far it is.
+
+        What the target has must be in this log; the rest is appended, page by page, and then what comes, until one
+        of the stores is closed; with `once` up to the head that the log has now. A lost connection to either store
+        is made again, with `once` an error. Raises LogsDifferError where the target has something else, and
+        DeniedError where the log redacts what may not be redacted in the target.
+
+        `on_progress` receives the positions that were compared before anything is stored, and how many there are.
+        `on_wait` and `on_idle` as in `subscribe`.
+        """
+        from evstore.mirroring import Mirroring
+        from evstore.reading.following import Patience
+
+        if target is self or target.location == self.location != "memory:":
+            raise UnsupportedError(f"the store at {self.location} is not mirrored to itself")
+        idle, wait, progress = on_idle or (lambda: None), on_wait or (lambda _: None), on_progress
+        patience = Patience(on_wait=wait, on_idle=idle)
+        stores = (self._adapter, target._adapter, target.appender)
+        return iter(Mirroring(*stores, patience, once=once, on_progress=progress or (lambda _done, _total: None)))
+
+    def diff(self, other: EventStore, *, on_progress: Callable[[int, int], None] | None = None) -> Comparison:
+        """A comparison with another store as of the heads at its start. Iterate it for the differences.
+
+        Both stores digest parts of their logs, and events are read where digests differ. All differences of the
+        first part that differs are reported. `on_progress` receives the positions done, and the positions in all.
+        """
+        from evstore.comparing import Comparison
+
+        return Comparison(self._adapter, other._adapter, on_progress)
 
     # --- keeping ---
 

@@ -181,6 +181,11 @@ class MemoryAdapter:
     def count(self, low: int, high: int, where: Filter) -> int:
         return len(self.read_all(Page(MAX_VERSION, low=low, high=high), where))
 
+    def digest(self, low: int, high: int) -> bytes:
+        from evstore.port.digesting import digest_by_reading
+
+        return digest_by_reading(self.read_all, low, high)
+
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         with self._opened():
             return [self._ids[each] for each in ids if each in self._ids]

@@ -13,7 +13,7 @@ from evstore.model.columns import rows_of
 from evstore.model.events import EventData, Write
 from evstore.model.ids import key_id, new_id, normalize_id
 from evstore.model.metadata import NO_METADATA, Metadata, check_metadata
-from evstore.model.names import check_name, check_stream_id, joined_tags, merged_tags
+from evstore.model.names import check_known_stream_id, check_name, check_stream_id, joined_tags, merged_tags
 from evstore.model.versions import check_expected_version
 from evstore.port import Append, PreparedEvent
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from evstore.appending.plain import PlainEnvelopes
     from evstore.jsontext.judging import KeptJson
+    from evstore.model.events import StoredEvent
     from evstore.port import Capabilities, PreparedWrite
 
 
@@ -59,6 +60,12 @@ class Preparing:
         kept = check_json(event.data_json, self._max_data_bytes or MAX_DATA_BYTES)
         tags = joined_tags(event.tags) if event.tags else None
         return self._complete(event.type, kept, event.metadata, event.id, made_id, tags)
+
+    def stored(self, event: StoredEvent) -> PreparedEvent:
+        """The prepared event of one that another store holds, after every check. Raises InvalidInputError."""
+        check_known_stream_id(event.stream_id)
+        given = EventData.from_json(event.type, event.data_json, event.metadata, event.id, event.tags)
+        return self.event(given)._replace(redacted=event.redacted)
 
     def kept(
         self,

@@ -125,6 +125,12 @@ class Adapter(Protocol):
     def count(self, low: int, high: int, where: Filter) -> int:
         """The number of events at positions in [low, high] that the filter admits. It reads no data."""
 
+    def digest(self, low: int, high: int) -> bytes:
+        """The digest of what the log holds at positions in [low, high], where the events are: none is sent.
+
+        `port.digesting.digest_by_reading` gives it for an adapter whose reads are near.
+        """
+
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         """The events with these ids that the store holds, in any order."""
 

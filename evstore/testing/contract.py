@@ -25,6 +25,7 @@ from evstore.testing.clauses.conditions import (
     TagClauses,
 )
 from evstore.testing.clauses.consuming import HoldClauses, RecordClauses
+from evstore.testing.clauses.digesting import DigestClauses
 from evstore.testing.clauses.exactness import TextClauses, TimestampClauses
 from evstore.testing.clauses.filtering import MixedFilterClauses, NameFilterClauses, TimeFilterClauses
 from evstore.testing.clauses.judging import IdClauses, PositionClauses, VersionClauses
@@ -66,10 +67,11 @@ class ReadClauses(
     TextClauses,
     TimestampClauses,
     WholenessClauses,
+    DigestClauses,
     NameClauses,
     InfoClauses,
 ):
-    """R1 to R7 and L1; R3 takes writers at work and is among the races."""
+    """R1 to R8 and L1; R3 takes writers at work and is among the races."""
 
 
 class ConsumerClauses(RecordClauses, HoldClauses, StepClauses):

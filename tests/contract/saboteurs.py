@@ -27,7 +27,7 @@ from evstore.errors import (
     StreamNotFoundError,
 )
 from evstore.model.consumers import Checkpoint
-from evstore.model.digests import EMPTY, chained, content_hash, shown
+from evstore.model.digests import EMPTY, chained, content_hash, digest_of_part, shown
 from evstore.model.events import EventData
 from evstore.model.facts import Backup
 from evstore.model.filters import Filter
@@ -626,6 +626,23 @@ class RedactsAlwaysTheMetadata(Saboteur):
         return super()._redacted(event, metadata=True)
 
 
+class TellsOfARedactionNow(Saboteur):
+    clause = "W10"
+
+    def redact(self, ids, unit, *, metadata):
+        return super().redact(ids, unit._replace(times_us=None, first_position=None), metadata=metadata)
+
+
+class RedactsThoughRefused(Saboteur):
+    clause = "W10"
+
+    def redact(self, ids, unit, *, metadata):
+        outcome = super().redact(ids, unit, metadata=metadata)
+        for each in ids:
+            self._replace(self._redacted(self._ids[each], metadata=metadata))
+        return outcome
+
+
 class RedactsInSilence(Saboteur):
     clause = "W10"
 
@@ -805,6 +822,58 @@ class ComposesNames(Saboteur):
 
     def read_stream(self, stream_id, page, where):
         return super().read_stream(unicodedata.normalize("NFC", stream_id), page, where)
+
+
+class _Digests(Saboteur):
+    """Digests another content."""
+
+    def _shown(self, event):
+        raise NotImplementedError
+
+    def digest(self, low, high):
+        return digest_of_part(map(self._shown, self.read_all(Page(2000, low=low, high=high), ANYTHING)))
+
+
+class DigestsWithoutTags(_Digests):
+    clause = "R8"
+
+    def _shown(self, event):
+        return event._replace(joined_tags=None)
+
+
+class DigestsNoRedaction(_Digests):
+    clause = "R8"
+
+    def _shown(self, event):
+        return event._replace(redacted=False)
+
+
+class DigestsWithoutPositions(_Digests):
+    clause = "R8"
+
+    def _shown(self, event):
+        return event._replace(global_position=1)
+
+
+class DigestsOnePage(Saboteur):
+    clause = "R8"
+
+    def digest(self, low, high):
+        return digest_of_part(self.read_all(Page(1000, low=low, high=high), ANYTHING))
+
+
+class DigestsToTheHead(Saboteur):
+    clause = "R8"
+
+    def digest(self, low, _high):
+        return super().digest(low, self._head())
+
+
+class DigestsWhatJsonMeans(_Digests):
+    clause = "R8"
+
+    def _shown(self, event):
+        return event._replace(data_json=json.dumps(event.data))
 
 
 class PassesOverEventsWithoutATypeOrStream(Saboteur):

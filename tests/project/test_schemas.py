@@ -29,7 +29,8 @@ def schema_of(name: str) -> dict[str, Any]:
 
 
 SCHEMAS = {
-    name: schema_of(name) for name in ("event", "receipt", "error", "info", "stream", "category", "type", "tag")
+    name: schema_of(name)
+    for name in ("event", "receipt", "error", "info", "stream", "category", "type", "tag", "difference")
 }
 
 
@@ -233,6 +234,10 @@ RIGHT: dict[str, Any] = {
     },
     "type": {"type": "T", "events": 1, "firstPosition": 1, "lastPosition": 1},
     "tag": {"tag": "a", "events": 1, "firstPosition": 1, "lastPosition": 1},
+    "difference": {
+        "finding": "differs", "globalPosition": 1, "streamId": "A-1", "fields": ["data", "tags"], "message": "m",
+        "lastPosition": 1,
+    },
 }  # fmt: skip
 OF: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "event": ("event", lambda value: value),
@@ -248,8 +253,16 @@ OF: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "category": ("category", lambda value: value),
     "type": ("type", lambda value: value),
     "tag": ("tag", lambda value: value),
+    "difference": ("difference", lambda value: value),
 }
-OPTIONAL = {("error", "hint"), ("violation", "hint"), ("violation", "more"), *(("event", key) for key in RARE)}
+OPTIONAL = {
+    ("difference", "streamId"),
+    ("difference", "lastPosition"),
+    ("error", "hint"),
+    ("violation", "hint"),
+    ("violation", "more"),
+    *(("event", key) for key in RARE),
+}
 WRONG = [
     ("event", "id", ID.replace("9", "A")), ("event", "id", ID.replace("-", "")), ("event", "streamId", "-1"),
     ("event", "streamId", "$all"), ("event", "streamId", "A\x1b"), ("event", "streamId", ""), ("event", "type", ""),
@@ -274,6 +287,8 @@ WRONG = [
     ("stream_info", "streamId", "-1"), ("stream_info", "category", "A-1"), ("stream_info", "version", 0),
     ("stream_info", "updatedAt", "2026-11-23 14:30:00"), ("stream_info", "lastType", ""),
     ("category", "category", ""), ("category", "events", "1,000"), ("category", "lastTimestamp", None),
+    ("difference", "finding", "other"), ("difference", "globalPosition", 0), ("difference", "streamId", ""),
+    ("difference", "fields", ["data", "data"]), ("difference", "fields", "data"), ("difference", "lastPosition", None),
     ("type", "type", ""), ("type", "events", 0), ("type", "firstPosition", "1"),
 ]  # fmt: skip
 
@@ -297,7 +312,10 @@ def test_what_is_wrong_does_not_fit(subtests: pytest.Subtests) -> None:
 
 @pytest.mark.parametrize(
     "shape",
-    ["event", "stream", "many", "each", "taken", "takenOfMany", "info", "stream_info", "category", "type", "tag"],
+    [
+        *("event", "stream", "many", "each", "taken", "takenOfMany", "info", "stream_info", "category", "type"),
+        *("tag", "difference"),
+    ],
 )
 def test_a_key_of_a_later_evstore_fits(shape: str) -> None:
     name, whole = OF[shape]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from evstore import connect
+
 if TYPE_CHECKING:
     from tests.support.command import Command
 
@@ -65,10 +67,14 @@ def loaded(command: Command, *words: str) -> set[str]:
         ("trace", "c"),
         ("verify",),
         ("backup", "copy.db"),
+        ("mirror", "other.db", "--once"),
+        ("diff", "evstore.db"),
     ],
 )
 @SQLITE
 def test_a_command_on_sqlite_loads_nothing_heavy(store: Command, words: tuple[str, ...]) -> None:
+    with connect(f"sqlite:{store.folder}/other.db") as other:
+        other.initialize()
     store.ok("append", "A-1", "-t", "T", "-d", "1")
     assert loaded(store, *words) & (HEAVY - TYPER_LOADS) == set()
 

@@ -198,6 +198,10 @@ class PostgresAdapter(Session):
         check_count(events, first, last, where, self.location)
         return int(events)
 
+    def digest(self, low: int, high: int) -> bytes:
+        rows = self._rows(reading.Question(sql.DIGEST, {"low": low, "high": high}))
+        return reading.digest_of(rows, low, self.location)
+
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         return self._events(self._rows(reading.Question(sql.GET_EVENTS, {"ids": [*ids]}), POSITION))
 

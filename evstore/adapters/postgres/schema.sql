@@ -1461,7 +1461,8 @@ END $$;
 -- It runs with the caller's rights: nobody but the owner of the tables may change them.
 CREATE FUNCTION evstore.redact_v1(
   ids uuid[], with_metadata boolean,
-  stream_id text, category_name text, event_id uuid, type_name text, correlation_hash bigint, metadata json, data json
+  stream_id text, category_name text, event_id uuid, type_name text, correlation_hash bigint, metadata json, data json,
+  tags text, expected_version bigint, stored_at bigint, wanted_position bigint
 ) RETURNS json
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -1482,8 +1483,9 @@ BEGIN
     RETURN json_build_object('status', 'absent', 'id', absent);
   END IF;
   answer := evstore.append_unit_v1(
-    ARRAY[stream_id], ARRAY[category_name], ARRAY[-1::bigint], ARRAY[1], ARRAY[1], ARRAY[event_id], ARRAY[type_name],
-    ARRAY[correlation_hash], ARRAY[metadata], ARRAY[data], ARRAY[NULL::bigint], ARRAY[NULL::text], NULL, NULL, NULL
+    ARRAY[stream_id], ARRAY[category_name], ARRAY[expected_version], ARRAY[1], ARRAY[1], ARRAY[event_id],
+    ARRAY[type_name], ARRAY[correlation_hash], ARRAY[metadata], ARRAY[data], ARRAY[stored_at], ARRAY[redact_v1.tags],
+    NULL, wanted_position, NULL
   );
   IF answer ->> 'status' = 'stored' THEN
     UPDATE evstore.events SET

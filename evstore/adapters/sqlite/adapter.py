@@ -204,6 +204,11 @@ class SqliteAdapter(Session):
         with self._reading() as connection:
             return count(connection, self._path, self._counted_tags, low, high, where)
 
+    def digest(self, low: int, high: int) -> bytes:
+        from evstore.port.digesting import digest_by_reading
+
+        return digest_by_reading(self.read_all, low, high)
+
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         from evstore.adapters.sqlite.reading import get
 

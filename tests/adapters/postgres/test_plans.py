@@ -52,6 +52,7 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "READ_LOG_BACKWARD": (EVENTS, {"events_pkey", "streams_pkey"}),
     "READ_KEYED_LOG_FORWARD": (EVENTS, {"events_pkey"}),
     "READ_KEYED_LOG_BACKWARD": (EVENTS, {"events_pkey"}),
+    "DIGEST": ({"low": 1, "high": 9}, {"events_pkey", "streams_pkey"}),
     "NAMES": ({"streams": "{1,2,3}", "types": "{1}"}, {"streams_pkey"}),
     "READ_CATEGORY_FORWARD": (ONE_CATEGORY, {"events_by_category", "streams_pkey"}),
     "READ_CATEGORY_BACKWARD": (ONE_CATEGORY, {"events_by_category", "streams_pkey"}),
@@ -164,7 +165,7 @@ FUNCTIONS: dict[str, tuple[str, set[str], int]] = {
     "redact_v1": (
         f"""redact_v1(
           ARRAY(SELECT id FROM {{0}}.events WHERE global_position IN (500, 1000)), false,
-          'Rare-1', 'Rare', '{AN_ID}', 'Rarely', NULL, '{{{{}}}}', '{{{{}}}}'
+          'Rare-1', 'Rare', '{AN_ID}', 'Rarely', NULL, '{{{{}}}}', '{{{{}}}}', NULL, -1, NULL, NULL
         )""",
         {
             "events_pkey", "events_by_id", "events_by_stream", "events_by_category", "streams_by_id", "streams_pkey",
