@@ -48,8 +48,8 @@ _evstore_flags() {
             valued=' --grant-read --grant-append --db --format --errors --color --timeout ' letters='F'
             ;;
         append)
-            flags='-t --type -d --data --many -e --expect --id --key --tag --tag-from --unless --after --require --each --batch --skip-stored --copy --dry-run --echo --correlation-id --causation-id --user-id --tenant-id -m --meta --metadata --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
-            valued=' --type --data --expect --id --key --tag --tag-from --unless --after --require --batch --correlation-id --causation-id --user-id --tenant-id --meta --metadata --db --format --errors --color --timeout ' letters='tdemF'
+            flags='-t --type -d --data --many -e --expect --id --key --tag --tag-from --unless --after --require --source --each --batch --skip-stored --copy --dry-run --echo --correlation-id --causation-id --user-id --tenant-id -m --meta --metadata --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --type --data --expect --id --key --tag --tag-from --unless --after --require --source --batch --correlation-id --causation-id --user-id --tenant-id --meta --metadata --db --format --errors --color --timeout ' letters='tdemF'
             ;;
         read)
             flags='--from --after --to -n --limit --last -r --reverse -t --type --tag --since --until -f --follow --within --missing-ok --fields --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
@@ -96,7 +96,7 @@ _evstore_flags() {
             valued=' --fields --db --format --errors --color --timeout ' letters='F'
             ;;
         export)
-            flags='-O --output --force --from --after --to -t --type --tag --match --correlation-id --user-id --tenant-id -m --meta --since --until --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            flags='-O --output --force --consumers --from --after --to -t --type --tag --match --correlation-id --user-id --tenant-id -m --meta --since --until --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --output --from --after --to --type --tag --match --correlation-id --user-id --tenant-id --meta --since --until --db --format --errors --color --timeout ' letters='OtmF'
             ;;
         import)
@@ -122,6 +122,14 @@ _evstore_flags() {
         consumers)
             flags='--to --position --within --names --prefix --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --to --position --within --prefix --db --format --errors --color --timeout ' letters='F'
+            ;;
+        mirror)
+            flags='--once --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --db --format --errors --color --timeout ' letters='F'
+            ;;
+        diff)
+            flags='--db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --db --format --errors --color --timeout ' letters='F'
             ;;
         help)
             flags='--db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
@@ -192,6 +200,8 @@ _evstore_at() {
         'subscribe '*) offers='categories' ;;
         'consumers '1) offers='show reset remove retry drop wait' ;;
         'consumers '2) offers='consumers' ;;
+        'mirror '1) offers='files' ;;
+        'diff '1) offers='files' ;;
         'completion '1) offers='bash zsh fish' ;;
     esac
 }
@@ -288,7 +298,7 @@ _evstore() {
         _evstore_behind "$command" "${word%%=*}"
         _evstore_offer "${word#*=}" "${word%%=*}="
     else
-        if [[ ! $command ]]; then offers='init append read replay categories tail count types tags streams get info trace export import backup verify redact subscribe consumers help completion'
+        if [[ ! $command ]]; then offers='init append read replay categories tail count types tags streams get info trace export import backup verify redact subscribe consumers mirror diff help completion'
         else _evstore_at "$command" "$place"
         fi
         [[ ! $ended && ($word == -* || ! $offers) ]] && offers=$flags

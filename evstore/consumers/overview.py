@@ -94,6 +94,21 @@ class ConsumerList:
         """Let the consumer, when it runs, go on after a parked event. Raises EventNotFoundError."""
         self._mark(name, event_id, "drop")
 
+    def lines(self) -> Iterator[str]:
+        """A line for each consumer, with its checkpoints and what it parked, for `restore` in another store."""
+        from evstore.consumers.moving import consumer_lines
+
+        return consumer_lines(self._adapter)
+
+    def restore(self, line: bytes) -> bool:
+        """Make the consumer of a line; false if there is one of its name, which stays as it is.
+
+        Raises InvalidInputError if its checkpoints are not in this log.
+        """
+        from evstore.consumers.moving import restore_consumer
+
+        return restore_consumer(self._adapter, line)
+
     def reset(self, name: str, position: int) -> ConsumerInfo:
         """Let the consumer begin after this position, and forget what it parked. Raises ConsumerHeldError."""
         if type(position) is not int or not 0 <= position <= MAX_VERSION:

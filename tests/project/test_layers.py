@@ -33,6 +33,8 @@ WINGS = (
     ("appending",),
     ("reading",),
     ("verifying",),
+    ("comparing",),
+    ("mirroring",),
     ("consumers",),
     ("store",),
     ("adapters",),
@@ -44,7 +46,7 @@ WINGS = (
 )
 RANK = {wing: rank for rank, wings in enumerate(WINGS) for wing in wings}
 # An adapter stands beside the core, not on it.
-OF_NO_CONCERN_TO_AN_ADAPTER = {"appending", "reading", "verifying", "consumers", "store"}
+OF_NO_CONCERN_TO_AN_ADAPTER = {"appending", "reading", "verifying", "consumers", "comparing", "mirroring", "store"}
 MAY_IMPORT_ADAPTERS = {"adapters", "connecting", "testing"}
 
 

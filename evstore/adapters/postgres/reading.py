@@ -12,8 +12,9 @@ from psycopg.pq import TransactionStatus
 from evstore.adapters.paging import closed, end_of_prefix, enough
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.sql import correlation_hash
-from evstore.adapters.wholeness import single_category
+from evstore.adapters.wholeness import check_part, single_category
 from evstore.jsontext.quoting import quote
+from evstore.model.events import StoredEvent
 from evstore.model.filters import Filter
 from evstore.model.versions import MAX_VERSION, MIN_INTEGER
 from evstore.port import Cut
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 ALL: Final = Filter()
 CHUNK: Final = 8 if psycopg.pq.version() >= 170000 else 1  # noqa: PLR2004 - older ones accept a single one
 """Rows that come from the server at a time. They are in memory together, however long they are."""
+
+POSITION: Final = StoredEvent._fields.index("global_position")
+"""The index of the global position in a row of an event."""
+WIDTH: Final = len(StoredEvent._fields)
+BEFORE, NUMBER = WIDTH, WIDTH + 1
+"""The indexes of the numbers in a row of an event of one category: of an earlier event, and its own."""
 
 
 class Question(NamedTuple):
@@ -101,6 +108,13 @@ def _matched(ends: tuple[int, int], where: Filter) -> dict[str, Any]:
     }
 
 
+def digest_of(rows: list[tuple[Any, ...]], low: int, location: str) -> bytes:
+    """The digest of a part of the log from `low` on. Raises IncompleteLogError if the part is not whole."""
+    ((digest, *whole),) = rows
+    check_part(location, low, *whole)
+    return bytes(digest)
+
+
 def of_count(low: int, high: int, where: Filter) -> Question:
     """Choose the statement as for the events themselves."""
     if asks_query(where):
@@ -137,6 +151,10 @@ def of_streams(page: NamePage, category: str | None) -> Question:
 
 def of_tags(page: NamePage) -> Question:
     return Question(sql.LIST_TAGS, _name_range(page))
+
+
+def of_sources(page: NamePage) -> Question:
+    return Question(sql.LIST_SOURCES, _name_range(page))
 
 
 def of_types(page: NamePage, category: str | None) -> Question:
