@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakSet
 
@@ -25,6 +25,7 @@ from evstore.errors import (
     EvstoreError,
     IncompleteLogError,
     LogDivergedError,
+    StoreBusyError,
     UnavailableError,
 )
 from evstore.model.consumers import Checkpoint, ConsumerRecord, Parked
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 
 GIVING_BACK_SECONDS: Final = 1.0
 """The longest wait for a connection on which to give a hold back; without that it ends by itself."""
+
+MOST_LOST: Final = 2
+"""Tries to begin a step that may find that their connection is lost."""
 
 
 class Access(NamedTuple):
@@ -132,12 +136,12 @@ class PostgresConsumers:
 
     def hold(self, name: str, slots: Sequence[int]) -> Hold:
         hold = PostgresHold(name, self._leasing)
+        self._holds.add(hold)
         if not hold.extend(slots):
             if self.find(name) is None:
                 raise ConsumerNotFoundError(name)
             holders = self.holders(name)
             raise ConsumerHeldError(name, next((holders[slot] for slot in slots if slot in holders), ""))
-        self._holds.add(hold)
         return hold
 
     def _take(self, hold: PostgresHold, slots: Sequence[int]) -> dict[int, int]:
@@ -179,6 +183,22 @@ class PostgresConsumers:
         assert isinstance(hold, PostgresHold)
         if not hold.slots:
             raise ConsumerHeldError(hold.name)
+        with ExitStack() as stack:
+            yield self._begun(stack, hold)
+
+    def _begun(self, stack: ExitStack, hold: PostgresHold) -> PostgresStep:
+        """A step on the stack, also where a connection is found to be lost: nobody has done anything yet."""
+        for _ in range(MOST_LOST):
+            try:
+                return stack.enter_context(self._stepping(hold))
+            except StoreBusyError:
+                raise
+            except UnavailableError:
+                self.find(hold.name)  # as soon as the server answers again
+        return stack.enter_context(self._stepping(hold))
+
+    @contextmanager
+    def _stepping(self, hold: PostgresHold) -> Iterator[PostgresStep]:
         with self._access.connections.connection() as connection:
             step = PostgresStep(connection, self._schema, hold, self._access.explained)
             raised: BaseException | None = None
