@@ -13,7 +13,7 @@ from evstore.adapters.postgres import consumer_statements as sql
 from evstore.adapters.postgres import hold_statements as holds
 from evstore.adapters.postgres import reading
 from evstore.adapters.postgres.connections import connect
-from evstore.adapters.postgres.errors import is_of_rows
+from evstore.adapters.postgres.errors import is_of_rows, limit_of_transactions
 from evstore.adapters.postgres.holding import RENEWAL_SECONDS, Leasing, PostgresHold, this_process
 from evstore.adapters.postgres.outcomes import heeding_standbys
 from evstore.adapters.postgres.reading import Question
@@ -27,6 +27,7 @@ from evstore.errors import (
     LogDivergedError,
     StoreBusyError,
     UnavailableError,
+    UnsupportedError,
 )
 from evstore.model.consumers import Checkpoint, ConsumerRecord, Parked
 
@@ -191,9 +192,9 @@ class PostgresConsumers:
         for _ in range(MOST_LOST):
             try:
                 return stack.enter_context(self._stepping(hold))
-            except StoreBusyError:
-                raise
-            except UnavailableError:
+            except UnavailableError as error:
+                if isinstance(error, StoreBusyError) or not isinstance(error.__cause__, psycopg.Error):
+                    raise
                 self.find(hold.name)  # as soon as the server answers again
         return stack.enter_context(self._stepping(hold))
 
@@ -203,7 +204,7 @@ class PostgresConsumers:
             step = PostgresStep(connection, self._schema, hold, self._access.explained)
             raised: BaseException | None = None
             try:
-                with heeding_standbys(connection), settled(connection, self._access.timeout):
+                with heeding_standbys(connection), settled(connection, self._access.timeout, lasts=True):
                     step.begin()
                     try:
                         yield step
@@ -212,7 +213,7 @@ class PostgresConsumers:
                         raise
                     step.end()
             except Exception as error:
-                failed = self._failed(connection, error, is_the_handlers=error is raised)
+                failed = self._failed(hold, connection, error, is_the_handlers=error is raised)
                 if failed is error:
                     raise
                 raise failed from error
@@ -222,8 +223,16 @@ class PostgresConsumers:
         if step.has_appended:
             self._access.hint()
 
-    def _failed(self, connection: Connection, error: Exception, *, is_the_handlers: bool) -> Exception:
+    def _failed(
+        self, hold: PostgresHold, connection: Connection, error: Exception, *, is_the_handlers: bool
+    ) -> Exception:
         """The error of a step that failed; a handler's own, unless its connection was lost."""
+        limit = limit_of_transactions(error) or limit_of_transactions(error.__cause__)
+        if limit:
+            return UnsupportedError(
+                f'the handler of consumer "{hold.name}" took longer than {limit} of this role allows, and the '
+                "server ended the transaction of its step; nothing of it is stored"
+            )
         if isinstance(error, EvstoreError):
             return error
         if connection.broken:

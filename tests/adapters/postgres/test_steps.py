@@ -372,6 +372,28 @@ def test_a_step_that_waits_for_a_writer_ends_when_its_time_is_over(newest: Serve
         move(consumers, hold, 1)
 
 
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_handler_that_takes_longer_than_its_role_may_is_told_which_limit_it_met(
+    newest: Server, schema: str, sums: str, asks: bool
+) -> None:
+    """And is not called again and again, as after a connection that was lost."""
+    limited = newest.url(schema, options="-c idle_in_transaction_session_timeout=20")
+    with consuming(limited) as (_, consumers):
+        hold = consumers.hold(NAME, [WHOLE])
+        before = everything(newest, schema, sums)
+        with pytest.raises(UnsupportedError) as raised, consumers.step(hold) as step:
+            step.connection.execute(f"INSERT INTO {sums} VALUES (1)".encode())
+            session = step.connection.info.backend_pid
+            wait_for(lambda: not newest.execute("SELECT pid FROM pg_stat_activity WHERE pid = %s", session))
+            if asks:
+                step.connection.execute("SELECT 1")
+            step.move({WHOLE: 1})
+        assert not raised.value.retryable
+        assert names(raised.value, NAME, "idle_in_transaction_session_timeout")
+        assert everything(newest, schema, sums) == before
+        move(consumers, hold, 1)
+
+
 def test_a_follower_is_woken_by_what_a_step_appends(newest: Server, schema: str, sums: str) -> None:
     with newest.connect() as listener, consuming(newest.url(schema)) as (_, consumers):
         listener.execute("LISTEN evstore")
