@@ -13,7 +13,15 @@ from psycopg.rows import dict_row
 from evstore.adapters.postgres import connect
 from evstore.adapters.postgres.batches import MOST_CHARACTERS, MOST_EVENTS
 from evstore.appending.preparing import unit_of
-from evstore.errors import ConcurrencyError, DeniedError, UnavailableError, UnsupportedError
+from evstore.errors import (
+    ConcurrencyError,
+    DeniedError,
+    EvstoreError,
+    IncompleteLogError,
+    LogDivergedError,
+    UnavailableError,
+    UnsupportedError,
+)
 from evstore.model.consumers import WHOLE, Parked
 from evstore.model.events import EventData
 from evstore.model.filters import Filter
@@ -530,3 +538,61 @@ def test_policies_that_hide_rows_of_consumers_are_refused(newest: Server, schema
             newest.execute(f"ALTER TABLE {schema}.checkpoints DISABLE ROW LEVEL SECURITY")
             assert position(consumers) == 0
             move(consumers, hold, 1)
+
+
+# --- where rows are missing, or the schema was renamed ---
+
+
+@pytest.mark.parametrize(
+    ("table", "missing"), [("checkpoints", "checkpoint"), ("events", "event"), ("streams", "name of the stream")]
+)
+def test_a_copy_that_is_not_complete_yet_shows_no_consumer_without_its_rows(
+    newest: Server, schema: str, sums: str, table: str, missing: str
+) -> None:
+    with consuming(newest.url(schema)) as (adapter, consumers):
+        hold = consumers.hold(NAME, [WHOLE])
+        event = adapter.read_all(Page(1, 1), ALL)[0]
+        with consumers.step(hold) as step:
+            step.park(Parked(event.stream_id, event.global_position, event.id, "no", 7))
+            step.move({WHOLE: 2})
+        if table != "checkpoints":
+            newest.execute(f"ALTER TABLE {schema}.{table} DISABLE TRIGGER ALL")
+        newest.execute(f"DELETE FROM {schema}.{table}")
+        with pytest.raises(IncompleteLogError) as raised:
+            consumers.find(NAME) if table == "checkpoints" else consumers.parked(NAME)
+        assert missing in raised.value.missing
+
+
+def test_where_the_log_lost_the_event_of_a_checkpoint_a_step_is_refused(
+    newest: Server, schema: str, sums: str
+) -> None:
+    with consuming(newest.url(schema)) as (_, consumers):
+        hold = consumers.hold(NAME, [WHOLE])
+        move(consumers, hold, 2)
+        newest.execute(f"ALTER TABLE {schema}.events DISABLE TRIGGER ALL")
+        newest.execute(f"DELETE FROM {schema}.events WHERE global_position > 1")
+        for to in (2, 1):
+            with pytest.raises(LogDivergedError) as raised:
+                move(consumers, hold, to)
+            assert (raised.value.position, raised.value.head) == (2, 1)
+        newest.execute(f"UPDATE {schema}.events SET global_position = 2, id = gen_random_uuid()")
+        with pytest.raises(LogDivergedError) as raised:
+            move(consumers, hold, 2)
+        assert (raised.value.position, raised.value.head) == (2, 2)
+        assert position(consumers) == 2
+
+
+def test_in_a_renamed_schema_consumers_are_seen_and_do_not_work(newest: Server, schema: str, sums: str) -> None:
+    with consuming(newest.url(schema)) as (_, consumers):
+        hold = consumers.hold(NAME, [WHOLE])
+        move(consumers, hold, 2)
+        renamed = newest.schema()
+        newest.execute(f"ALTER SCHEMA {schema} RENAME TO {renamed}")
+        with closing(connect(newest.url(renamed))) as moved:
+            there = moved.consumers()
+            assert position(there) == 2
+            for change in changes(there, hold):
+                with pytest.raises(EvstoreError) as raised:
+                    change()
+                assert names(raised.value, schema)
+        newest.execute(f"ALTER SCHEMA {renamed} RENAME TO {schema}")
