@@ -74,7 +74,7 @@ class PostgresHold:
 
     def extend(self, slots: Sequence[int]) -> list[int]:
         wanted = [slot for slot in slots if slot not in self.tokens]
-        taken = self._leasing.take(self, wanted)
+        taken = self._leasing.take(self, wanted) if wanted else {}
         self.tokens = {**self.tokens, **taken}
         if taken and self._ended is None:
             self._ended = threading.Event()
