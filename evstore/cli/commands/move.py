@@ -93,11 +93,7 @@ def export(
     filters = filters_of(flags)
     after = after_of(flags.from_, flags.after)
     to = not_negative("--to", flags.to)
-    output = None if flags.output == "-" else flags.output
-    if flags.force and output is None:
-        raise UsageError("--force goes with --output FILE")
-    if output == "":
-        raise UsageError("--output takes a FILE")
+    output = _output(flags)
     with opened() as store:
         note_unknown(store, category, types_of(filters))
         picked = bool(category) or any(each is not None for each in filters.values())
@@ -116,6 +112,16 @@ def export(
                 if flags.consumers:
                     file.write(writer.as_bytes(store.consumers.lines()))
             _print_written(output, count, last)
+
+
+def _output(flags: ExportFlags) -> str | None:
+    """The file to write, None for stdout. Raises UsageError."""
+    output = None if flags.output == "-" else flags.output
+    if flags.force and output is None:
+        raise UsageError("--force goes with --output FILE")
+    if output == "":
+        raise UsageError("--output takes a FILE")
+    return output
 
 
 def _note_part(*, picked: bool, after: int) -> None:
