@@ -1,7 +1,6 @@
 """`export`: the log, for another place."""
 
 import os
-from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -32,6 +31,7 @@ from evstore.cli.output import forms, writer
 from evstore.cli.output.events import pages_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import BinaryIO
 
     from evstore import EventStore, StoredEvent
