@@ -79,7 +79,7 @@ class Delivery:
         wait: Callable[[float], None],
         on_wait: Callable[[EvstoreError], None],
     ) -> None:
-        """`wait` sleeps until the time is over or the consumer is to stop; `on_wait` receives what is waited for."""
+        """`wait` sleeps, unless the consumer is to stop; `on_wait` receives what is waited for."""
         self._cursors = cursors
         self._effect = effect
         self._policy = policy
