@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from evstore.consumers.overview import consumers_of
+from evstore.consumers.kept import consumers_of
 from evstore.errors import InvalidInputError
 from evstore.model.consumers import SLOTS, WHOLE, Interest, Parked
 from evstore.model.names import check_name
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from evstore.model.consumers import ConsumerRecord
-    from evstore.port import Adapter, Consumers, Step
+    from evstore.port import Adapter, Consumers
 
 BEGIN: Final = b'{"consumer":'
 """The beginning of the line of a consumer, which no event has."""
@@ -58,42 +58,38 @@ def restore_consumer(adapter: Adapter, line: bytes) -> bool:
     name = members["name"]
     if consumers.find(name) is not None:
         return False
-    checkpoints = {each["slot"]: each for each in members["checkpoints"]}
-    wanted = [each["eventId"] for each in checkpoints.values() if each["eventId"]]
-    parked = {each["eventId"]: each for each in members["parked"]}
-    there = {event.id: event for event in adapter.get([*wanted, *parked])} if wanted or parked else {}
-    for each in checkpoints.values():
-        event = there.get(each["eventId"])
-        if each["globalPosition"] and (event is None or event.global_position != each["globalPosition"]):
-            raise InvalidInputError(
-                f'the checkpoint of consumer "{name}" at position {each["globalPosition"]} is of another log'
-            )
+    positions = {each["slot"]: each["globalPosition"] for each in members["checkpoints"]}
+    parked = _in_log(adapter, members)
     interest = Interest.of(members["categories"], members["types"])
     consumers.add(name, interest.to_json(), 0)
-
-    def change(step: Step) -> None:
-        if len(checkpoints) > 1:
-            step.divide()
-        step.move({slot: each["globalPosition"] for slot, each in checkpoints.items()})
-        for event_id, each in parked.items():
-            event = there[event_id]
-            what = (
-                event.stream_id,
-                event.global_position,
-                event_id,
-                each["reason"],
-                each["parkedUs"],
-                each["state"],
-            )
-            step.park(Parked(*what))
-
     hold = consumers.hold(name, [WHOLE])
     try:
         with consumers.step(hold) as step:
-            change(step)
+            if len(positions) > 1:
+                step.divide()
+            step.move(positions)
+            for each in parked:
+                step.park(each)
     finally:
         hold.release()
     return True
+
+
+def _in_log(adapter: Adapter, members: dict[str, Any]) -> list[Parked]:
+    """The parked events of a consumer. Raises InvalidInputError unless its checkpoints are in the log."""
+    checkpoints = {
+        each["eventId"]: each["globalPosition"] for each in members["checkpoints"] if each["globalPosition"]
+    }
+    parked = {each["eventId"]: each for each in members["parked"]}
+    there = {event.id: event for event in adapter.get([*checkpoints, *parked])} if checkpoints or parked else {}
+    for event_id, position in checkpoints.items():
+        if event_id not in there or there[event_id].global_position != position:
+            what = f'the checkpoint of consumer "{members["name"]}" at position {position}'
+            raise InvalidInputError(f"{what} is of another log")
+    return [
+        Parked(event.stream_id, event.global_position, event.id, each["reason"], each["parkedUs"], each["state"])
+        for event, each in ((there[event_id], each) for event_id, each in parked.items() if event_id in there)
+    ]
 
 
 def _checked(line: bytes) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from evstore.consumers.kept import consumers_of
 from evstore.errors import ConsumerHeldError, ConsumerNotFoundError, EventNotFoundError, InvalidInputError
 from evstore.model.consumers import SLOTS, WHOLE, Interest
 from evstore.model.ids import normalize_id
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from evstore.model.consumers import Checkpoint, ConsumerRecord, Parked, ParkedState
-    from evstore.port import Adapter, Consumers, HasConsumers, Step
+    from evstore.port import Adapter, Consumers, Step
 
 POLL_SECONDS: Final = 0.02
 LONGEST_POLL: Final = 0.5
@@ -45,15 +46,6 @@ class ConsumerInfo(NamedTuple):
     created_us: int
     updated_us: int
     checkpoints: tuple[Checkpoint, ...]
-
-
-def consumers_of(adapter: Adapter) -> Consumers:
-    """The adapter's consumers. Raises UnsupportedError if it keeps none."""
-    if not adapter.capabilities.has_consumers:
-        from evstore.errors import UnsupportedError
-
-        raise UnsupportedError(f"a store of {adapter.capabilities.name} keeps no consumers")
-    return cast("HasConsumers", adapter).consumers()
 
 
 class ConsumerList:
