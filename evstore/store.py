@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from evstore.consumers.consumer import Consumer
     from evstore.consumers.overview import ConsumerList
+    from evstore.consumers.projecting import ProjectionRunner
+    from evstore.consumers.projections import Projection
     from evstore.consumers.transactions import Nesting
     from evstore.model.conditions import AppendCondition, Query
     from evstore.model.facts import Backup, CategoryInfo, LockWait, StoreInfo, StreamInfo, TagInfo, TypeInfo
@@ -357,6 +359,17 @@ class EventStore:
         )
         self._nesting = self._nesting or Nesting()
         return Consumer(self._adapter, self.appender, self._nesting, joining)
+
+    def projection(self, projection: type[Projection]) -> ProjectionRunner:
+        """A read model whose tables lie in the store's database; `run` keeps it.
+
+        Raises InvalidInputError for a class that is none, UnsupportedError where a store has no tables.
+        """
+        from evstore.consumers.projecting import ProjectionRunner
+        from evstore.consumers.transactions import Nesting
+
+        self._nesting = self._nesting or Nesting()
+        return ProjectionRunner(self._adapter, self.appender, self._nesting, projection)
 
     @property
     def consumers(self) -> ConsumerList:

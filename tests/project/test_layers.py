@@ -33,6 +33,7 @@ WINGS = (
     ("appending",),
     ("reading",),
     ("verifying",),
+    ("application",),
     ("consumers",),
     ("store",),
     ("adapters",),
@@ -44,7 +45,7 @@ WINGS = (
 )
 RANK = {wing: rank for rank, wings in enumerate(WINGS) for wing in wings}
 # An adapter stands beside the core, not on it.
-OF_NO_CONCERN_TO_AN_ADAPTER = {"appending", "reading", "verifying", "consumers", "store"}
+OF_NO_CONCERN_TO_AN_ADAPTER = {"appending", "reading", "verifying", "application", "consumers", "store"}
 MAY_IMPORT_ADAPTERS = {"adapters", "connecting", "testing"}
 
 
