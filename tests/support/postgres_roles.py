@@ -38,10 +38,12 @@ WRITER = (
     "EXECUTE ON FUNCTION {0}.append_staged_unit_v1",
     "EXECUTE ON FUNCTION {0}.sweep_staged_v1",
 )
+CONSUMING = ("consumers", "checkpoints", "parked", "holds")
 # What `init` grants, so that the role can verify as well, and look at the views.
 SCHEMA = "its schema"
 TO_READ = {
     *((name, "SELECT") for name in ("store", "categories", "types", "tags", "streams", "events", "event_tags")),
+    *((name, "SELECT") for name in CONSUMING),
     ("log", "SELECT"),
     ("log_tags", "SELECT"),
     (SCHEMA, "USAGE"),
@@ -49,6 +51,7 @@ TO_READ = {
 # What everybody may execute, who may use the schema at all.
 TO_ALL = {("matches_v1", "EXECUTE"), ("keyed_v1", "EXECUTE"), ("next_match_v1", "EXECUTE")}
 TO_APPEND = TO_READ | {
+    *((name, right) for name in CONSUMING for right in ("INSERT", "UPDATE", "DELETE")),
     ("staged", "INSERT"),
     ("append_v1", "EXECUTE"),
     ("append_unit_v1", "EXECUTE"),

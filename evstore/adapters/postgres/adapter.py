@@ -55,6 +55,8 @@ CAPABILITIES: Final = Capabilities(
     how_durable=ON_DISK,
     multi_process=True,
     has_audits=True,
+    has_consumers=True,
+    has_transactions=True,
     tamper_evident=True,
     can_redact=True,
     can_grant=True,
@@ -85,6 +87,8 @@ class PostgresAdapter(Session):
 
     def close(self) -> None:
         if not self._closed and self._pid == os.getpid():  # the connections belong to the process that opened them
+            if self._consumers is not None:
+                self._consumers.close()
             self._hints.close()
             self._connections.close()
         self._closed = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import contextmanager, nullcontext, suppress
-from threading import Lock
+from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -126,14 +126,18 @@ def is_standby(connection: Connection) -> bool:
 
 
 class OneConnection:
-    """One connection, for a process that does one thing. Threads take turns."""
+    """One connection, for a process that does one thing. Threads take turns.
+
+    A thread that asks while it has the connection, as within a step of a consumer, gets another: it must neither
+    see nor end what is not committed there.
+    """
 
     def __init__(self, location: Location, timeout: float) -> None:
         self.patience = Patience(location.shown, timeout)
         self._location = location
         self._timeout = timeout
-        self._lock = Lock()
-        self._connection: Connection | None = None
+        self._lock = RLock()
+        self._free: list[Connection] = []
         self._closed = False
 
     @contextmanager
@@ -141,10 +145,17 @@ class OneConnection:
         with self._lock:
             if self._closed:
                 raise StoreClosedError
-            if self._connection is None or self._connection.closed:
-                connected = connect(self._location, self._timeout)
-                self._connection = watched(connected, self._location, self.patience)
-            yield self._connection
+            lent = self._free.pop() if self._free else self._connected()
+            try:
+                yield lent
+            finally:
+                if self._closed:
+                    lent.close()
+                elif not lent.closed:
+                    self._free.append(lent)
+
+    def _connected(self) -> Connection:
+        return watched(connect(self._location, self._timeout), self._location, self.patience)
 
     def renew(self) -> None:
         """Forget what is broken."""
@@ -152,8 +163,8 @@ class OneConnection:
     def close(self) -> None:
         with self._lock:  # a running statement ends first
             self._closed = True
-            connection, self._connection = self._connection, None
-        if connection is not None:
+            free, self._free = self._free, []
+        for connection in free:
             connection.close()
 
 

@@ -149,6 +149,11 @@ def _damage(error: Any, location: Location, message: str) -> CorruptStoreError:
     return CorruptStoreError(f"the event store at {location.shown} is damaged: {message}")
 
 
+def is_of_rows(error: Any) -> bool:
+    """True if the server refused rows because of what they hold, as a constraint or a trigger may at a commit."""
+    return (error.sqlstate or "")[:2] in ("23", "P0")
+
+
 def hides_rows(error: Any) -> bool:
     """True if the server refused because row level security would hide rows from this role."""
     source = error.diag.source_function if error.diag else None

@@ -40,6 +40,8 @@ class Grants(NamedTuple):
 
 STAGED: Final = "staged"
 """The table that a large append is copied to: who appends writes there, and nobody needs to read there."""
+CONSUMING: Final = ("consumers", "checkpoints", "parked", "holds")
+"""The tables of consumers, which alone change: who appends may consume as well."""
 FLUSHING: Final = "make_durable_v1"
 APPENDING: Final = (
     "append_v1", "append_unit_v1", "append_staged_v1", "append_staged_unit_v1", "sweep_staged_v1", FLUSHING,
@@ -94,6 +96,8 @@ def _rights(connection: Connection, location: Location, role: str, *, appends: b
         yield SQL("GRANT EXECUTE ON ROUTINE {} TO {}").format(Identifier(location.schema, name), to)
     if appends:
         yield SQL("GRANT INSERT ON {} TO {}").format(Identifier(location.schema, STAGED), to)
+    for name in CONSUMING if appends else ():
+        yield SQL("GRANT INSERT, UPDATE, DELETE ON {} TO {}").format(Identifier(location.schema, name), to)
 
 
 def _says_yes(connection: Connection, question: LiteralString, given: dict[str, str]) -> bool:

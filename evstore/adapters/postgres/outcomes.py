@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
@@ -45,7 +46,8 @@ class NotCalledError(Exception):
 
 def tried(connection: Connection, attempt: Callable[[Connection], list[Any]]) -> list[Any] | Failed:
     try:
-        return _heeding_standbys(connection, attempt)
+        with heeding_standbys(connection):
+            return attempt(connection)
     except NotCalledError as early:
         error = early.__cause__
         assert isinstance(error, psycopg.Error)
@@ -69,9 +71,13 @@ def stored_nothing(connection: Connection, units: Sequence[Append], schema: str)
         return False
 
 
-def _heeding_standbys(connection: Connection, attempt: Callable[[Connection], list[Any]]) -> list[Any]:
-    """A commit whose wait for a standby was cancelled succeeds, with a warning: it is not known to be durable.
-    There are other warnings, which mean nothing here; they all have the same SQLSTATE."""
+@contextmanager
+def heeding_standbys(connection: Connection) -> Iterator[None]:
+    """A block after which what it committed is durable.
+
+    A commit whose wait for a standby was cancelled succeeds, with a warning: it is not known to be durable. There
+    are other warnings, which mean nothing here; they all have the same SQLSTATE.
+    """
     warned: list[str] = []
 
     def heed(notice: Any) -> None:
@@ -80,12 +86,11 @@ def _heeding_standbys(connection: Connection, attempt: Callable[[Connection], li
 
     connection.add_notice_handler(heed)
     try:
-        answers = attempt(connection)
+        yield
     finally:
         connection.remove_notice_handler(heed)
     if warned:
         raise psycopg.OperationalError(warned[0])
-    return answers
 
 
 class Doubt:

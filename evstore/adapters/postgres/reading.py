@@ -124,6 +124,11 @@ def of_names(where: Filter, stream_id: str | None = None, *, every: bool = False
     return Question(sql.LOST, {**names, "stream_id": stream_id, "all": every})
 
 
+def of_names_in(statement: str, page: NamePage) -> Question:
+    """Ask a statement for a page of names."""
+    return Question(statement, _name_range(page))
+
+
 def of_streams(page: NamePage, category: str | None) -> Question:
     if category is None:
         return Question(sql.LIST_STREAMS, _name_range(page))

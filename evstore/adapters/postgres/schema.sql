@@ -1,5 +1,5 @@
 -- A PostgreSQL event store, schema 1. Rows are only ever inserted: nothing that an append does is an UPDATE.
--- Keys are integers; a name is stored once. Times are microseconds since 1970-01-01T00:00:00Z.
+-- Keys of the log are integers; a name is stored once. Times are microseconds since 1970-01-01T00:00:00Z.
 --
 -- Every name is written out with its schema, so that no search_path decides what is meant; another schema than
 -- "evstore" is made by putting its name in the place of this one. All of it runs in one transaction.
@@ -106,6 +106,56 @@ CREATE UNLOGGED TABLE evstore.staged (
 
 -- An entry for each append.
 CREATE INDEX staged_by_age ON evstore.staged (staged_at) WHERE number = 1;
+
+-- Consumers, and how far each has handled the log. These rows change, but no append touches them. A key is never given
+-- out again: a holder that slept while its consumer was removed must not meet another consumer under its key.
+CREATE TABLE evstore.consumers (
+  key uuid PRIMARY KEY,
+  name text COLLATE "C" NOT NULL,
+  filter text NOT NULL,
+  created_at bigint NOT NULL
+);
+
+CREATE UNIQUE INDEX consumers_by_name ON evstore.consumers (name);
+
+-- One of slot 0, or one of each slot.
+CREATE TABLE evstore.checkpoints (
+  consumer_key uuid NOT NULL,
+  slot integer NOT NULL CHECK (slot >= 0 AND slot <= 63),
+  global_position bigint NOT NULL CHECK (global_position >= 0),
+  event_id uuid,                  -- the event at that position, so that another log is noticed; NULL at position 0
+  updated_at bigint NOT NULL,
+  PRIMARY KEY (consumer_key, slot)
+);
+
+-- The event of a stream that holds back the later ones. A consumer that runs sees its state: with "retry" it handles
+-- that event again, and with "drop" it goes on after it.
+CREATE TABLE evstore.parked (
+  consumer_key uuid NOT NULL,
+  stream_key bigint NOT NULL,
+  global_position bigint NOT NULL,
+  reason text NOT NULL,
+  parked_at bigint NOT NULL,
+  state text NOT NULL CHECK (state = 'parked'::text OR state = 'retry'::text OR state = 'drop'::text),
+  PRIMARY KEY (consumer_key, stream_key)
+);
+
+-- Who works for a slot: until it was not renewed for ten seconds by the clock of this server. Whoever takes a slot
+-- raises its token, and a holder whose token is not the slot's any more changes nothing.
+CREATE TABLE evstore.holds (
+  consumer_key uuid NOT NULL,
+  slot integer NOT NULL CHECK (slot >= 0 AND slot <= 63),
+  token bigint NOT NULL,
+  hold_id uuid NOT NULL,          -- whose answer was lost, that finds what it has taken
+  holder text NOT NULL,           -- for people
+  renewed_at bigint NOT NULL,     -- 0: given back
+  PRIMARY KEY (consumer_key, slot)
+);
+
+-- They change all the time, and none of the columns that change is in an index: with room beside a row, its next
+-- version costs no entry, and the room of the last one is used again.
+ALTER TABLE evstore.checkpoints SET (fillfactor = 50);
+ALTER TABLE evstore.holds SET (fillfactor = 50);
 
 -- Long payloads are compressed while everybody waits for the lock, and lz4 is the faster way to do it. Not every
 -- server has it. What is staged is compressed by its COPY, when nobody waits, and appended as it is.

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from evstore.adapters.postgres.connections import Connections
+    from evstore.adapters.postgres.consumers import PostgresConsumers
     from evstore.adapters.postgres.location import Location
     from evstore.adapters.postgres.reading import Question
     from evstore.model.facts import LockWait
+    from evstore.port import Consumers
 
 SCHEMA_NUMBER: Final = 1
 """The number of the schema that this evstore makes, reads and writes."""
@@ -57,8 +59,29 @@ class Session:
         """The schema that the store's procedures name: another, if the schema was renamed."""
         self._begins = False
         """True if a read begins a transaction: the role's isolation is unusable, or a pooler stands between."""
+        self._consumers: PostgresConsumers | None = None
         self._closed = False
         self._pid = os.getpid()
+
+    def consumers(self) -> Consumers:
+        from evstore.adapters.postgres.consumers import Access, PostgresConsumers
+
+        self._check_open()
+        if self._consumers is None:
+            self._consumers = PostgresConsumers(
+                Access(
+                    location=self._location,
+                    connections=self._connections,
+                    timeout=self._timeout,
+                    rows=self._rows,
+                    tried=self._tried,
+                    admit_writer=lambda: self._admit(to_write=True),
+                    explained=self._explained,
+                    again=self._again,
+                    hint=self._hints.send,
+                )
+            )
+        return self._consumers
 
     @property
     def on_wait(self) -> Callable[[LockWait], None] | None:

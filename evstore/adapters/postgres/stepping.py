@@ -1,0 +1,215 @@
+"""Steps of a consumer: one transaction for its checkpoint, for events, and for tables of the application."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
+from psycopg.types.json import JsonLoader
+from psycopg.types.uuid import UUIDLoader
+
+from evstore.adapters.postgres import consumer_statements as sql
+from evstore.adapters.postgres.batches import Batch, guards_of, stage
+from evstore.adapters.postgres.connections import is_ours, milliseconds, settle
+from evstore.adapters.postgres.outcomes import Doubt
+from evstore.adapters.postgres.statements import STAGE, SWEEP_STAGED, in_schema
+from evstore.errors import ConsumerHeldError, ConsumerNotFoundError, LogDivergedError, UnsupportedError
+from evstore.model.ids import new_id
+from evstore.port import MOST_VERSIONS, Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from psycopg import Connection
+
+    from evstore.adapters.postgres.holding import PostgresHold
+    from evstore.errors import EvstoreError
+    from evstore.model.consumers import Parked
+    from evstore.port import Append, Outcome
+
+
+@contextmanager
+def settled(connection: Connection, timeout: float) -> Iterator[None]:
+    """A durable transaction in which a statement means what it says, whatever the defaults of the role are."""
+    if connection.info.transaction_status == TransactionStatus.IDLE:  # else it has begun with this isolation
+        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+    with connection.transaction():
+        connection.execute(sql.SETTLE_STEP, {"wait_ms": milliseconds(timeout)})
+        yield
+
+
+class PostgresStep:
+    """`port.Step`, within a transaction that `settled` has begun. `explained` translates the driver's errors."""
+
+    def __init__(
+        self, connection: Connection, schema: str, hold: PostgresHold, explained: Callable[[Any], EvstoreError]
+    ) -> None:
+        self._connection = connection
+        self._schema = schema
+        self._hold = hold
+        self._explained = explained
+        self._given = hold.given()
+        self._begun: tuple[Any, ...] = ()
+        self._is_removed = False
+        self.is_handed_out = False
+        """The handler has the connection, with its own settings."""
+        self.has_appended = False
+
+    def begin(self) -> None:
+        """Raise ConsumerHeldError or ConsumerNotFoundError before anybody takes trouble."""
+        ((session, began, name, held),) = self._rows(sql.BEGINS, self._given)
+        if name is None:
+            raise ConsumerNotFoundError(self._hold.name)
+        self._begun = session, began
+        self._check_held(json.loads(held or "[]"))
+
+    def end(self) -> None:
+        """Raise unless this is still the transaction that began, and the slots are still held.
+
+        Nobody takes them before the transaction has ended.
+        """
+        self._check_usable()
+        found = self._rows(sql.ENDS, self._given)
+        if any(row[:2] != self._begun for row in found):
+            raise self._was_ended()
+        self._check_held(row[2:5] for row in found)
+        if self._is_removed:
+            self._rows(sql.REMOVE_HOLDS, self._given)
+
+    def _check_held(self, found: Iterable[Sequence[Any]]) -> None:
+        """Raise ConsumerHeldError unless all slots have the tokens of the hold."""
+        there = {slot: (token, holder) for slot, token, holder in found}
+        for slot, ours in zip(self._given["slots"], self._given["tokens"], strict=True):
+            token, holder = there.get(slot, (None, ""))
+            if token != ours:
+                raise ConsumerHeldError(self._hold.name, holder)
+
+    @property
+    def connection(self) -> Connection:
+        """The connection as psycopg makes it, and with the settings that the role has."""
+        self._check_usable()
+        if not self.is_handed_out:
+            self._rows(sql.HAND_OUT, {})
+            self._connection.adapters.register_loader("json", JsonLoader)
+            self._connection.adapters.register_loader("uuid", UUIDLoader)
+            self.is_handed_out = True
+        return self._connection
+
+    def move(self, positions: Mapping[int, int]) -> None:
+        given = {"slots": [*positions], "positions": [*positions.values()]}
+        for position, head in self._changed(sql.MOVE, **given):
+            raise LogDivergedError(self._hold.name, position, head)
+
+    def reset(self, position: int) -> None:
+        ((event_id, head),) = self._changed(sql.FIND_EVENT, position=position)
+        if position and event_id is None:
+            raise LogDivergedError(self._hold.name, position, head)
+        self._changed(sql.RESET, position=position, event_id=event_id)
+        self._changed(sql.UNPARK_ALL)
+
+    def park(self, event: Parked) -> None:
+        _, position, _, reason, parked_at, state = event
+        self._changed(sql.PARK, position=position, reason=reason, parked_at=parked_at, state=state)
+
+    def unpark(self, stream_id: str) -> None:
+        self._changed(sql.UNPARK, stream_id=stream_id)
+
+    def refilter(self, filter_json: str) -> None:
+        self._changed(sql.REFILTER, filter=filter_json)
+
+    def divide(self) -> None:
+        self._changed(sql.DIVIDE)
+
+    def remove(self) -> None:
+        for statement in (sql.REMOVE, sql.UNPARK_ALL, sql.REMOVE_CHECKPOINTS):
+            self._changed(statement)
+        self._is_removed = True
+
+    def append(self, unit: Append) -> Outcome:
+        self._check_usable()
+        batch = Batch()
+        (outcome,) = Doubt([unit], until_refused=False).outcomes(
+            [self._appended(batch, unit) if batch.takes(unit) else self._staged(unit)]
+        )
+        self.has_appended = self.has_appended or isinstance(outcome, Receipt)
+        return outcome
+
+    def _appended(self, batch: Batch, unit: Append) -> Any:
+        batch.add(unit)
+        redacted = batch.given["redacted"]
+        given = {
+            **batch.given,
+            "redacted": redacted if any(redacted) else None,
+            "wanted_position": unit.first_position,
+            "guards": guards_of(unit),
+        }
+        ((answer,),) = self._execute(sql.APPEND_UNIT, given)
+        return json.loads(answer)
+
+    def _staged(self, unit: Append) -> Any:
+        staged_as = new_id()
+        try:
+            with self._connection.cursor().copy(in_schema(STAGE, self._schema)) as copy:
+                size = stage(copy, staged_as, unit)
+        except psycopg.Error as error:
+            raise self._explained(error) from error
+        given = {"staged_as": staged_as, "size": size, "most_versions": MOST_VERSIONS}
+        given |= {"wanted_position": unit.first_position, "guards": guards_of(unit)}
+        ((answer,),) = self._execute(sql.APPEND_STAGED_UNIT, given)
+        self._execute(SWEEP_STAGED, given)
+        return json.loads(answer)
+
+    def _changed(self, statement: str, **given: Any) -> list[Any]:
+        """The rows of a statement about this consumer."""
+        self._check_usable()
+        return self._rows(statement, {"key": self._hold.key, **given})
+
+    def _rows(self, statement: str, given: dict[str, Any]) -> list[Any]:
+        """The rows of a statement, with the settings of evstore, and then those of the handler again."""
+        if not self.is_handed_out:
+            return self._execute(statement, given)
+        ((search_path, row_security, *_),) = self._execute(sql.PIN, {})
+        found = self._execute(statement, given)
+        self._execute(sql.UNPIN, {"search_path": search_path, "row_security": row_security})
+        return found
+
+    def _execute(self, statement: str, given: dict[str, Any]) -> list[Any]:
+        try:
+            cursor = self._connection.cursor(row_factory=tuple_row)
+            cursor.execute(in_schema(statement, self._schema), given)
+            return cursor.fetchall() if cursor.description else []
+        except psycopg.Error as error:
+            raise self._explained(error) from error
+
+    def _check_usable(self) -> None:
+        """Raise UnsupportedError if the handler has ended the transaction, or goes on after it failed."""
+        closed = self._connection.closed and not self._connection.broken
+        status = self._connection.info.transaction_status
+        if closed or status == TransactionStatus.IDLE:
+            raise self._was_ended()
+        if status == TransactionStatus.INERROR:
+            raise UnsupportedError(
+                f'a statement failed in a step of consumer "{self._hold.name}", and its handler went on: nothing '
+                "of the step is stored; what may fail needs a block of connection.transaction()"
+            )
+
+    def _was_ended(self) -> UnsupportedError:
+        return UnsupportedError(
+            f'the handler of consumer "{self._hold.name}" ended the transaction of its step, which evstore '
+            "commits together with the checkpoint; the checkpoint has not moved"
+        )
+
+
+def taken_back(connection: Connection, timeout: float) -> None:
+    """Settle a connection anew that a handler had, whatever it has set for the session."""
+    connection.row_factory = tuple_row
+    try:
+        if is_ours(connection):
+            connection.execute(sql.RESET_SESSION)
+        settle(connection, timeout)
+    except psycopg.Error:
+        connection.close()
