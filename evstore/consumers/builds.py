@@ -144,14 +144,19 @@ class Builds:
     def new(self, version: int) -> Build:
         """A build to be begun; what another one of this version has left unfinished is removed.
 
-        Raises ConsumerHeldError if a process works for that.
+        Raises ConsumerHeldError if a process works for that. One that works for a build that was shown earlier
+        leaves it soon.
         """
         there = self.all()
         live = shown(there)
         own = [each for each in there if each.version == version]
         for each in own:
             if each != live:
-                self.remove(each)
+                try:
+                    self.remove(each)
+                except ConsumerHeldError:
+                    if not each.turn:
+                        raise
         return Build(self._projection, version, max((each.number for each in own), default=0) + 1)
 
     def make(self, step: Step, facts: Facts) -> None:
@@ -183,11 +188,13 @@ class Builds:
         """Raise InvalidInputError if the name of a view is that of something else."""
         there = step.tables.shown(schema, table)
         if there is not None and not there.startswith(f"{table}@{self._projection}:"):
-            raise InvalidInputError(f'"{table}" is the view of another projection, whose table is "{there}"')
+            raise InvalidInputError(
+                f'"{table}" is a view of "{there}", which is no table of projection "{self._projection}"'
+            )
 
-    def clean(self) -> None:
+    def clean(self, there: Sequence[Build] = ()) -> None:
         """Remove builds that were shown earlier, and unfinished ones of older versions, unless they are held."""
-        there = self.all()
+        there = there or self.all()
         live = shown(there)
         for each in there:
             if live is not None and _is_over(each, live):

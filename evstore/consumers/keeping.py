@@ -13,7 +13,7 @@ from evstore.consumers.projections import create, handler_of
 from evstore.errors import ConsumerFilterError, ConsumerHeldError, IncompleteLogError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import TypedDict
 
     from evstore.appending.appender import Appender
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 BATCH_SIZE: Final = 1000
 LOOK_SECONDS: Final = 1.0
 """Another build in the views is noticed so soon."""
+CLEAN_SECONDS: Final = 60.0
+"""The pause after tables could not be removed, because they are read."""
 
 
 class MovedError(Exception):
@@ -71,6 +73,7 @@ class Keeping:
         self._goal: int | None = None
         """The head of the log at the last look."""
         self._looked = 0.0
+        self._clean_after = 0.0
 
     def consumer(self, appender: Appender, nesting: Nesting) -> Consumer:
         """The consumer that works for the build."""
@@ -122,17 +125,12 @@ class Keeping:
                 raise failed.cause  # noqa: B904 - as create raised it
             there = self._found()
         self._build = there
-        self._is_shown = self._found_shown() == there
-        if self._is_shown:
-            self._builds.clean()
+        self._is_shown = shown(self._builds.all()) == there
 
     def _found(self) -> Build:
         found = self._builds.find(self._build)
         assert found is not None
         return found
-
-    def _found_shown(self) -> Build | None:
-        return shown(self._builds.all())
 
     def _look(self) -> None:
         """Between two pages: show the build if it has caught up, and see if another one is shown instead."""
@@ -160,12 +158,22 @@ class Keeping:
         """Let the views show the build. False if what they show now has come further."""
         self._is_shown = self._builds.show(self._hold, self._build, self._consumer.reached)
         if self._is_shown:
-            self._builds.clean()
+            self._clean()
         return self._is_shown
 
     def _check_shown(self) -> None:
-        live = self._found_shown()
+        there = self._builds.all()
+        live = shown(there)
         if live is None or live.consumer == self._build.consumer:
-            return
-        if self._is_shown or (live.version > self._build.version and not self._is_rebuild):
+            self._clean(there)
+        elif self._is_shown or (live.version > self._build.version and not self._is_rebuild):
             raise MovedError
+
+    def _clean(self, there: Sequence[Build] = ()) -> None:
+        """Remove the tables that this build replaces, later if somebody reads them for long."""
+        if time.monotonic() < self._clean_after:
+            return
+        try:
+            self._builds.clean(there)
+        except UnavailableError:
+            self._clean_after = time.monotonic() + CLEAN_SECONDS
