@@ -13,6 +13,7 @@ from evstore.cli.options import ON_TOP, add, exit_with_help, with_globals
 from evstore.cli.output import writer
 
 _UTC: Final = "utc"  # for those that print or read times
+_RUNS: Final = "runs another command"
 COMMANDS: Final = {
     "init": ("init", "init"),
     "append": ("append", "append"),
@@ -32,6 +33,8 @@ COMMANDS: Final = {
     "backup": ("keep", "backup"),
     "verify": ("keep", "verify"),
     "redact": ("redacting", "redact"),
+    "subscribe": ("subscribing", "subscribe", _UTC, _RUNS),
+    "consumers": ("consuming", "consumers", _UTC),
     "help": ("helping", "help_"),
     "completion": ("completion", "completion"),
 }
@@ -41,6 +44,7 @@ COMMANDS: Final = {
 GROUPS: Final = {
     "Commands": ("init", "append", "read", "replay", "categories"),
     "Look": ("tail", "count", "types", "tags", "streams", "get", "info", "trace"),
+    "Handle": ("subscribe", "consumers"),
     "Move": ("export", "import", "backup"),
     "Keep": ("verify", "redact"),
     "Shell": ("help", "completion"),
@@ -69,7 +73,7 @@ class _Loaded(Mapping[str, Any]):
             module, function, *more = COMMANDS[name]
             own = _typer()
             found = getattr(import_module(f"evstore.cli.commands.{module}"), function)
-            add(own, name, found, utc=_UTC in more)
+            add(own, name, found, utc=_UTC in more, runs_another=_RUNS in more)
             self._made[name] = typer.main.get_command(own)
         return self._made[name]
 

@@ -8,6 +8,7 @@ _APPEND: Final = "evstore append STREAM -t TYPE -d JSON"
 _LISTS: Final = "evstore categories, evstore streams [CATEGORY], evstore types [CATEGORY], evstore tags"
 _READS: Final = "evstore read STREAM, evstore replay CATEGORY..., evstore replay --all"
 _FOLLOWS: Final = "evstore tail [CATEGORY...], evstore read STREAM -f, evstore replay CATEGORY... -f"
+_HANDLES: Final = f"evstore subscribe NAME CATEGORY... -- COMMAND; to look on, {_FOLLOWS}"
 _FILTERS: Final = (
     "evstore replay --all with -t TYPE, --tag TAG, --since, --user-id, --meta KEY=VALUE; for data, a pipe to jq"
 )
@@ -20,7 +21,9 @@ POINTERS: Final = {
     **dict.fromkeys(("wc", "size"), "evstore count [CATEGORY...], evstore info"),
     **dict.fromkeys(("stats", "status", "describe"), "evstore info [STREAM], evstore categories"),
     **dict.fromkeys(("query", "grep", "search", "find", "filter", "select"), _FILTERS),
-    **dict.fromkeys(("subscribe", "consume", "watch", "follow", "listen", "sub"), _FOLLOWS),
+    **dict.fromkeys(("watch", "follow", "listen"), _FOLLOWS),
+    **dict.fromkeys(("consume", "sub", "handle", "worker"), _HANDLES),
+    **dict.fromkeys(("consumer", "checkpoints", "lag", "subscriptions", "offsets"), "evstore consumers"),
     **dict.fromkeys(
         ("put", "publish", "emit", "write", "send", "add", "push", "insert", "pub", "produce"), _APPEND
     ),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from evstore.model.events import StoredEvent
 
 
 class UsageError(Exception):
@@ -14,6 +16,34 @@ class UsageError(Exception):
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+
+
+class HandlerFailedError(Exception):
+    """The command that handles the events of consumer `name` kept failing, at `events` in the end."""
+
+    def __init__(self, name: str, failure: str, events: Sequence[StoredEvent]) -> None:
+        super().__init__(name, failure, events)
+        self.name = name
+        self.failure = failure
+        self.events = events
+
+    def __str__(self) -> str:
+        first = self.events[0]
+        more = f" and {len(self.events) - 1} more" if len(self.events) > 1 else ""
+        return (
+            f"{self.failure}, at event {first.id} ({first.stream_id} version {first.version}, position "
+            f'{first.global_position}){more}; consumer "{self.name}" stays before it'
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """The facts of the sentence, for a script."""
+        first = self.events[0]
+        return {
+            "name": self.name,
+            "event_id": first.id,
+            "stream_id": first.stream_id,
+            "global_position": first.global_position,
+        }
 
 
 class InputOutputError(Exception):

@@ -30,7 +30,8 @@ CODES: Final = {
 
 HELP: Final = (
     "Exit codes: 0 done, 1 findings, 2 usage, 3 not found, 4 conflict, 5 bad input, 6 no usable store there, "
-    "7 unavailable (try again), 10 damaged, 70 a bug, 74 input/output, 77 denied, 124 timed out."
+    "7 unavailable (try again), 8 handler failed, 9 held, 10 damaged, 70 a bug, 74 input/output, 77 denied, "
+    "124 timed out."
 )
 
 
@@ -117,6 +118,10 @@ def _all_ids(error: Any) -> str | None:
 
 _HINTS: Final[dict[str, Callable[[Any], str | None] | str]] = {
     "NotInitializedError": _init,
+    "ConsumerFilterError": "--refilter keeps the new filter; the checkpoint stays where it is",
+    "ConsumerHeldError": "--if-held skip makes that a success, as for cron",
+    "ConsumerNotFoundError": lambda _: _again("consumers"),
+    "LogDivergedError": lambda error: _again(f"consumers reset {_word(error.name)} --to P"),
     "SchemaTooOldError": lambda _: _again("migrate"),
     "SchemaTooNewError": "install a newer evstore",
     "ConcurrencyError": _conflict,

@@ -118,11 +118,18 @@ def with_globals(function: Callable[..., None], declared: dict[str, Any]) -> Cal
     return command
 
 
-def add(app: typer.Typer, name: str, function: Callable[..., None], *, utc: bool = False) -> None:
+def add(
+    app: typer.Typer, name: str, function: Callable[..., None], *, utc: bool = False, runs_another: bool = False
+) -> None:
     """Add a command; `utc` is for those that print or read times."""
     help_below = f"{HELP}\n\nOptions of every command: evstore --help"
     declared = {"utc": Utc, **ON_COMMANDS} if utc else ON_COMMANDS
-    app.command(name, epilog=help_below)(with_globals(function, declared))
+    own: dict[str, Any] = {}
+    if runs_another:
+        from evstore.cli.another import RunsAnother
+
+        own["cls"] = RunsAnother
+    app.command(name, epilog=help_below, **own)(with_globals(function, declared))
 
 
 def exit_with_help(context: typer.Context, fault: str | None = None, text: str | None = None) -> NoReturn:

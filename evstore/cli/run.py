@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from evstore.cli import settings
-from evstore.cli.errors import InputOutputError, TimedOut, UsageError
+from evstore.cli.errors import HandlerFailedError, InputOutputError, TimedOut, UsageError
 from evstore.cli.exits import CODES, hint_for
 from evstore.cli.output import writer
 from evstore.cli.output.writer import err_line, flush, note, to_json
@@ -50,6 +50,14 @@ def _report(error: Exception) -> int:
         return _fail("usage", error, str(error), error.hint)
     if isinstance(error, TimedOut):
         return _fail("timed_out", error, str(error))
+    if isinstance(error, HandlerFailedError):
+        return _fail(
+            "handler_failed",
+            error,
+            str(error),
+            "run it again to go on from there, or --on-failure park",
+            error.facts(),
+        )
     if isinstance(error, InputOutputError):
         return _fail("io", error, str(error), error.hint, error.facts)
     if isinstance(error, OSError):  # whose file it is was reported where it is known

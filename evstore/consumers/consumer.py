@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
 
-from evstore.consumers.delivery import Failed, Policy, Stopped, called
+from evstore.consumers.cursors import Cursors, HeldCursors
+from evstore.consumers.delivery import Failed, Policy, Stopped
+from evstore.consumers.effects import Mode, plain, reacting, transactional
 from evstore.consumers.running import Run
-from evstore.consumers.transactions import Transaction
-from evstore.errors import InvalidInputError, StoreClosedError
-from evstore.reading.following import Patience
+from evstore.errors import ConsumerHeldError, InvalidInputError, StoreClosedError
+from evstore.reading.following import Patience, follow_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -18,14 +19,13 @@ if TYPE_CHECKING:
     from typing import Self
 
     from evstore.appending.appender import Appender
-    from evstore.consumers.cursors import Cursors
     from evstore.consumers.delivery import Effect
     from evstore.consumers.elsewhere import SqliteCheckpoint
     from evstore.consumers.joining import Joining
     from evstore.consumers.transactions import Nesting
     from evstore.errors import EvstoreError
     from evstore.model.events import StoredEvent
-    from evstore.port import Adapter, Step
+    from evstore.port import Adapter
 
 STOP: Final = "stop"
 PARK: Final = "park"
@@ -87,10 +87,11 @@ class Consumer:
 
     def run(
         self,
-        handler: Callable[..., object],
+        handler: Callable[..., Any],
         batch_size: int = 1,
         *,
         transactional: bool = False,
+        appends: bool = False,
         once: bool = False,
         checkpoint: SqliteCheckpoint | None = None,
         retries: int = 0,
@@ -106,7 +107,8 @@ class Consumer:
 
         `handler(events)` gets a list of 1 to `batch_size` events; with `transactional`, `handler(events, tx)`:
         what it writes through the Transaction commits with the checkpoint, exactly once. With a `checkpoint`, the
-        same goes for what it writes through that connection.
+        same goes for what it writes through that connection. With `appends` the handler returns the writes, or a
+        Reaction, that are appended with the checkpoint.
 
         A handler that raises is called again, `retries` times, after `backoff` seconds and longer ones. Then its
         exception leaves `run`; or, with `on_failure="park"`, the event is parked, and holds back the later events
@@ -117,8 +119,8 @@ class Consumer:
         process took over, LogDivergedError if the log does not have the event of the checkpoint.
         """
         _check(batch_size, retries, backoff, on_failure)
-        if checkpoint is not None and (transactional or on_failure == PARK):
-            raise InvalidInputError("a checkpoint elsewhere serves no transactional handler, and parks nothing")
+        mode = Mode(transactional, appends, checkpoint is not None)
+        mode.check(parks=on_failure == PARK)
         policy = Policy(retries, backoff, on_failure == PARK, on_retry or (lambda *_: None))
         patience = Patience(
             0 if once else timeout, deadline, on_wait or (lambda _: None), on_idle or (lambda: None)
@@ -127,39 +129,39 @@ class Consumer:
             hold = self._joining.hold
             assert hold is not None
             run = Run(self._adapter, self._joining, hold, self._stopping, batch_size, once=once)
-            effect = self._effect(handler, run.cursors, checkpoint, transactional=transactional)
             self._run = run
-            with _as_raised():
+            effect = self._effect(handler, run.cursors, checkpoint, mode)
+            with _as_raised(self._adapter):
                 run.all(effect, policy, patience)
             return run.handled
 
+    def peek(self, *, once: bool = False, on_idle: Callable[[], None] | None = None) -> Iterator[StoredEvent]:
+        """The events that `run` would hand on, those to come as well unless `once`. Nothing is held or moved."""
+        record = self._joining.compared()
+        checkpoints = record.checkpoints if record else (self._joining.first_checkpoint(),)
+        cursors = Cursors(checkpoints)
+        where = self._joining.interest.filter()
+        held_back = {each.stream_id for each in self._joining.consumers.parked(self.name)}
+        patience = Patience(0 if once else None, on_idle=on_idle or (lambda: None))
+        with _as_raised(self._adapter):
+            for events, _ in follow_log(self._adapter, where, cursors.lowest, patience):
+                yield from (each for each in cursors.wanted(events) if each.stream_id not in held_back)
+
     def _effect(
-        self,
-        handler: Callable[..., object],
-        cursors: Cursors,
-        checkpoint: SqliteCheckpoint | None,
-        *,
-        transactional: bool,
+        self, handler: Callable[..., Any], cursors: HeldCursors, checkpoint: SqliteCheckpoint | None, mode: Mode
     ) -> Effect:
         if checkpoint is not None:
             checkpoint.take_up(self.name, self._adapter, cursors)
             return checkpoint.effect(self.name, handler, cursors)
-        return self._transactional(handler, cursors) if transactional else _plain(handler, cursors)
-
-    def _transactional(self, handler: Callable[..., object], cursors: Cursors) -> Effect:
-        def effect(events: Sequence[StoredEvent], change: Callable[[Step], None]) -> None:
-            def both(step: Step) -> None:
-                with self._nesting.entered():
-                    called(handler, events, Transaction(step, self._appender))
-                change(step)
-
-            cursors.write(both)
-
-        return effect
+        if mode.appends:
+            return reacting(handler, cursors, self._appender)
+        if mode.transactional:
+            return transactional(handler, cursors, self._appender, self._nesting)
+        return plain(handler, cursors)
 
 
 @contextmanager
-def _as_raised() -> Iterator[None]:
+def _as_raised(adapter: Adapter) -> Iterator[None]:
     """End quietly after a stop and with a closed store; let a handler's exception out as it was raised."""
     try:
         yield
@@ -168,16 +170,12 @@ def _as_raised() -> Iterator[None]:
     except StoreClosedError as error:
         if error.forked:
             raise
+    except ConsumerHeldError:
+        with suppress(StoreClosedError):  # with which the hold ends, too
+            adapter.head(-1, 0)
+            raise
     except Failed as failed:
         raise failed.cause  # noqa: B904 - as the handler raised it
-
-
-def _plain(handler: Callable[..., object], cursors: Cursors) -> Effect:
-    def effect(events: Sequence[StoredEvent], change: Callable[[Step], None]) -> None:
-        called(handler, events)
-        cursors.write(change)
-
-    return effect
 
 
 def _check(batch_size: int, retries: int, backoff: float, on_failure: str) -> None:

@@ -6,12 +6,12 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from evstore.errors import ConsumerNotFoundError
-from evstore.model.consumers import WHOLE, slot_of
+from evstore.model.consumers import SLOTS, WHOLE, slot_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
-    from evstore.model.consumers import ConsumerRecord
+    from evstore.model.consumers import Checkpoint
     from evstore.model.events import StoredEvent
     from evstore.port import Consumers, Hold, Step
 
@@ -20,29 +20,23 @@ PASSING_SECONDS: Final = 1.0
 
 
 class Cursors:
-    """The positions of the slots that are held, and the events that these still want."""
+    """The positions of slots, and the events that these still want."""
 
-    def __init__(self, consumers: Consumers, hold: Hold) -> None:
-        self._consumers = consumers
-        self._hold = hold
+    def __init__(self, checkpoints: Iterable[Checkpoint], held: Container[int] = range(SLOTS)) -> None:
+        """The slots that are `held`, where these checkpoints are."""
         self.stored: dict[int, int] = {}
         """The positions that the store has, of the slots that are held."""
         self._reached: dict[int, int] = {}
         self.is_divided = False
         """True if there are 64 slots."""
-        self._written = time.monotonic()
-        self.load()
+        self.take(checkpoints, held)
 
-    def load(self) -> ConsumerRecord:
-        """Take over what the store says of the slots that are held."""
-        record = self._consumers.find(self._hold.name)
-        if record is None:
-            raise ConsumerNotFoundError(self._hold.name)
-        held = self._hold.slots
-        self.is_divided = record.is_divided
-        self.stored = {each.slot: each.global_position for each in record.checkpoints if each.slot in held}
+    def take(self, checkpoints: Iterable[Checkpoint], held: Container[int]) -> None:
+        """Take over what the store says, and the slots that are held by now."""
+        positions = {each.slot: each.global_position for each in checkpoints}
+        self.is_divided = len(positions) > 1
+        self.stored = {slot: at for slot, at in positions.items() if slot in held}
         self._reached = {slot: max(at, self._reached.get(slot, 0)) for slot, at in self.stored.items()}
-        return record
 
     @property
     def lowest(self) -> int:
@@ -69,14 +63,8 @@ class Cursors:
 
     def moved(self, moves: Mapping[int, int]) -> None:
         """These moves are stored."""
-        self._written = time.monotonic()
         self.stored.update(moves)
         self._reached.update(moves)
-
-    def has(self, moves: Mapping[int, int]) -> bool:
-        """True if the store has these moves."""
-        self.load()
-        return all(self.stored.get(slot, 0) >= position for slot, position in moves.items())
 
     def begin_at(self, position: int) -> None:
         """Begin after a position that is kept elsewhere, whatever the store has."""
@@ -89,6 +77,35 @@ class Cursors:
     def passed(self) -> dict[int, int]:
         """The moves that only pass over events and are not stored yet."""
         return {slot: at for slot, at in self._reached.items() if at > self.stored[slot]}
+
+
+class HeldCursors(Cursors):
+    """Cursors that a step moves in the store, too."""
+
+    def __init__(self, consumers: Consumers, hold: Hold) -> None:
+        self._consumers = consumers
+        self._hold = hold
+        self._written = time.monotonic()
+        super().__init__(self._found(), hold.slots)
+
+    def load(self) -> None:
+        """Take over what the store says of the slots that are held."""
+        self.take(self._found(), self._hold.slots)
+
+    def _found(self) -> Sequence[Checkpoint]:
+        record = self._consumers.find(self._hold.name)
+        if record is None:
+            raise ConsumerNotFoundError(self._hold.name)
+        return record.checkpoints
+
+    def moved(self, moves: Mapping[int, int]) -> None:
+        super().moved(moves)
+        self._written = time.monotonic()
+
+    def has(self, moves: Mapping[int, int]) -> bool:
+        """True if the store has these moves."""
+        self.load()
+        return all(self.stored.get(slot, 0) >= position for slot, position in moves.items())
 
     def is_time(self) -> bool:
         """True if what was passed over has not been written for a while."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import TypeAlias
 
-    from evstore.consumers.cursors import Cursors
+    from evstore.consumers.cursors import HeldCursors
     from evstore.model.events import StoredEvent
     from evstore.port import Step
 
@@ -71,7 +71,9 @@ class Change(NamedTuple):
 class Delivery:
     """Hands events to a handler, and moves the checkpoint after each batch that it handled."""
 
-    def __init__(self, cursors: Cursors, effect: Effect, policy: Policy, wait: Callable[[float], None]) -> None:
+    def __init__(
+        self, cursors: HeldCursors, effect: Effect, policy: Policy, wait: Callable[[float], None]
+    ) -> None:
         self._cursors = cursors
         self._effect = effect
         self._policy = policy
@@ -154,10 +156,10 @@ class Delivery:
                 pause = min(pause * 2, LONGEST_PAUSE)
 
 
-def called(handler: Callable[..., object], *given: Any) -> None:
-    """Call the handler. Raises Failed for whatever it raises."""
+def called(handler: Callable[..., Any], *given: Any) -> Any:
+    """The result of the handler. Raises Failed for whatever it raises."""
     try:
-        handler(*given)
+        return handler(*given)
     except Exception as error:
         raise Failed(error) from error
 

@@ -11,7 +11,7 @@ from evstore.errors import InvalidInputError, LogDivergedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from evstore.consumers.cursors import Cursors
+    from evstore.consumers.cursors import HeldCursors
     from evstore.consumers.delivery import Effect
     from evstore.model.events import StoredEvent
     from evstore.port import Adapter, Step
@@ -42,7 +42,7 @@ class SqliteCheckpoint:
         found = self.connection.execute(self._find, (name,)).fetchone()
         return (int(found[0]), str(found[1])) if found else (0, None)
 
-    def take_up(self, name: str, adapter: Adapter, cursors: Cursors) -> None:
+    def take_up(self, name: str, adapter: Adapter, cursors: HeldCursors) -> None:
         """Let the consumer go on from the position that is kept here. Raises LogDivergedError."""
         if cursors.is_divided:
             raise InvalidInputError(f'consumer "{name}" has members: its 64 checkpoints are in the store')
@@ -54,7 +54,7 @@ class SqliteCheckpoint:
             raise LogDivergedError(name, position, adapter.head(-1, 0))
         cursors.begin_at(position)
 
-    def effect(self, name: str, handler: Callable[..., object], cursors: Cursors) -> Effect:
+    def effect(self, name: str, handler: Callable[..., object], cursors: HeldCursors) -> Effect:
         """An effect that keeps the checkpoint here, and then in the store."""
 
         def handle(events: Sequence[StoredEvent], change: Callable[[Step], None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evstore.errors import ConsumerFilterError, ConsumerHeldError, ConsumerNotFoundError
-from evstore.model.consumers import SLOTS, WHOLE, Member
+from evstore.model.consumers import SLOTS, WHOLE, Checkpoint, Member
 
 if TYPE_CHECKING:
     from evstore.model.consumers import ConsumerRecord, Interest
@@ -37,9 +37,7 @@ class Joining:
 
     def join(self) -> None:
         """Make the consumer if it is new, and hold it. Raises ConsumerHeldError, ConsumerFilterError."""
-        record = self._record()
-        if record.interest != self.interest and not self._refilter:
-            raise ConsumerFilterError(self.name, str(record.interest), str(self.interest))
+        self.compared()
         while self.hold is None:
             self._hold(self._record())
 
@@ -56,10 +54,22 @@ class Joining:
         missing = [slot for slot in self._member.slots() if slot not in self.hold.slots]
         return self.hold.extend(missing) if missing else []
 
+    def compared(self) -> ConsumerRecord | None:
+        """The consumer, None if it is new. Raises ConsumerFilterError if it is there for other events."""
+        record = self.consumers.find(self.name)
+        if record is not None and record.interest != self.interest and not self._refilter:
+            raise ConsumerFilterError(self.name, str(record.interest), str(self.interest))
+        return record
+
+    def first_checkpoint(self) -> Checkpoint:
+        """The checkpoint with which a new consumer begins."""
+        position = self._adapter.head(-1, 0) if self._start is None else self._start
+        return Checkpoint(WHOLE, position, None, 0)
+
     def _record(self) -> ConsumerRecord:
         record = self.consumers.find(self.name)
         if record is None:
-            start = self._adapter.head(-1, 0) if self._start is None else self._start
+            start = self.first_checkpoint().global_position
             record = self.consumers.add(self.name, self.interest.to_json(), start)
         return record
 

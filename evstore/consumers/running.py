@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from evstore.consumers.cursors import Cursors
+from evstore.consumers.cursors import HeldCursors
 from evstore.consumers.delivery import Delivery, Failed, Stopped
 from evstore.consumers.parking import Parking
 from evstore.errors import EvstoreError, LogDivergedError, UnavailableError
@@ -45,7 +45,7 @@ class Run:
         self._batch_size = batch_size
         self._last = adapter.head(-1, 0) if once else None
         self._looked = time.monotonic()
-        self.cursors = Cursors(joining.consumers, hold)
+        self.cursors = HeldCursors(joining.consumers, hold)
 
     @property
     def handled(self) -> int:

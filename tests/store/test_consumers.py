@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 
 import pytest
 
@@ -22,6 +21,7 @@ from evstore import (
     UnsupportedError,
 )
 from evstore.model.consumers import slot_of
+from tests.support.waiting import wait_for
 
 
 class Handler:
@@ -191,18 +191,11 @@ def test_a_running_consumer_sees_what_is_to_be_retried(filled, handler):
     thread.start()
     handler.fails_at = set()
     filled.consumers.retry("mailer", filled.consumers.parked("mailer")[0].event_id)
-    until(lambda: handler.handled == [1, 3, 4, 6, 2, 5])
+    wait_for(lambda: handler.handled == [1, 3, 4, 6, 2, 5])
     mailer.stop()
     thread.join(20)
     assert not thread.is_alive()
     assert filled.consumers.parked("mailer") == []
-
-
-def until(met, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_events_that_are_not_parked_cannot_be_retried_or_dropped(filled, handler):
@@ -276,8 +269,8 @@ def test_a_member_takes_the_slots_that_come_free(store):
         later = store.consumer("mailer", member=(1, 1))
         thread = threading.Thread(target=later.run, args=(got.extend,), kwargs={"timeout": 20})
         thread.start()
-        until(lambda: len(got) == sum(slot_of(f"Order-{n}") % 2 == 1 for n in range(40)))
-    until(lambda: len(got) == 40)
+        wait_for(lambda: len(got) == sum(slot_of(f"Order-{n}") % 2 == 1 for n in range(40)))
+    wait_for(lambda: len(got) == 40)
     later.stop()
     thread.join(20)
     assert sorted(event.global_position for event in got) == [*range(1, 41)]
@@ -417,7 +410,7 @@ def test_a_run_ends_when_it_is_stopped_after_the_batch_in_hand(filled):
 def test_a_run_ends_when_the_store_is_closed(filled, handler):
     thread = threading.Thread(target=lambda: filled.consumer("mailer").run(handler))
     thread.start()
-    until(lambda: len(handler.handled) == 6)
+    wait_for(lambda: len(handler.handled) == 6)
     filled.close()
     thread.join(20)
     assert not thread.is_alive()
@@ -427,9 +420,9 @@ def test_a_run_hands_on_what_is_appended_while_it_waits(filled, handler):
     consumer = filled.consumer("mailer")
     thread = threading.Thread(target=lambda: consumer.run(handler, timeout=20))
     thread.start()
-    until(lambda: len(handler.handled) == 6)
+    wait_for(lambda: len(handler.handled) == 6)
     append(filled, "Order-7", 2)
-    until(lambda: handler.handled[6:] == [7, 8])
+    wait_for(lambda: handler.handled[6:] == [7, 8])
     consumer.stop()
     thread.join(20)
 

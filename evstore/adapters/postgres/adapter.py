@@ -86,12 +86,12 @@ class PostgresAdapter(Session):
             raise not_tamper_evident(self.location)
 
     def close(self) -> None:
-        if not self._closed and self._pid == os.getpid():  # the connections belong to the process that opened them
+        was_open, self._closed = not self._closed, True  # first: whoever loses a hold sees why
+        if was_open and self._pid == os.getpid():  # the connections belong to the process that opened them
             if self._consumers is not None:
                 self._consumers.close()
             self._hints.close()
             self._connections.close()
-        self._closed = True
 
     # --- writing ---
 

@@ -96,6 +96,7 @@ class SqliteAdapter(Session):
             connection.close()
 
     def close(self) -> None:
+        self._closed = True  # first: whoever loses a hold sees why
         if self._consumers is not None:
             self._consumers.close()
         super().close()

@@ -1,0 +1,160 @@
+"""`subscribe`: a durable consumer for the shell."""
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from evstore.cli.another import AFTER_DASHES
+from evstore.cli.errors import HandlerFailedError
+from evstore.cli.input.subscribe_flags import Asked, SubscribeFlags, asked_of
+from evstore.cli.opening import opened
+from evstore.cli.output import events, writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from evstore.cli.handlers import Handler
+    from evstore.consumers.consumer import Consumer
+    from evstore.model.events import StoredEvent
+
+PAUSE_SECONDS = 1.0
+"""The pause of a member whose slots are all held."""
+
+
+def subscribe(
+    flags: SubscribeFlags,
+    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="The name of the consumer.")],
+    category: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[CATEGORY]... [-- COMMAND ARG...]",
+            show_default=False,
+            help="The text before the first hyphen of stream ids; the command to run for each event.",
+        ),
+    ] = None,
+) -> None:
+    """Run a command for each event, once its name has handled the events before.
+
+    \b
+    Examples:
+      evstore subscribe mailer Order -- ./send-mail
+      evstore subscribe stock Order --once --on-failure park -- ./update-stock
+      evstore subscribe mails Order --append -- jq -c -f react.jq
+      evstore subscribe mailer Order | jq .data
+
+    COMMAND gets the events as NDJSON on its stdin, and of one event
+    EVSTORE_STREAM_ID, EVSTORE_EVENT_TYPE, EVSTORE_GLOBAL_POSITION and
+    EVSTORE_EVENT_ID. The checkpoint of NAME moves only when it exits with 0: each
+    event is handled at least once, and again after a crash. Without COMMAND the
+    events are printed, and the checkpoint stays.
+    """
+    command = AFTER_DASHES.get("words")
+    asked = asked_of(flags, category, command)
+    with opened() as store:
+        from evstore.cli.suggestions import note_unknown
+        from evstore.errors import ConsumerHeldError
+
+        note_unknown(store, category, flags.type)
+        consumer = store.consumer(
+            name,
+            categories=category or None,
+            types=flags.type,
+            start=asked.start,
+            member=asked.member,
+            refilter=flags.refilter,
+        )
+        try:
+            _work(consumer, flags, asked, command)
+        except ConsumerHeldError as error:
+            if flags.if_held != "skip":
+                raise
+            writer.note(str(error))
+
+
+def _work(
+    consumer: "Consumer",
+    flags: SubscribeFlags,
+    asked: Asked,
+    command: "Sequence[str] | None",
+) -> None:
+    if command is None and flags.ack is None:
+        found: Iterator[StoredEvent] = consumer.peek(once=flags.once, on_idle=writer.check_reader)
+        events.show(found, asked.fields, live=not flags.once)
+        return
+    from evstore.cli.handlers import Handler
+
+    handler = Handler(command or (), consumer.stop, lambda: consumer.files)
+    with handler.heeding_signals():
+        _run(consumer, handler, flags, asked, command)
+
+
+def _run(
+    consumer: "Consumer", handler: "Handler", flags: SubscribeFlags, asked: Asked, command: "Sequence[str] | None"
+) -> None:
+    from evstore.cli.handlers import CommandFailedError, NotStarted, not_started, printed_writes
+    from evstore.errors import ConflictError, InvalidInputError, StreamNotFoundError
+
+    last: list[Sequence[StoredEvent]] = [()]
+
+    def handle(batch: "Sequence[StoredEvent]") -> Any:
+        last[0] = batch
+        if command is None:
+            events.show(batch, asked.fields, live=True)
+            return None
+        if flags.append:
+            return printed_writes(handler.output(batch), command[0])
+        handler.run(batch)
+        return None
+
+    def idle() -> None:
+        handler.idle()
+        if command is None:
+            writer.check_reader()
+
+    def note_retry(error: Exception, left: int, seconds: float) -> None:
+        tries = "1 try is" if left == 1 else f"{left} tries are"
+        writer.note(f"{error}; {tries} left, the next in {seconds:.1f} s")
+
+    _enter(consumer, flags, handler)
+    try:
+        consumer.run(
+            handle,
+            flags.batch,
+            appends=flags.append,
+            once=flags.once,
+            retries=flags.retries if command else 0,
+            backoff=asked.backoff,
+            on_failure=flags.on_failure,
+            on_retry=note_retry,
+            on_wait=lambda error: writer.note(f"waiting: {error}"),
+            on_idle=idle,
+        )
+    except (CommandFailedError, ConflictError, InvalidInputError, StreamNotFoundError) as error:
+        if not last[0]:
+            raise
+        raise HandlerFailedError(consumer.name, str(error), last[0]) from error
+    except NotStarted as error:
+        not_started(error)
+    finally:
+        consumer.__exit__(None, None, None)
+
+
+def _enter(consumer: "Consumer", flags: SubscribeFlags, handler: "Handler") -> None:
+    """Hold the consumer. A member waits for a slot to come free, unless it is told not to."""
+    from evstore.errors import ConsumerHeldError
+
+    noted = False
+    while True:
+        try:
+            consumer.__enter__()
+        except ConsumerHeldError as error:
+            if flags.member is None or flags.once or flags.if_held is not None:
+                raise
+            if not noted:
+                writer.note(f"waiting for slots: {error}")
+                noted = True
+            handler.idle()
+            time.sleep(PAUSE_SECONDS)
+        else:
+            return
