@@ -115,6 +115,14 @@ _evstore_flags() {
             flags='--reason --metadata --user-id --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --reason --user-id --db --format --errors --color --timeout ' letters='F'
             ;;
+        subscribe)
+            flags='--all -t --type --start --once --batch --retries --backoff --on-failure --append --ack --member --refilter --if-held --fields --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --type --start --batch --retries --backoff --on-failure --ack --member --if-held --fields --db --format --errors --color --timeout ' letters='tF'
+            ;;
+        consumers)
+            flags='--to --position --within --names --prefix --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --to --position --within --prefix --db --format --errors --color --timeout ' letters='F'
+            ;;
         help)
             flags='--db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --db --format --errors --color --timeout ' letters='F'
@@ -154,6 +162,12 @@ _evstore_behind() {
         'export '-O | 'export '--output) offers='files' ;;
         'export '-t | 'export '--type) offers='types' ;;
         'export '--tag) offers='tags' ;;
+        'subscribe '-t | 'subscribe '--type) offers='types' ;;
+        'subscribe '--start) offers='beginning end' ;;
+        'subscribe '--on-failure) offers='stop park' ;;
+        'subscribe '--ack) offers='printed' ;;
+        'subscribe '--if-held) offers='fail skip' ;;
+        'consumers '--to) offers='start end' ;;
     esac
 }
 
@@ -174,6 +188,7 @@ _evstore_at() {
         'export '*) offers='categories' ;;
         'import '1) offers='files' ;;
         'backup '1) offers='files' ;;
+        'consumers '*) offers='show reset remove' ;;
         'completion '1) offers='bash zsh fish' ;;
     esac
 }
@@ -253,7 +268,7 @@ _evstore() {
         _evstore_behind "$command" "${word%%=*}"
         _evstore_offer "${word#*=}" "${word%%=*}="
     else
-        if [[ ! $command ]]; then offers='init append read replay categories tail count types tags streams get info trace export import backup verify redact help completion'
+        if [[ ! $command ]]; then offers='init append read replay categories tail count types tags streams get info trace export import backup verify redact subscribe consumers help completion'
         else _evstore_at "$command" "$place"
         fi
         [[ ! $ended && ($word == -* || ! $offers) ]] && offers=$flags

@@ -40,6 +40,10 @@ function __evstore_longs
             printf '%s\n' --from --expect --db --format --errors --color --timeout
         case redact
             printf '%s\n' --reason --user-id --db --format --errors --color --timeout
+        case subscribe
+            printf '%s\n' --type --start --batch --retries --backoff --on-failure --ack --member --if-held --fields --db --format --errors --color --timeout
+        case consumers
+            printf '%s\n' --to --position --within --prefix --db --format --errors --color --timeout
         case help
             printf '%s\n' --db --format --errors --color --timeout
         case completion
@@ -86,6 +90,10 @@ function __evstore_letters
         case verify
             printf '%s\n' F
         case redact
+            printf '%s\n' F
+        case subscribe
+            printf '%s\n' tF
+        case consumers
             printf '%s\n' F
         case help
             printf '%s\n' F
@@ -187,6 +195,8 @@ complete -c evstore -n '__evstore_at ""' -a import -d 'Store what `evstore expor
 complete -c evstore -n '__evstore_at ""' -a backup -d 'Copy a SQLite store, whole and consistent, while it is in use'
 complete -c evstore -n '__evstore_at ""' -a verify -d 'Check that the store does not contradict itself, while it is in use'
 complete -c evstore -n '__evstore_at ""' -a redact -d 'Take the data of events, for ever: it becomes null. The events stay'
+complete -c evstore -n '__evstore_at ""' -a subscribe -d 'Run a command for each event, once its name has handled the events before'
+complete -c evstore -n '__evstore_at ""' -a consumers -d 'List the consumers with their lag, or look after one'
 complete -c evstore -n '__evstore_at ""' -a help -d 'Print the help of a command, or a page of the guide'
 complete -c evstore -n '__evstore_at ""' -a completion -d 'Print the completion script of a shell'
 
@@ -357,6 +367,30 @@ complete -c evstore -n '__evstore_at verify' -l expect -r -f -d 'The digest of t
 complete -c evstore -n '__evstore_at redact' -l reason -r -f -d 'Why the data goes; kept for ever'
 complete -c evstore -n '__evstore_at redact' -l metadata -d 'Take the metadata as well'
 complete -c evstore -n '__evstore_at redact' -l user-id -r -f -d 'Who redacts'
+
+complete -c evstore -n '__evstore_at subscribe' -l all -d 'The whole log'
+complete -c evstore -n '__evstore_at subscribe' -s t -l type -r -f -a '(__evstore_names types)' -d 'Only this type; repeatable'
+complete -c evstore -n '__evstore_at subscribe' -l start -r -f -a 'beginning end' -d 'Where a new name begins: after position P'
+complete -c evstore -n '__evstore_at subscribe' -l once -d 'Stop at the end of the log'
+complete -c evstore -n '__evstore_at subscribe' -l batch -r -f -d 'At most N events at once'
+complete -c evstore -n '__evstore_at subscribe' -l retries -r -f -d 'Run a failed command again'
+complete -c evstore -n '__evstore_at subscribe' -l backoff -r -f -d 'Before the first retry; then ever longer'
+complete -c evstore -n '__evstore_at subscribe' -l on-failure -r -f -a 'stop park' -d 'Then stop, or park the event, which holds back the later events of its stream alone'
+complete -c evstore -n '__evstore_at subscribe' -l append -d 'Append the envelopes that COMMAND prints, in the step that moves the checkpoint'
+complete -c evstore -n '__evstore_at subscribe' -l ack -r -f -a 'printed' -d 'Without COMMAND: what is printed is handled; what a pipe holds when its reader dies is lost'
+complete -c evstore -n '__evstore_at subscribe' -l member -r -f -d 'Be member I of N, from 1, that share the streams'
+complete -c evstore -n '__evstore_at subscribe' -l refilter -d 'Keep these categories and types in the place of the stored ones'
+complete -c evstore -n '__evstore_at subscribe' -l if-held -r -f -a 'fail skip' -d 'Where another process works for NAME: exit with 9, or with 0'
+complete -c evstore -n '__evstore_at subscribe' -l fields -r -f -d 'Print only these fields: id,type,data.orderId,metadata.custom.k,category …'
+complete -c evstore -n '__evstore_at subscribe' -l utc -d 'Print and read times without a zone in UTC'
+
+complete -c evstore -n '__evstore_at consumers' -l to -r -f -a 'start end' -d 'reset: begin after this position'
+complete -c evstore -n '__evstore_at consumers' -l position -r -f -d 'wait: until the consumer has come as far as P'
+complete -c evstore -n '__evstore_at consumers' -l within -r -f -d 'wait: exit with 124 if it takes longer'
+complete -c evstore -n '__evstore_at consumers' -l names -d 'Print names alone, one a line'
+complete -c evstore -n '__evstore_at consumers' -l prefix -r -f -d 'Only names that begin with P'
+complete -c evstore -n '__evstore_at consumers' -l utc -d 'Print and read times without a zone in UTC'
+complete -c evstore -n '__evstore_at consumers 1 more' -f -a 'show reset remove'
 
 
 complete -c evstore -n '__evstore_at completion 1' -f -a 'bash zsh fish'

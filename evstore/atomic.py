@@ -26,6 +26,8 @@ class Part(NamedTuple):
 
 SIDE_FILES: Final = ("-journal", "-wal", "-shm", "-lock")
 """The files beside the database file of a store, each named after it."""
+CONSUMER_FILE: Final = "-consumer-"
+"""Between the name of the database and the rest of the name of a file that locks a consumer."""
 _LOG_MARKS: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83", b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")
 """The first bytes of SQLite's logs: both byte orders of `-wal`, and `-journal`."""
 
@@ -79,9 +81,10 @@ def _check_stores(
     exists = os.path.exists(target)
     if target in own or (exists and any(os.path.samefile(target, each) for each in own if os.path.exists(each))):
         raise InvalidTargetError(path, "it belongs to the store itself; choose another file")
-    for suffix in SIDE_FILES:
-        base = target.removesuffix(suffix)
-        if base != target and base not in own and os.path.isfile(base) and is_store(base):
+    for base in _bases(target):
+        if base in own[:1]:
+            raise InvalidTargetError(path, "it belongs to the store itself; choose another file")
+        if base not in own and os.path.isfile(base) and is_store(base):
             raise InvalidTargetError(path, f"it belongs to the event store at {base}; choose another file")
     # With `may_replace_store` this process may have the target open with SQLite, unless its name is one of a log.
     if not exists or (may_replace_store and not target.endswith(SIDE_FILES)):
@@ -92,6 +95,12 @@ def _check_stores(
         raise InvalidTargetError(path, "it is an event store; choose another file")
     if _begin_of(target).startswith(_LOG_MARKS):
         raise InvalidTargetError(path, "it is the log of a SQLite database; choose another file")
+
+
+def _bases(target: str) -> list[str]:
+    """The databases beside which a file of this name would lie."""
+    bases = [target.removesuffix(suffix) for suffix in SIDE_FILES if target.endswith(suffix)]
+    return [*bases, target.rpartition(CONSUMER_FILE)[0]] if CONSUMER_FILE in target else bases
 
 
 @contextmanager

@@ -88,6 +88,7 @@ class Verification:
             ("the schema", self._schema()),
             ("the names", self._names()),
             ("the log", self._log(end)),
+            ("the consumers", self._consumers()),
             ("the store", self._engine_says()),
         ):
             try:
@@ -228,6 +229,11 @@ class Verification:
         if self._hash.hex() != expected:
             return [Finding("digest", f"the digest of the log up to here is {self._hash.hex()}", position)]
         return []
+
+    def _consumers(self) -> Iterator[Finding]:
+        from evstore.verifying.checkpoints import faults_of_checkpoints
+
+        return iter(()) if self.unchecked else faults_of_checkpoints(self._adapter)
 
     def _engine_says(self) -> Iterator[Finding]:
         if self._engine:

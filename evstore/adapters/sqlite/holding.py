@@ -9,23 +9,21 @@ import fcntl
 import os
 from contextlib import suppress
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from evstore.adapters.patience import holder_of
 from evstore.adapters.sqlite.lock import Held, cannot_lock, opened
+from evstore.atomic import CONSUMER_FILE
 from evstore.errors import ConsumerHeldError, DeniedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MARK: Final = "-consumer-"
-"""Between the name of the database and that of the consumer, which is hashed: it may hold any character."""
-
 
 def lock_path(database: str, name: str, slot: int) -> str:
-    """The file on which a slot is locked; slot 0 has that of the whole consumer."""
+    """The file on which a slot is locked; slot 0 has that of the whole consumer, whose name may hold anything."""
     digest = sha256(name.encode()).hexdigest()[:16]
-    return f"{database}{MARK}{digest}" + (f"-{slot:02}" if slot else "")
+    return f"{database}{CONSUMER_FILE}{digest}" + (f"-{slot:02}" if slot else "")
 
 
 class SqliteHold:
