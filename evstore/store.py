@@ -339,6 +339,7 @@ class EventStore:
         Raises InvalidInputError, UnsupportedError where the store keeps no consumers; what it holds is held by a
         `with` or by `run`, which raise ConsumerHeldError and ConsumerFilterError.
         """
+        from evstore.consumers.builds import check_no_build
         from evstore.consumers.consumer import Consumer
         from evstore.consumers.joining import Joining
         from evstore.consumers.overview import consumers_of
@@ -347,6 +348,7 @@ class EventStore:
         from evstore.model.consumers import Interest, Member
 
         check_name("consumer name", name)
+        check_no_build(name)
         where = filter_of(categories, types)
         joining = Joining(
             self._adapter,

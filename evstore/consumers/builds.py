@@ -27,6 +27,7 @@ MOST_NAME_BYTES: Final = 63
 """The longest name of a table on PostgreSQL, which cuts longer ones off in silence."""
 _MEMBER: Final = "projection"
 _NAME: Final = re.compile("[a-z][a-z0-9_-]{0,39}")
+_CONSUMER: Final = re.compile(rf"{PREFIX}({_NAME.pattern})@(\d+)(?:\.(\d+))?")
 _TABLE: Final = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -83,7 +84,7 @@ class Build(NamedTuple):
     @classmethod
     def of(cls, record: ConsumerRecord) -> Build | None:
         """The build that a consumer belongs to, None if it belongs to none."""
-        found = re.fullmatch(rf"{PREFIX}({_NAME.pattern})@(\d+)(?:\.(\d+))?", record.name)
+        found = _CONSUMER.fullmatch(record.name)
         if found is None:
             return None
         facts = json.loads(record.filter_json).get(_MEMBER)
@@ -105,6 +106,12 @@ def check_identity(name: Any, version: Any) -> None:
         )
     if type(version) is not int or not 1 <= version <= MAX_VERSION:
         raise InvalidInputError(f'the version of projection "{name}" is a number from 1, not {version!r}')
+
+
+def check_no_build(name: str) -> None:
+    """Raise InvalidInputError for the consumer of a build: its checkpoint moves with the tables alone."""
+    if _CONSUMER.fullmatch(name):
+        raise InvalidInputError(f'"{name}" is the checkpoint of a projection: store.projection(…) works for it')
 
 
 class Builds:

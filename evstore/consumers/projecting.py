@@ -122,7 +122,7 @@ class ProjectionRunner:
         return self._run(self._keeping(build, is_rebuild=True), options, once=True)
 
     def status(self) -> ProjectionStatus:
-        """How far it has come, and which version the views show."""
+        """The position that it has come to, and the version that the views show."""
         there = self._builds.all()
         live = shown(there)
         own = [each for each in there if each.version == self.version]

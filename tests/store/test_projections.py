@@ -490,6 +490,12 @@ def test_a_checkpoint_of_a_projection_is_not_reset(filled):
         filled.consumers.reset(NOW, 0)
 
 
+def test_no_other_handler_works_for_its_checkpoint(filled):
+    filled.projection(Balances).run(once=True)
+    with pytest.raises(InvalidInputError, match="projection"):
+        filled.consumer(NOW, types=["Deposited", "account-closed"])
+
+
 def test_removing_the_consumer_removes_its_tables(filled, reader):
     filled.projection(Balances).run(once=True)
     filled.consumers.remove(NOW)
