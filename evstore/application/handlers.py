@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import FunctionType, UnionType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, Union, get_args, get_origin, overload
 
 from evstore.application.types import is_event, type_of
 from evstore.errors import InvalidInputError
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-F = TypeVar("F")
+F = TypeVar("F", bound="Callable[..., object]")
 
 _MARK: Final = "__evstore_when__"
 
@@ -34,6 +34,14 @@ class Handler(NamedTuple):
     """None: it takes the event as it is stored."""
     parameters: int
     """Those that it takes by place, without `self`."""
+
+
+@overload
+def when(wanted: str | type, /, *more: str | type) -> Callable[[F], F]: ...
+
+
+@overload
+def when(method: F, /) -> F: ...
 
 
 def when(*wanted: Any) -> Any:

@@ -61,6 +61,28 @@ def test_a_role_that_may_make_no_table_is_told_so(newest: Server, database: str)
         kept(newest, database, Balances)
 
 
+def test_a_role_that_may_append_keeps_a_projection_where_it_may_make_tables(newest: Server, database: str) -> None:
+    role = f"keeping_{uuid4().hex[:16]}"
+    with newest.connect(database) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'".encode())
+    try:
+        with connect(newest.url(database=database)) as store:
+            store.initialize(grant_append=[role])
+        with newest.connect(database) as connection:
+            connection.execute(f"CREATE SCHEMA AUTHORIZATION {role}".encode())
+        url = newest.url(database=database, user=role, password="x", tcp=True)
+        with connect(url) as store:
+            for projection in (Balances, BalancesInCents):
+                deposit(store, 5)
+                store.projection(projection).run(once=True)
+            assert [each.name for each in store.consumers.all()] == ["projection:balances@2"]
+        assert rows(newest, database, f"SELECT amount, cents FROM {role}.balances") == [(10, 100)]
+    finally:
+        with newest.connect(database) as connection:
+            connection.execute(f"DROP OWNED BY {role} CASCADE".encode())
+            connection.execute(f"DROP ROLE {role}".encode())
+
+
 def test_whoever_may_read_a_view_still_may_when_it_has_other_columns(newest: Server, database: str) -> None:
     role = f"reporting_{uuid4().hex[:16]}"
     kept(newest, database, Balances)
