@@ -103,7 +103,7 @@ class PostgresStep:
     def tables(self) -> Tables:
         from evstore.adapters.postgres.tables import PostgresTables
 
-        return PostgresTables(self.connection, self._rows, self._explained)
+        return PostgresTables(self.connection, self._rows, self._explained, self._schema)
 
     def move(self, positions: Mapping[int, int]) -> None:
         given = {"slots": [*positions], "positions": [*positions.values()]}

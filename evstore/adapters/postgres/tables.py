@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
     from evstore.errors import EvstoreError
 
-# Where the role's CREATE TABLE would put a table.
+# Where the role's CREATE TABLE would put a table. The schema of the store is the last choice: a role may have its
+# name, and search there first.
 WRITABLE_SCHEMA: Final = """
 SELECT name::pg_catalog.text
 FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY AS path (name, place)
 WHERE pg_catalog.has_schema_privilege(name, 'CREATE')
-ORDER BY place
+ORDER BY name OPERATOR(pg_catalog.=) %(store)s::pg_catalog.name, place
 LIMIT 1
 """
 
@@ -64,14 +65,16 @@ class PostgresTables:
         connection: Connection,
         rows: Callable[[str, dict[str, Any]], list[Any]],
         explained: Callable[[Any], EvstoreError],
+        store: str,
     ) -> None:
-        """`connection` has the settings of the role."""
+        """`connection` has the settings of the role, and `store` is the schema of the store."""
         self._connection = connection
         self._rows = rows
         self._explained = explained
+        self._store = store
 
     def schema(self) -> str:
-        found = self._run(SQL(WRITABLE_SCHEMA)).fetchone()
+        found = self._run(SQL(WRITABLE_SCHEMA), {"store": self._store}).fetchone()
         if found is None:
             raise UnsupportedError(
                 "the search_path of this role has no schema in which it may make a table: GRANT CREATE ON SCHEMA"
@@ -111,8 +114,8 @@ class PostgresTables:
     def drop(self, schema: str, table: str) -> None:
         self._run(SQL("DROP TABLE IF EXISTS {}").format(Identifier(schema, table)))
 
-    def _run(self, statement: SQL | Composed) -> Any:
+    def _run(self, statement: SQL | Composed, given: dict[str, Any] | None = None) -> Any:
         try:
-            return self._connection.execute(statement)
+            return self._connection.execute(statement, given)
         except psycopg.Error as error:
             raise self._explained(error) from error

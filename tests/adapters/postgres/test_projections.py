@@ -54,6 +54,13 @@ def test_tables_lie_in_the_first_schema_of_the_path_where_the_role_may_make_some
     assert {*rows(newest, database, where)} == {("public", "balances"), ("public", "balances@balances:2")}
 
 
+def test_the_schema_of_the_store_is_the_last_choice(newest: Server, database: str) -> None:
+    with newest.connect(database) as connection:
+        connection.execute(f"ALTER DATABASE {database} SET search_path = evstore, public".encode())
+    kept(newest, database, Balances)
+    assert rows(newest, database, "SELECT amount FROM public.balances") == [(5,)]
+
+
 def test_a_role_that_may_make_no_table_is_told_so(newest: Server, database: str) -> None:
     with newest.connect(database) as connection:
         connection.execute(f"ALTER DATABASE {database} SET search_path = absent".encode())

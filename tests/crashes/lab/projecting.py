@@ -9,6 +9,7 @@ readers see never goes back. `--url` names another store; on PostgreSQL a hold o
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -103,7 +104,7 @@ def kill(url: str, cycles: int, seed: int) -> Summary:
             seen, last = position, consumer
             wrong += [f"cycle {cycle}: {each}" for each in _faults(store, url, position)]
         breeder.communicate()
-        _settled(store, version)
+        _settled(store)
         wrong += [f"at the end: {each}" for each in _faults(store, url, store.head())]
         left = Reader(url).names()
         if left != {"balances", next(name for name in left if name != "balances")} or len(left) != 2:
@@ -158,11 +159,14 @@ def _faults(store: EventStore, url: str, position: int) -> list[str]:
     ]
 
 
-def _settled(store: EventStore, version: int) -> None:
+def _settled(store: EventStore) -> None:
+    """Build and show one version more, until nothing else is left."""
     store.append("Account-ann", [EventData("Deposited", {"account": "ann", "amount": 1})])
+    names = [each.name for each in store.consumers.all(prefix="projection:")]
+    last = max(int(re.findall(r"@(\d+)", name)[0]) for name in names) + 1
     while True:
         try:
-            store.projection(of_version(version + 1)).run(once=True)
+            store.projection(of_version(last)).run(once=True)
         except ConsumerHeldError:  # on PostgreSQL the holds of who was killed last
             time.sleep(1)
         else:
