@@ -47,7 +47,11 @@ CLEAN_SECONDS: Final = 60.0
 
 
 class MovedError(Exception):
-    """The views show another build instead of this one."""
+    """The views show another build instead of this one, of this version."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(version)
+        self.version = version
 
 
 class Keeping:
@@ -167,7 +171,7 @@ class Keeping:
         if live is None or live.consumer == self._build.consumer:
             self._clean(there)
         elif self._is_shown or (live.version > self._build.version and not self._is_rebuild):
-            raise MovedError
+            raise MovedError(live.version)
 
     def _clean(self, there: Sequence[Build] = ()) -> None:
         """Remove the tables that this build replaces, later if somebody reads them for long."""

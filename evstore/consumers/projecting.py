@@ -102,10 +102,14 @@ class ProjectionRunner:
             keeping = self._keeping(self._builds.to_keep(self.version))
             try:
                 return handled + self._run(keeping, options, once=once)
-            except MovedError:
+            except MovedError as moved:
                 handled += self._consumer.handled if self._consumer else 0
                 patient_until = time.monotonic() + HAND_OVER_SECONDS
                 self._builds.clean()
+                if moved.version < self.version:
+                    raise InvalidInputError(
+                        f'projection "{self.name}" went back from version {self.version} to {moved.version}'
+                    ) from None
             except ConsumerHeldError:
                 if time.monotonic() >= patient_until:
                     raise

@@ -269,6 +269,27 @@ def test_a_process_of_an_older_version_ends_when_a_later_one_is_shown(filled, re
     assert reader.names() == {"balances", "balances@balances:2"}
 
 
+def test_a_process_of_a_later_version_ends_when_the_projection_goes_back(filled, reader):
+    later = filled.projection(BalancesInCents)
+    with running(later) as failed:
+        until(lambda: later.status().state == "live")
+        filled.projection(Balances).rebuild()
+        until(lambda: failed)
+    assert "from version 2 to 1" in str(failed[0])
+    assert reader.names() == {"balances", "balances@balances:1"}
+
+
+def test_a_run_ends_when_its_store_is_closed(filled, reader, url):
+    with connect(url) as other:
+        runner = other.projection(Balances)
+        with running(runner) as failed:
+            until(lambda: filled.projection(Balances).status().state == "live")
+            other.close()
+    assert failed == []
+    assert reader.rows("SELECT amount FROM balances ORDER BY account") == [(6,), (10,)]
+    assert filled.projection(Balances).status().holder is None
+
+
 def test_a_view_of_a_version_that_no_longer_has_it_is_removed(filled, reader):
     class Two(Balances):
         def create(self, tx):
