@@ -48,8 +48,8 @@ _evstore_flags() {
             valued=' --grant-read --grant-append --db --format --errors --color --timeout ' letters='F'
             ;;
         append)
-            flags='-t --type -d --data --many -e --expect --id --key --tag --tag-from --unless --after --require --each --batch --skip-stored --copy --dry-run --echo --correlation-id --causation-id --user-id --tenant-id -m --meta --metadata --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
-            valued=' --type --data --expect --id --key --tag --tag-from --unless --after --require --batch --correlation-id --causation-id --user-id --tenant-id --meta --metadata --db --format --errors --color --timeout ' letters='tdemF'
+            flags='-t --type -d --data --many -e --expect --id --key --tag --tag-from --unless --after --require --source --each --batch --skip-stored --copy --dry-run --echo --correlation-id --causation-id --user-id --tenant-id -m --meta --metadata --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --type --data --expect --id --key --tag --tag-from --unless --after --require --source --batch --correlation-id --causation-id --user-id --tenant-id --meta --metadata --db --format --errors --color --timeout ' letters='tdemF'
             ;;
         read)
             flags='--from --after --to -n --limit --last -r --reverse -t --type --tag --since --until -f --follow --within --missing-ok --fields --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
@@ -123,6 +123,14 @@ _evstore_flags() {
             flags='--to --position --within --names --prefix --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --to --position --within --prefix --db --format --errors --color --timeout ' letters='F'
             ;;
+        mirror)
+            flags='--once --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --db --format --errors --color --timeout ' letters='F'
+            ;;
+        diff)
+            flags='--db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --db --format --errors --color --timeout ' letters='F'
+            ;;
         help)
             flags='--db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --db --format --errors --color --timeout ' letters='F'
@@ -189,6 +197,8 @@ _evstore_at() {
         'import '1) offers='files' ;;
         'backup '1) offers='files' ;;
         'consumers '*) offers='show reset remove' ;;
+        'mirror '1) offers='files' ;;
+        'diff '1) offers='files' ;;
         'completion '1) offers='bash zsh fish' ;;
     esac
 }
@@ -268,7 +278,7 @@ _evstore() {
         _evstore_behind "$command" "${word%%=*}"
         _evstore_offer "${word#*=}" "${word%%=*}="
     else
-        if [[ ! $command ]]; then offers='init append read replay categories tail count types tags streams get info trace export import backup verify redact subscribe consumers help completion'
+        if [[ ! $command ]]; then offers='init append read replay categories tail count types tags streams get info trace export import backup verify redact subscribe consumers mirror diff help completion'
         else _evstore_at "$command" "$place"
         fi
         [[ ! $ended && ($word == -* || ! $offers) ]] && offers=$flags

@@ -7,7 +7,7 @@ function __evstore_longs
         case init
             printf '%s\n' --grant-read --grant-append --db --format --errors --color --timeout
         case append
-            printf '%s\n' --type --data --expect --id --key --tag --tag-from --unless --after --require --batch --correlation-id --causation-id --user-id --tenant-id --meta --metadata --db --format --errors --color --timeout
+            printf '%s\n' --type --data --expect --id --key --tag --tag-from --unless --after --require --source --batch --correlation-id --causation-id --user-id --tenant-id --meta --metadata --db --format --errors --color --timeout
         case read
             printf '%s\n' --from --after --to --limit --last --type --tag --since --until --within --fields --db --format --errors --color --timeout
         case replay
@@ -44,6 +44,10 @@ function __evstore_longs
             printf '%s\n' --type --start --batch --retries --backoff --on-failure --ack --member --if-held --fields --db --format --errors --color --timeout
         case consumers
             printf '%s\n' --to --position --within --prefix --db --format --errors --color --timeout
+        case mirror
+            printf '%s\n' --db --format --errors --color --timeout
+        case diff
+            printf '%s\n' --db --format --errors --color --timeout
         case help
             printf '%s\n' --db --format --errors --color --timeout
         case completion
@@ -94,6 +98,10 @@ function __evstore_letters
         case subscribe
             printf '%s\n' tF
         case consumers
+            printf '%s\n' F
+        case mirror
+            printf '%s\n' F
+        case diff
             printf '%s\n' F
         case help
             printf '%s\n' F
@@ -197,6 +205,8 @@ complete -c evstore -n '__evstore_at ""' -a verify -d 'Check that the store does
 complete -c evstore -n '__evstore_at ""' -a redact -d 'Take the data of events, for ever: it becomes null. The events stay'
 complete -c evstore -n '__evstore_at ""' -a subscribe -d 'Run a command for each event, once its name has handled the events before'
 complete -c evstore -n '__evstore_at ""' -a consumers -d 'List the consumers with their lag, or look after one'
+complete -c evstore -n '__evstore_at ""' -a mirror -d 'Keep another store equal to this one'
+complete -c evstore -n '__evstore_at ""' -a diff -d 'Show where another store differs from this one'
 complete -c evstore -n '__evstore_at ""' -a help -d 'Print the help of a command, or a page of the guide'
 complete -c evstore -n '__evstore_at ""' -a completion -d 'Print the completion script of a shell'
 
@@ -216,6 +226,7 @@ complete -c evstore -n '__evstore_at append' -l tag-from -r -f -d 'The tag NAME:
 complete -c evstore -n '__evstore_at append' -l unless -r -f -d 'Append only if no stored event matches, as in \'type=SeatTaken tag=seat:12\'; repeatable'
 complete -c evstore -n '__evstore_at append' -l after -r -f -d '--unless looks at events after global position P; once, or once for each'
 complete -c evstore -n '__evstore_at append' -l require -r -f -d 'Append only if this other stream is at version N, exists or is missing; repeatable'
+complete -c evstore -n '__evstore_at append' -l source -r -f -d 'Store how far an outside source is taken, as orders.csv@17; a position not greater than the last stores nothing'
 complete -c evstore -n '__evstore_at append' -l each -d 'Append each event on its own; print its receipt when it is durable'
 complete -c evstore -n '__evstore_at append' -l batch -r -f -d 'Commit every N events'
 complete -c evstore -n '__evstore_at append' -l skip-stored -d 'Skip events that are stored already and are the same'
@@ -391,6 +402,11 @@ complete -c evstore -n '__evstore_at consumers' -l names -d 'Print names alone, 
 complete -c evstore -n '__evstore_at consumers' -l prefix -r -f -d 'Only names that begin with P'
 complete -c evstore -n '__evstore_at consumers' -l utc -d 'Print and read times without a zone in UTC'
 complete -c evstore -n '__evstore_at consumers 1 more' -f -a 'show reset remove'
+
+complete -c evstore -n '__evstore_at mirror' -l once -d 'Stop at the end that the log has now'
+complete -c evstore -n '__evstore_at mirror 1' -F
+
+complete -c evstore -n '__evstore_at diff 1' -F
 
 
 complete -c evstore -n '__evstore_at completion 1' -f -a 'bash zsh fish'

@@ -13,7 +13,7 @@
     ├── DeniedError
     ├── StorageFullError
     ├── ConsumerHeldError
-    ├── IntegrityError               CorruptStoreError (IncompleteLogError) · LogDivergedError
+    ├── IntegrityError               CorruptStoreError (IncompleteLogError) · LogDivergedError · LogsDifferError
     └── AdapterError                 InvalidUrlError · UnknownAdapterError · MissingDependencyError ·
                                      UnsupportedError · RoleNotFoundError · StoreClosedError
 
@@ -474,6 +474,21 @@ class LogDivergedError(IntegrityError):
             f'consumer "{self.name}" has handled events up to position {self.position}, but {found}: '
             "this is another log, as after a backup was restored"
         )
+
+
+class LogsDifferError(IntegrityError):
+    """The store at `location` is no mirror of this log: it has something else at `position`, or goes on there."""
+
+    _facts = ("location", "position", "detail")
+
+    def __init__(self, location: str, position: int, detail: str) -> None:
+        super().__init__(location, position, detail)
+        self.location = location
+        self.position = position
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.location} is no mirror of this log: at position {self.position}, {self.detail}"
 
 
 class AdapterError(EvstoreError):

@@ -21,7 +21,7 @@ from evstore.model.events import EventData, StoredEvent, Write
 from evstore.model.ids import normalize_id
 from evstore.model.names import check_known_stream_id, check_name
 from evstore.model.versions import ANY_VERSION
-from evstore.port import MOST_IN_PAGE, Initialization, Page
+from evstore.port import MOST_IN_PAGE, Initialization, Page, SourceTaken
 from evstore.reading.pages import BY_POSITION, BY_VERSION, Events, events_of, names_of, pages_of
 from evstore.reading.ranges import check_limit, filter_of, range_of, searchable, strings
 
@@ -33,13 +33,24 @@ if TYPE_CHECKING:
     from typing import Self, TypeAlias
     from uuid import UUID
 
+    from evstore.comparing import Comparison
     from evstore.consumers.consumer import Consumer
     from evstore.consumers.overview import ConsumerList
     from evstore.consumers.projecting import ProjectionRunner
     from evstore.consumers.projections import Projection
     from evstore.consumers.transactions import Nesting
+    from evstore.mirroring import Mirrored
     from evstore.model.conditions import AppendCondition, Query
-    from evstore.model.facts import Backup, CategoryInfo, LockWait, StoreInfo, StreamInfo, TagInfo, TypeInfo
+    from evstore.model.facts import (
+        Backup,
+        CategoryInfo,
+        LockWait,
+        SourceInfo,
+        StoreInfo,
+        StreamInfo,
+        TagInfo,
+        TypeInfo,
+    )
     from evstore.model.filters import Filter
     from evstore.model.metadata import Metadata
     from evstore.port import Adapter, Capabilities
@@ -50,7 +61,10 @@ if TYPE_CHECKING:
 
 
 class Appended(list[StoredEvent]):
-    """The stored events of an append. `duplicate`: an earlier append stored them, and this one added nothing."""
+    """The stored events of an append. `duplicate`: an earlier append stored them, and this one added nothing.
+
+    It is empty if an earlier append took the source that far.
+    """
 
     duplicate: bool = False
 
@@ -129,6 +143,7 @@ class EventStore:
         tags: Iterable[str] = (),
         unless: Unless = None,
         require: Iterable[tuple[str, int]] = (),
+        source: tuple[str, int] | None = None,
     ) -> Appended:
         """Store all the events or none, durably, and return them as stored.
 
@@ -139,6 +154,11 @@ class EventStore:
 
         `unless` refuses the append if the store holds an event that a Query matches; of an AppendCondition or of
         what `decide` gave, one after that position. `require` names versions of streams that are not written.
+
+        `source`, as ("orders.csv", 17), is recorded with the events: how far an outside source was taken. If its
+        position is not greater than the last one of that name, nothing is stored, and the result is empty and
+        flagged `duplicate`.
+
         Raises InvalidInputError, ConcurrencyError, StreamNotFoundError (STREAM_EXISTS), AppendConditionError,
         EventIdConflictError.
         """
@@ -149,6 +169,7 @@ class EventStore:
             tags=tags,
             unless=unless,
             require=require,
+            source=source,
         )
 
     def append_many(
@@ -160,6 +181,7 @@ class EventStore:
         tags: Iterable[str] = (),
         unless: Unless = None,
         require: Iterable[tuple[str, int]] = (),
+        source: tuple[str, int] | None = None,
     ) -> Appended:
         """Store the events of several streams, all or none, contiguous and in the order given.
 
@@ -168,12 +190,14 @@ class EventStore:
         self._check_open()
         if self._nesting is not None:
             self._nesting.check()
-        unit = self.appender.unit(writes, metadata, key=key, tags=tags, unless=unless, require=require)
+        guards = {"unless": unless, "require": require, "source": source}
+        unit = self.appender.unit(writes, metadata, key=key, tags=tags, **guards)
         (outcome,) = self.appender.submit([unit])
         if isinstance(outcome, EvstoreError):
             raise outcome
         stored = Appended(self.appender.stored_of(unit, outcome))
-        stored.duplicate = isinstance(outcome, Duplicate) and outcome.by_earlier_append
+        taken = isinstance(outcome, SourceTaken)
+        stored.duplicate = taken or (isinstance(outcome, Duplicate) and outcome.by_earlier_append)
         return stored
 
     # --- reading ---
@@ -429,6 +453,14 @@ class EventStore:
         """Tags by name, in code point order, with counts."""
         return names_of(self._adapter.tags, prefix)
 
+    def sources(self, *, prefix: str = "") -> Iterator[SourceInfo]:
+        """Outside sources by name, in code point order, lazily, and how far appends have taken each."""
+        return names_of(self._adapter.sources, prefix)
+
+    def source_position(self, name: str) -> int | None:
+        """The position up to which appends have taken this source, None if none has named it."""
+        return self.appender.source_position(searchable("the source", name))
+
     def info(self) -> StoreInfo:
         """The kind, location and size of the store."""
         return self._adapter.info()
@@ -452,6 +484,47 @@ class EventStore:
     def notes(self) -> Sequence[str]:
         """Sentences for whoever reads, where the store was read in an unusual way so far; mostly none."""
         return self._adapter.notes
+
+    # --- another store ---
+
+    def mirror(
+        self,
+        target: EventStore,
+        *,
+        once: bool = False,
+        on_progress: Callable[[int, int], None] | None = None,
+        on_wait: Callable[[EvstoreError], None] | None = None,
+        on_idle: Callable[[], None] | None = None,
+    ) -> Iterator[Mirrored]:
+        """Keep another store equal to this one: ids, times, positions and redactions; yield how far it is.
+
+        What the target has must be in this log; the rest is appended, page by page, and then what comes, until one
+        of the stores is closed; with `once` up to the head that the log has now. A lost connection to either store
+        is made again, with `once` an error. Raises LogsDifferError where the target has something else, and
+        DeniedError where the log redacts what may not be redacted in the target.
+
+        `on_progress` receives the positions that were compared before anything is stored, and how many there are.
+        `on_wait` and `on_idle` as in `subscribe`.
+        """
+        from evstore.mirroring import Mirroring
+        from evstore.reading.following import Patience
+
+        if target is self or target.location == self.location != "memory:":
+            raise UnsupportedError(f"the store at {self.location} is not mirrored to itself")
+        idle, wait, progress = on_idle or (lambda: None), on_wait or (lambda _: None), on_progress
+        patience = Patience(on_wait=wait, on_idle=idle)
+        stores = (self._adapter, target._adapter, target.appender)
+        return iter(Mirroring(*stores, patience, once=once, on_progress=progress or (lambda _done, _total: None)))
+
+    def diff(self, other: EventStore, *, on_progress: Callable[[int, int], None] | None = None) -> Comparison:
+        """A comparison with another store as of the heads at its start. Iterate it for the differences.
+
+        Both stores digest parts of their logs, and events are read where digests differ. All differences of the
+        first part that differs are reported. `on_progress` receives the positions done, and the positions in all.
+        """
+        from evstore.comparing import Comparison
+
+        return Comparison(self._adapter, other._adapter, on_progress)
 
     # --- keeping ---
 

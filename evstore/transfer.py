@@ -22,8 +22,7 @@ from evstore.errors import (
 )
 from evstore.jsontext.judging import same_json
 from evstore.model.columns import rows_of
-from evstore.model.events import EventData, StoredEvent, Write
-from evstore.model.names import check_known_stream_id
+from evstore.model.events import StoredEvent, Write
 from evstore.model.versions import ANY_VERSION, MAX_VERSION
 from evstore.port import Append, Receipt
 
@@ -70,11 +69,9 @@ class Imported(NamedTuple):
 def arrival(preparing: Preparing, source: str, stored: StoredEvent) -> Arrival:
     """The event after every check of an append. Raises InvalidInputError."""
     try:
-        check_known_stream_id(stored.stream_id)
         if not (0 < stored.version <= MAX_VERSION and 0 < stored.global_position <= MAX_VERSION):
             raise InvalidInputError(f"a version and a global position are numbers from 1 to {MAX_VERSION}")
-        event = EventData.from_json(stored.type, stored.data_json, stored.metadata, stored.id, stored.tags)
-        return Arrival(source, stored, preparing.event(event)._replace(redacted=stored.redacted))
+        return Arrival(source, stored, preparing.stored(stored))
     except InvalidInputError as error:
         error.source = source
         raise

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from evstore.adapters.living import check_open, check_process
 from evstore.adapters.memory_lists import categories_of, counts_of, names_of, page_of, stream_info
+from evstore.adapters.memory_sources import MemorySources
 from evstore.adapters.units import answer_in_order
 from evstore.errors import (
     DeniedError,
@@ -34,16 +35,7 @@ from evstore.model.facts import StoreInfo, TagInfo, TypeInfo
 from evstore.model.filters import Filter
 from evstore.model.names import category_of
 from evstore.model.versions import MAX_VERSION, check_version
-from evstore.port import (
-    PLAIN,
-    AlreadyStored,
-    Append,
-    Capabilities,
-    Initialization,
-    Outcome,
-    Page,
-    Receipt,
-)
+from evstore.port import PLAIN, AlreadyStored, Capabilities, Page, Receipt
 from evstore.urls import redacted
 
 if TYPE_CHECKING:
@@ -51,8 +43,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from evstore.model.conditions import Query
-    from evstore.model.facts import CategoryInfo, LockWait, StreamInfo
-    from evstore.port import Consumers, NamePage, PreparedEvent
+    from evstore.model.facts import CategoryInfo, LockWait, SourceInfo, StreamInfo
+    from evstore.port import Append, Consumers, Initialization, NamePage, Outcome, PreparedEvent
 
 CAPABILITIES: Final = Capabilities(
     name="memory",
@@ -86,6 +78,7 @@ class MemoryAdapter:
         self._log: list[StoredEvent] = []
         self._ids: dict[str, StoredEvent] = {}
         self._streams: dict[str, list[StoredEvent]] = {}
+        self._sources = MemorySources()
         self._consumers: Consumers | None = None
         self._changed = Condition()
         self._closed = False
@@ -104,12 +97,10 @@ class MemoryAdapter:
     def _append(self, unit: Append) -> Outcome:
         if self._path:
             return DeniedError(f"{self.location} can only be read: an appended event would be thrown away")
-        held = [each for each in unit.ids() if each in self._ids]
-        if held:
-            return AlreadyStored(held)
         first = len(self._log) + 1
-        if unit.first_position not in (None, first):
-            return PositionConflictError(unit.first_position, first)
+        known = self._known(unit, first)
+        if known is not None:
+            return known
         versions: dict[str, int] = {}
         added: list[StoredEvent] = []
         firsts: list[int] = []
@@ -132,7 +123,17 @@ class MemoryAdapter:
         for stored in added:
             self._ids[stored.id] = stored
             self._streams.setdefault(stored.stream_id, []).append(stored)
+        self._sources.record(unit.source, len(self._log))
         return Receipt(first, len(added), firsts, added[0].timestamp_us)
+
+    def _known(self, unit: Append, first: int) -> Outcome | None:
+        """The answer that needs no look at versions."""
+        held = [each for each in unit.ids() if each in self._ids]
+        if held:
+            return AlreadyStored(held)
+        if unit.first_position not in (None, first):
+            return PositionConflictError(unit.first_position, first)
+        return self._sources.taken(unit.source)
 
     def _unmet(self, unit: Append) -> EvstoreError | None:
         """The refusal of the unit by its requirements and conditions."""
@@ -180,6 +181,11 @@ class MemoryAdapter:
     def count(self, low: int, high: int, where: Filter) -> int:
         return len(self.read_all(Page(MAX_VERSION, low=low, high=high), where))
 
+    def digest(self, low: int, high: int) -> bytes:
+        from evstore.port.digesting import digest_by_reading
+
+        return digest_by_reading(self.read_all, low, high)
+
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         with self._opened():
             return [self._ids[each] for each in ids if each in self._ids]
@@ -207,6 +213,10 @@ class MemoryAdapter:
         with self._opened():
             return [TagInfo(*each) for each in counts_of(((e.global_position, e.tags) for e in self._log), page)]
 
+    def sources(self, page: NamePage) -> list[SourceInfo]:
+        with self._opened():
+            return self._sources.page(page)
+
     def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
         found = self.read_all(Page(limit=MAX_VERSION), Filter(since_us=since_us, until_us=until_us))
         return (found[0].global_position, found[-1].global_position) if found else None
@@ -230,6 +240,7 @@ class MemoryAdapter:
 
     def _unappend(self, head: int) -> None:
         """Take away the events after `head`, whose step failed."""
+        self._sources.unrecord(head)
         while self._head() > head:
             event = self._log.pop()
             del self._ids[event.id]
@@ -262,7 +273,7 @@ class MemoryAdapter:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._log, self._ids, self._streams = [], {}, {}
+        self._log, self._ids, self._streams, self._sources = [], {}, {}, MemorySources()
 
     @contextmanager
     def _opened(self) -> Iterator[None]:

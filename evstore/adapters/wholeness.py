@@ -92,6 +92,18 @@ def check_count(events: int, first: int | None, last: int | None, where: Filter,
         raise IncompleteLogError(location, last, "event before the event")
 
 
+def check_part(
+    location: str, low: int, events: int, no_stream: int | None, no_type: int | None, last: int
+) -> None:
+    """Raise IncompleteLogError if a part of the log from `low` on, of so many events, leaves out a position, or
+    has an event without a name."""
+    for at, missing in ((no_stream, "name of the stream"), (no_type, "name of the event type")):
+        if at is not None:
+            raise IncompleteLogError(location, at, missing)
+    if events and events != last - max(low, 1) + 1:
+        raise IncompleteLogError(location, last, "event before the event")
+
+
 def single_category(where: Filter) -> str | None:
     """The category, if the filter asks for a single one and for nothing else."""
     categories = {*(where.categories or ())}

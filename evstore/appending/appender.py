@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from evstore.appending.outcomes import (
-    Duplicate,
+    Done,
     append_in_order,
     first_stored,
     judge,
@@ -17,7 +17,7 @@ from evstore.appending.preparing import Preparing, check_fits, unit_of
 from evstore.errors import EvstoreError
 from evstore.model.filters import Filter
 from evstore.model.versions import check_version
-from evstore.port import Page, Receipt
+from evstore.port import NamePage, Page, Receipt, SourceTaken, source_taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -49,7 +49,7 @@ class Appender:
         """Check and complete an append without making it, by the options of `unit_of`."""
         return unit_of(writes, metadata, max_data_bytes=self._max_data_bytes, **options)
 
-    def submit(self, units: Sequence[Append]) -> list[Receipt | Duplicate | EvstoreError]:
+    def submit(self, units: Sequence[Append]) -> list[Done | EvstoreError]:
         """Append the units, each judged as if alone, in one durable commit, and answer each.
 
         Raises if no unit is known to be stored.
@@ -58,7 +58,7 @@ class Appender:
         outcomes = self._adapter.append(units)
         return [self.judged(unit, each) for unit, each in zip(units, outcomes, strict=True)]
 
-    def submit_in_order(self, units: Sequence[Append]) -> Iterator[Receipt | Duplicate]:
+    def submit_in_order(self, units: Sequence[Append]) -> Iterator[Done]:
         """Append units of one event each, as if one after the other, though they share commits.
 
         Yields the outcomes of durable units. The first refusal is raised, and no later unit is appended.
@@ -66,7 +66,7 @@ class Appender:
         check_fits(units, self._adapter.capabilities)
         return append_in_order(self._adapter, units)
 
-    def redact(self, redaction: Redaction) -> Receipt | Duplicate:
+    def redact(self, redaction: Redaction) -> Done:
         """Redact, and report the outcome of the event that tells of it."""
         outcome = self._adapter.redact(redaction.ids, redaction.unit, metadata=redaction.metadata)
         judged = self.judged(redaction.unit, outcome)
@@ -74,7 +74,7 @@ class Appender:
             raise judged
         return judged
 
-    def judged(self, unit: Append, outcome: Outcome) -> Receipt | Duplicate | EvstoreError:
+    def judged(self, unit: Append, outcome: Outcome) -> Done | EvstoreError:
         """The meaning of the adapter's answer to a unit."""
         return judge(self._adapter, unit, outcome)
 
@@ -82,20 +82,34 @@ class Appender:
         """Each write of one event, with the event as first stored if it is stored and the same."""
         return split_stored(self._adapter, writes)
 
-    def stored_of(self, unit: Append, outcome: Receipt | Duplicate) -> Iterator[StoredEvent]:
+    def stored_of(self, unit: Append, outcome: Done) -> Iterator[StoredEvent]:
         """The events of a unit as they are stored, after it was submitted."""
         if isinstance(outcome, Receipt):
             return stored_events(self._adapter, unit, outcome)
+        if isinstance(outcome, SourceTaken):
+            return iter(())
         return first_stored(self._adapter, unit, outcome.first.id)
 
-    def would_store(self, unit: Append) -> bool:
-        """Raise what appending the unit would raise now; write nothing. False if it is stored already."""
+    def source_position(self, name: str) -> int | None:
+        """The last position of the source, None if no append has named it."""
+        found = self._adapter.sources(NamePage(1, prefix=name))  # it stands before every name that begins with it
+        return found[0].position if found and found[0].source == name else None
+
+    def found_stored(self, unit: Append) -> StoredEvent | SourceTaken | None:
+        """The reason to store nothing of the unit: a stored event of it, or how far its source is taken.
+
+        None if it would be stored. Raises what appending would raise now; writes nothing.
+        """
         check_fits([unit], self._adapter.capabilities)
         held = next((found for _, _, found in look_up(self._adapter, unit.writes) if found), None)
         if held is not None:
             for _ in first_stored(self._adapter, unit, held.id):
                 continue
-            return False
+            return held
+        if unit.source is not None:
+            taken = source_taken(unit.source, self.source_position(unit.source.name))
+            if taken is not None:
+                return taken
         versions: dict[str, int] = {}
         for stream_id, events, expected in unit.writes:
             if stream_id not in versions:
@@ -107,7 +121,7 @@ class Appender:
             info = self._adapter.stream(stream_id)
             check_version(stream_id, expected, info.version if info else 0)
         self._check_conditions(unit)
-        return True
+        return None
 
     def _check_conditions(self, unit: Append) -> None:
         if not unit.conditions:

@@ -3,12 +3,20 @@ its ids already. The stored events decide, page by page."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from evstore.errors import EventIdConflictError, EvstoreError, IncompleteLogError, UnavailableError
 from evstore.model.events import StoredEvent
 from evstore.model.filters import Filter
-from evstore.port import MOST_IN_PAGE, PAGE_CHARACTERS, AlreadyStored, Page, Receipt, outcome_unknown
+from evstore.port import (
+    MOST_IN_PAGE,
+    PAGE_CHARACTERS,
+    AlreadyStored,
+    Page,
+    Receipt,
+    SourceTaken,
+    outcome_unknown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +35,10 @@ class Duplicate(NamedTuple):
     size: int
     by_earlier_append: bool
     """True if an earlier append stored them; False if a try of this append did, whose answer was lost."""
+
+
+Done: TypeAlias = Receipt | Duplicate | SourceTaken
+"""The outcome of an append that succeeded, also if there was nothing to store."""
 
 
 def stored_events(adapter: Adapter, unit: Append, receipt: Receipt) -> Iterator[StoredEvent]:
@@ -89,7 +101,7 @@ def first_stored(adapter: Adapter, unit: Append, stored_id: str) -> Iterator[Sto
     return check_retry(stored_id, look_up(adapter, unit.writes))
 
 
-def judge(adapter: Adapter, unit: Append, outcome: Outcome) -> Receipt | Duplicate | EvstoreError:
+def judge(adapter: Adapter, unit: Append, outcome: Outcome) -> Done | EvstoreError:
     """The meaning of an adapter's answer.
 
     If the lookup of stored events fails, the outcome is unknown: a lost try of this unit may have stored them.
@@ -118,7 +130,7 @@ def _duplicate(unit: Append, stored: Iterator[StoredEvent], after_lost_answer: b
     return Duplicate(first, last, size, not (unit.has_new_ids and after_lost_answer))
 
 
-def append_in_order(adapter: Adapter, units: Sequence[Append]) -> Iterator[Receipt | Duplicate]:
+def append_in_order(adapter: Adapter, units: Sequence[Append]) -> Iterator[Done]:
     """Append units in order, each as if alone, though they share commits; yield the outcomes of durable units.
 
     The first refusal is raised, and no later unit is appended. After a unit that was stored before, the next

@@ -13,7 +13,7 @@ from evstore.model.columns import rows_of
 from evstore.model.events import EventData, Write
 from evstore.model.ids import key_id, new_id, normalize_id
 from evstore.model.metadata import NO_METADATA, Metadata, check_metadata
-from evstore.model.names import check_name, check_stream_id, joined_tags, merged_tags
+from evstore.model.names import check_known_stream_id, check_name, check_stream_id, joined_tags, merged_tags
 from evstore.model.versions import check_expected_version
 from evstore.port import Append, PreparedEvent
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from evstore.appending.plain import PlainEnvelopes
     from evstore.jsontext.judging import KeptJson
+    from evstore.model.events import StoredEvent
     from evstore.port import Capabilities, PreparedWrite
 
 
@@ -59,6 +60,12 @@ class Preparing:
         kept = check_json(event.data_json, self._max_data_bytes or MAX_DATA_BYTES)
         tags = joined_tags(event.tags) if event.tags else None
         return self._complete(event.type, kept, event.metadata, event.id, made_id, tags)
+
+    def stored(self, event: StoredEvent) -> PreparedEvent:
+        """The prepared event of one that another store holds, after every check. Raises InvalidInputError."""
+        check_known_stream_id(event.stream_id)
+        given = EventData.from_json(event.type, event.data_json, event.metadata, event.id, event.tags)
+        return self.event(given)._replace(redacted=event.redacted)
 
     def kept(
         self,
@@ -146,12 +153,13 @@ def unit_of(
     tags: Iterable[str] = (),
     unless: Any = None,
     require: Iterable[tuple[str, int]] = (),
+    source: Any = None,
     max_data_bytes: int | None = None,
 ) -> Append:
     """A complete unit of checked events; nothing is appended. Raises InvalidInputError.
 
     `metadata` is the default of each event, and each gets the `tags` too. A `key` makes the ids of events without
-    one. `unless` and `require` as in `EventStore.append`.
+    one. `unless`, `require` and `source` as in `EventStore.append`.
     """
     preparing = Preparing(metadata, max_data_bytes, tags)
     checked: list[PreparedWrite] = []
@@ -178,12 +186,16 @@ def unit_of(
         checked.append(Write(stream_id, complete, expected))
     if not checked:
         raise NoEventsError
-    if unless is None and not require:
-        return Append(checked, has_new_ids=has_new_ids)
-    from evstore.model.conditions import conditions_of, requirements_of
+    unit = Append(checked, has_new_ids=has_new_ids)
+    if unless is not None or require:
+        from evstore.model.conditions import conditions_of, requirements_of
 
-    conditions, requirements = conditions_of(unless), requirements_of(require)
-    return Append(checked, conditions=conditions, requirements=requirements, has_new_ids=has_new_ids)
+        unit = unit._replace(conditions=conditions_of(unless), requirements=requirements_of(require))
+    if source is not None:
+        from evstore.model.sources import source_of
+
+        unit = unit._replace(source=source_of(source))
+    return unit
 
 
 def check_fits(units: Iterable[Append], capabilities: Capabilities) -> None:

@@ -35,6 +35,8 @@ COMMANDS: Final = {
     "redact": ("redacting", "redact"),
     "subscribe": ("subscribing", "subscribe", _UTC, _RUNS),
     "consumers": ("consuming", "consumers", _UTC),
+    "mirror": ("between", "mirror"),
+    "diff": ("between", "diff"),
     "help": ("helping", "help_"),
     "completion": ("completion", "completion"),
 }
@@ -45,8 +47,8 @@ GROUPS: Final = {
     "Commands": ("init", "append", "read", "replay", "categories"),
     "Look": ("tail", "count", "types", "tags", "streams", "get", "info", "trace"),
     "Handle": ("subscribe", "consumers"),
-    "Move": ("export", "import", "backup"),
-    "Keep": ("verify", "redact"),
+    "Move": ("export", "import", "backup", "mirror"),
+    "Keep": ("verify", "diff", "redact"),
     "Shell": ("help", "completion"),
 }
 

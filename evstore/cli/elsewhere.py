@@ -35,6 +35,8 @@ POINTERS: Final = {
     **dict.fromkeys(
         ("copy", "cp", "move", "mv"), "evstore export | evstore import --db OTHER; evstore backup FILE"
     ),
+    **dict.fromkeys(("sync", "replicate", "clone", "replica"), "evstore mirror URL; evstore backup FILE"),
+    **dict.fromkeys(("compare", "cmp"), "evstore diff URL"),
     **dict.fromkeys(("delete", "rm", "remove", "truncate", "edit", "update", "drop"), _NEVER),
     "version": "evstore --version",
 }

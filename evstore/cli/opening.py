@@ -19,11 +19,25 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened() -> Iterator[EventStore]:
-    """The store that `--db` names; closed afterwards."""
+def opened_too(url: str) -> Iterator[EventStore]:
+    """A store beside the one of `--db`; closed afterwards. Hints about it name its URL."""
+    from evstore.errors import SchemaError
+
+    with opened(url) as other:
+        try:
+            yield other
+        except SchemaError as error:
+            if error.location == other.location:
+                settings.current.given_db = url
+            raise
+
+
+@contextmanager
+def opened(db: str | None = None) -> Iterator[EventStore]:
+    """The store at this URL, or that `--db` names; closed afterwards."""
     from evstore.connecting import connect_for_command
 
-    url = _url(settings.current.db)
+    url = _url("URL" if db else "--db", db or settings.current.db)
     if url == "memory:":
         note("memory: forgets everything when this command ends")
     # A URL that cannot be read is not shown.
@@ -41,14 +55,14 @@ def _note_wait(wait: LockWait) -> None:
     note(f"{wait} (--timeout)")
 
 
-def _url(db: str) -> str:
+def _url(name: str, db: str) -> str:
     """`env:NAME` stands for what that variable holds, so that a password is in no list of processes."""
     if not db.startswith("env:"):
         return db
-    name = db.removeprefix("env:")
-    found = os.environ.get(name)
+    variable = db.removeprefix("env:")
+    found = os.environ.get(variable)
     if not found:
-        raise UsageError(f'--db is "{db}", but the variable {name or "without a name"} is not set')
+        raise UsageError(f'{name} is "{db}", but the variable {variable or "without a name"} is not set')
     return found
 
 

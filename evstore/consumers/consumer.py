@@ -139,7 +139,7 @@ class Consumer:
         """The events that `run` would hand on, those to come as well unless `once`. Nothing is held or moved."""
         record = self._joining.compared()
         checkpoints = record.checkpoints if record else (self._joining.first_checkpoint(),)
-        cursors = Cursors(checkpoints)
+        cursors = Cursors(checkpoints, self._joining.slots(is_divided=len(checkpoints) > 1))
         where = self._joining.interest.filter()
         held_back = {each.stream_id for each in self._joining.consumers.parked(self.name)}
         patience = Patience(0 if once else None, on_idle=on_idle or (lambda: None))

@@ -8,6 +8,8 @@ from evstore.errors import ConsumerFilterError, ConsumerHeldError, ConsumerNotFo
 from evstore.model.consumers import SLOTS, WHOLE, Checkpoint, Member
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from evstore.model.consumers import ConsumerRecord, Interest
     from evstore.port import Adapter, Consumers, Hold
 
@@ -34,6 +36,12 @@ class Joining:
         self._member = member
         self._refilter = refilter
         self.hold: Hold | None = None
+
+    def slots(self, *, is_divided: bool) -> Sequence[int]:
+        """The slots of the consumer that are to be worked for, as it is divided or not."""
+        if not is_divided:
+            return [WHOLE]
+        return range(SLOTS) if self._member is None else self._member.slots()
 
     def join(self) -> None:
         """Make the consumer if it is new, and hold it. Raises ConsumerHeldError, ConsumerFilterError."""
@@ -78,10 +86,10 @@ class Joining:
         whole = range(SLOTS) if record.is_divided else [WHOLE]
         divides = self._member is not None and not record.is_divided
         changes = divides or record.interest != self.interest
-        wanted = whole if changes or self._member is None else self._member.slots()
+        wanted = whole if changes else self.slots(is_divided=record.is_divided)
         hold = self.consumers.hold(self.name, wanted)
         try:
-            if wanted is whole and len(hold.slots) < len(whole):
+            if (changes or self._member is None) and len(hold.slots) < len(whole):
                 raise ConsumerHeldError(self.name)
             now = self.consumers.find(self.name)
             if now is None:

@@ -8,12 +8,20 @@ hold a line break, so no two events have the same content. Its hash is SHA-256, 
 
 The digest of a log is 32 zero bytes for no event, and after each event the SHA-256 of the digest before and the
 content's hash, as 64 bytes. A redacted event keeps the hash of the content that it had.
+
+The digest of a part of a log is of what it holds now. It is the SHA-256 over, for each event, its position as 8
+bytes, the highest first, the hash of the content that it has now, and a byte: 1 if it is redacted, else 0.
 """
 
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from evstore.model.events import StoredEvent
 
 EMPTY: Final = bytes(32)
 """The digest of a log without events."""
@@ -35,6 +43,22 @@ def content_hash(
         f"{metadata_json}\n{data_json}\n"
     )
     return sha256(lines.encode("utf-8", "surrogateescape")).digest()
+
+
+def content_hash_of(event: StoredEvent) -> bytes:
+    """The hash of the content that the event has now."""
+    its = (event.id, event.stream_id, event.type, event.version, event.timestamp_us)
+    return content_hash(*its, event.joined_tags, event.metadata_json, event.data_json)
+
+
+def digest_of_part(events: Iterable[StoredEvent]) -> bytes:
+    """The digest of a part of a log, from its events in their order."""
+    digest = sha256()
+    for event in events:
+        digest.update(event.global_position.to_bytes(8, "big"))
+        digest.update(content_hash_of(event))
+        digest.update(b"\1" if event.redacted else b"\0")
+    return digest.digest()
 
 
 def chained(before: bytes, content: bytes) -> bytes:

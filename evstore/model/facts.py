@@ -55,6 +55,16 @@ class TagInfo(NamedTuple):
     last_position: int
 
 
+class SourceInfo(NamedTuple):
+    """An outside source, and how far appends have taken it."""
+
+    source: str
+    position: int
+    """The source's own."""
+    global_position: int
+    """Of the last event that was stored with it."""
+
+
 class StoreInfo(NamedTuple):
     """The kind, location and size of a store."""
 

@@ -26,9 +26,14 @@ Writing
         judged after the ids and before the versions.
 
     W10 A redaction replaces the data of each of its events by `null`, and metadata by `{}` where that is asked,
-        and nothing else. What was redacted stays so. Its unit is stored in the same step, or nothing is.
+        and nothing else. What was redacted stays so. Its unit is stored in the same step, as an append would
+        store it, or nothing is.
     W11 A store that was initialized tamper-evident keeps with each event the digest of the log up to it, as
         `model.digests` defines it; an event that was redacted elsewhere has the content that it has now.
+    W12 A unit that names a source is stored only if its position is greater than the last that the store holds of
+        that source, and is recorded in the same step; else SourceTaken, judged after the first position and before
+        the versions. A refused unit records none. Units of one call see earlier ones; of n racing writers with the
+        same position exactly one wins.
 
 Reading
     R1  `after` is the paging cursor, exclusive in the direction of travel, None at that direction's start.
@@ -45,6 +50,8 @@ Reading
     R7  No read leaves an event out because its name, or an event before it, is missing: IncompleteLogError. The
         same goes for the head, and for an append that would give out a key again. What is asked for by name
         is absent, and a list of all ends, only where no name is lost.
+    R8  `digest` is that of a part of the log, as `model.digests` defines it, over what `read_all` shows of the
+        positions in [low, high]. It reports what that read would report.
     L1  Lists are ordered by code point, paged by name, and cost by what they return; `prefix` compares
         literally.
 
@@ -96,7 +103,9 @@ from evstore.port.units import (
     PreparedEvent,
     PreparedWrite,
     Receipt,
+    SourceTaken,
     outcome_unknown,
+    source_taken,
 )
 
 if TYPE_CHECKING:
@@ -124,9 +133,11 @@ __all__ = [
     "PreparedEvent",
     "PreparedWrite",
     "Receipt",
+    "SourceTaken",
     "Step",
     "Tables",
     "outcome_unknown",
+    "source_taken",
 ]
 
 

@@ -9,7 +9,16 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from evstore.model.events import StoredEvent
-    from evstore.model.facts import Backup, CategoryInfo, LockWait, StoreInfo, StreamInfo, TagInfo, TypeInfo
+    from evstore.model.facts import (
+        Backup,
+        CategoryInfo,
+        LockWait,
+        SourceInfo,
+        StoreInfo,
+        StreamInfo,
+        TagInfo,
+        TypeInfo,
+    )
     from evstore.model.filters import Filter
     from evstore.model.findings import AuditedEvent, AuditedName, Finding, What
     from evstore.port.pages import NamePage, Page
@@ -116,6 +125,12 @@ class Adapter(Protocol):
     def count(self, low: int, high: int, where: Filter) -> int:
         """The number of events at positions in [low, high] that the filter admits. It reads no data."""
 
+    def digest(self, low: int, high: int) -> bytes:
+        """The digest of what the log holds at positions in [low, high], where the events are: none is sent.
+
+        `port.digesting.digest_by_reading` gives it for an adapter whose reads are near.
+        """
+
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         """The events with these ids that the store holds, in any order."""
 
@@ -133,6 +148,9 @@ class Adapter(Protocol):
 
     def tags(self, page: NamePage) -> list[TagInfo]:
         """Tags by name; counts cost by the events counted."""
+
+    def sources(self, page: NamePage) -> list[SourceInfo]:
+        """Outside sources by name, and how far they were taken."""
 
     def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
         """First and last global position stored in [since, until), None if there is none.

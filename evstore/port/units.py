@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from evstore.jsontext.judging import KeptJson
     from evstore.model.conditions import AppendCondition, Requirement
     from evstore.model.events import Many
+    from evstore.model.sources import Source
 
 MOST_VERSIONS: Final = 100_000
 
@@ -50,6 +51,8 @@ class Append(NamedTuple):
     """The versions that streams must have in the store, whatever the unit writes."""
     has_new_ids: bool = False
     """Some ids were made for this unit, so that nobody else has them; of no concern to an adapter."""
+    source: Source | None = None
+    """The outside source that it takes, and the position up to which."""
 
     def ids(self) -> Iterator[str]:
         """Of its events, in order."""
@@ -75,7 +78,22 @@ class AlreadyStored(NamedTuple):
     """The answer to an earlier try within this very call was lost: that try may have stored them."""
 
 
-Outcome: TypeAlias = Receipt | AlreadyStored | EvstoreError
+class SourceTaken(NamedTuple):
+    """An earlier append took the source up to this position or further, so nothing of the unit was written."""
+
+    name: str
+    position: int
+    """The last position that the store holds of the source."""
+
+
+Outcome: TypeAlias = Receipt | AlreadyStored | SourceTaken | EvstoreError
+
+
+def source_taken(source: Source | None, last: int | None) -> SourceTaken | None:
+    """The answer to a unit with this source, of which the store holds this last position; None accepts it."""
+    if source is None or last is None or source.position > last:
+        return None
+    return SourceTaken(source.name, last)
 
 
 def outcome_unknown(units: Iterable[Append], reason: str = "") -> AppendOutcomeUnknownError:

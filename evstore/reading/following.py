@@ -76,7 +76,7 @@ def follow_log(adapter: Adapter, where: Filter, after: int, patience: Patience) 
     with _until_the_end():
         for head in _heads(adapter, after, patience):
             for events in pages_of(
-                lambda page: _reached(patience, adapter.read_all, page, where),
+                lambda page: reached(patience, adapter.read_all, page, where),
                 Page(0, after, high=head),
                 None,
                 BY_POSITION,
@@ -95,7 +95,7 @@ def follow_stream(
     with _until_the_end():
         for _ in _heads(adapter, -1, patience):
             for events in pages_of(
-                lambda page: _reached(patience, adapter.read_stream, stream_id, page, where),
+                lambda page: reached(patience, adapter.read_stream, stream_id, page, where),
                 Page(0, after),
                 None,
                 BY_VERSION,
@@ -109,7 +109,7 @@ def _heads(adapter: Adapter, seen: int, patience: Patience) -> Iterator[int]:
     quiet_since = time.monotonic()
     while True:
         left = max(0.0, min(WAIT_SECONDS, patience.seconds_left(quiet_since)))
-        head = _reached(patience, adapter.head, seen, left)
+        head = reached(patience, adapter.head, seen, left)
         if head > seen:
             yield head
             seen = head
@@ -120,7 +120,7 @@ def _heads(adapter: Adapter, seen: int, patience: Patience) -> Iterator[int]:
             return
 
 
-def _reached(patience: Patience, ask: Callable[..., T], *what: Any) -> T:
+def reached(patience: Patience, ask: Callable[..., T], *what: Any) -> T:
     """Ask until the store can be reached and shows its log without a gap, with growing pauses, or patience ends.
 
     The cursor never moves past an event that was not delivered: an incomplete log is waited for.

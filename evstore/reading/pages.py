@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from typing import Self
 
     from evstore.model.events import StoredEvent
-    from evstore.model.facts import CategoryInfo, StreamInfo, TagInfo, TypeInfo
+    from evstore.model.facts import CategoryInfo, SourceInfo, StreamInfo, TagInfo, TypeInfo
     from evstore.model.findings import AuditedEvent
 
-    N = TypeVar("N", StreamInfo, CategoryInfo, TypeInfo, TagInfo)
+    N = TypeVar("N", StreamInfo, CategoryInfo, TypeInfo, TagInfo, SourceInfo)
 
 FIRST_PAGE: Final = 64
 

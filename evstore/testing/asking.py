@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from evstore.model.events import StoredEvent
-    from evstore.model.facts import CategoryInfo, StreamInfo, TagInfo, TypeInfo
+    from evstore.model.facts import CategoryInfo, SourceInfo, StreamInfo, TagInfo, TypeInfo
     from evstore.port import Adapter, Outcome
 
 T = TypeVar("T")
@@ -57,6 +57,7 @@ class Everything(NamedTuple):
     categories: list[CategoryInfo]
     types: list[TypeInfo]
     tags: list[TagInfo]
+    sources: list[SourceInfo]
     span: tuple[int, int] | None
     head: int
     counts: tuple[int, int, int]
@@ -70,6 +71,7 @@ def everything(adapter: Adapter) -> Everything:
         adapter.categories(ALL_NAMES),
         adapter.types(ALL_NAMES, None),
         adapter.tags(ALL_NAMES),
+        adapter.sources(ALL_NAMES),
         adapter.span(None, None),
         adapter.head(0, 0),
         (info.streams, info.categories, info.head),

@@ -25,6 +25,7 @@ from evstore.testing.clauses.conditions import (
     TagClauses,
 )
 from evstore.testing.clauses.consuming import HoldClauses, RecordClauses
+from evstore.testing.clauses.digesting import DigestClauses
 from evstore.testing.clauses.exactness import TextClauses, TimestampClauses
 from evstore.testing.clauses.filtering import MixedFilterClauses, NameFilterClauses, TimeFilterClauses
 from evstore.testing.clauses.judging import IdClauses, PositionClauses, VersionClauses
@@ -34,6 +35,7 @@ from evstore.testing.clauses.racing import RaceClauses
 from evstore.testing.clauses.reading import AbsenceClauses, PageClauses
 from evstore.testing.clauses.redacting import RedactionClauses, TamperEvidenceClauses
 from evstore.testing.clauses.showing import TableClauses
+from evstore.testing.clauses.sourcing import SourceClauses, SourceRaceClauses
 from evstore.testing.clauses.stepping import StepClauses
 from evstore.testing.clauses.wholeness import WholenessClauses
 from evstore.testing.clauses.writing import NumberClauses, ReceiptClauses, TraceClauses, UnitClauses
@@ -51,8 +53,9 @@ class WriteClauses(
     RequirementClauses,
     RedactionClauses,
     TamperEvidenceClauses,
+    SourceClauses,
 ):
-    """W1 to W11."""
+    """W1 to W12; and L1 of sources."""
 
 
 class ReadClauses(
@@ -65,10 +68,11 @@ class ReadClauses(
     TextClauses,
     TimestampClauses,
     WholenessClauses,
+    DigestClauses,
     NameClauses,
     InfoClauses,
 ):
-    """R1 to R7 and L1; R3 takes writers at work and is among the races."""
+    """R1 to R8 and L1; R3 takes writers at work and is among the races."""
 
 
 class ConsumerClauses(RecordClauses, HoldClauses, StepClauses, TableClauses):
@@ -76,6 +80,13 @@ class ConsumerClauses(RecordClauses, HoldClauses, StepClauses, TableClauses):
 
 
 class AdapterContract(
-    WriteClauses, RaceClauses, ConditionRaceClauses, ReadClauses, ConsumerClauses, LifeClauses, ClaimClauses
+    WriteClauses,
+    RaceClauses,
+    ConditionRaceClauses,
+    SourceRaceClauses,
+    ReadClauses,
+    ConsumerClauses,
+    LifeClauses,
+    ClaimClauses,
 ):
     """The contract that every adapter keeps."""

@@ -29,8 +29,9 @@ from evstore.model.events import Write
 from evstore.model.filters import Filter
 from evstore.model.metadata import Metadata
 from evstore.model.names import category_of
+from evstore.model.sources import Source
 from evstore.model.versions import ANY_VERSION, MAX_VERSION, NO_STREAM, STREAM_EXISTS
-from evstore.port import AlreadyStored, Append, NamePage, Page
+from evstore.port import AlreadyStored, Append, NamePage, Page, Receipt
 from evstore.testing.asking import everything, facts
 from evstore.testing.builders import an_event
 from evstore.testing.harness import DURABLE, Harness, claims
@@ -106,6 +107,9 @@ requirements = st.lists(
     st.builds(Requirement, st.sampled_from(STREAMS), st.sampled_from((*[ANY_VERSION] * 9, NO_STREAM, 1, 2))),
     max_size=2,
 )
+sources = st.one_of(
+    *[st.none()] * 3, st.builds(Source, st.sampled_from(TAGS), st.sampled_from((0, *NUMBERS, MAX_VERSION)))
+)
 filters = st.builds(
     Filter,
     st.one_of(st.none(), st.lists(st.sampled_from(CATEGORIES), min_size=1, max_size=3).map(tuple)),
@@ -133,7 +137,7 @@ def units(draw: st.DrawFn) -> Append:
     # With a clock of its own each, the two adapters would differ.
     times_us = draw(st.lists(st.integers(0, LAST_US), min_size=count, max_size=count))
     first_position = draw(st.sampled_from((None, None, None, 1, 2, 5)))
-    return Append(writes, times_us, first_position, draw(conditions), draw(requirements))
+    return Append(writes, times_us, first_position, draw(conditions), draw(requirements), source=draw(sources))
 
 
 class History(RuleBasedStateMachine):
@@ -178,6 +182,7 @@ class History(RuleBasedStateMachine):
         assert self.adapter.streams(page, category) == self.model.streams(page, category)
         assert self.adapter.types(page, category) == self.model.types(page, category)
         assert self.adapter.tags(page) == self.model.tags(page)
+        assert self.adapter.sources(page) == self.model.sources(page)
         assert self.adapter.categories(page) == self.model.categories(page)
 
     @rule(stream_id=st.sampled_from(STREAMS))
@@ -242,7 +247,9 @@ def _told(outcome: Outcome) -> object:
         return sorted(outcome.ids)
     if isinstance(outcome, Exception):
         return facts(outcome)
-    return outcome._replace(first_versions=list(outcome.first_versions))
+    return (
+        outcome._replace(first_versions=list(outcome.first_versions)) if isinstance(outcome, Receipt) else outcome
+    )
 
 
 def _values(found: Sequence[StoredEvent]) -> list[tuple[object, ...]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from evstore.errors import UnsupportedError
 from evstore.model.conditions import Query
-from evstore.model.digests import content_hash
+from evstore.model.digests import content_hash_of
 from evstore.model.filters import Filter
 from evstore.model.findings import AuditedEvent, AuditedName
 from evstore.port import MOST_IN_PAGE, NamePage, Page
@@ -27,12 +27,6 @@ _ALL: Final = Filter()
 def audits_of(adapter: Adapter) -> Audits:
     """The adapter's own audits, or audits made of its reads."""
     return cast("Audited", adapter).audits() if adapter.capabilities.has_audits else PlainAudits(adapter)
-
-
-def _content_hash(event: StoredEvent) -> bytes:
-    """The hash of a redacted event as it is: reads do not show which content it had."""
-    its = (event.id, event.stream_id, event.type, event.version, event.timestamp_us)
-    return content_hash(*its, event.joined_tags, event.metadata_json, event.data_json)
 
 
 class PlainAudits:
@@ -53,7 +47,8 @@ class PlainAudits:
                 found_by_id=by_id.get(event.id),
                 found_by_version=by_version.get((event.stream_id, event.version)),
                 predecessor=by_version.get((event.stream_id, event.version - 1)),
-                content_hash=_content_hash(event) if event.redacted else None,
+                # Reads do not show which content it had.
+                content_hash=content_hash_of(event) if event.redacted else None,
             )
             for event in events
         ]

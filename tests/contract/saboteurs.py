@@ -18,6 +18,7 @@ from typing import ClassVar
 
 from evstore.adapters.memory import MemoryAdapter
 from evstore.adapters.memory_consumers import MemoryConsumers, MemoryStep
+from evstore.adapters.memory_sources import MemorySources
 from evstore.errors import (
     EventIdConflictError,
     EvstoreError,
@@ -26,12 +27,12 @@ from evstore.errors import (
     StreamNotFoundError,
 )
 from evstore.model.consumers import Checkpoint
-from evstore.model.digests import EMPTY, chained, content_hash, shown
+from evstore.model.digests import EMPTY, chained, content_hash, digest_of_part, shown
 from evstore.model.events import EventData
 from evstore.model.facts import Backup
 from evstore.model.filters import Filter
 from evstore.model.versions import ANY_VERSION, NO_STREAM, STREAM_EXISTS, check_version
-from evstore.port import PLAIN, AlreadyStored, Page, Receipt
+from evstore.port import PLAIN, AlreadyStored, Page, Receipt, SourceTaken
 from evstore.testing import AdapterContract
 from evstore.testing.asking import ALL_NAMES, ANYTHING, WHOLE, expected_page
 
@@ -625,6 +626,23 @@ class RedactsAlwaysTheMetadata(Saboteur):
         return super()._redacted(event, metadata=True)
 
 
+class TellsOfARedactionNow(Saboteur):
+    clause = "W10"
+
+    def redact(self, ids, unit, *, metadata):
+        return super().redact(ids, unit._replace(times_us=None, first_position=None), metadata=metadata)
+
+
+class RedactsThoughRefused(Saboteur):
+    clause = "W10"
+
+    def redact(self, ids, unit, *, metadata):
+        outcome = super().redact(ids, unit, metadata=metadata)
+        for each in ids:
+            self._replace(self._redacted(self._ids[each], metadata=metadata))
+        return outcome
+
+
 class RedactsInSilence(Saboteur):
     clause = "W10"
 
@@ -677,6 +695,124 @@ class ChainsAnewForEachCall(_Chains):
         return content_hash(*its, e.joined_tags, e.metadata_json, e.data_json)
 
 
+class TakesThePositionOfASourceAgain(Saboteur):
+    """Takes "not greater" for "less"."""
+
+    clause = "W12"
+
+    def _append(self, unit):
+        last = self._sources.last(unit.source.name) if unit.source else None
+        if last and last.position == unit.source.position:
+            outcome = super()._append(unit._replace(source=None))
+            if isinstance(outcome, Receipt):
+                self._sources.record(unit.source, len(self._log))
+            return outcome
+        return super()._append(unit)
+
+
+class RecordsASourceAlthoughTheUnitIsRefused(Saboteur):
+    clause = "W12"
+
+    def _append(self, unit):
+        outcome = super()._append(unit)
+        if unit.source and isinstance(outcome, EvstoreError):
+            self._sources.record(unit.source, len(self._log))
+        return outcome
+
+
+class RecordsASourceOfStoredIds(Saboteur):
+    clause = "W12"
+
+    def _append(self, unit):
+        outcome = super()._append(unit)
+        if unit.source and isinstance(outcome, AlreadyStored):
+            self._sources.record(unit.source, len(self._log))
+        return outcome
+
+
+class _RecordsSourcesApart(_LooksBeforeItLocks):
+    """Keeps its sources beside the step that stores."""
+
+    def _taken(self, unit):
+        return self._sources.taken(unit.source)
+
+    def _record(self, unit, outcome):
+        if isinstance(outcome, Receipt):
+            self._sources.record(unit.source, outcome.first_position + outcome.size - 1)
+
+
+class RecordsSourcesAfterTheStep(_RecordsSourcesApart):
+    clause = "W12"
+
+    def append(self, units, *, until_refused=False):
+        return [self._append_and_record(unit) for unit in units]
+
+    def _append_and_record(self, unit):
+        taken = None if any(each in self._ids for each in unit.ids()) else self._taken(unit)
+        self._meet()
+        if taken:
+            return taken
+        (outcome,) = super().append([unit._replace(source=None)])
+        self._record(unit, outcome)
+        return outcome
+
+
+class RecordsTheSourcesOfACallAtItsEnd(_RecordsSourcesApart):
+    clause = "W12"
+
+    def append(self, units, *, until_refused=False):
+        with self._changed:
+            outcomes = []
+            for unit in units:
+                outcome = self._taken(unit) or super().append([unit._replace(source=None)])[0]
+                outcomes.append(outcome)
+            for unit, outcome in zip(units, outcomes, strict=True):
+                self._record(unit, outcome)
+            return outcomes
+
+
+class JudgesSourcesBeforeIds(_RecordsSourcesApart):
+    clause = "W12"
+
+    def _append(self, unit):
+        return self._taken(unit) or super()._append(unit)
+
+
+class JudgesVersionsBeforeSources(_RecordsSourcesApart):
+    clause = "W12"
+
+    def _append(self, unit):
+        outcome = super()._append(unit)
+        return (self._refusal(unit) or outcome) if isinstance(outcome, SourceTaken) else outcome
+
+
+class KeepsTheSourceOfAStepThatFailed(Saboteur):
+    clause = "W12"
+
+    def _unappend(self, head):
+        kept = self._sources
+        self._sources = MemorySources()
+        super()._unappend(head)
+        self._sources = kept
+
+
+class MixesSourcesUpByCase(Saboteur):
+    clause = "W12"
+
+    def _append(self, unit):
+        if unit.source:
+            unit = unit._replace(source=unit.source._replace(name=unit.source.name.casefold()))
+        return super()._append(unit)
+
+
+class ListsSourcesAsTheyCame(Saboteur):
+    clause = "L1"
+
+    def sources(self, page):
+        names = [each for each in self._sources._taken if each.startswith(page.prefix)]
+        return [self._sources.last(n) for n in names if page.after is None or n > page.after][: page.limit]
+
+
 class ComposesNames(Saboteur):
     clause = "R6"
 
@@ -686,6 +822,58 @@ class ComposesNames(Saboteur):
 
     def read_stream(self, stream_id, page, where):
         return super().read_stream(unicodedata.normalize("NFC", stream_id), page, where)
+
+
+class _Digests(Saboteur):
+    """Digests another content."""
+
+    def _shown(self, event):
+        raise NotImplementedError
+
+    def digest(self, low, high):
+        return digest_of_part(map(self._shown, self.read_all(Page(2000, low=low, high=high), ANYTHING)))
+
+
+class DigestsWithoutTags(_Digests):
+    clause = "R8"
+
+    def _shown(self, event):
+        return event._replace(joined_tags=None)
+
+
+class DigestsNoRedaction(_Digests):
+    clause = "R8"
+
+    def _shown(self, event):
+        return event._replace(redacted=False)
+
+
+class DigestsWithoutPositions(_Digests):
+    clause = "R8"
+
+    def _shown(self, event):
+        return event._replace(global_position=1)
+
+
+class DigestsOnePage(Saboteur):
+    clause = "R8"
+
+    def digest(self, low, high):
+        return digest_of_part(self.read_all(Page(1000, low=low, high=high), ANYTHING))
+
+
+class DigestsToTheHead(Saboteur):
+    clause = "R8"
+
+    def digest(self, low, _high):
+        return super().digest(low, self._head())
+
+
+class DigestsWhatJsonMeans(_Digests):
+    clause = "R8"
+
+    def _shown(self, event):
+        return event._replace(data_json=json.dumps(event.data))
 
 
 class PassesOverEventsWithoutATypeOrStream(Saboteur):

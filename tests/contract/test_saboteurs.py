@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import subprocess
 import sys
@@ -18,25 +20,39 @@ from tests.contract.saboteurs import SABOTEURS
 CLAUSES = re.findall(r"^    ([A-Z]\d+) +", port.__doc__, re.MULTILINE)
 
 
-@pytest.fixture(scope="module")
-def verdicts():
-    """Of each contract class: the names of its tests by their outcome. One process asks them all.
+def _report():
+    """What one process prints that asks every contract class.
 
     Large units are left out: they find what memory cannot have, and take as long as all the rest.
     """
-    options = ["-rA", "--tb=no", "-q", "-p", "no:cacheprovider", "-k", "not larger_than and not large_unit"]
+    options = ["-n0", "-rA", "--tb=no", "-q", "-p", "no:cacheprovider", "-k", "not larger_than and not large_unit"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", saboteurs.__file__, *options],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory):
+    """Of each contract class: the names of its tests by their outcome. The first worker that wants them asks for
+    all, and the others wait for its answer."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    report = folder / "saboteurs.txt"
+    with open(folder / "saboteurs.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not report.exists():
+            report.write_text(_report())
     found = defaultdict(lambda: defaultdict(set))
     for outcome, name, test in re.findall(
-        r"^(PASSED|FAILED|ERROR) .*?::Test(\w+)::(\w+)", done.stdout, re.MULTILINE
+        r"^(PASSED|FAILED|ERROR) .*?::Test(\w+)::(\w+)", report.read_text(), re.MULTILINE
     ):
         found[name][outcome].add(test)
     return found

@@ -53,6 +53,7 @@ EXAMPLES = {
     errors.CorruptStoreError: (("malformed",), ["malformed"]),
     errors.IncompleteLogError: (("/a/events.db", 17, "stream name"), ["/a/events.db", "17", "stream name"]),
     errors.LogDivergedError: (("mailer", 9, 7), ["mailer", "9", "the log ends at 7", "backup"]),
+    errors.LogsDifferError: (("/a/copy.db", 4, "data differs"), ["/a/copy.db", "position 4", "data differs"]),
     errors.AdapterError: (("cannot",), ["cannot"]),
     errors.InvalidUrlError: (("no path",), ["no path"]),
     errors.UnknownAdapterError: (("mysql", ["memory", "sqlite"]), ["mysql:", "memory:", "sqlite:"]),
@@ -195,7 +196,7 @@ CODES = {
     "denied": [errors.DeniedError],
     "io": [errors.StorageFullError],
     "held": [errors.ConsumerHeldError],
-    "damaged": [errors.CorruptStoreError, errors.LogDivergedError],
+    "damaged": [errors.CorruptStoreError, errors.LogDivergedError, errors.LogsDifferError],
     "usage": [
         errors.ConsumerFilterError,
         errors.InvalidUrlError,

@@ -34,6 +34,8 @@ WINGS = (
     ("reading",),
     ("verifying",),
     ("application",),
+    ("comparing",),
+    ("mirroring",),
     ("consumers",),
     ("store",),
     ("adapters",),
@@ -45,7 +47,9 @@ WINGS = (
 )
 RANK = {wing: rank for rank, wings in enumerate(WINGS) for wing in wings}
 # An adapter stands beside the core, not on it.
-OF_NO_CONCERN_TO_AN_ADAPTER = {"appending", "reading", "verifying", "application", "consumers", "store"}
+OF_NO_CONCERN_TO_AN_ADAPTER = {
+    "appending", "reading", "verifying", "application", "consumers", "comparing", "mirroring", "store",
+}  # fmt: skip
 MAY_IMPORT_ADAPTERS = {"adapters", "connecting", "testing"}
 
 

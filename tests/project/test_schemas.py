@@ -29,7 +29,8 @@ def schema_of(name: str) -> dict[str, Any]:
 
 
 SCHEMAS = {
-    name: schema_of(name) for name in ("event", "receipt", "error", "info", "stream", "category", "type", "tag")
+    name: schema_of(name)
+    for name in ("event", "receipt", "error", "info", "stream", "category", "type", "tag", "difference")
 }
 
 
@@ -96,6 +97,21 @@ def test_receipts_fit_and_the_schema_names_all_their_keys_in_order(store: Comman
                 receipt = json.loads(line)
                 check("receipt", receipt)
                 assert list(receipt) == list(SCHEMAS["receipt"]["$defs"][shape]["properties"])
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [("taken", (*APPEND, "-d", "1")), ("takenOfMany", ("append", "--many", "-"))],
+)
+def test_the_receipt_of_a_taken_source_fits_and_has_all_keys_in_order(
+    store: Command, shape: str, words: tuple[str, ...]
+) -> None:
+    for position in (7, 6):  # the first is stored
+        line = store.ok(
+            *words, "--source", f"orders.csv@{position}", stdin=b'{"streamId":"S-1","type":"T","data":1}'
+        ).out
+        check("receipt", json.loads(line))
+    assert list(json.loads(line)) == list(SCHEMAS["receipt"]["$defs"][shape]["properties"])
 
 
 def test_a_receipt_without_ids_fits_above_a_hundred(store: Command) -> None:
@@ -188,6 +204,12 @@ RIGHT: dict[str, Any] = {
     },
     "many": {"streams": 2, "count": 3, "firstGlobalPosition": 1, "globalPosition": 3, "duplicate": False},
     "each": {"streamId": "A-1", "version": 1, "globalPosition": 1, "id": ID, "duplicate": True},
+    "taken": {
+        "streamId": "A-1", "count": 0, "ids": [], "duplicate": True, "source": {"name": "orders.csv", "position": 0},
+    },
+    "takenOfMany": {
+        "streams": 0, "count": 0, "duplicate": True, "source": {"name": "orders.csv", "position": 7},
+    },
     "error": {
         "code": "conflict", "class": "ConcurrencyError", "exitCode": 4, "message": "m", "hint": "h",
         "retryable": True, "streamId": "A-1", "expected": 3, "actual": 7,
@@ -212,12 +234,18 @@ RIGHT: dict[str, Any] = {
     },
     "type": {"type": "T", "events": 1, "firstPosition": 1, "lastPosition": 1},
     "tag": {"tag": "a", "events": 1, "firstPosition": 1, "lastPosition": 1},
+    "difference": {
+        "finding": "differs", "globalPosition": 1, "streamId": "A-1", "fields": ["data", "tags"], "message": "m",
+        "lastPosition": 1,
+    },
 }  # fmt: skip
 OF: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "event": ("event", lambda value: value),
     "stream": ("receipt", lambda value: value),
     "many": ("receipt", lambda value: value),
     "each": ("receipt", lambda value: value),
+    "taken": ("receipt", lambda value: value),
+    "takenOfMany": ("receipt", lambda value: value),
     "error": ("error", lambda value: {"error": value}),
     "violation": ("error", lambda value: {"error": value}),
     "info": ("info", lambda value: value),
@@ -225,8 +253,16 @@ OF: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "category": ("category", lambda value: value),
     "type": ("type", lambda value: value),
     "tag": ("tag", lambda value: value),
+    "difference": ("difference", lambda value: value),
 }
-OPTIONAL = {("error", "hint"), ("violation", "hint"), ("violation", "more"), *(("event", key) for key in RARE)}
+OPTIONAL = {
+    ("difference", "streamId"),
+    ("difference", "lastPosition"),
+    ("error", "hint"),
+    ("violation", "hint"),
+    ("violation", "more"),
+    *(("event", key) for key in RARE),
+}
 WRONG = [
     ("event", "id", ID.replace("9", "A")), ("event", "id", ID.replace("-", "")), ("event", "streamId", "-1"),
     ("event", "streamId", "$all"), ("event", "streamId", "A\x1b"), ("event", "streamId", ""), ("event", "type", ""),
@@ -242,12 +278,17 @@ WRONG = [
     ("tag", "events", 0),
     ("stream", "ids", []), ("stream", "ids", ["x"]), ("stream", "ids", [ID] * 101), ("stream", "version", 0),
     ("stream", "duplicate", "no"), ("many", "streams", 0), ("many", "count", "3"), ("each", "id", "x"),
-    ("each", "count", 1), ("error", "code", "oops"), ("error", "exitCode", 5), ("error", "retryable", 1),
+    ("each", "count", 1), ("taken", "count", 1), ("taken", "ids", [ID]), ("taken", "duplicate", False),
+    ("taken", "version", 1), ("taken", "source", {"name": "x"}), ("taken", "source", {"name": "", "position": 1}),
+    ("taken", "source", {"name": "x", "position": -1}), ("takenOfMany", "streams", 1), ("takenOfMany", "count", 1),
+    ("takenOfMany", "globalPosition", 1), ("takenOfMany", "duplicate", False), ("error", "code", "oops"), ("error", "exitCode", 5), ("error", "retryable", 1),
     ("error", "message", ""), ("error", "_Notes__", ["x"]), ("error", "actual", -1), ("error", "expected", "3"),
     ("info", "events", -1), ("info", "warnings", "none"), ("info", "durability", {"synchronous": 2}),
     ("stream_info", "streamId", "-1"), ("stream_info", "category", "A-1"), ("stream_info", "version", 0),
     ("stream_info", "updatedAt", "2026-11-23 14:30:00"), ("stream_info", "lastType", ""),
     ("category", "category", ""), ("category", "events", "1,000"), ("category", "lastTimestamp", None),
+    ("difference", "finding", "other"), ("difference", "globalPosition", 0), ("difference", "streamId", ""),
+    ("difference", "fields", ["data", "data"]), ("difference", "fields", "data"), ("difference", "lastPosition", None),
     ("type", "type", ""), ("type", "events", 0), ("type", "firstPosition", "1"),
 ]  # fmt: skip
 
@@ -270,7 +311,11 @@ def test_what_is_wrong_does_not_fit(subtests: pytest.Subtests) -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", ["event", "stream", "many", "each", "info", "stream_info", "category", "type", "tag"]
+    "shape",
+    [
+        *("event", "stream", "many", "each", "taken", "takenOfMany", "info", "stream_info", "category", "type"),
+        *("tag", "difference"),
+    ],
 )
 def test_a_key_of_a_later_evstore_fits(shape: str) -> None:
     name, whole = OF[shape]

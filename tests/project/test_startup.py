@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from evstore import connect
+
 if TYPE_CHECKING:
     from tests.support.command import Command
 
@@ -52,6 +54,7 @@ def loaded(command: Command, *words: str) -> set[str]:
         ("append", "A-1", "-t", "T", "-d", "1"),
         ("append", "A-1", "-"),
         ("append", "A-1", "-t", "T", "-d", "1", "--tag", "a", "--unless", "tag=b", "--require", "B=none"),
+        ("append", "A-1", "-t", "T", "-d", "1", "--source", "orders.csv@1"),
         ("read", "A-1"),
         ("replay", "--all"),
         ("replay", "A", "-f", "-n", "1"),
@@ -64,10 +67,14 @@ def loaded(command: Command, *words: str) -> set[str]:
         ("trace", "c"),
         ("verify",),
         ("backup", "copy.db"),
+        ("mirror", "other.db", "--once"),
+        ("diff", "evstore.db"),
     ],
 )
 @SQLITE
 def test_a_command_on_sqlite_loads_nothing_heavy(store: Command, words: tuple[str, ...]) -> None:
+    with connect(f"sqlite:{store.folder}/other.db") as other:
+        other.initialize()
     store.ok("append", "A-1", "-t", "T", "-d", "1")
     assert loaded(store, *words) & (HEAVY - TYPER_LOADS) == set()
 
@@ -138,6 +145,7 @@ def test_a_store_is_connected_without_the_command_line_and_what_it_does_not_use(
         "evstore.adapters.living",
         "evstore.adapters.memory",
         "evstore.adapters.memory_lists",
+        "evstore.adapters.memory_sources",
         "evstore.adapters.paging",
         "evstore.adapters.units",
     }

@@ -405,7 +405,7 @@ def test_what_is_larger_than_the_adapter_takes_is_refused_before_anything_is_sen
         for append in (
             lambda: store.append("Order-1", [EventData("Placed", each) for each in data]),
             lambda: list(store.appender.submit_in_order([unit])),
-            lambda: store.appender.would_store(unit),
+            lambda: store.appender.found_stored(unit),
         ):
             with pytest.raises(InvalidInputError, match=reason):
                 append()

@@ -139,7 +139,7 @@ def test_a_unit_is_judged_as_appending_it_would_be_and_nothing_is_written(store,
     )
     judged = None
     try:
-        store.appender.would_store(unit)
+        store.appender.found_stored(unit)
     except EvstoreError as refused:
         judged = refused
     assert type(judged) is (error or type(None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,18 @@ class Command:
             check=False,
         )
         return Ended(done.returncode, done.stdout, done.stderr.decode())
+
+    def killed_after(self, seconds: float, *words: str) -> Ended:
+        """Run, and kill -9 it after so long, if it has not ended before."""
+        if warm.hears(self.env()):
+            code, out, err = warm.run([*words], self.folder, self.env(), b"", timeout=60, kill_after=seconds)
+            return Ended(code, out, err.decode())
+        with self.start(*words) as process:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(seconds)
+            process.kill()
+            out, err = process.communicate()
+        return Ended(process.returncode, out, err.decode())
 
     def start(self, *words: str, **options: object) -> subprocess.Popen[bytes]:
         """A process that goes on; stdout and stderr are pipes unless said otherwise."""

@@ -22,6 +22,7 @@ READER = (
     "SELECT ON TABLE {0}.types",
     "SELECT ON TABLE {0}.tags",
     "SELECT ON TABLE {0}.event_tags",
+    "SELECT ON TABLE {0}.sources",
 )
 # What a writer reads, it reads to find out whether an append whose answer was lost is stored.
 WRITER = (
@@ -42,7 +43,10 @@ CONSUMING = ("consumers", "checkpoints", "parked", "holds")
 # What `init` grants, so that the role can verify as well, and look at the views.
 SCHEMA = "its schema"
 TO_READ = {
-    *((name, "SELECT") for name in ("store", "categories", "types", "tags", "streams", "events", "event_tags")),
+    *(
+        (name, "SELECT")
+        for name in ("store", "categories", "types", "tags", "streams", "events", "event_tags", "sources")
+    ),
     *((name, "SELECT") for name in CONSUMING),
     ("log", "SELECT"),
     ("log_tags", "SELECT"),

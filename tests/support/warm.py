@@ -19,7 +19,9 @@ import time
 import traceback
 from contextlib import closing, contextmanager, suppress
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from select import select
 from tempfile import TemporaryDirectory, TemporaryFile
 from threading import Thread
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 COLD: Final = os.environ.get("EVSTORE_TEST_COLD") == "1"
 _AT_START: Final = ("PYTHON", "LC_", "LANG")
 """Variables that an interpreter hears when it starts, and never again."""
+_NOT_OF_A_COMMAND: Final = ("evstore.testing", "evstore.__main__")
 
 
 def hears(env: dict[str, str]) -> bool:
@@ -41,31 +44,59 @@ def hears(env: dict[str, str]) -> bool:
     )
 
 
-def run(argv: list[str], cwd: Path, env: dict[str, str], stdin: bytes, timeout: float) -> tuple[int, bytes, bytes]:
+def run(
+    argv: list[str],
+    cwd: Path,
+    env: dict[str, str],
+    stdin: bytes,
+    timeout: float,
+    kill_after: float | None = None,
+) -> tuple[int, bytes, bytes]:
     """Exit code (negative: the signal that ended it), what it wrote to stdout, and to stderr."""
     with TemporaryFile() as out, TemporaryFile() as err, _pipe(stdin) as given:
-        code = run_on([given, out, err], argv, cwd, env, timeout)
+        code = run_on([given, out, err], argv, cwd, env, timeout, kill_after)
         out.seek(0)
         err.seek(0)
         return code, out.read(), err.read()
 
 
-def run_on(files: Sequence[BinaryIO], argv: list[str], cwd: Path, env: dict[str, str], timeout: float) -> int:
-    """The exit code, run on these files as stdin, stdout and stderr. The first is closed: the command alone has it."""
+def run_on(
+    files: Sequence[BinaryIO],
+    argv: list[str],
+    cwd: Path,
+    env: dict[str, str],
+    timeout: float,
+    kill_after: float | None = None,
+) -> int:
+    """The exit code, run on these files as stdin, stdout and stderr. The first is closed: the command alone has it.
+
+    After `kill_after` seconds of work it gets kill -9, which is no fault, as a timeout is.
+    """
     with closing(socket.socket(socket.AF_UNIX)) as to:
         to.settimeout(timeout)
         to.connect(_server())
         numbers = [each.fileno() for each in files]
         socket.send_fds(to, [json.dumps([argv, str(cwd), env]).encode() + b"\n"], numbers)
         files[0].close()
-        said = b""
+        said = to.recv(64)  # the number of the process, and its exit code when it has ended
+        to.settimeout(timeout if kill_after is None else kill_after)
         try:
-            while more := to.recv(64):
-                said += more
+            said += _rest(to)
         except TimeoutError:
-            os.kill(int(said.split()[0]), signal.SIGKILL)
-            raise subprocess.TimeoutExpired(argv, timeout) from None
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(int(said.split()[0]), signal.SIGKILL)
+            if kill_after is None:
+                raise subprocess.TimeoutExpired(argv, timeout) from None
+            to.settimeout(timeout)
+            said += _rest(to)
     return int(said.split()[1])
+
+
+def _rest(to: socket.socket) -> bytes:
+    said = b""
+    while more := to.recv(64):
+        said += more
+    return said
 
 
 @contextmanager
@@ -111,50 +142,69 @@ def _server() -> str:
 
 def _serve(path: str) -> None:
     """Fork for each that connects, until whoever started this is gone."""
+    _load()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{path}.new")
+        listener.listen(64)
+        os.rename(f"{path}.new", path)
+        running: dict[int, tuple[int, socket.socket]] = {}
+        while sys.stdin not in (ready := select([listener, sys.stdin, *running], [], [])[0]):
+            for each in ready:
+                if each is listener:
+                    _fork(listener, running)
+                else:
+                    _answer(each, *running.pop(each))
+
+
+def _load() -> None:
+    """Load everything that a command may load."""
     import psycopg
     import rich.progress
     import rich.table  # noqa: F401
     import typer
 
-    import evstore.adapters.postgres
-    import evstore.adapters.sqlite
-    import evstore.cli.run  # noqa: F401
+    import evstore
     from evstore.cli.app import app
 
+    for module in walk_packages(evstore.__path__, "evstore."):
+        if not module.name.startswith(_NOT_OF_A_COMMAND):
+            import_module(module.name)
     assert psycopg.pq.__impl__
     assert [*typer.main.get_command(app).commands.values()]  # type: ignore[attr-defined]
     gc.collect()
     gc.freeze()  # what is shared with the forked stays shared
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for whom it forks
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(f"{path}.new")
-    listener.listen(64)
-    os.rename(f"{path}.new", path)
-    while sys.stdin not in select([listener, sys.stdin], [], [])[0]:
-        connection, _ = listener.accept()
-        if os.fork() == 0:
-            listener.close()
-            try:
-                _attend(connection)
-            finally:
-                os._exit(1)
-        connection.close()
-    listener.close()
 
 
-def _attend(connection: socket.socket) -> None:
-    """Run one command, and tell how it ended."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+def _fork(listener: socket.socket, running: dict[int, tuple[int, socket.socket]]) -> None:
+    """Start the command that the next connection asks for."""
+    connection, _ = listener.accept()
     said, files, _, _ = socket.recv_fds(connection, 1 << 16, 3)
     while not said.endswith(b"\n"):
-        said += connection.recv(1 << 16)
+        said += connection.recv(1 << 16) or b"\n"  # whoever asked is gone
     child = os.fork()
     if child == 0:
-        connection.close()
-        _become(*json.loads(said), files)
+        try:
+            # What this process keeps open of others, their callers would wait for.
+            for pidfd, (_, other) in running.items():
+                os.close(pidfd)
+                other.close()
+            listener.close()
+            connection.close()
+            _become(*json.loads(said), files)
+        finally:
+            os._exit(1)
+    for each in files:
+        os.close(each)
     connection.sendall(b"%d " % child)
+    running[os.pidfd_open(child)] = child, connection
+
+
+def _answer(pidfd: int, child: int, connection: socket.socket) -> None:
+    """Tell how the command ended."""
+    os.close(pidfd)
     _, status = os.waitpid(child, 0)
-    connection.sendall(b"%d" % os.waitstatus_to_exitcode(status))
+    with connection, suppress(BrokenPipeError):  # whoever asked may have lost patience
+        connection.sendall(b"%d" % os.waitstatus_to_exitcode(status))
 
 
 def _become(argv: list[str], cwd: str, env: dict[str, str], files: list[int]) -> None:

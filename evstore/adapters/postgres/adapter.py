@@ -37,7 +37,7 @@ from evstore.adapters.wholeness import (
 )
 from evstore.errors import DeniedError
 from evstore.model.events import StoredEvent
-from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
+from evstore.model.facts import CategoryInfo, SourceInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
 from evstore.model.filters import Filter
 from evstore.port import PLAIN, Capabilities, Cut
 
@@ -198,6 +198,10 @@ class PostgresAdapter(Session):
         check_count(events, first, last, where, self.location)
         return int(events)
 
+    def digest(self, low: int, high: int) -> bytes:
+        rows = self._rows(reading.Question(sql.DIGEST, {"low": low, "high": high}))
+        return reading.digest_of(rows, low, self.location)
+
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         return self._events(self._rows(reading.Question(sql.GET_EVENTS, {"ids": [*ids]}), POSITION))
 
@@ -239,6 +243,9 @@ class PostgresAdapter(Session):
         found = self._listed(self._rows(reading.of_tags(page)), TAG_PARTS)
         self._check_list(found, page)
         return [TagInfo(*row) for row in found]
+
+    def sources(self, page: NamePage) -> list[SourceInfo]:
+        return [SourceInfo(*row[:-1]) for row in self._rows(reading.of_sources(page))]
 
     def _listed(self, rows: list[tuple[Any, ...]], parts: Mapping[int, str]) -> list[tuple[Any, ...]]:
         """The rows of a list without the position they rest on. Raises IncompleteLogError if a part is missing."""

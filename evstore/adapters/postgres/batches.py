@@ -119,11 +119,12 @@ def stage(copy: Copy, staged_as: str, unit: Append) -> int:
 
 
 def guards_of(unit: Append) -> str | None:
-    """The requirements and conditions of a unit as `guarded_v1` takes them, None if there are none."""
-    if not unit.conditions and not unit.requirements:
+    """The requirements, conditions and source of a unit as the functions take them, None if there are none."""
+    if not (unit.conditions or unit.requirements or unit.source):
         return None
     conditions = [{"query": query.members(), "after": after} for query, after in unit.conditions]
-    return json.dumps({"requirements": unit.requirements, "conditions": conditions})
+    source = {"source": unit.source} if unit.source else {}
+    return json.dumps({"requirements": unit.requirements, "conditions": conditions, **source})
 
 
 def _characters(event: PreparedEvent) -> int:

@@ -18,7 +18,7 @@ from evstore.errors import (
     UnavailableError,
 )
 from evstore.model.versions import STREAM_EXISTS, check_version
-from evstore.port import AlreadyStored, Append, Outcome, Receipt, outcome_unknown
+from evstore.port import AlreadyStored, Append, Outcome, Receipt, SourceTaken, outcome_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -120,6 +120,9 @@ class Doubt:
             case "misplaced":
                 wanted, actual = unit.first_position or 0, answer["actual"]
                 return self._refusal(n, PositionConflictError(wanted, actual), may_pass=wanted > actual)
+            case "taken":  # for ever, since positions only grow
+                assert unit.source is not None
+                return SourceTaken(unit.source.name, answer["actual"])
             case "absent":
                 return EventNotFoundError(answer["id"])
             case "violated":

@@ -12,7 +12,7 @@ from psycopg.pq import TransactionStatus
 from evstore.adapters.paging import closed, end_of_prefix, enough
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.sql import correlation_hash
-from evstore.adapters.wholeness import single_category
+from evstore.adapters.wholeness import check_part, single_category
 from evstore.jsontext.quoting import quote
 from evstore.model.filters import Filter
 from evstore.model.versions import MAX_VERSION, MIN_INTEGER
@@ -101,6 +101,13 @@ def _matched(ends: tuple[int, int], where: Filter) -> dict[str, Any]:
     }
 
 
+def digest_of(rows: list[tuple[Any, ...]], low: int, location: str) -> bytes:
+    """The digest of a part of the log from `low` on. Raises IncompleteLogError if the part is not whole."""
+    ((digest, *whole),) = rows
+    check_part(location, low, *whole)
+    return bytes(digest)
+
+
 def of_count(low: int, high: int, where: Filter) -> Question:
     """Choose the statement as for the events themselves."""
     if asks_query(where):
@@ -137,6 +144,10 @@ def of_streams(page: NamePage, category: str | None) -> Question:
 
 def of_tags(page: NamePage) -> Question:
     return Question(sql.LIST_TAGS, _name_range(page))
+
+
+def of_sources(page: NamePage) -> Question:
+    return Question(sql.LIST_SOURCES, _name_range(page))
 
 
 def of_types(page: NamePage, category: str | None) -> Question:

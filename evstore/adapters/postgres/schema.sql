@@ -84,6 +84,15 @@ CREATE TABLE evstore.event_tags (
   PRIMARY KEY (tag_key, global_position)
 );
 
+-- How far outside sources were taken: a row for each append that named one, of which the last of a name counts. The
+-- name stands in each row, so that none can be lost and its positions with it.
+CREATE TABLE evstore.sources (
+  name text COLLATE "C" NOT NULL,
+  position bigint NOT NULL CHECK (position >= 0),  -- the source's own
+  global_position bigint NOT NULL,                 -- of the last event stored with it
+  PRIMARY KEY (name, position)
+);
+
 -- Large appends come here by COPY before they are appended. Unlogged: what a crash takes is sent again. Not
 -- temporary: behind a pooler the next statement may run in another session.
 CREATE UNLOGGED TABLE evstore.staged (
@@ -209,6 +218,8 @@ CREATE TRIGGER tags_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON evstore.
   FOR EACH STATEMENT EXECUTE FUNCTION evstore.refuse_change_v1();
 CREATE TRIGGER event_tags_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON evstore.event_tags
   FOR EACH STATEMENT EXECUTE FUNCTION evstore.refuse_change_v1();
+CREATE TRIGGER sources_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON evstore.sources
+  FOR EACH STATEMENT EXECUTE FUNCTION evstore.refuse_change_v1();
 
 -- The log for other tools. Joined from the outside: an event that lacks a name is shown without.
 CREATE VIEW evstore.log AS
@@ -251,6 +262,7 @@ END $$;
 --    event], "timestamp"}
 --   {"status": "held", "ids": [those that are stored already]}
 --   {"status": "misplaced", "actual": the position that the first event would get}
+--   what taken_v1 says
 --   {"status": "refused", "write": which, "actual": the version its stream has there}
 --   what guarded_v1 says
 -- SECURITY DEFINER, so that a role that may append needs no right to insert; row_security off, so that a policy that
@@ -295,6 +307,8 @@ DECLARE
   single boolean := cardinality(ids) = 1 AND cardinality(stream_ids) = 1 AND sizes[1] = 1;
   answer json;
   inserted bigint;
+  source json := guards -> 'source';
+  taken json;
   unmet json;
   is_chained boolean;
   digest bytea;
@@ -313,7 +327,10 @@ BEGIN
   PERFORM pg_advisory_xact_lock(1163285332, 'evstore.events'::regclass::oid::integer);
   now_us := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
   IF guards IS NOT NULL THEN
-    unmet := evstore.guarded_v1(guards);
+    IF source IS NOT NULL THEN
+      taken := evstore.taken_v1(source);
+    END IF;
+    unmet := coalesce(taken, evstore.guarded_v1(guards));
   END IF;
   IF single AND unmet IS NULL AND redacted IS NULL THEN
     -- What is asked most, in one statement: the next event of a stream, under names that are there. It stores what is
@@ -365,6 +382,9 @@ BEGIN
     IF FOUND THEN
       IF tags[1] IS NOT NULL THEN
         PERFORM evstore.tag_v1(head, tags);
+      END IF;
+      IF source IS NOT NULL THEN
+        PERFORM evstore.take_v1(source, head);
       END IF;
       RETURN answer;
     END IF;
@@ -442,6 +462,9 @@ BEGIN
   END IF;
   IF wanted_position <> head + 1 THEN
     RETURN json_build_object('status', 'misplaced', 'actual', head + 1);
+  END IF;
+  IF taken IS NOT NULL THEN
+    RETURN taken;
   END IF;
 
   refused := evstore.refused_v1(expected_versions, first_versions);
@@ -530,6 +553,9 @@ BEGIN
   IF array_remove(tags, NULL) <> '{}' THEN
     PERFORM evstore.tag_v1(head + 1, tags);
   END IF;
+  IF source IS NOT NULL THEN
+    PERFORM evstore.take_v1(source, head + inserted);
+  END IF;
   RETURN json_build_object(
     'status', 'stored', 'position', head + 1, 'size', inserted, 'versions', first_versions,
     'timestamp', coalesce(times[1], now_us)
@@ -608,9 +634,41 @@ BEGIN
   JOIN evstore.tags AS known ON known.name = given.name;
 END $$;
 
+-- The answer if a source, [name, position], is taken so far already, NULL if not: {"status": "taken", "actual": its last
+-- position}.
+CREATE FUNCTION evstore.taken_v1(source json) RETURNS json
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+  last bigint := (
+    SELECT sources.position FROM evstore.sources
+    WHERE sources.name = source ->> 0
+    ORDER BY sources.name DESC, sources.position DESC LIMIT 1
+  );
+BEGIN
+  IF (source ->> 1)::bigint <= last THEN
+    RETURN json_build_object('status', 'taken', 'actual', last);
+  END IF;
+  RETURN NULL;
+END $$;
+
+-- Record how far a source is taken by a unit whose last event stands at this position.
+CREATE FUNCTION evstore.take_v1(source json, last bigint) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  INSERT INTO evstore.sources (name, position, global_position) VALUES (source ->> 0, (source ->> 1)::bigint, last);
+END $$;
+
 -- The first refusal of what must hold of the store, NULL if all of it holds. `guards` is
 --   {"requirements": [[stream id, expected version], ...],
---    "conditions": [{"query": [{"types": [...], "tags": [...]}, ...], "after": position}, ...]}
+--    "conditions": [{"query": [{"types": [...], "tags": [...]}, ...], "after": position}, ...],
+--    "source": [name, position], or absent; see taken_v1}
 -- and the refusal one of
 --   {"status": "unmet", "requirement": which, "actual": the version that its stream has}
 --   {"status": "violated", "violations": [[which condition, the first position that violates it], ...]}
@@ -1023,6 +1081,7 @@ DECLARE
   lost boolean;
   first_versions bigint[] := '{}';
   answer json;
+  source json := guards -> 'source';
   unmet json;
   has_tags boolean;
   has_redacted boolean;
@@ -1059,8 +1118,14 @@ BEGIN
   IF wanted_position <> head + 1 THEN
     RETURN json_build_object('status', 'misplaced', 'actual', head + 1);
   END IF;
-  IF guards IS NOT NULL THEN  -- of the store as it is now; but versions are answered first
-    unmet := evstore.guarded_v1(guards);
+  IF source IS NOT NULL THEN
+    answer := evstore.taken_v1(source);
+    IF answer IS NOT NULL THEN
+      RETURN answer;
+    END IF;
+  END IF;
+  IF guards IS NOT NULL THEN
+    unmet := evstore.guarded_v1(guards);  -- of the store as it is now; but versions are answered first
   END IF;
   SELECT
     store.tamper_evident,
@@ -1244,6 +1309,9 @@ BEGIN
     answer := unmet;
     RAISE EXCEPTION USING ERRCODE = 'EV005';
   END IF;
+  IF source IS NOT NULL THEN
+    PERFORM evstore.take_v1(source, head + size);
+  END IF;
   RETURN json_build_object(
     'status', 'stored', 'position', head + 1, 'size', size, 'versions', first_versions, 'timestamp', first_us
   );
@@ -1393,7 +1461,8 @@ END $$;
 -- It runs with the caller's rights: nobody but the owner of the tables may change them.
 CREATE FUNCTION evstore.redact_v1(
   ids uuid[], with_metadata boolean,
-  stream_id text, category_name text, event_id uuid, type_name text, correlation_hash bigint, metadata json, data json
+  stream_id text, category_name text, event_id uuid, type_name text, correlation_hash bigint, metadata json, data json,
+  tags text, expected_version bigint, stored_at bigint, wanted_position bigint
 ) RETURNS json
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -1414,8 +1483,9 @@ BEGIN
     RETURN json_build_object('status', 'absent', 'id', absent);
   END IF;
   answer := evstore.append_unit_v1(
-    ARRAY[stream_id], ARRAY[category_name], ARRAY[-1::bigint], ARRAY[1], ARRAY[1], ARRAY[event_id], ARRAY[type_name],
-    ARRAY[correlation_hash], ARRAY[metadata], ARRAY[data], ARRAY[NULL::bigint], ARRAY[NULL::text], NULL, NULL, NULL
+    ARRAY[stream_id], ARRAY[category_name], ARRAY[expected_version], ARRAY[1], ARRAY[1], ARRAY[event_id],
+    ARRAY[type_name], ARRAY[correlation_hash], ARRAY[metadata], ARRAY[data], ARRAY[stored_at], ARRAY[redact_v1.tags],
+    NULL, wanted_position, NULL
   );
   IF answer ->> 'status' = 'stored' THEN
     UPDATE evstore.events SET

@@ -194,7 +194,8 @@ SELECT
 REDACT: Final = """
 SELECT evstore.redact_v1(
   %(redacted_ids)s::uuid[], %(with_metadata)s, %(stream_id)s::text, %(category)s::text, %(id)s::uuid,
-  %(type)s::text, %(hash)s::bigint, %(metadata)s::json, %(data)s::json
+  %(type)s::text, %(hash)s::bigint, %(metadata)s::json, %(data)s::json, %(tags)s::text,
+  %(expected)s::bigint, %(stored_at)s::bigint, %(wanted_position)s::bigint
 )
 """
 
@@ -356,6 +357,41 @@ FROM evstore.events
 WHERE events.global_position BETWEEN %(low)s AND %(high)s
 ORDER BY events.global_position DESC
 LIMIT (SELECT %(limit)s::bigint)
+"""
+
+# The digest of a part of the log, as evstore.model.digests defines it, and what shows that the part is whole.
+# Index events_pkey. Names are looked up for each event: a join might read all streams for a part of the log.
+DIGEST: Final = """
+SELECT
+  pg_catalog.sha256(coalesce(
+    pg_catalog.string_agg(
+      pg_catalog.int8send(event.global_position)
+      || pg_catalog.sha256(pg_catalog.convert_to(
+        pg_catalog.concat_ws(
+          pg_catalog.chr(10), event.id::text, event.stream_id, event.type, event.version::text,
+          event.timestamp::text, coalesce(event.tags, ''), event.metadata::text, event.data::text, ''
+        ),
+        'UTF8'
+      ))
+      || pg_catalog.decode(CASE WHEN event.redacted_at IS NULL THEN '00' ELSE '01' END, 'hex'),
+      ''::bytea ORDER BY event.global_position
+    ),
+    ''::bytea
+  )),
+  count(*),
+  min(event.global_position) FILTER (WHERE event.stream_id IS NULL),
+  min(event.global_position) FILTER (WHERE event.type IS NULL),
+  coalesce(max(event.global_position), 0)
+FROM (
+  SELECT
+    events.*,
+    (SELECT streams.stream_id FROM evstore.streams WHERE streams.key = events.stream_key) AS stream_id,
+    (SELECT types.name FROM evstore.types WHERE types.key = events.type_key) AS type
+  FROM evstore.events
+  WHERE events.global_position BETWEEN %(low)s AND %(high)s
+  ORDER BY events.global_position
+  LIMIT (SELECT 9223372036854775807)
+) AS event
 """
 
 # Index streams_pkey; of types there are few.
@@ -794,6 +830,44 @@ WHERE tags.name >= %(low)s
   AND counted.events > 0
 ORDER BY tags.name
 LIMIT (SELECT %(limit)s::bigint)
+"""
+
+# From name to name along the key of sources, each by its last entry: no table has one row for each name, and a
+# scan would cost by the appends. The few names are sorted afterwards.
+LIST_SOURCES: Final = """
+WITH RECURSIVE named (name, n) AS (
+  (
+    SELECT sources.name, 1
+    FROM evstore.sources
+    WHERE sources.name >= %(low)s
+      AND (%(high)s::text IS NULL OR sources.name < %(high)s)
+      AND (%(after)s::text IS NULL OR sources.name > %(after)s)
+    ORDER BY sources.name
+    LIMIT (SELECT least(1, %(limit)s::bigint))
+  )
+  UNION ALL
+  SELECT next.name, named.n + 1
+  FROM named
+  CROSS JOIN LATERAL (
+    SELECT sources.name
+    FROM evstore.sources
+    WHERE sources.name > named.name
+      AND (%(high)s::text IS NULL OR sources.name < %(high)s)
+    ORDER BY sources.name
+    LIMIT 1
+  ) AS next
+  WHERE named.n < %(limit)s::bigint
+)
+SELECT named.name, last.position, last.global_position, last.global_position
+FROM named
+CROSS JOIN LATERAL (
+  SELECT sources.position, sources.global_position
+  FROM evstore.sources
+  WHERE sources.name = named.name
+  ORDER BY sources.name DESC, sources.position DESC
+  LIMIT 1
+) AS last
+ORDER BY named.n
 """
 
 # Index events_by_category; the few types of a category are named and sorted afterwards.

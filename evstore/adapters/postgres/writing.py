@@ -77,11 +77,13 @@ class Calls:
 
     def redact(self, ids: Sequence[str], unit: Append, *, metadata: bool) -> Outcome:
         """Redact the events, and append the unit of one event. Raises EventNotFoundError if one is absent."""
-        ((stream_id, (event,), _),) = unit.writes
+        ((stream_id, (event,), expected),) = unit.writes
         given = {
             "redacted_ids": [*ids], "with_metadata": metadata,
             "stream_id": stream_id, "category": category_of(stream_id), "id": event.id, "type": event.type,
             "hash": hash_of(event), "metadata": event.metadata_json, "data": event.data_json,
+            "tags": event.joined_tags, "expected": expected,
+            "stored_at": unit.times_us[0] if unit.times_us else None, "wanted_position": unit.first_position,
         }  # fmt: skip
         statement = sql.in_schema(sql.REDACT, self._location.schema)
 

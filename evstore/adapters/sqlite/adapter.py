@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from evstore.adapters.sqlite.consumers import SqliteConsumers
     from evstore.adapters.sqlite.lock import Held
     from evstore.model.events import StoredEvent
-    from evstore.model.facts import Backup, CategoryInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
+    from evstore.model.facts import Backup, CategoryInfo, SourceInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
     from evstore.model.filters import Filter
     from evstore.port import Append, Audits, Consumers, Initialization, NamePage, Outcome, Page
 
@@ -204,6 +204,11 @@ class SqliteAdapter(Session):
         with self._reading() as connection:
             return count(connection, self._path, self._counted_tags, low, high, where)
 
+    def digest(self, low: int, high: int) -> bytes:
+        from evstore.port.digesting import digest_by_reading
+
+        return digest_by_reading(self.read_all, low, high)
+
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         from evstore.adapters.sqlite.reading import get
 
@@ -239,6 +244,12 @@ class SqliteAdapter(Session):
 
         with self._reading() as connection:
             return tags(connection, self._path, page)
+
+    def sources(self, page: NamePage) -> list[SourceInfo]:
+        from evstore.adapters.sqlite.lists import sources
+
+        with self._reading() as connection:
+            return sources(connection, page)
 
     def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
         from evstore.adapters.sqlite.reading import span

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from contextlib import suppress
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from evstore.adapters.patience import holder_of
 from evstore.adapters.sqlite.lock import Held, cannot_lock, opened
@@ -18,6 +19,10 @@ from evstore.errors import ConsumerHeldError, DeniedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+LOOK_SECONDS: Final = 0.005
+"""The pause before a second try: whoever looks for the holder of a free slot has it locked for a moment."""
 
 
 def lock_path(database: str, name: str, slot: int) -> str:
@@ -53,15 +58,20 @@ class SqliteHold:
             raise ConsumerHeldError(self.name)
 
     def extend(self, slots: Sequence[int]) -> list[int]:
-        taken = []
+        wanted = [slot for slot in slots if slot not in self._held]
+        if not self._lock(wanted):
+            time.sleep(LOOK_SECONDS)
+            self._lock(wanted)
+        return [slot for slot in wanted if slot in self._held]
+
+    def _lock(self, slots: Sequence[int]) -> bool:
+        """Lock those of the slots that are free, and return true if all are locked now."""
         for slot in slots:
-            held = (
-                None if slot in self._held else _locked(lock_path(self._database, self.name, slot), self._database)
-            )
-            if held is not None:
-                self._held[slot] = held
-                taken.append(slot)
-        return taken
+            if slot not in self._held:
+                held = _locked(lock_path(self._database, self.name, slot), self._database)
+                if held is not None:
+                    self._held[slot] = held
+        return self._held.keys() >= {*slots}
 
     def release(self) -> None:
         held, self._held = self._held, {}

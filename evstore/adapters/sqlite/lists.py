@@ -21,7 +21,7 @@ from evstore.adapters.wholeness import (
     is_whole_list,
 )
 from evstore.model.digests import EMPTY, shown
-from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
+from evstore.model.facts import CategoryInfo, SourceInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
 from evstore.model.filters import Filter
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ _ABOVE_ALL_TEXT: Final = b""
 
 
 def stream(connection: Any, location: str, counted: Counted, stream_id: str) -> StreamInfo | None:
-    # A stream id holds no control character, so no id lies between it and itself with U+0001 appended.
-    given = {"low": stream_id, "high": stream_id + "\x01", "after": None, "limit": 1}
+    given = {"low": stream_id, "high": _next_name(stream_id), "after": None, "limit": 1}
     found = connection.execute(sql.LIST_STREAMS, given).fetchone()
     if found is None and check_names(connection, location, ALL, stream_id):
         check_streams(connection, location, counted)
@@ -68,6 +67,26 @@ def tags(connection: Any, location: str, page: NamePage) -> list[TagInfo]:
     if is_whole_list(found, page):
         check_names(connection, location, ALL, every=True)
     return [TagInfo(*row) for row in found]
+
+
+def sources(connection: Any, page: NamePage) -> list[SourceInfo]:
+    given = range_of(page)
+    found: list[SourceInfo] = []
+    after = page.after
+    while len(found) < page.limit:
+        if after is not None:
+            given["low"] = max(page.prefix, _next_name(after))
+        row = connection.execute(sql.NEXT_SOURCE, given).fetchone()
+        if row is None:
+            break
+        found.append(SourceInfo(*row))
+        after = found[-1].source
+    return found
+
+
+def _next_name(name: str) -> str:
+    """The end of a range that holds this name and no other after it: names hold no control characters."""
+    return name + "\x01"
 
 
 def types(connection: Any, location: str, page: NamePage, category: str | None) -> list[TypeInfo]:

@@ -10,7 +10,7 @@ from evstore.adapters.sql import id_to_blob
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.ids import id_from_blob
 from evstore.errors import EventNotFoundError
-from evstore.model.digests import content_hash
+from evstore.model.digests import content_hash_of
 from evstore.model.events import StoredEvent
 from evstore.port import Receipt
 
@@ -40,9 +40,7 @@ def _event(connection: Any, event_id: str) -> StoredEvent:
 
 
 def _given(event: StoredEvent, now: int, *, metadata: bool) -> dict[str, Any]:
-    its = (event.id, event.stream_id, event.type, event.version, event.timestamp_us)
-    content = content_hash(*its, event.joined_tags, event.metadata_json, event.data_json)
-    return {"id": id_to_blob(event.id), "now": now, "metadata": metadata, "content_hash": content}
+    return {"id": id_to_blob(event.id), "now": now, "metadata": metadata, "content_hash": content_hash_of(event)}
 
 
 @contextmanager

@@ -80,6 +80,15 @@ CREATE TABLE event_tags (
   PRIMARY KEY (tag_key, global_position)
 ) STRICT, WITHOUT ROWID;
 
+-- How far outside sources were taken: a row for each append that named one, of which the last of a name counts. The
+-- name stands in each row, so that none can be lost and its positions with it.
+CREATE TABLE sources (
+  name TEXT NOT NULL,
+  position INTEGER NOT NULL CHECK (position >= 0),  -- the source's own
+  global_position INTEGER NOT NULL REFERENCES events (global_position),  -- of the last event stored with it
+  PRIMARY KEY (name, position)
+) STRICT, WITHOUT ROWID;
+
 -- Consumers: a filter under a name, and for each of the 64 slots how far it has come (slot 0 alone when the
 -- consumer is not partitioned).
 CREATE TABLE consumers (
@@ -159,6 +168,12 @@ BEGIN SELECT raise(ABORT, 'evstore: the tags of a stored event never change'); E
 
 CREATE TRIGGER event_tags_are_not_deleted BEFORE DELETE ON event_tags
 BEGIN SELECT raise(ABORT, 'evstore: the tags of a stored event are never deleted'); END;
+
+CREATE TRIGGER sources_are_not_updated BEFORE UPDATE ON sources
+BEGIN SELECT raise(ABORT, 'evstore: the position of a source never changes'); END;
+
+CREATE TRIGGER sources_are_not_deleted BEFORE DELETE ON sources
+BEGIN SELECT raise(ABORT, 'evstore: the position of a source is never deleted'); END;
 
 -- The log for other tools. DuckDB runs this text as its own SQL: nothing here may mean something else there, as
 -- functions of dates, divisions and casts do. Joined from the outside: an event that lacks a name is shown without.

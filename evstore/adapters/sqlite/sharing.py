@@ -31,7 +31,7 @@ def append_units(ledger: Ledger, units: Sequence[Append], *, until_refused: bool
 
 def _is_plain(unit: Append) -> bool:
     """True if the unit may be a part of a larger one: a write with events, about which nothing is asked."""
-    asks = unit.times_us or unit.first_position is not None or unit.conditions or unit.requirements
+    asks = unit.times_us or unit.first_position is not None or unit.conditions or unit.requirements or unit.source
     return not asks and len(unit.writes) == 1 and all(len(events) > 0 for _, events, _ in unit.writes)
 
 

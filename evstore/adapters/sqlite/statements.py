@@ -142,6 +142,15 @@ VERSION: Final = """
 SELECT max(version) FROM events WHERE stream_key = (SELECT key FROM streams WHERE stream_id = :stream_id)
 """
 
+# The last entry of a source in its key.
+LAST_OF_SOURCE: Final = """
+SELECT max(position) FROM sources WHERE name = :name
+"""
+
+ADD_SOURCE: Final = """
+INSERT INTO sources (name, position, global_position) VALUES (?, ?, ?)
+"""
+
 # Index events_by_id.
 HOLDS_ID: Final = """
 SELECT 1 FROM events WHERE id = ?
@@ -626,6 +635,18 @@ WHERE tags.name >= :low
 GROUP BY tags.name
 ORDER BY tags.name
 LIMIT :limit
+"""
+
+# The first source of the range, by its last entry in the key of sources. No table has one row for each name, and
+# a scan would cost by the appends.
+NEXT_SOURCE: Final = """
+SELECT name, position, global_position
+FROM sources
+WHERE name = (
+  SELECT name FROM sources WHERE name >= :low AND name < :high ORDER BY name LIMIT 1
+)
+ORDER BY position DESC
+LIMIT 1
 """
 
 # The first and the last row of the table.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from array import array
-from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,14 +16,14 @@ from evstore.jsontext.quoting import quote
 from evstore.model.digests import EMPTY, chained, content_hash
 from evstore.model.names import category_of, tags_of
 from evstore.model.versions import check_version
-from evstore.port import MOST_IN_PAGE, MOST_VERSIONS, PAGE_CHARACTERS, AlreadyStored, Append, Outcome, Receipt
+from evstore.port import MOST_IN_PAGE, MOST_VERSIONS, PAGE_CHARACTERS, AlreadyStored, Append, Receipt, source_taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import ModuleType
     from typing import TypeAlias
 
-    from evstore.port import PreparedEvent, PreparedWrite
+    from evstore.port import Outcome, PreparedEvent, PreparedWrite, SourceTaken
 
     _Placed: TypeAlias = tuple[str, int | None, PreparedEvent]
     """An event with its stream, and the version that its write expects, if it is the first event of it."""
@@ -113,19 +112,17 @@ class Ledger:
         first = self._head + 1
         versions = array("q")
         now = unit.times_us[0] if unit.times_us else time.time_ns() // 1000
-        refused: EvstoreError
+        refused: EvstoreError | SourceTaken | None
         try:
             if unit.first_position not in (None, first):
                 raise PositionConflictError(unit.first_position, first)
-            required = [self._version(stream_id) for stream_id, _ in unit.requirements]
-            self._insert(unit, versions, now)
-            self._check_guards(unit, required, first - 1)
+            refused = self._store(unit, versions, now)
         except EvstoreError as error:
             refused = error
         except self._sqlite.IntegrityError as error:
             refused = CorruptStoreError(f"the event store at {self._location} refused an event: {error}")
             refused.__cause__ = error
-        else:
+        if refused is None:
             if undo is UNDO:
                 self._connection.execute("RELEASE unit")
             return Receipt(first, self._head - first + 1, versions, now)
@@ -139,23 +136,20 @@ class Ledger:
             raise refused
         return refused
 
-    def _version(self, stream_id: str) -> int:
-        (version,) = self._connection.execute(sql.VERSION, {"stream_id": stream_id}).fetchone()
-        return version or 0
+    def _store(self, unit: Append, versions: array[int], now: int) -> SourceTaken | None:
+        """Judge the unit and insert it. Raises its refusal, also after inserts."""
+        if not (unit.source or unit.requirements or unit.conditions):
+            self._insert(unit, versions, now)
+            return None
+        from evstore.adapters.sqlite.guarding import check_guards, last_of, record_source, required_versions
 
-    def _check_guards(self, unit: Append, required: list[int], head: int) -> None:
-        """Raise the refusal by requirements, whose streams had these versions before, or by conditions."""
-        for (stream_id, expected), version in zip(unit.requirements, required, strict=True):
-            check_version(stream_id, expected, version)
-        if not unit.conditions:
-            return
-        from evstore.adapters.sqlite.matching import first_match
-        from evstore.model.conditions import violation_of
-
-        search = partial(first_match, self._connection, head=head)
-        violation = violation_of(unit.conditions, search)
-        if violation is not None:
-            raise violation
+        taken = source_taken(unit.source, last_of(self._connection, unit.source))
+        if taken is None:
+            before, required = self._head, required_versions(self._connection, unit)
+            self._insert(unit, versions, now)
+            check_guards(self._connection, unit, required, before)
+            record_source(self._connection, unit.source, self._head)
+        return taken
 
     def _holds(self, event_id: str) -> bool:
         return self._connection.execute(sql.HOLDS_ID, (id_to_blob(event_id),)).fetchone() is not None

@@ -35,6 +35,7 @@ def append(context: typer.Context, flags: AppendFlags) -> None:
       jq -c '{type: .kind, data: .}' log.json | evstore append Log-1 -
       zcat events.ndjson.gz | evstore append --many -
       evstore append Show-7 -t SeatSold -d '{}' --tag seat:12 --unless tag=seat:12
+      evstore append Orders-1 -t LineRead lines.ndjson --source lines.ndjson@500
 
     FILE and - hold JSON values in any layout. With --type each value is an event's
     data, else {"type", "data", "metadata"?, "id"?, "tags"?}. EVSTORE_CORRELATION_ID,
@@ -42,6 +43,9 @@ def append(context: typer.Context, flags: AppendFlags) -> None:
 
     A QUERY is words type=A,B (one of these types) and tag=x (all of these tags), with
     spaces between. If an event matches, nothing is stored, and the exit code is 4.
+
+    The last position of a --source is stored with the events. A receipt of a position
+    that is not greater has "count":0, "duplicate":true and that last one in "source".
     """
     check_exclusive(flags)
     if flags.data is None and not flags.inputs and stdin_is_terminal():
@@ -94,12 +98,14 @@ def _plan_of(flags: AppendFlags) -> "Plan":
     from evstore.cli.input.intake import expected_of
 
     plan = Plan(flags.target, ExpectedVersion(expected_of(flags.expect)))
-    if not (flags.unless or flags.after or flags.require):
+    if not (flags.unless or flags.after or flags.require or flags.source is not None):
         return plan
-    from evstore.cli.input.conditions import conditions_of, requirements_of
+    from evstore.cli.input.conditions import conditions_of, requirements_of, source_of_flag
 
     return plan._replace(
-        conditions=conditions_of(flags.unless, flags.after), requirements=requirements_of(flags.require)
+        conditions=conditions_of(flags.unless, flags.after),
+        requirements=requirements_of(flags.require),
+        source=source_of_flag(flags.source),
     )
 
 

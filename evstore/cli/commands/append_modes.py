@@ -10,8 +10,9 @@ from evstore.appending.outcomes import Duplicate
 from evstore.appending.spool import Spool
 from evstore.cli.output import events, writer
 from evstore.cli.output.progress import Watched, progress
-from evstore.cli.output.receipts import ReceiptFacts, Result
+from evstore.cli.output.receipts import ReceiptFacts, Result, taken_so_far
 from evstore.errors import EvstoreError, InvalidInputError
+from evstore.port import SourceTaken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -86,8 +87,10 @@ def dry_run(store: EventStore, plan: Plan, intake: Intake, *, skip_stored: bool)
 
 
 def _show_unstored(store: EventStore, plan: Plan, spool: Spool) -> None:
-    if len(spool) and not store.appender.would_store(plan.unit(spool)):
-        writer.note("it is stored already; nothing would be stored")
+    found = store.appender.found_stored(plan.unit(spool)) if len(spool) else None
+    if found is not None:
+        known = taken_so_far(found) if isinstance(found, SourceTaken) else "it is stored already"
+        writer.note(f"{known}; nothing would be stored")
         events.show_unstored([])
     else:
         events.show_unstored(spool)

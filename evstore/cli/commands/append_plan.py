@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from evstore.cli.input.intake import InputEvent
     from evstore.model.conditions import AppendCondition, Requirement
     from evstore.model.events import Many
+    from evstore.model.sources import Source
     from evstore.port import PreparedWrite
 
 
@@ -42,6 +43,7 @@ class Plan(NamedTuple):
     expected: ExpectedVersion
     conditions: tuple[AppendCondition, ...] = ()
     requirements: tuple[Requirement, ...] = ()
+    source: Source | None = None
 
     def after(self, version: int) -> Plan:
         """The plan of the next append, once the stream has this version."""
@@ -73,4 +75,5 @@ class Plan(NamedTuple):
             conditions=(*self.conditions, *own),
             requirements=self.requirements,
             has_new_ids=has_new_ids,
+            source=self.source,
         )

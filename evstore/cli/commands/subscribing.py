@@ -12,7 +12,7 @@ from evstore.cli.opening import opened
 from evstore.cli.output import events, writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from evstore.cli.handlers import Handler
     from evstore.consumers.consumer import Consumer
@@ -90,43 +90,38 @@ def _work(
 
 
 def _run(
-    consumer: "Consumer", handler: "Handler", flags: SubscribeFlags, asked: Asked, command: "Sequence[str] | None"
+    consumer: "Consumer",
+    handler: "Handler",
+    flags: SubscribeFlags,
+    asked: Asked,
+    command: "Sequence[str] | None",
 ) -> None:
-    from evstore.cli.handlers import CommandFailedError, NotStarted, not_started, printed_writes
+    from evstore.cli.handlers import CommandFailedError, NotStarted, not_started
     from evstore.errors import ConflictError, InvalidInputError, StreamNotFoundError
 
     last: list[Sequence[StoredEvent]] = [()]
+    handle = _handle(handler, flags, asked, command)
 
-    def handle(batch: "Sequence[StoredEvent]") -> Any:
+    def noted(batch: "Sequence[StoredEvent]") -> Any:
         last[0] = batch
-        if command is None:
-            events.show(batch, asked.fields, live=True)
-            return None
-        if flags.append:
-            return printed_writes(handler.output(batch), command[0])
-        handler.run(batch)
-        return None
+        return handle(batch)
 
     def idle() -> None:
         handler.idle()
         if command is None:
             writer.check_reader()
 
-    def note_retry(error: Exception, left: int, seconds: float) -> None:
-        tries = "1 try is" if left == 1 else f"{left} tries are"
-        writer.note(f"{error}; {tries} left, the next in {seconds:.1f} s")
-
     _enter(consumer, flags, handler)
     try:
         consumer.run(
-            handle,
+            noted,
             flags.batch,
             appends=flags.append,
             once=flags.once,
             retries=flags.retries if command else 0,
             backoff=asked.backoff,
             on_failure=flags.on_failure,
-            on_retry=note_retry,
+            on_retry=_note_retry,
             on_wait=lambda error: writer.note(f"waiting: {error}"),
             on_idle=idle,
         )
@@ -138,6 +133,24 @@ def _run(
         not_started(error)
     finally:
         consumer.__exit__(None, None, None)
+
+
+def _handle(
+    handler: "Handler", flags: SubscribeFlags, asked: Asked, command: "Sequence[str] | None"
+) -> "Callable[[Sequence[StoredEvent]], Any]":
+    """The function that prints a batch, or runs the command for it and returns what that wants to be appended."""
+    if command is None:
+        return lambda batch: events.show(batch, asked.fields, live=True)
+    if not flags.append:
+        return handler.run
+    from evstore.cli.handlers import printed_writes
+
+    return lambda batch: printed_writes(handler.output(batch), command[0])
+
+
+def _note_retry(error: Exception, left: int, seconds: float) -> None:
+    tries = "1 try is" if left == 1 else f"{left} tries are"
+    writer.note(f"{error}; {tries} left, the next in {seconds:.1f} s")
 
 
 def _enter(consumer: "Consumer", flags: SubscribeFlags, handler: "Handler") -> None:

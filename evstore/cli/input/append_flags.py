@@ -83,6 +83,15 @@ class AppendFlags(NamedTuple):
             help="Append only if this other stream is at version N, exists or is missing; repeatable.",
         ),
     ] = None
+    source: Annotated[
+        str | None,
+        option(
+            "--source",
+            metavar="NAME@POSITION",
+            help="Store how far an outside source is taken, as orders.csv@17; a position not greater than the "
+            "last stores nothing.",
+        ),
+    ] = None
     each: Annotated[
         bool,
         typer.Option("--each", help="Append each event on its own; print its receipt when it is durable."),
@@ -129,6 +138,7 @@ class AppendFlags(NamedTuple):
 _EXCLUDE: tuple[tuple[str, str], ...] = (
     ("many", "type"), ("many", "data"), ("many", "expect"), ("many", "id"),
     ("dry_run", "each"), ("dry_run", "batch"), ("key", "id"), ("copy", "type"), ("data", "inputs"),
+    ("source", "each"), ("source", "batch"),
 )  # fmt: skip
 
 
@@ -138,6 +148,8 @@ def check_exclusive(flags: AppendFlags) -> None:
         if getattr(flags, one) not in (None, False) and getattr(flags, other) not in (None, False, []):
             shown = "FILE" if other == "inputs" else f"--{other}"
             message = f"--{one} and {shown} exclude each other".replace("_", "-")
+            if one == "source":
+                message += ": a position stands for all events of one append"
             raise UsageError(message, 'put "expectedVersion" into the envelopes' if other == "expect" else None)
 
 

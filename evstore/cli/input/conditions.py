@@ -1,4 +1,4 @@
-"""Queries, conditions and requirements as flags spell them. No other module reads a QUERY."""
+"""Queries, conditions, requirements and sources as flags spell them. No other module reads a QUERY."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from evstore.cli.errors import UsageError
 from evstore.errors import InvalidInputError
 from evstore.model.conditions import AppendCondition, Query, Requirement
 from evstore.model.names import check_stream_id
+from evstore.model.sources import source_of
 from evstore.model.versions import MAX_VERSION, NO_STREAM, STREAM_EXISTS, check_expected_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from evstore.model.conditions import QueryItem
+    from evstore.model.sources import Source
 
 _WORDS: Final = "words type=A,B and tag=x, with spaces between"
 _SPACES: Final = "[ \t\r\n]+"
@@ -81,6 +83,22 @@ def _requirement(text: str) -> Requirement:
         raise UsageError(f'--require takes STREAM=N, STREAM=exists or STREAM=none, not "{text}"')
     check_stream_id(stream_id)
     return Requirement(stream_id, expected)
+
+
+def source_of_flag(text: str | None) -> Source | None:
+    """The source of `--source`. Raises UsageError, or InvalidInputError."""
+    if text is None:
+        return None
+    name, _, position = text.rpartition("@")  # a name may hold the sign as well
+    if not (name and position.isascii() and position.isdigit()):
+        raise UsageError(f'--source takes NAME@POSITION, as orders.csv@17, not "{text}"')
+    if len(position) > len(str(MAX_VERSION)) or int(position) > MAX_VERSION:
+        raise UsageError(f"--source takes a position from 0 to {MAX_VERSION}, not {position}")
+    try:
+        return source_of((name, int(position)))
+    except InvalidInputError as error:
+        error.source = "--source"
+        raise
 
 
 def _version(digits: str) -> int | None:

@@ -8,12 +8,12 @@ from evstore.cli import settings
 from evstore.cli.errors import InputOutputError
 from evstore.cli.output import events, forms, writer
 from evstore.cli.output.unreceipted import MOST_IDS, Unreceipted
-from evstore.port import Receipt
+from evstore.port import Receipt, SourceTaken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from evstore.appending.outcomes import Duplicate
+    from evstore.appending.outcomes import Done
     from evstore.model.events import StoredEvent
     from evstore.port import Append
 
@@ -29,9 +29,13 @@ class ReceiptFacts(NamedTuple):
     first_position: int
     position: int
     duplicate: bool
+    taken: SourceTaken | None = None
+    """If the source was taken so far before: nothing is stored, and the numbers are 0."""
 
     @classmethod
-    def of(cls, outcome: Receipt | Duplicate) -> ReceiptFacts:
+    def of(cls, outcome: Done) -> ReceiptFacts:
+        if isinstance(outcome, SourceTaken):
+            return cls(0, 0, 0, 0, 0, duplicate=True, taken=outcome)
         if isinstance(outcome, Receipt):
             first, size, version = outcome.first_position, outcome.size, outcome.first_versions[0]
             return cls(size, version, version + size - 1, first, first + size - 1, duplicate=False)
@@ -50,7 +54,7 @@ class Result(NamedTuple):
     """An append that is durable."""
 
     unit: Append
-    outcome: Receipt | Duplicate
+    outcome: Done
     facts: ReceiptFacts
     stored: Callable[[], Iterator[StoredEvent]]
     """Its events as they are stored, looked up each time."""
@@ -183,6 +187,8 @@ class Receipts:
     def _print(self, result: Result) -> None:
         if self._echo:
             self._print_stored(result.stored())
+            if result.facts.taken:
+                writer.note(f"{taken_so_far(result.facts.taken)}; nothing was stored")
             return
         sentence, members = self._receipt(result)
         if self._as_table:
@@ -202,6 +208,8 @@ class Receipts:
 
     def _receipt(self, result: Result) -> tuple[str, dict[str, Any]]:
         """The receipt as a sentence and as an object."""
+        if result.facts.taken:
+            return _of_taken(self._stream, result.facts.taken)
         if self._each:
             ((stream_id, (event,), _),) = result.unit.writes
             return _of_event(stream_id, result.facts, event.id)
@@ -254,6 +262,20 @@ def _of_event(stream_id: str, facts: ReceiptFacts, event_id: str) -> tuple[str, 
         "duplicate": facts.duplicate,
     }
     return f"{stream_id}: {done}, version {facts.version} (position {facts.position})", members
+
+
+def taken_so_far(taken: SourceTaken) -> str:
+    """The reason why an append stores nothing, as a clause."""
+    return f'the source "{taken.name}" is taken up to position {taken.position} already'
+
+
+def _of_taken(stream_id: str | None, taken: SourceTaken) -> tuple[str, dict[str, Any]]:
+    """The receipt of an append that stored nothing: without the versions and positions that there are not."""
+    where: dict[str, Any] = {"streams": 0} if stream_id is None else {"streamId": stream_id}
+    ids: dict[str, Any] = {} if stream_id is None else {"ids": []}
+    members = {**where, "count": 0, **ids, "duplicate": True, "source": taken._asdict()}
+    what = "nothing stored" if stream_id is None else f"{stream_id}: nothing stored"
+    return f"{what}, {taken_so_far(taken)}", members
 
 
 def _events(count: int) -> str:

@@ -11,7 +11,7 @@ from evstore.port import Receipt
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from evstore.appending.outcomes import Duplicate
+    from evstore.appending.outcomes import Done
     from evstore.model.events import StoredEvent
     from evstore.port import Append
 
@@ -43,9 +43,9 @@ class Unreceipted:
     """The appends since the last receipt that is known to have left."""
 
     def __init__(self) -> None:
-        self._appends: list[tuple[Append, Receipt | Duplicate, LookUp]] = []
+        self._appends: list[tuple[Append, Done, LookUp]] = []
 
-    def add(self, unit: Append, outcome: Receipt | Duplicate, stored: LookUp) -> None:
+    def add(self, unit: Append, outcome: Done, stored: LookUp) -> None:
         """Keep a durable append in mind; `stored` looks its events up."""
         self._appends.append((unit, outcome, stored))
 
@@ -72,7 +72,7 @@ def _sentences(runs: Sequence[_Run], most_ids: int) -> Iterator[str]:
         most_ids -= len(run.ids)
 
 
-def _runs(unit: Append, outcome: Receipt | Duplicate, stored: LookUp) -> Iterator[_Run]:
+def _runs(unit: Append, outcome: Done, stored: LookUp) -> Iterator[_Run]:
     """The events of an append: a run for each write, or for each event where its versions are looked up."""
     if isinstance(outcome, Receipt) and len(outcome.first_versions) == len(unit.writes):
         for write, first in zip(unit.writes, outcome.first_versions, strict=True):

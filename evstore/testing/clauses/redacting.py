@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from evstore.errors import AppendConditionError, EventNotFoundError, UnsupportedError
+from evstore.errors import (
+    AppendConditionError,
+    ConcurrencyError,
+    EventNotFoundError,
+    PositionConflictError,
+    UnsupportedError,
+)
 from evstore.model.conditions import AppendCondition, Query
 from evstore.model.digests import EMPTY, chained, content_hash, shown
 from evstore.model.filters import Filter
@@ -91,6 +97,28 @@ class RedactionClauses(Harness):
         redactable.redact([first.id], unit, metadata=False)
         before = everything(redactable)
         assert isinstance(redactable.redact([second.id], unit, metadata=False), AlreadyStored)
+        assert everything(redactable) == before
+
+    def test_W10_the_unit_of_a_redaction_gets_the_time_position_and_tags_that_it_names(
+        self, redactable: Adapter
+    ) -> None:
+        first, _, _ = fill(redactable)
+        event = an_event("EventsRedacted", tags=["told"])
+        unit = Append([a_write("$redactions", [event], 0)], [7], 4)
+        assert isinstance(redactable.redact([first.id], unit, metadata=False), Receipt)
+        (told_of,) = history(redactable, "$redactions")
+        assert (told_of.timestamp_us, told_of.global_position, told_of.tags) == (7, 4, ("told",))
+
+    @pytest.mark.parametrize(
+        ("expected", "position", "refusal"), [(-1, 3, PositionConflictError), (1, None, ConcurrencyError)]
+    )
+    def test_W10_a_unit_that_is_refused_redacts_nothing(
+        self, redactable: Adapter, expected: int, position: int | None, refusal: type[Exception]
+    ) -> None:
+        first, _, _ = fill(redactable)
+        before = everything(redactable)
+        unit = Append([a_write("$redactions", [an_event()], expected)], None, position)
+        assert isinstance(redactable.redact([first.id], unit, metadata=False), refusal)
         assert everything(redactable) == before
 
     def test_W10_type_and_tags_of_a_redacted_event_still_match(self, redactable: Adapter) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.support.servers import Server
 
 AN_EVENT = [EventData("Placed", {})]
-TABLES = ("events", "streams", "categories", "types", "tags", "event_tags")
+TABLES = ("events", "streams", "categories", "types", "tags", "event_tags", "sources")
 
 
 def filled(server: Server) -> str:
@@ -26,6 +26,7 @@ def filled(server: Server) -> str:
         store.append("Order-1", [EventData("Placed", {"n": n}) for n in range(3)])
     server.execute(f"INSERT INTO {schema}.tags (key, name) VALUES (1, 'order:1')")
     server.execute(f"INSERT INTO {schema}.event_tags (tag_key, global_position) VALUES (1, 3)")
+    server.execute(f"INSERT INTO {schema}.sources (name, position, global_position) VALUES ('orders.csv', 1, 3)")
     return schema
 
 
@@ -37,8 +38,8 @@ def schema(newest: Server) -> str:
 def test_what_is_stored_is_not_changed_deleted_or_truncated(server: Server) -> None:
     schema = filled(server)
     for table in TABLES:
-        key = {"events": "global_position", "event_tags": "tag_key"}.get(table, "key")
-        conflict = f"{key}, global_position" if table == "event_tags" else key
+        key = {"events": "global_position", "event_tags": "tag_key", "sources": "position"}.get(table, "key")
+        conflict = {"event_tags": "tag_key, global_position", "sources": "name, position"}.get(table, key)
         for cheat in (
             f"UPDATE {schema}.{table} SET {key} = {key}",
             f"UPDATE {schema}.{table} SET {key} = 7 WHERE {key} = 1",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tests.support.servers import Server
 
 PATIENCE: Final = 60
-TABLES: Final = ("store", "categories", "types", "tags", "streams", "events", "event_tags", "staged")
+TABLES: Final = ("store", "categories", "types", "tags", "streams", "events", "event_tags", "sources", "staged")
 VIEWS: Final = ("log", "log_tags")
 RIGHTS: Final = """
 SELECT made.name, acl.privilege_type
@@ -110,7 +110,7 @@ def test_every_routine_is_for_appending_or_for_the_owner_alone(server: Server, s
     granted = {name for name, right in TO_APPEND | TO_ALL if right == "EXECUTE"}
     assert routines - granted == {
         "refuse_change_v1", "refused_v1", "keys_v1", "add_names_v1",
-        "tag_v1", "guarded_v1", "content_hash_v1", "digests_v1", "redact_v1",
+        "tag_v1", "taken_v1", "take_v1", "guarded_v1", "content_hash_v1", "digests_v1", "redact_v1",
     }  # fmt: skip
 
 
@@ -118,6 +118,8 @@ FORBIDDEN: Final = (
     *(f"INSERT INTO {{0}}.{table} SELECT * FROM {{0}}.{table}" for table in TABLES if table != "staged"),
     "INSERT INTO {0}.types (key, name) VALUES (9, 'Cheated')",
     "INSERT INTO {0}.event_tags (tag_key, global_position) VALUES (1, 1)",
+    "INSERT INTO {0}.sources (name, position, global_position) VALUES ('orders.csv', 1, 1)",
+    """SELECT {0}.take_v1('["orders.csv",9]', 1)""",
     "COPY {0}.events FROM STDIN",
     *(f"DELETE FROM {{0}}.{table}" for table in TABLES),
     *(f"TRUNCATE {{0}}.{table}" for table in TABLES),

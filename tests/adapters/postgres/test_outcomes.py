@@ -103,6 +103,20 @@ def test_an_append_that_is_cut_off_is_made_once_by_itself(
     assert newest.execute(f"SELECT count(*) FROM {schema}.staged") == [(left,)]
 
 
+@pytest.mark.parametrize("name", [name for name in CUTS if name != "before the hint"])
+def test_an_append_that_is_cut_off_takes_its_source_once(newest: Server, schema: str, name: str) -> None:
+    count, rule = CUTS[name]
+    events = [EventData("Placed", n) for n in range(1, count + 1)]
+    with Proxy(newest, rule) as proxy, connect(proxy.url(schema)) as store:
+        appended = store.append("Order-1", events, source=("orders.csv", count))
+        assert (len(appended), appended.duplicate) == (count, False)
+        again = store.append("Order-1", events, source=("orders.csv", count))
+        assert (len(again), again.duplicate) == (0, True)
+        assert store.source_position("orders.csv") == count
+    assert proxy.cuts == 1
+    assert stored(newest, schema) == [*range(count + 1)]
+
+
 @pytest.mark.parametrize("name", ["before the copy", "while copying", "before the copy is answered"])
 def test_an_append_that_is_cut_off_before_its_call_each_time_is_not_stored_and_leaves_no_doubt(
     newest: Server, schema: str, name: str

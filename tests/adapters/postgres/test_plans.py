@@ -13,7 +13,7 @@ from evstore.adapters.postgres import audit, reading, statements, writing
 from evstore.adapters.sql import correlation_hash
 from evstore.appending.preparing import unit_of
 from evstore.model.filters import Filter
-from evstore.port import Page
+from evstore.port import NamePage, Page
 from evstore.reading.ranges import filter_of
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "READ_LOG_BACKWARD": (EVENTS, {"events_pkey", "streams_pkey"}),
     "READ_KEYED_LOG_FORWARD": (EVENTS, {"events_pkey"}),
     "READ_KEYED_LOG_BACKWARD": (EVENTS, {"events_pkey"}),
+    "DIGEST": ({"low": 1, "high": 9}, {"events_pkey", "streams_pkey"}),
     "NAMES": ({"streams": "{1,2,3}", "types": "{1}"}, {"streams_pkey"}),
     "READ_CATEGORY_FORWARD": (ONE_CATEGORY, {"events_by_category", "streams_pkey"}),
     "READ_CATEGORY_BACKWARD": (ONE_CATEGORY, {"events_by_category", "streams_pkey"}),
@@ -74,6 +75,7 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "LIST_TYPES": (NAMES, {"events_by_type"}),
     "LIST_TYPES_OF_CATEGORY": (NAMES, {"events_by_category"}),
     "LIST_TAGS": (NAMES, {"tags_by_name", "event_tags_pkey"}),
+    "LIST_SOURCES": (NAMES | {"low": "", "high": None}, {"sources_pkey"}),
     "SPAN": ({"since": 1, "last": 2**62}, {"events_by_timestamp", "events_pkey"}),
     "HEAD": ({}, ENDS),
     "LOST": (MATCHED, {*ENDS, "streams_by_id", "tags_by_name"}),
@@ -107,10 +109,11 @@ WITHOUT_PLAN = {
     "SETTLE", "SETTLE_TRANSACTION", "ADMIT_FILTERS", "IS_STANDBY", "BLOCKERS", "ROLES", "WANTS_USAGE",
     "MAY_EMIT",
 }  # fmt: skip
-# The pages of several categories or types are brought into one order, and so are the names of types that were counted.
+# The pages of several categories or types are brought into one order, and so are the names of types that were counted,
+# and of sources that were found one by one.
 SORTS = {
     "READ_CATEGORIES_FORWARD", "READ_CATEGORIES_BACKWARD", "READ_TYPES_FORWARD", "READ_TYPES_BACKWARD",
-    "LIST_TYPES_OF_CATEGORY",
+    "LIST_TYPES_OF_CATEGORY", "LIST_SOURCES",
 }  # fmt: skip
 
 
@@ -153,6 +156,7 @@ FUNCTIONS: dict[str, tuple[str, set[str], int]] = {
         {"types_by_name", "tags_by_name", "event_tags_pkey", "events_by_type", "events_pkey", "streams_by_id", "events_by_stream"},
         30,
     ),
+    "taken_v1": ("""taken_v1('["orders-7",5]')""", {"sources_pkey"}, 1),
     "tag_v1": (
         "tag_v1(99999, ARRAY['common newest', NULL, 'newest rare'])",
         {"tags_by_name", "tags_pkey", "event_tags_pkey"},
@@ -161,7 +165,7 @@ FUNCTIONS: dict[str, tuple[str, set[str], int]] = {
     "redact_v1": (
         f"""redact_v1(
           ARRAY(SELECT id FROM {{0}}.events WHERE global_position IN (500, 1000)), false,
-          'Rare-1', 'Rare', '{AN_ID}', 'Rarely', NULL, '{{{{}}}}', '{{{{}}}}'
+          'Rare-1', 'Rare', '{AN_ID}', 'Rarely', NULL, '{{{{}}}}', '{{{{}}}}', NULL, -1, NULL, NULL
         )""",
         {
             "events_pkey", "events_by_id", "events_by_stream", "events_by_category", "streams_by_id", "streams_pkey",
@@ -196,7 +200,10 @@ def crowded(server: Server) -> Iterator[tuple[psycopg.Connection, str]]:
         for _ in range(8):
             store.append("Common-1", [EventData("Often", {"n": n}, tags=["common"]) for n in range(900)])
     with server.connect() as connection:
-        for table in ("events", "streams", "types", "categories", "tags", "event_tags"):
+        connection.execute(
+            f"INSERT INTO {schema}.sources SELECT 'orders-' || n / 100, n % 100, n + 1 FROM generate_series(0, 9999) AS n".encode()
+        )
+        for table in ("events", "streams", "types", "categories", "tags", "event_tags", "sources"):
             connection.execute(f"VACUUM ANALYZE {schema}.{table}".encode())
         yield connection, schema
 
@@ -221,11 +228,13 @@ def test_a_read_touches_large_tables_by_its_index_alone(crowded: tuple[psycopg.C
     for name, (given, allowed) in PLANS.items():
         plan = "\n".join(_plan(connection, name, given, schema))
         used = set(
-            re.findall(r"(?:using|Scan on|Scan Backward using) ((?:events|streams|tags|event_tags)_\w+)", plan)
+            re.findall(
+                r"(?:using|Scan on|Scan Backward using) ((?:events|streams|tags|event_tags|sources)_\w+)", plan
+            )
         )
         assert used, (name, plan)
         assert used <= allowed, (name, plan)
-        walked = set(re.findall(r"Seq Scan on (events|streams|tags|event_tags)\b", plan))
+        walked = set(re.findall(r"Seq Scan on (events|streams|tags|event_tags|sources)\b", plan))
         assert walked <= COUNTED.get(name, set()), (name, plan)
         assert name in SORTS or "Sort" not in plan, (name, plan)
 
@@ -298,6 +307,17 @@ def test_a_large_append_looks_everything_up_in_its_index(crowded: tuple[psycopg.
     for index, walks_of_the_table, entries in found:
         assert walks_of_the_table == 0, index
         assert entries <= 6 * count, index
+
+
+def test_sources_are_listed_by_the_entries_that_are_shown(crowded: tuple[psycopg.Connection, str]) -> None:
+    connection, schema = crowded
+    question = reading.of_sources(NamePage(5, after="orders-3"))
+    with connection.transaction(force_rollback=True):
+        rows = connection.execute(statements.in_schema(question.statement, schema), question.given).fetchall()
+        found = connection.execute(TOUCHED, [schema]).fetchall()
+    assert [row[:2] for row in rows] == [(f"orders-3{n}", 99) for n in range(5)]
+    assert {table for table, _, walks, _ in found if walks} == set()
+    assert 0 < sum(entries for *_, entries in found) <= 10, found
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,23 +12,26 @@ from evstore import EventData, IncompleteLogError, connect
 from evstore.adapters.wholeness import MOST_RECOUNTED
 from evstore.model.filters import Filter
 from evstore.port import NamePage, Page
-from tests.support.servers import OwnServer, another, replica
+from tests.support.servers import OwnServer, Replica, another, replica
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from evstore import EventStore
-    from tests.support.servers import Replica, Server
+    from tests.support.servers import Server
 
 EARLY, ALL = 3, 8
 """Events of the category Order on the late server, and on its primary."""
 MOST_TRIES = 60
 
 
-@pytest.fixture
-def both(server: Server) -> Iterator[tuple[OwnServer, Replica, str]]:
-    """A primary, a replica that is late, and the schema of a store."""
+Both = tuple[OwnServer, Replica, str]
+"""A primary, a replica that is late, and the schema of a store."""
+
+
+@contextmanager
+def _of_the_kind_of(server: Server) -> Iterator[Both]:
     with another(server) as primary, replica(primary) as late:
         schema = primary.schema()
         with connect(primary.url(schema)) as store:
@@ -39,6 +43,18 @@ def both(server: Server) -> Iterator[tuple[OwnServer, Replica, str]]:
             store.append("Order-2", [EventData("Placed", n) for n in range(EARLY, ALL)])
             store.append("Invoice-1", [EventData("Sent", {})])
         yield primary, late, schema
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[Callable[[Server], Both]]:
+    """Two servers of each kind for all the tests, which only read."""
+    with ExitStack() as running:
+        yield cache(lambda server: running.enter_context(_of_the_kind_of(server)))
+
+
+@pytest.fixture
+def both(server: Server, kept: Callable[[Server], Both]) -> Both:
+    return kept(server)
 
 
 @contextmanager
@@ -60,7 +76,7 @@ def in_turn(primary: OwnServer, late: Replica, schema: str) -> Iterator[EventSto
 @pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
 @pytest.mark.parametrize(("category", "counts"), [("Order", {EARLY, ALL}), ("Invoice", {0, 1})])
 def test_a_page_of_a_category_is_not_checked_against_another_server(
-    both: tuple[OwnServer, Replica, str], category: str, counts: set[int], backward: bool
+    both: Both, category: str, counts: set[int], backward: bool
 ) -> None:
     with in_turn(*both) as store:
         adapter = store._adapter

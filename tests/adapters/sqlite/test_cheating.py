@@ -23,6 +23,7 @@ def path(tmp_path: Path) -> Path:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("INSERT INTO tags (key, name) VALUES (1, 'order:1')")
         connection.execute("INSERT INTO event_tags (tag_key, global_position) VALUES (1, 3)")
+        connection.execute("INSERT INTO sources (name, position, global_position) VALUES ('orders.csv', 7, 3)")
     return path
 
 
@@ -52,6 +53,9 @@ def _insert(**changed: object) -> tuple[str, tuple[object, ...]]:
         "DELETE FROM tags",
         "UPDATE event_tags SET global_position = 2",
         "DELETE FROM event_tags",
+        "UPDATE sources SET position = 6",
+        "UPDATE sources SET name = 'other.csv'",
+        "DELETE FROM sources",
     ],
 )
 def test_triggers_refuse_to_change_or_delete_what_is_stored(path: Path, cheat: str) -> None:

@@ -12,12 +12,13 @@ import pytest
 
 from evstore import EventData, adapters, connect
 from evstore.adapters.sqlite import audit_statements as audit
-from evstore.adapters.sqlite import reading, rows, statements
+from evstore.adapters.sqlite import lists, reading, rows, statements
 from evstore.adapters.sqlite.adapter import SqliteAdapter
 from evstore.adapters.sqlite.matching import first_match
+from evstore.appending.preparing import unit_of
 from evstore.model.conditions import Query
 from evstore.model.filters import Filter
-from evstore.port import Page
+from evstore.port import NamePage, Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,12 @@ PLANS: dict[str, tuple[Any, str, set[str]]] = {
     "READ_MATCH": (EVENTS, "INTEGER PRIMARY KEY", set()),
     "COUNT_MATCH": (EVENTS, "INTEGER PRIMARY KEY", set()),
     "LIST_TAGS": (NAMES, "tags_by_name", {"event_tags USING PRIMARY KEY (tag_key=?"}),
+    "LAST_OF_SOURCE": ({"name": "orders.csv"}, "sources USING PRIMARY KEY (name=?)", set()),
+    "NEXT_SOURCE": (
+        NAMES,
+        "sources USING PRIMARY KEY (name=?)",
+        {"sources USING PRIMARY KEY (name>? AND name<?)"},
+    ),
     "HOLDS_ID": ((b"",), "events_by_id", set()),
     "GET_EVENT": ((b"",), "events_by_id", set()),
     "READ_STREAM_FORWARD": (EVENTS, "events_by_stream", {"streams_by_id"}),
@@ -253,6 +260,16 @@ def test_a_condition_costs_by_the_narrowest_of_its_names_and_not_by_the_log(
     with few_steps(adapter) as connection:
         found = first_match(connection, query, 0, head)
         assert found == (5002 if "seat:1" in str(query) else None)
+
+
+def test_sources_are_listed_by_the_entries_that_are_shown(adapter: SqliteAdapter) -> None:
+    units = [
+        unit_of([("A-1", [EventData("T", {})], -1)], source=(f"orders-{n // 100}", n % 100)) for n in range(1000)
+    ]
+    adapter.append(units)
+    with few_steps(adapter) as connection:
+        found = lists.sources(connection, NamePage(5, after="orders-3"))
+    assert [info[:2] for info in found] == [(f"orders-{n}", 99) for n in range(4, 9)]
 
 
 def test_a_time_that_is_longer_than_the_log_is_not_counted_through(adapter: SqliteAdapter) -> None:

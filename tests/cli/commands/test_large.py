@@ -150,3 +150,17 @@ def test_a_line_of_junk_is_refused_in_little_memory(store: Command, tmp_path: Pa
     assert (done.returncode, done.stdout) == (5, b"")
     assert lines[0].startswith(b"evstore: -:1: ")
     assert int(peak) * PEAK_UNIT < 60 * MB
+
+
+def test_a_large_store_is_mirrored_and_compared_in_little_memory(module_store: Command, large: Path) -> None:
+    with connect(module_store.url) as opened:
+        if opened.head() < COUNT:
+            module_store.ok("append", "--many", str(large))
+    module_store.ok("--db", "copy.db", "init")
+    out, peak = run(module_store, "mirror", "copy.db", "--once")
+    done = json.loads(out)
+    assert done["globalPosition"] >= COUNT
+    assert peak < 150 * MB
+    out, peak = run(module_store, "diff", "copy.db")
+    assert json.loads(out) == {"equal": True, "globalPosition": done["globalPosition"]}
+    assert peak < 150 * MB

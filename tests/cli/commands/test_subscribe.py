@@ -70,6 +70,7 @@ def test_variables_name_the_event_in_hand(store: Command) -> None:
     assert done.lines == [f"{e['streamId']} {e['type']} {e['globalPosition']} {e['id']}" for e in events]
 
 
+@pytest.mark.sqlite_only("what a command gets is the same whatever the store is")
 def test_a_batch_of_several_comes_without_variables_of_one(store: Command) -> None:
     script = 'echo "$(wc -l) ${EVSTORE_EVENT_ID:-none}"'
     env = {"EVSTORE_EVENT_ID": "outer"}
@@ -78,17 +79,20 @@ def test_a_batch_of_several_comes_without_variables_of_one(store: Command) -> No
     assert [line.split() for line in done.lines] == [["3", "none"], ["1", last]]
 
 
+@pytest.mark.sqlite_only("what a command gets is the same whatever the store is")
 def test_a_command_need_not_read_its_input(store: Command) -> None:
     store.ok("append", "Order-9", "-t", "Large", "-", "-q", stdin=json.dumps("x" * 300_000).encode())
     assert store.ok("subscribe", "mailer", "--all", "--once", "--", "true").out == b""
     assert position(store) == 5
 
 
+@pytest.mark.sqlite_only("the line is understood before a store is opened")
 def test_words_of_the_command_are_its_own(store: Command) -> None:
     done = store.ok("subscribe", "mailer", "Invoice", "--once", "--", "printf", "%s|", "--db", "--", "-h", "a b")
     assert done.out == b"--db|--|-h|a b|"
 
 
+@pytest.mark.sqlite_only("the library's tests begin everywhere on every store")
 @pytest.mark.parametrize(("start", "expected"), [("beginning", [1, 2, 3, 4]), ("end", []), ("3", [4])])
 def test_a_new_name_begins_where_it_is_told(store: Command, start: str, expected: list[int]) -> None:
     words = ("subscribe", "mailer", "--all", "--once", "--start")
@@ -116,6 +120,7 @@ def test_the_checkpoint_stays_before_an_event_that_keeps_failing(store: Command)
     assert store.ok(*words, *shell("echo $EVSTORE_GLOBAL_POSITION")).lines == ["3", "4"]
 
 
+@pytest.mark.sqlite_only("how errors are printed is the same whatever the store is")
 def test_errors_as_json_say_at_which_event(store: Command) -> None:
     words = ("subscribe", "mailer", "--all", "--once", "--retries", "0", "--errors", "json")
     error = json.loads(store(*words, "--", "false").err)["error"]
@@ -123,6 +128,7 @@ def test_errors_as_json_say_at_which_event(store: Command) -> None:
     assert (error["name"], error["globalPosition"], error["streamId"]) == ("mailer", 1, "Order-1")
 
 
+@pytest.mark.sqlite_only("how a command ended is the same whatever the store is")
 def test_a_command_that_a_signal_ended_has_failed(store: Command) -> None:
     done = store("subscribe", "mailer", "--all", "--once", "--retries", "0", *shell("kill -9 $$"))
     assert done.code == 8
@@ -152,6 +158,7 @@ def test_a_dropped_event_is_left_out(store: Command) -> None:
     assert store.ok(*words, *shell('echo "$EVSTORE_GLOBAL_POSITION"')).lines == ["2"]
 
 
+@pytest.mark.sqlite_only("the line is understood before a store is opened")
 def test_a_command_that_cannot_be_started_is_a_fault_of_the_line_and_not_retried(store: Command) -> None:
     for command in ("no-such-command", "./absent", str(store.folder)):
         done = store("subscribe", "mailer", "--all", "--once", "--", command)
@@ -160,6 +167,7 @@ def test_a_command_that_cannot_be_started_is_a_fault_of_the_line_and_not_retried
     assert store("consumers", "show", "mailer").code == 3
 
 
+@pytest.mark.sqlite_only("how a command ended is the same whatever the store is")
 def test_a_command_that_is_gone_meanwhile_is_not_retried(store: Command) -> None:
     tool = store.folder / "tool"
     tool.write_text("#!/no/such/interpreter\n")
@@ -173,6 +181,7 @@ def test_a_command_that_is_gone_meanwhile_is_not_retried(store: Command) -> None
 # --- usage ---
 
 
+@pytest.mark.sqlite_only("what the flags mean is found out before a store is opened")
 @pytest.mark.parametrize(
     ("words", "facts"),
     [
@@ -202,6 +211,7 @@ def test_what_does_not_go_together_is_refused(store: Command, words: tuple[str, 
     assert store.ok("consumers").out == b""
 
 
+@pytest.mark.sqlite_only("names are judged before a store is asked")
 def test_a_name_is_one_that_an_event_type_could_have(store: Command) -> None:
     assert store("subscribe", "a\tb", "--all", "--once", "--", "true").code == 5
     assert store("subscribe", "x" * 256, "--all", "--once", "--", "true").code == 5
@@ -247,6 +257,7 @@ def test_what_is_printed_counts_as_handled_where_that_is_said(store: Command) ->
     assert store.ok(*words).out == b""
 
 
+@pytest.mark.sqlite_only("how events are printed is the same whatever the store is")
 def test_printed_events_have_the_fields_that_are_asked_for(store: Command) -> None:
     done = store.ok("subscribe", "mailer", "Order", "--once", "--fields", "globalPosition,type", "-F", "tsv")
     assert done.lines == ["1\tPlaced", "2\tPaid", "3\tPlaced"]
@@ -383,7 +394,7 @@ def test_members_share_the_streams_and_take_what_comes_free(store: Command) -> N
 # --- signals ---
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_waiting_subscriber_ends_by_the_signal_at_once(store: Command, number: signal.Signals) -> None:
     process = store.start("subscribe", "mailer", "Order", "--", "true")
     wait_for(lambda: store("consumers", "show", "mailer").code == 0 and position(store) >= 3)
@@ -415,6 +426,7 @@ def test_a_batch_that_the_signal_cut_short_is_given_back(store: Command) -> None
     assert positions(store.ok("subscribe", "mailer", "Order", "--once", "--", "cat").out) == [1, 2, 3]
 
 
+@pytest.mark.sqlite_only("a wait for a retry asks no store")
 def test_a_signal_ends_the_wait_for_a_retry(store: Command) -> None:
     process = store.start("subscribe", "mailer", "Order", "--backoff", "60s", *shell("touch begun; false"))
     wait_for((store.folder / "begun").exists)
@@ -452,6 +464,7 @@ def test_a_subscriber_hands_on_what_comes(store: Command) -> None:
         process.communicate(timeout=30)
 
 
+@pytest.mark.sqlite_only("the other file is SQLite's")
 def test_effects_in_another_sqlite_file_follow_the_recipe(store: Command) -> None:
     script = "import sqlite3,sys,json\nc=sqlite3.connect('sums.db')\nc.execute('CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY)')\nfor line in sys.stdin: c.execute('INSERT OR IGNORE INTO seen VALUES (?)',(json.loads(line)['id'],))\nc.commit()"
     store.ok("subscribe", "sums", "--all", "--once", "--batch", "100", "--", sys.executable, "-c", script)

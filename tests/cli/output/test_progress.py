@@ -66,13 +66,15 @@ WORK = {
     "verifying": ("verify",),
     "exporting": ("export", "-O", "out.ndjson"),
     "importing": ("--db", "empty.db", "import", "log.ndjson"),
+    "mirroring": ("mirror", "empty.db", "--once"),
+    "comparing": ("diff", "memory:log.ndjson"),
     "storing": ("append", "Order-2", "-t", "Placed", "data.ndjson"),
 }
 
 
 def counts(drawn: str) -> list[int]:
-    """The different numbers of events drawn, in their order."""
-    found = [int(each.replace(",", "")) for each in re.findall(r"([0-9,]+) events", drawn)]
+    """The different numbers of events drawn, or of their positions, in their order."""
+    found = [int(each.replace(",", "")) for each in re.findall(r"([0-9,]+) (?:events|positions)", drawn)]
     return [*dict.fromkeys(found)]
 
 
@@ -85,7 +87,8 @@ def test_the_bar_moves_while_the_work_goes_on(filled: Command, what: str) -> Non
     assert len(shown) >= 3
     assert shown == sorted(shown)
     assert shown[-2] < EVENTS
-    assert len({part.partition(" events")[0].rpartition(" ")[0] for part in drawn}) >= 3  # the bar and its colours
+    bars = {re.split(" (?:events|positions)", part)[0].rpartition(" ")[0] for part in drawn}
+    assert len(bars) >= 3  # the bar and its colours
 
 
 @pytest.mark.parametrize("mode", [(), ("--batch", "100"), ("--each",)])
@@ -121,7 +124,7 @@ def test_long_work_shows_how_far_it_is_how_fast_and_is_erased_before_the_result(
     code, screen = watched(filled, *WORK[what])
     assert code == 0
     drawn, _, result = screen.rpartition(ERASED)
-    assert re.search(rf"{what}.*[0-9,]+ events.*[0-9,]+/s", drawn)
+    assert re.search(rf"{what}.*[0-9,]+ (?:events|positions).*[0-9,]+/s", drawn)
     assert what not in result
     assert f"{EVENTS:,}" in result or f"{EVENTS}" in result
 

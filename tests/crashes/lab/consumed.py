@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 STREAMS: Final = 20
 BATCH: Final = 10
 PAUSE: Final = 0.002
-"""Seconds between two appends of a writer, so that the consumer can follow."""
+SLOW: Final = 0.1
+"""Seconds between two appends of a writer, so that the consumer can follow; a command takes longer than a function."""
 
 
-def write(url: str, who: int, enough: str) -> None:
+def write(url: str, who: int, enough: str, pause: float) -> None:
     """Append to random streams until there is enough."""
     chance = Random(who)
     with connect(url) as store:
@@ -28,7 +29,7 @@ def write(url: str, who: int, enough: str) -> None:
             stream = f"Work-{chance.randrange(STREAMS)}"
             store.append(stream, [EventData("Done", {"n": 1})] * chance.randint(1, 3))
             store.append(f"Other-{who}", [EventData("Passed", {})])
-            time.sleep(PAUSE)
+            time.sleep(pause)
 
 
 def consume(url: str, file: str, kind: str, *, once: bool, forgets: bool) -> None:

@@ -10,6 +10,7 @@ event has exactly one. A seed repeats what the lab chooses, not how the system l
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from argparse import ArgumentParser
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from evstore import EventData, connect
-from tests.crashes.lab.consumed import BATCH, consume, table_of, write
+from tests.crashes.lab.consumed import BATCH, PAUSE, SLOW, consume, table_of, write
 from tests.support import long_runs
 from tests.support.waiting import PATIENCE, wait_for
 
@@ -32,7 +33,13 @@ if TYPE_CHECKING:
 
     from evstore import EventStore
 
-KINDS: Final = ("plain", "transactional", "appending")
+KINDS: Final = ("plain", "transactional", "appending", "shell")
+"""The bonds between what a handler does and the checkpoint; `shell` is `evstore subscribe --append`."""
+HELD: Final = 9
+REACT: Final = """
+echo "$EVSTORE_GLOBAL_POSITION" >> "$0"
+printf '{"streamId":"Answer-1","type":"Answered","data":%d}' "$EVSTORE_GLOBAL_POSITION"
+"""
 WRITERS: Final = 4
 _CONTEXT: Final = get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.crashes.lab.consumed"])
@@ -65,6 +72,28 @@ class Outcome(NamedTuple):
         )
 
 
+class _Process:
+    """A consumer, forked or started."""
+
+    def __init__(self, process: ForkServerProcess | subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def code(self) -> int | None:
+        """Its exit code, None while it runs."""
+        process = self._process
+        return process.poll() if isinstance(process, subprocess.Popen) else process.exitcode
+
+    def ended(self, patience: float) -> int | None:
+        """Its exit code, once it has ended."""
+        process = self._process
+        process.wait(patience) if isinstance(process, subprocess.Popen) else process.join(patience)
+        return self.code()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self.ended(PATIENCE)
+
+
 class Lab:
     """One store, its writers, and a consumer that is killed and started again."""
 
@@ -82,29 +111,40 @@ class Lab:
         with connect(self._url) as store:
             if self._profile.kind == "transactional":
                 _with_table(store, self._url)
-        writers = [self._start(write, self._url, who, str(self._enough)) for who in range(WRITERS)]
+        pause = SLOW if self._profile.kind == "shell" else PAUSE
+        writers = [self._start(write, self._url, who, str(self._enough), pause) for who in range(WRITERS)]
         try:
             for _ in range(self._profile.kills):
-                process = self._start_consumer(once=False)
-                file = self._file(self._runs)
-                wait_for(lambda file=file: file.exists() and file.stat().st_size > 0)
+                consumer = self._begun()
                 time.sleep(self._chance.uniform(0, self._profile.longest))
-                process.kill()
-                process.join(PATIENCE)
+                consumer.kill()
                 self._let_go()
                 self.kills += 1
         finally:
             self._enough.touch()
             for each in writers:
                 each.join(PATIENCE)
-        last = self._start_consumer(once=True)
-        last.join(10 * PATIENCE)
-        assert last.exitcode == 0, last.exitcode
+        last = self._begun(once=True)
+        assert last.ended(10 * PATIENCE) == 0
 
-    def _start_consumer(self, *, once: bool) -> ForkServerProcess:
+    def _begun(self, *, once: bool = False) -> _Process:
+        """A consumer that has handled an event, or may have found none."""
         self._runs += 1
-        given = (self._url, str(self._file(self._runs)), self._profile.kind)
-        return self._start(consume, *given, once=once, forgets=self._profile.forgets)
+        file = self._file(self._runs)
+        while True:
+            consumer = self._start_consumer(str(file), once=once)
+            code = consumer.code
+            wait_for(lambda code=code: code() is not None or (file.exists() and file.stat().st_size > 0))
+            if consumer.code() != HELD:  # by a command of the one that was killed
+                return consumer
+
+    def _start_consumer(self, file: str, *, once: bool) -> _Process:
+        if self._profile.kind == "shell":
+            words = ["--db", self._url, "subscribe", "worker", "Work", "--append", *(["--once"] if once else [])]
+            line = [sys.executable, "-m", "evstore", *words, "--", "sh", "-c", REACT, file]
+            return _Process(subprocess.Popen(line, stderr=subprocess.DEVNULL))
+        given = (self._url, file, self._profile.kind)
+        return _Process(self._start(consume, *given, once=once, forgets=self._profile.forgets))
 
     def _start(self, target: Callable[..., None], *given: object, **named: object) -> ForkServerProcess:
         process = _CONTEXT.Process(target=target, args=given, kwargs=named, daemon=True)
@@ -153,7 +193,7 @@ def _with_table(store: EventStore, url: str) -> None:
 
 def _effects(store: EventStore, url: str, kind: str) -> list[int] | None:
     """The positions that effects in the store tell of."""
-    if kind == "appending":
+    if kind in ("appending", "shell"):
         return sorted(event.data for event in store.replay(["Answer"]))
     if kind == "plain":
         return None
