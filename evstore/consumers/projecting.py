@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from evstore.application.handlers import handlers_of
-from evstore.application.types import Registry
 from evstore.consumers.builds import Build, Builds, check_identity, shown
 from evstore.consumers.keeping import Keeping, MovedError
 from evstore.consumers.overview import ConsumerList, consumers_of
@@ -73,7 +72,6 @@ class ProjectionRunner:
         self._handlers = handlers_of(projection)
         if not self._handlers:
             raise InvalidInputError(f"{projection.__qualname__} handles no event: @evstore.when marks its methods")
-        Registry().register(*(each.event_class for each in self._handlers.values() if each.event_class))
         self._interest = Interest.of(_categories(projection), self._handlers)
         self._consumers = consumers_of(adapter)
         self._builds = Builds(self._consumers, self.name, self._interest)

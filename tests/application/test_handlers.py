@@ -125,6 +125,19 @@ def test_two_methods_for_one_type_are_refused():
         handlers_of(Mine)
 
 
+def test_two_classes_of_one_type_are_refused():
+    @evstore.event(name="Placed")
+    class Other:
+        pass
+
+    class Mine:
+        @evstore.when(Placed, Other)
+        def both(self, event, tx): ...
+
+    with pytest.raises(InvalidInputError, match=r'"Placed": both and both'):
+        handlers_of(Mine)
+
+
 def test_a_method_without_an_event_or_its_annotation_is_refused():
     with pytest.raises(InvalidInputError, match=r"lonely takes no event"):
 
