@@ -96,7 +96,7 @@ _evstore_flags() {
             valued=' --fields --db --format --errors --color --timeout ' letters='F'
             ;;
         export)
-            flags='-O --output --force --from --after --to -t --type --tag --match --correlation-id --user-id --tenant-id -m --meta --since --until --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            flags='-O --output --force --consumers --from --after --to -t --type --tag --match --correlation-id --user-id --tenant-id -m --meta --since --until --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --output --from --after --to --type --tag --match --correlation-id --user-id --tenant-id --meta --since --until --db --format --errors --color --timeout ' letters='OtmF'
             ;;
         import)

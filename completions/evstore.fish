@@ -350,6 +350,7 @@ complete -c evstore -n '__evstore_at trace' -l utc -d 'Print and read times with
 
 complete -c evstore -n '__evstore_at export' -s O -l output -r -F -d 'Write to FILE; compressed if its name ends in .gz. - is stdout'
 complete -c evstore -n '__evstore_at export' -l force -d 'Replace FILE if it exists'
+complete -c evstore -n '__evstore_at export' -l consumers -d 'Add a line for each consumer, with its checkpoint, at the end'
 complete -c evstore -n '__evstore_at export' -l from -r -f -d 'Begin with number N, inclusive'
 complete -c evstore -n '__evstore_at export' -l after -r -f -d 'Begin after number N'
 complete -c evstore -n '__evstore_at export' -l to -r -f -d 'End with number N, inclusive'

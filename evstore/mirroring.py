@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from evstore.appending.appender import Appender
     from evstore.appending.outcomes import Duplicate
     from evstore.model.events import StoredEvent
-    from evstore.port import Adapter
+    from evstore.port import Adapter, SourceTaken
     from evstore.reading.following import Patience
 
 T = TypeVar("T")
@@ -193,7 +193,9 @@ class Mirroring:
             writes.append(Write(stream_id, [*map(self._preparing.stored, part)], part[0].version - 1))
         return Append(writes, [event.timestamp_us for event in events], events[0].global_position)
 
-    def _not_there(self, events: Sequence[StoredEvent], refusal: Duplicate | EvstoreError) -> list[StoredEvent]:
+    def _not_there(
+        self, events: Sequence[StoredEvent], refusal: Duplicate | SourceTaken | EvstoreError
+    ) -> list[StoredEvent]:
         """The events that the target lacks, after it refused these. Raises unless the others are in their places,
         as after a lost answer, or when two mirrors are at work."""
         if isinstance(refusal, EvstoreError) and not isinstance(refusal, ConflictError):

@@ -366,7 +366,7 @@ class EventStore:
         from evstore.consumers.builds import check_no_build
         from evstore.consumers.consumer import Consumer
         from evstore.consumers.joining import Joining
-        from evstore.consumers.overview import consumers_of
+        from evstore.consumers.kept import consumers_of
         from evstore.consumers.transactions import Nesting
         from evstore.model.conditions import check_after
         from evstore.model.consumers import Interest, Member

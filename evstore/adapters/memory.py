@@ -18,7 +18,7 @@ from threading import Condition
 from typing import TYPE_CHECKING, Final
 
 from evstore.adapters.living import check_open, check_process
-from evstore.adapters.memory_lists import categories_of, counts_of, names_of, page_of, stream_info
+from evstore.adapters.memory_lists import categories_of, counts_of, names_of, page_of, stored, stream_info
 from evstore.adapters.memory_sources import MemorySources
 from evstore.adapters.units import answer_in_order
 from evstore.errors import (
@@ -30,7 +30,6 @@ from evstore.errors import (
     UnsupportedError,
 )
 from evstore.model.conditions import violation_of
-from evstore.model.events import StoredEvent
 from evstore.model.facts import StoreInfo, TagInfo, TypeInfo
 from evstore.model.filters import Filter
 from evstore.model.names import category_of
@@ -43,8 +42,9 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from evstore.model.conditions import Query
+    from evstore.model.events import StoredEvent
     from evstore.model.facts import CategoryInfo, LockWait, SourceInfo, StreamInfo
-    from evstore.port import Append, Consumers, Initialization, NamePage, Outcome, PreparedEvent
+    from evstore.port import Append, Consumers, Initialization, NamePage, Outcome
 
 CAPABILITIES: Final = Capabilities(
     name="memory",
@@ -114,15 +114,15 @@ class MemoryAdapter:
             firsts.append(version + 1)
             for event in events:
                 version += 1
-                added.append(_stored(event, stream_id, version, first + len(added), next(times)))
+                added.append(stored(event, stream_id, version, first + len(added), next(times)))
             versions[stream_id] = version
         unmet = self._unmet(unit)
         if unmet is not None:
             return unmet
         self._log += added
-        for stored in added:
-            self._ids[stored.id] = stored
-            self._streams.setdefault(stored.stream_id, []).append(stored)
+        for each in added:
+            self._ids[each.id] = each
+            self._streams.setdefault(each.stream_id, []).append(each)
         self._sources.record(unit.source, len(self._log))
         return Receipt(first, len(added), firsts, added[0].timestamp_us)
 
@@ -296,9 +296,3 @@ class MemoryAdapter:
 
     def _check_open(self) -> None:
         check_open(self._closed, self._pid)
-
-
-def _stored(event: PreparedEvent, stream_id: str, version: int, position: int, time_us: int) -> StoredEvent:
-    texts = (event.type, event.data_json, event.metadata_json)
-    numbers = (version, position, time_us)
-    return StoredEvent(event.id, stream_id, *texts, *numbers, event.joined_tags, event.redacted)

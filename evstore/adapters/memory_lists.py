@@ -8,15 +8,15 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from evstore.adapters.paging import closed
+from evstore.model.events import StoredEvent
 from evstore.model.facts import CategoryInfo, StreamInfo
 from evstore.model.names import category_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from evstore.model.events import StoredEvent
     from evstore.model.filters import Filter
-    from evstore.port import NamePage, Page
+    from evstore.port import NamePage, Page, PreparedEvent
 
 
 def page_of(
@@ -68,3 +68,10 @@ def counts_of(named: Iterable[tuple[int, Iterable[str]]], page: NamePage) -> lis
             positions.setdefault(name, []).append(position)
     found = [(name, positions[name]) for name in names_of(positions, page)]
     return [(name, len(its), its[0], its[-1]) for name, its in found]
+
+
+def stored(event: PreparedEvent, stream_id: str, version: int, position: int, time_us: int) -> StoredEvent:
+    """The event as it is stored there."""
+    texts = (event.type, event.data_json, event.metadata_json)
+    numbers = (version, position, time_us)
+    return StoredEvent(event.id, stream_id, *texts, *numbers, event.joined_tags, event.redacted)

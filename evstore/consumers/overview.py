@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from evstore.consumers.builds import Build, remove
+from evstore.consumers.kept import consumers_of
 from evstore.errors import ConsumerHeldError, ConsumerNotFoundError, EventNotFoundError, InvalidInputError
 from evstore.model.consumers import SLOTS, WHOLE, Interest
 from evstore.model.ids import normalize_id
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from evstore.model.consumers import Checkpoint, ConsumerRecord, Parked, ParkedState
-    from evstore.port import Adapter, Consumers, HasConsumers, Step
+    from evstore.port import Adapter, Consumers, Step
 
 POLL_SECONDS: Final = 0.02
 LONGEST_POLL: Final = 0.5
@@ -46,15 +47,6 @@ class ConsumerInfo(NamedTuple):
     created_us: int
     updated_us: int
     checkpoints: tuple[Checkpoint, ...]
-
-
-def consumers_of(adapter: Adapter) -> Consumers:
-    """The adapter's consumers. Raises UnsupportedError if it keeps none."""
-    if not adapter.capabilities.has_consumers:
-        from evstore.errors import UnsupportedError
-
-        raise UnsupportedError(f"a store of {adapter.capabilities.name} keeps no consumers")
-    return cast("HasConsumers", adapter).consumers()
 
 
 class ConsumerList:
@@ -94,6 +86,21 @@ class ConsumerList:
     def drop(self, name: str, event_id: str | UUID) -> None:
         """Let the consumer, when it runs, go on after a parked event. Raises EventNotFoundError."""
         self._mark(name, event_id, "drop")
+
+    def lines(self) -> Iterator[str]:
+        """A line for each consumer, with its checkpoints and what it parked, for `restore` in another store."""
+        from evstore.consumers.moving import consumer_lines
+
+        return consumer_lines(self._adapter)
+
+    def restore(self, line: bytes) -> bool:
+        """Make the consumer of a line; false if there is one of its name, which stays as it is.
+
+        Raises InvalidInputError if its checkpoints are not in this log.
+        """
+        from evstore.consumers.moving import restore_consumer
+
+        return restore_consumer(self._adapter, line)
 
     def reset(self, name: str, position: int) -> ConsumerInfo:
         """Let the consumer begin after this position, and forget what it parked. Raises ConsumerHeldError."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 from evstore.application.handlers import handlers_of
 from evstore.consumers.builds import Build, Builds, check_identity, shown
 from evstore.consumers.keeping import Keeping, MovedError
-from evstore.consumers.overview import ConsumerList, consumers_of
+from evstore.consumers.kept import consumers_of
+from evstore.consumers.overview import ConsumerList
 from evstore.consumers.projections import Projection
 from evstore.errors import ConsumerHeldError, InvalidInputError, UnsupportedError
 from evstore.model.consumers import Interest

@@ -16,6 +16,7 @@ from evstore.adapters.postgres import reading
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.errors import hides_rows
 from evstore.adapters.postgres.naming import put_names
+from evstore.adapters.postgres.reading import BEFORE, NUMBER, POSITION, WIDTH
 from evstore.adapters.postgres.session import Session
 from evstore.adapters.postgres.waiting import LONGEST_PAUSE, SHORTEST_PAUSE
 from evstore.adapters.sql import ON_DISK, not_tamper_evident
@@ -36,7 +37,6 @@ from evstore.adapters.wholeness import (
     numbered,
 )
 from evstore.errors import DeniedError
-from evstore.model.events import StoredEvent
 from evstore.model.facts import CategoryInfo, SourceInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
 from evstore.model.filters import Filter
 from evstore.port import PLAIN, Capabilities, Cut
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from evstore.adapters.postgres.reading import Question
+    from evstore.model.events import StoredEvent
     from evstore.port import Append, Audits, Initialization, NamePage, Outcome, Page
 
 CAPABILITIES: Final = Capabilities(
@@ -61,11 +62,6 @@ CAPABILITIES: Final = Capabilities(
     can_redact=True,
     can_grant=True,
 )
-POSITION: Final = StoredEvent._fields.index("global_position")
-"""The index of the global position in a row of an event."""
-WIDTH: Final = len(StoredEvent._fields)
-BEFORE, NUMBER = WIDTH, WIDTH + 1
-"""The indexes of the numbers in a row of an event of one category: of an earlier event, and its own."""
 
 
 class PostgresAdapter(Session):

@@ -95,7 +95,7 @@ RESET SESSION AUTHORIZATION; RESET ALL
 # The transaction, by its session and its time; the name of the consumer; and the slots that are held.
 BEGINS: Final = """
 SELECT
-  pg_catalog.pg_backend_pid(), pg_catalog.transaction_timestamp()::text,
+  pg_catalog.pg_backend_pid(), (extract(epoch FROM pg_catalog.transaction_timestamp()) * 1000000)::bigint,
   (SELECT name FROM evstore.consumers WHERE key = %(key)s::uuid),
   (SELECT json_agg(json_build_array(slot, token, holder))
    FROM evstore.holds
@@ -105,7 +105,8 @@ SELECT
 # The same of the transaction, its durability, and the slots, which nobody takes before it has ended.
 ENDS: Final = """
 SELECT
-  pg_catalog.pg_backend_pid(), pg_catalog.transaction_timestamp()::text, slot, token, holder,
+  pg_catalog.pg_backend_pid(), (extract(epoch FROM pg_catalog.transaction_timestamp()) * 1000000)::bigint,
+  slot, token, holder,
   pg_catalog.set_config('synchronous_commit', CASE pg_catalog.current_setting('synchronous_commit')
     WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)
 FROM evstore.holds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakSet
 
@@ -13,7 +13,7 @@ from evstore.adapters.postgres import consumer_statements as sql
 from evstore.adapters.postgres import hold_statements as holds
 from evstore.adapters.postgres import reading
 from evstore.adapters.postgres.connections import connect
-from evstore.adapters.postgres.errors import is_of_rows
+from evstore.adapters.postgres.errors import is_of_rows, limit_of_transactions
 from evstore.adapters.postgres.holding import RENEWAL_SECONDS, Leasing, PostgresHold, this_process
 from evstore.adapters.postgres.outcomes import heeding_standbys
 from evstore.adapters.postgres.reading import Question
@@ -25,7 +25,9 @@ from evstore.errors import (
     EvstoreError,
     IncompleteLogError,
     LogDivergedError,
+    StoreBusyError,
     UnavailableError,
+    UnsupportedError,
 )
 from evstore.model.consumers import Checkpoint, ConsumerRecord, Parked
 
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
 
 GIVING_BACK_SECONDS: Final = 1.0
 """The longest wait for a connection on which to give a hold back; without that it ends by itself."""
+
+MOST_LOST: Final = 2
+"""Tries to begin a step that may find that their connection is lost."""
 
 
 class Access(NamedTuple):
@@ -132,12 +137,12 @@ class PostgresConsumers:
 
     def hold(self, name: str, slots: Sequence[int]) -> Hold:
         hold = PostgresHold(name, self._leasing)
+        self._holds.add(hold)
         if not hold.extend(slots):
             if self.find(name) is None:
                 raise ConsumerNotFoundError(name)
             holders = self.holders(name)
             raise ConsumerHeldError(name, next((holders[slot] for slot in slots if slot in holders), ""))
-        self._holds.add(hold)
         return hold
 
     def _take(self, hold: PostgresHold, slots: Sequence[int]) -> dict[int, int]:
@@ -179,11 +184,27 @@ class PostgresConsumers:
         assert isinstance(hold, PostgresHold)
         if not hold.slots:
             raise ConsumerHeldError(hold.name)
+        with ExitStack() as stack:
+            yield self._begun(stack, hold)
+
+    def _begun(self, stack: ExitStack, hold: PostgresHold) -> PostgresStep:
+        """A step on the stack, also where a connection is found to be lost: nobody has done anything yet."""
+        for _ in range(MOST_LOST):
+            try:
+                return stack.enter_context(self._stepping(hold))
+            except UnavailableError as error:
+                if isinstance(error, StoreBusyError) or not isinstance(error.__cause__, psycopg.Error):
+                    raise
+                self.find(hold.name)  # as soon as the server answers again
+        return stack.enter_context(self._stepping(hold))
+
+    @contextmanager
+    def _stepping(self, hold: PostgresHold) -> Iterator[PostgresStep]:
         with self._access.connections.connection() as connection:
             step = PostgresStep(connection, self._schema, hold, self._access.explained)
             raised: BaseException | None = None
             try:
-                with heeding_standbys(connection), settled(connection, self._access.timeout):
+                with heeding_standbys(connection), settled(connection, self._access.timeout, lasts=True):
                     step.begin()
                     try:
                         yield step
@@ -192,7 +213,7 @@ class PostgresConsumers:
                         raise
                     step.end()
             except Exception as error:
-                failed = self._failed(connection, error, is_the_handlers=error is raised)
+                failed = self._failed(hold, connection, error, is_the_handlers=error is raised)
                 if failed is error:
                     raise
                 raise failed from error
@@ -202,8 +223,16 @@ class PostgresConsumers:
         if step.has_appended:
             self._access.hint()
 
-    def _failed(self, connection: Connection, error: Exception, *, is_the_handlers: bool) -> Exception:
+    def _failed(
+        self, hold: PostgresHold, connection: Connection, error: Exception, *, is_the_handlers: bool
+    ) -> Exception:
         """The error of a step that failed; a handler's own, unless its connection was lost."""
+        limit = limit_of_transactions(error) or limit_of_transactions(error.__cause__)
+        if limit:
+            return UnsupportedError(
+                f'the handler of consumer "{hold.name}" took longer than {limit} of this role allows, and the '
+                "server ended the transaction of its step; nothing of it is stored"
+            )
         if isinstance(error, EvstoreError):
             return error
         if connection.broken:

@@ -89,6 +89,10 @@ MEANINGS: Final[dict[str, Meaning]] = {
 
 _FILTERED: Final = {("42501", "check_enable_rls"), ("0A000", "DoCopy")}
 """SQLSTATE and source of the failures of row level security, which have no SQLSTATE of their own."""
+LIMITS_OF_TRANSACTIONS: Final = {
+    "25P03": "idle_in_transaction_session_timeout",
+    "25P04": "transaction_timeout",
+}
 ENDED_BY: Final = {"25P04": "transaction_timeout"}
 """The setting behind such a failure, where it is known."""
 
@@ -147,6 +151,12 @@ def _damage(error: Any, location: Location, message: str) -> CorruptStoreError:
     if error.sqlstate == INCOMPLETE:
         return incomplete(location.shown, int(error.diag.message_detail), error.diag.message_hint)
     return CorruptStoreError(f"the event store at {location.shown} is damaged: {message}")
+
+
+def limit_of_transactions(error: object) -> str | None:
+    """The setting by which the server ended a transaction that took too long, if it did."""
+    state = error.sqlstate if isinstance(error, psycopg.Error) else None
+    return LIMITS_OF_TRANSACTIONS.get(state or "")
 
 
 def is_of_rows(error: Any) -> bool:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 RENEWAL_SECONDS: Final = 3.0
+THREAD: Final = "evstore-hold"
+"""The name of the threads that renew."""
 
 
 def this_process() -> str:
@@ -72,12 +74,12 @@ class PostgresHold:
 
     def extend(self, slots: Sequence[int]) -> list[int]:
         wanted = [slot for slot in slots if slot not in self.tokens]
-        taken = self._leasing.take(self, wanted)
+        taken = self._leasing.take(self, wanted) if wanted else {}
         self.tokens = {**self.tokens, **taken}
         if taken and self._ended is None:
             self._ended = threading.Event()
             given = (weakref.ref(self), self._leasing, self._ended)
-            threading.Thread(target=_renewing, args=given, name="evstore-hold", daemon=True).start()
+            threading.Thread(target=_renewing, args=given, name=THREAD, daemon=True).start()
         return [slot for slot in wanted if slot in taken]
 
     def given(self, *, gives_back: bool = False) -> dict[str, Any]:

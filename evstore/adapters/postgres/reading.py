@@ -14,6 +14,7 @@ from evstore.adapters.postgres import statements as sql
 from evstore.adapters.sql import correlation_hash
 from evstore.adapters.wholeness import check_part, single_category
 from evstore.jsontext.quoting import quote
+from evstore.model.events import StoredEvent
 from evstore.model.filters import Filter
 from evstore.model.versions import MAX_VERSION, MIN_INTEGER
 from evstore.port import Cut
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 ALL: Final = Filter()
 CHUNK: Final = 8 if psycopg.pq.version() >= 170000 else 1  # noqa: PLR2004 - older ones accept a single one
 """Rows that come from the server at a time. They are in memory together, however long they are."""
+
+POSITION: Final = StoredEvent._fields.index("global_position")
+"""The index of the global position in a row of an event."""
+WIDTH: Final = len(StoredEvent._fields)
+BEFORE, NUMBER = WIDTH, WIDTH + 1
+"""The indexes of the numbers in a row of an event of one category: of an earlier event, and its own."""
 
 
 class Question(NamedTuple):

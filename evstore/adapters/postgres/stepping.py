@@ -33,12 +33,16 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def settled(connection: Connection, timeout: float) -> Iterator[None]:
-    """A durable transaction in which a statement means what it says, whatever the defaults of the role are."""
+def settled(connection: Connection, timeout: float, *, lasts: bool = False) -> Iterator[None]:
+    """A durable transaction in which a statement means what it says, whatever the defaults of the role are.
+
+    If it `lasts`, as a step does, its end makes it durable, and a session that is ours alone is settled already.
+    """
     if connection.info.transaction_status == TransactionStatus.IDLE:  # else it has begun with this isolation
         connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
     with connection.transaction():
-        connection.execute(sql.SETTLE_STEP, {"wait_ms": milliseconds(timeout)})
+        if not (lasts and is_ours(connection)):
+            connection.execute(sql.SETTLE_STEP, {"wait_ms": milliseconds(timeout)})
         yield
 
 

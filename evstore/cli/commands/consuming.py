@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from evstore.store import EventStore
 
 ACTIONS = {"show": 1, "reset": 1, "remove": 1, "retry": 2, "drop": 2, "wait": 1}
-"""What can be done with a consumer, and how many words it takes."""
+"""The actions on a consumer, and the number of words that each takes."""
 COLUMNS = ("name", "globalPosition", "lag", "lagSeconds", "parked", "holder", "updatedAt")
 
 

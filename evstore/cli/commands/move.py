@@ -51,6 +51,9 @@ class ExportFlags(NamedTuple):
         ),
     ] = None
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False
+    consumers: Annotated[
+        bool, typer.Option("--consumers", help="Add a line for each consumer, with its checkpoint, at the end.")
+    ] = False
     from_: From = None
     after: After = None
     to: To = None
@@ -90,11 +93,7 @@ def export(
     filters = filters_of(flags)
     after = after_of(flags.from_, flags.after)
     to = not_negative("--to", flags.to)
-    output = None if flags.output == "-" else flags.output
-    if flags.force and output is None:
-        raise UsageError("--force goes with --output FILE")
-    if output == "":
-        raise UsageError("--output takes a FILE")
+    output = _output(flags)
     with opened() as store:
         note_unknown(store, category, types_of(filters))
         picked = bool(category) or any(each is not None for each in filters.values())
@@ -105,10 +104,24 @@ def export(
         if output is None:
             for page in pages_of(events):
                 writer.lines(lines_of(page))
+            if flags.consumers:
+                writer.lines(store.consumers.lines())
         else:
             with _new_file(store, output, force=flags.force) as file:
                 count, last = _write(events, file, after=after, head=head)
+                if flags.consumers:
+                    file.write(writer.as_bytes(store.consumers.lines()))
             _print_written(output, count, last)
+
+
+def _output(flags: ExportFlags) -> str | None:
+    """The file to write, None for stdout. Raises UsageError."""
+    output = None if flags.output == "-" else flags.output
+    if flags.force and output is None:
+        raise UsageError("--force goes with --output FILE")
+    if output == "":
+        raise UsageError("--output takes a FILE")
+    return output
 
 
 def _note_part(*, picked: bool, after: int) -> None:
@@ -224,12 +237,13 @@ def _import(name: str, *, renumber: bool) -> "tuple[Imported, int]":
     done = Imported(0, 0)
     with opened() as store, input_of(name) as source, progress("importing", source.size) as shown:
         store.head()  # without a store there, nothing is read
+        consumers: list[bytes] = []
+        arrivals = _arrivals(store, source.chunks, name, consumers, renumber=renumber)
         try:
-            for batch in import_events(
-                store, _arrivals(store, source.chunks, name, renumber=renumber), renumber=renumber
-            ):
+            for batch in import_events(store, arrivals, renumber=renumber):
                 done = done.plus(batch)
                 shown.at(source.position(), done.stored + done.skipped)
+            _restore(store, consumers, renumber=renumber)
         except EvstoreError as error:
             if isinstance(error, PositionConflictError | ConcurrencyError):
                 error.add_note("--renumber keeps ids and times, and gives the next positions and versions")
@@ -244,8 +258,27 @@ def _import(name: str, *, renumber: bool) -> "tuple[Imported, int]":
         return done, store.head()
 
 
-def _arrivals(store: "EventStore", chunks: Iterator[bytes], name: str, *, renumber: bool) -> "Iterator[Arrival]":
+def _restore(store: "EventStore", lines: list[bytes], *, renumber: bool) -> None:
+    """Make the consumers of these lines."""
+    if lines and renumber:
+        writer.note("with --renumber the checkpoints of consumers mean nothing, and their lines are passed over")
+        return
+    there = sum(not store.consumers.restore(line) for line in lines)
+    if there:
+        are = (
+            "consumer is there already, and stays as it is"
+            if there == 1
+            else "consumers are there already, and stay"
+        )
+        writer.note(f"{there:,} {are}")
+
+
+def _arrivals(
+    store: "EventStore", chunks: Iterator[bytes], name: str, consumers: list[bytes], *, renumber: bool
+) -> "Iterator[Arrival]":
+    """The events of the input. The lines of consumers are put to the list."""
     from evstore.appending.foreign import foreign_from_json
+    from evstore.consumers.moving import BEGIN
     from evstore.jsontext.splitting import Values
     from evstore.model.events import StoredEvent
     from evstore.transfer import arrival, plain_arrivals
@@ -253,7 +286,10 @@ def _arrivals(store: "EventStore", chunks: Iterator[bytes], name: str, *, renumb
     dropped: set[str] = set()
     preparing = store.appender.preparing()
 
-    def read(value: bytes) -> "Arrival":
+    def read(value: bytes) -> "Arrival | None":
+        if value.startswith(BEGIN):
+            consumers.append(value)
+            return None
         stored, others = (foreign_from_json if renumber else StoredEvent.from_json_noting)(value)
         for key in others:
             if key not in dropped:
@@ -261,10 +297,10 @@ def _arrivals(store: "EventStore", chunks: Iterator[bytes], name: str, *, renumb
                 writer.note(f'{name}:{values.line}: unknown key "{key}" is dropped, here and in later lines')
         return arrival(preparing, f"{name}:{values.line}", stored)
 
-    values: Values[Arrival] = Values(
+    values: Values[Arrival | None] = Values(
         name,
         read,
         read_lines=None if renumber else lambda lines: plain_arrivals(preparing, name, values.line, lines),
     )
-    yield from (each for _, each in values.feed(chunks))
-    yield from (each for _, each in values.end())
+    yield from (each for _, each in values.feed(chunks) if each is not None)
+    yield from (each for _, each in values.end() if each is not None)

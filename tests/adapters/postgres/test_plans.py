@@ -9,7 +9,14 @@ from uuid import uuid4
 import pytest
 
 from evstore import EventData, Metadata, connect
-from evstore.adapters.postgres import audit, reading, statements, writing
+from evstore.adapters.postgres import (
+    audit,
+    consumer_statements,
+    hold_statements,
+    reading,
+    statements,
+    writing,
+)
 from evstore.adapters.sql import correlation_hash
 from evstore.appending.preparing import unit_of
 from evstore.model.filters import Filter
@@ -123,6 +130,41 @@ COUNTED = {"LOST": {"tags"}}
 QUERY = '[{"tags":["common","rare"]},{"types":["Often","Rarely"],"tags":["rare"]}]'
 GUARDS = f'{{"requirements":[["Rare-1",1]],"conditions":[{{"query":{QUERY},"after":6001}}]}}'
 AN_ID = "00000000-0000-7000-8000-000000000001"
+SLOTS = [*range(64)]
+CONSUMER = {
+    "name": "consumer 500", "key": AN_ID, "filter": "{}", "position": 500, "event_id": AN_ID, "id": AN_ID,
+    "low": "c", "high": None, "after": "consumer 500", "limit": 10, "stream_id": "Rare-1", "state": "drop",
+    "slots": SLOTS, "positions": SLOTS, "tokens": SLOTS, "hold_id": AN_ID, "holder": "me", "gives_back": False,
+    "reason": "no", "parked_at": 1,
+}  # fmt: skip
+# Statement about a consumer: all the indexes by which it touches tables.
+CONSUMING: dict[str, set[str]] = {
+    "FIND_CONSUMER": {"consumers_by_name", "checkpoints_pkey", "parked_pkey"},
+    "LIST_CONSUMERS": {"consumers_by_name", "checkpoints_pkey", "parked_pkey"},
+    "FIND_PARKED": {"consumers_by_name", "parked_pkey", "events_pkey", "streams_pkey"},
+    "FIND_HOLDERS": {"consumers_by_name", "holds_pkey"},
+    "TAKE": {"consumers_by_name", "holds_pkey"},
+    "RENEW": {"holds_pkey"},
+    "BEGINS": {"consumers_pkey", "holds_pkey"},
+    "ENDS": {"holds_pkey"},
+    "FIND_EVENT": {"events_pkey"},
+    "ADD_CONSUMER": set(),
+    "MOVE": {"checkpoints_pkey", "events_pkey"},
+    "RESET": {"checkpoints_pkey"},
+    "DIVIDE": {"checkpoints_pkey"},
+    "REFILTER": {"consumers_pkey"},
+    "PARK": {"events_pkey"},
+    "UNPARK": {"parked_pkey", "streams_by_id"},
+    "UNPARK_ALL": {"parked_pkey"},
+    "MARK": {"consumers_by_name", "parked_pkey", "events_by_id"},
+    "REMOVE": {"consumers_pkey"},
+    "REMOVE_CHECKPOINTS": {"checkpoints_pkey"},
+    "REMOVE_HOLDS": {"holds_pkey"},
+}
+CONSUMING_WITHOUT_PLAN = {
+    "SETTLE_STEP", "HAND_OUT", "PIN", "UNPIN", "RESET_SESSION",
+    "APPEND_UNIT", "APPEND_STAGED_UNIT",  # calls
+}  # fmt: skip
 # Call of a function, the indexes by which it may touch tables, and the entries it may read: few, of a store with
 # thousands of events, tags and types.
 FUNCTIONS: dict[str, tuple[str, set[str], int]] = {
@@ -283,6 +325,46 @@ def test_an_audit_looks_everything_up_in_its_index(crowded: tuple[psycopg.Connec
             plan = "\n".join(row[0] for row in rows)
             assert set(re.findall(r"(?:using|Scan on) (\w+_(?:pkey|by_\w+))", plan)) == indexes, plan
             assert not re.search("Seq Scan|Sort|Hash|Merge", plan), plan
+
+
+@pytest.fixture
+def employed(crowded: tuple[psycopg.Connection, str]) -> tuple[psycopg.Connection, str]:
+    """The same store with a thousand consumers, each divided, and with parked events."""
+    connection, schema = crowded
+    for statement in (
+        "consumers SELECT md5(n::text)::uuid, 'consumer ' || n, '{}', 0 FROM generate_series(1, 1000) AS n",
+        "checkpoints SELECT key, slot, 500, key, 0 FROM {0}.consumers, generate_series(0, 63) AS slot",
+        "holds SELECT key, slot, 1, key, 'somebody', 0 FROM {0}.consumers, generate_series(0, 63) AS slot",
+        "parked SELECT key, n, n, 'no', 0, 'parked' FROM {0}.consumers, generate_series(1, 20) AS n",
+    ):
+        connection.execute(f"INSERT INTO {schema}.{statement.replace('{0}', schema)}".encode())
+    for table in ("consumers", "checkpoints", "holds", "parked"):
+        connection.execute(f"VACUUM ANALYZE {schema}.{table}".encode())
+    return connection, schema
+
+
+def test_every_statement_about_consumers_has_its_plan_here() -> None:
+    known = {
+        name
+        for module in (consumer_statements, hold_statements)
+        for name, text in vars(module).items()
+        if name.isupper() and isinstance(text, str)
+    }
+    assert known == {*CONSUMING, *CONSUMING_WITHOUT_PLAN}
+
+
+@pytest.mark.parametrize("name", CONSUMING)
+def test_a_statement_about_a_consumer_touches_tables_by_its_indexes_alone(
+    employed: tuple[psycopg.Connection, str], name: str
+) -> None:
+    connection, schema = employed
+    text = getattr(consumer_statements, name, None) or getattr(hold_statements, name)
+    asked = b"EXPLAIN (COSTS OFF) " + statements.in_schema(text, schema).strip()
+    plan = "\n".join(row[0] for row in connection.execute(asked, CONSUMER))
+    assert set(re.findall(r"(?:using|Scan on|Backward using) (\w+_(?:pkey|by_\w+))", plan)) == CONSUMING[name], (
+        plan
+    )
+    assert not re.search("Seq Scan on", plan), plan
 
 
 def test_a_large_append_looks_everything_up_in_its_index(crowded: tuple[psycopg.Connection, str]) -> None:

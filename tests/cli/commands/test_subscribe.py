@@ -471,3 +471,31 @@ def test_effects_in_another_sqlite_file_follow_the_recipe(store: Command) -> Non
     with sqlite3.connect(store.folder / "sums.db") as found:
         assert found.execute("SELECT count(*) FROM seen").fetchone() == (4,)
     assert os.path.exists(store.folder / "sums.db")
+
+
+def test_consumers_move_with_an_export_that_has_them(store: Command) -> None:
+    words = ("--all", "--once", "--retries", "0", "--on-failure", "park")
+    store.ok("subscribe", "mailer", *words, *shell("test $EVSTORE_GLOBAL_POSITION != 2"))
+    store.ok("subscribe", "parts", "Order", "--member", "1/2", "--once", "--", "true")
+    exported = store.ok("export", "--consumers").out
+    assert len(exported.splitlines()) == 6
+    assert store.ok("export").out == b"".join(exported.splitlines(keepends=True)[:4])
+    other = ("--db", "sqlite:other.db")
+    store.ok(*other, "init")
+    for _ in range(2):  # the second time they are there
+        store.ok(*other, "import", "-", stdin=exported)
+    assert store.ok(*other, "export", "--consumers").out == exported
+    held_back = store.ok(*other, "subscribe", "mailer", "--all", "--once", "--", "cat")
+    assert held_back.out == b""
+    store.ok(*other, "append", "Order-2", "-t", "Placed", "-d", "5", "-q")
+    assert positions(store.ok(*other, "subscribe", "mailer", "--all", "--once", "--", "cat").out) == [5]
+
+
+def test_a_checkpoint_of_another_log_is_not_imported(store: Command) -> None:
+    store.ok("subscribe", "mailer", "--all", "--once", "--", "true")
+    *_, consumer = store.ok("export", "--consumers").out.splitlines(keepends=True)
+    store.ok("--db", "sqlite:other.db", "init")
+    done = store("--db", "sqlite:other.db", "import", "-", stdin=consumer)
+    assert done.code == 5
+    assert names(done.err, "mailer", "position 4", "another log")
+    assert store.ok("--db", "sqlite:other.db", "consumers").out == b""
