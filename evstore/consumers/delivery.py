@@ -72,12 +72,19 @@ class Delivery:
     """Hands events to a handler, and moves the checkpoint after each batch that it handled."""
 
     def __init__(
-        self, cursors: HeldCursors, effect: Effect, policy: Policy, wait: Callable[[float], None]
+        self,
+        cursors: HeldCursors,
+        effect: Effect,
+        policy: Policy,
+        wait: Callable[[float], None],
+        on_wait: Callable[[EvstoreError], None],
     ) -> None:
+        """`wait` sleeps, unless the consumer is to stop; `on_wait` receives what is waited for."""
         self._cursors = cursors
         self._effect = effect
         self._policy = policy
         self._wait = wait
+        self._on_wait = on_wait
         self.handled = 0
         self.parked: dict[str, Parked] = {}
         """The streams of which an event is parked."""
@@ -132,12 +139,16 @@ class Delivery:
 
     def _made(self, change: Change, make: Callable[[], None]) -> None:
         """Make the change, once more whenever its answer was lost and the store does not have it."""
+        noted = False
         while True:
             try:
                 make()
             except UnavailableError as error:
                 if not error.retryable:
                     raise
+                if not noted:
+                    self._on_wait(error)
+                    noted = True
                 if not self._found(change):
                     continue
             self._cursors.moved(change.moves)

@@ -54,7 +54,7 @@ class Run:
 
     def all(self, effect: Effect, policy: Policy, patience: Patience) -> None:
         """Run until patience ends."""
-        self._delivery = Delivery(self.cursors, effect, policy, self._wait)
+        self._delivery = Delivery(self.cursors, effect, policy, self._wait, patience.on_wait)
         where = self._joining.interest.filter()
         parts = (self._joining.consumers, self._joining.name, self.cursors, self._delivery, where)
         self._parking = Parking(self._adapter, *parts)

@@ -15,6 +15,7 @@ from evstore.adapters.postgres.batches import Batch, calls_of
 from evstore.adapters.postgres.statements import in_schema
 from tests.support.postgres_roles import a_role
 from tests.support.postgres_sessions import waiting, writing
+from tests.support.role_defaults import ODD
 from tests.support.servers import another, replica
 from tests.support.unflushed_appends import AN_EVENT, UNIT, append_unflushed, crashing, given_of
 from tests.support.waiting import wait_for
@@ -26,26 +27,6 @@ ROUNDS = 500
 ISOLATIONS = ("serializable", "repeatable read")
 LARGE = [EventData("Placed", n) for n in range(1001)]
 """More than goes in one call."""
-ODD: dict[str, dict[str, object]] = {
-    "serializable": {"default_transaction_isolation": "serializable"},
-    "repeatable read": {"default_transaction_isolation": "repeatable read"},
-    "deferrable": {"default_transaction_isolation": "serializable", "default_transaction_deferrable": "on"},
-    "not synchronous": {"synchronous_commit": "off"},
-    "another search path": {"search_path": "nowhere"},
-    "another style": {
-        "timezone": "Asia/Kathmandu", "datestyle": "German, DMY", "intervalstyle": "sql_standard",
-        "bytea_output": "escape", "extra_float_digits": "-15", "backslash_quote": "on", "row_security": "off",
-        "quote_all_identifiers": "on",
-    },
-    "other plans": {
-        "enable_indexscan": "off", "enable_bitmapscan": "off", "enable_indexonlyscan": "off",
-        "plan_cache_mode": "force_custom_plan", "jit": "on", "jit_above_cost": "0",
-    },
-    "short waits": {"lock_timeout": "1", "deadlock_timeout": "1"},
-    "no NULL in arrays": {"array_nulls": "off"},
-    "quiet": {"client_min_messages": "error"},
-    "talkative": {"client_min_messages": "debug1"},
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("settings", ODD.values(), ids=ODD)

@@ -26,11 +26,11 @@ from evstore.model.consumers import WHOLE, Parked
 from evstore.model.events import EventData
 from evstore.model.filters import Filter
 from evstore.port import AlreadyStored, Initialization, Page, Receipt
-from tests.adapters.postgres.test_defaults import ODD
 from tests.support.consuming import EVENTS, NAME, a_unit, consuming, expire, move, position
 from tests.support.postgres_roles import a_role
 from tests.support.postgres_sessions import locked, writing
 from tests.support.proxies import Proxy, before_answer, before_call
+from tests.support.role_defaults import ODD
 from tests.support.sentences import names
 from tests.support.servers import another, pgbouncer, replica
 from tests.support.unflushed_appends import crashing
