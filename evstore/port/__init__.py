@@ -71,7 +71,8 @@ Consumers, without `has_consumers` asked of nobody
     C7  `divide` gives all 64 slots the checkpoint of slot 0; from then on each moves alone.
     C8  What `remove` forgets is not there any more: the same name begins anew.
     C9  The views of `tables` change with their step, so that a reader sees the rows of one table or of the other.
-        A view has the name and the columns of what it shows. What something else is called stays as it is.
+        A view has the columns of its table. `shown` and `hide` refuse a name that is something else's, with
+        InvalidInputError. Without `has_transactions` a step has no tables: UnsupportedError.
 
 Living
     E1  `initialize` is idempotent, also when n processes call it at once; at a place that holds something
