@@ -5,26 +5,29 @@ Public are `evstore`, `evstore.port`, `evstore.testing` and what they name; ever
 
 TYPE_CHECKING = False  # as in typing, which need not be loaded for it
 if TYPE_CHECKING:
-    from evstore.connecting import (
-        connect,
-    )
-    from evstore.consumers.consumer import (
-        Consumer,
-    )
-    from evstore.consumers.elsewhere import (
-        SqliteCheckpoint,
-    )
+    from evstore.application.handlers import when
+    from evstore.application.types import event
+    from evstore.connecting import connect
+    from evstore.consumers.consumer import Consumer
+    from evstore.consumers.elsewhere import SqliteCheckpoint
     from evstore.consumers.overview import (
         ConsumerInfo,
         ConsumerList,
     )
-    from evstore.consumers.transactions import (
-        Transaction,
+    from evstore.consumers.projecting import (
+        ProjectionRunner,
+        ProjectionStatus,
     )
+    from evstore.consumers.projections import (
+        Projection,
+        ProjectionTransaction,
+    )
+    from evstore.consumers.transactions import Transaction
     from evstore.errors import (
         AdapterError,
         AppendConditionError,
         AppendOutcomeUnknownError,
+        CodecError,
         ConcurrencyError,
         ConflictError,
         ConsumerFilterError,
@@ -63,15 +66,14 @@ if TYPE_CHECKING:
         TargetExistsError,
         UnavailableError,
         UnknownAdapterError,
+        UnknownEventTypeError,
         UnsupportedError,
     )
     from evstore.model.conditions import (
         AppendCondition,
         Query,
     )
-    from evstore.model.consumers import (
-        Parked,
-    )
+    from evstore.model.consumers import Parked
     from evstore.model.events import (
         EventData,
         StoredEvent,
@@ -86,12 +88,8 @@ if TYPE_CHECKING:
         TagInfo,
         TypeInfo,
     )
-    from evstore.model.metadata import (
-        Metadata,
-    )
-    from evstore.model.names import (
-        category_of,
-    )
+    from evstore.model.metadata import Metadata
+    from evstore.model.names import category_of
     from evstore.model.versions import (
         ANY_VERSION,
         NO_STREAM,
@@ -107,15 +105,20 @@ __version__ = "0.1.0"
 
 # Each name is loaded when it is first asked for: `--version` and completion need none of them.
 _HOMES = {
+    "evstore.application.handlers": ("when",),
+    "evstore.application.types": ("event",),
     "evstore.connecting": ("connect",),
     "evstore.consumers.consumer": ("Consumer",),
     "evstore.consumers.elsewhere": ("SqliteCheckpoint",),
     "evstore.consumers.overview": ("ConsumerInfo", "ConsumerList"),
+    "evstore.consumers.projecting": ("ProjectionRunner", "ProjectionStatus"),
+    "evstore.consumers.projections": ("Projection", "ProjectionTransaction"),
     "evstore.consumers.transactions": ("Transaction",),
     "evstore.errors": (
         "AdapterError",
         "AppendConditionError",
         "AppendOutcomeUnknownError",
+        "CodecError",
         "ConcurrencyError",
         "ConflictError",
         "ConsumerFilterError",
@@ -154,6 +157,7 @@ _HOMES = {
         "TargetExistsError",
         "UnavailableError",
         "UnknownAdapterError",
+        "UnknownEventTypeError",
         "UnsupportedError",
     ),
     "evstore.model.conditions": (
@@ -216,6 +220,7 @@ __all__ = [
     "Appended",
     "Backup",
     "CategoryInfo",
+    "CodecError",
     "ConcurrencyError",
     "ConflictError",
     "Consumer",
@@ -250,6 +255,10 @@ __all__ = [
     "NotInitializedError",
     "Parked",
     "PositionConflictError",
+    "Projection",
+    "ProjectionRunner",
+    "ProjectionStatus",
+    "ProjectionTransaction",
     "Query",
     "RoleNotFoundError",
     "SchemaError",
@@ -271,9 +280,12 @@ __all__ = [
     "TypeInfo",
     "UnavailableError",
     "UnknownAdapterError",
+    "UnknownEventTypeError",
     "UnsupportedError",
     "Write",
     "__version__",
     "category_of",
     "connect",
+    "event",
+    "when",
 ]

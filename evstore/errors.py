@@ -6,6 +6,7 @@
     │                                EventIdConflictError
     ├── InvalidInputError            InvalidStreamIdError · InvalidVersionError · InvalidPayloadError ·
     │                                NoEventsError · ConsumerFilterError
+    ├── CodecError                   UnknownEventTypeError
     ├── SchemaError                  NotInitializedError · NotAStoreError · SchemaTooOldError · SchemaTooNewError
     ├── UnavailableError             StoreBusyError · StoreReplacedError · AppendOutcomeUnknownError
     ├── InvalidTargetError           TargetExistsError
@@ -250,6 +251,37 @@ class ConsumerFilterError(InvalidInputError):
 
     def _sentence(self) -> str:
         return f'consumer "{self.name}" is there for {self.stored}, not for {self.wanted}'
+
+
+class CodecError(EvstoreError):
+    """An event of an application cannot be written as JSON, or stored data is none of its class."""
+
+    code = "bad_input"
+    _facts: ClassVar[tuple[str, ...]] = ("event_type", "reason")
+
+    def __init__(self, event_type: str, reason: str) -> None:
+        super().__init__(event_type, reason)
+        self.event_type = event_type
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f'event type "{self.event_type}": {self.reason}'
+
+
+class UnknownEventTypeError(CodecError):
+    """No class is registered for an event type, or a class is none."""
+
+    _facts = ("event_type", "event_class")
+
+    def __init__(self, event_type: str = "", event_class: str = "") -> None:
+        EvstoreError.__init__(self, event_type, event_class)
+        self.event_type = event_type
+        self.event_class = event_class
+
+    def __str__(self) -> str:
+        if self.event_class:
+            return f"class {self.event_class} has no event type: @evstore.event names it"
+        return f'no class is registered for event type "{self.event_type}"'
 
 
 class SchemaError(EvstoreError):

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from evstore.comparing import Comparison
     from evstore.consumers.consumer import Consumer
     from evstore.consumers.overview import ConsumerList
+    from evstore.consumers.projecting import ProjectionRunner
+    from evstore.consumers.projections import Projection
     from evstore.consumers.transactions import Nesting
     from evstore.mirroring import Mirrored
     from evstore.model.conditions import AppendCondition, Query
@@ -361,6 +363,7 @@ class EventStore:
         Raises InvalidInputError, UnsupportedError where the store keeps no consumers; what it holds is held by a
         `with` or by `run`, which raise ConsumerHeldError and ConsumerFilterError.
         """
+        from evstore.consumers.builds import check_no_build
         from evstore.consumers.consumer import Consumer
         from evstore.consumers.joining import Joining
         from evstore.consumers.kept import consumers_of
@@ -369,6 +372,7 @@ class EventStore:
         from evstore.model.consumers import Interest, Member
 
         check_name("consumer name", name)
+        check_no_build(name)
         where = filter_of(categories, types)
         joining = Joining(
             self._adapter,
@@ -381,6 +385,17 @@ class EventStore:
         )
         self._nesting = self._nesting or Nesting()
         return Consumer(self._adapter, self.appender, self._nesting, joining)
+
+    def projection(self, projection: type[Projection]) -> ProjectionRunner:
+        """A read model whose tables lie in the store's database; `run` keeps it.
+
+        Raises InvalidInputError for a class that is none, UnsupportedError where a store has no tables.
+        """
+        from evstore.consumers.projecting import ProjectionRunner
+        from evstore.consumers.transactions import Nesting
+
+        self._nesting = self._nesting or Nesting()
+        return ProjectionRunner(self._adapter, self.appender, self._nesting, projection)
 
     @property
     def consumers(self) -> ConsumerList:

@@ -165,6 +165,8 @@ class MemoryStep:
     def connection(self) -> NoReturn:
         raise UnsupportedError("a store in memory has no tables of an application")
 
+    tables = connection
+
     def move(self, positions: Mapping[int, int]) -> None:
         checkpoints = self._consumer.checkpoints
         for slot, position in positions.items():

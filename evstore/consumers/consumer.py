@@ -45,6 +45,7 @@ class Consumer:
         self._joining = joining
         self._entered = 0
         self._stopping = threading.Event()
+        self._run: Run | None = None
 
     @property
     def name(self) -> str:
@@ -55,6 +56,16 @@ class Consumer:
     def files(self) -> Sequence[int]:
         """Open files that a command must inherit so that the hold lasts as long as the command runs."""
         return self._joining.hold.files if self._joining.hold else ()
+
+    @property
+    def reached(self) -> int:
+        """The position up to which the last run has handled, parked or passed over everything."""
+        return self._run.cursors.lowest if self._run else 0
+
+    @property
+    def handled(self) -> int:
+        """The number of events that the last run has handled so far."""
+        return self._run.handled if self._run else 0
 
     def __enter__(self) -> Self:
         """Hold the consumer. Raises ConsumerHeldError if another process does."""
@@ -118,6 +129,7 @@ class Consumer:
             hold = self._joining.hold
             assert hold is not None
             run = Run(self._adapter, self._joining, hold, self._stopping, batch_size, once=once)
+            self._run = run
             effect = self._effect(handler, run.cursors, checkpoint, mode)
             with _as_raised(self._adapter):
                 run.all(effect, policy, patience)

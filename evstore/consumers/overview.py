@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from evstore.consumers.builds import Build, remove
 from evstore.consumers.kept import consumers_of
 from evstore.errors import ConsumerHeldError, ConsumerNotFoundError, EventNotFoundError, InvalidInputError
 from evstore.model.consumers import SLOTS, WHOLE, Interest
@@ -105,12 +106,15 @@ class ConsumerList:
         """Let the consumer begin after this position, and forget what it parked. Raises ConsumerHeldError."""
         if type(position) is not int or not 0 <= position <= MAX_VERSION:
             raise InvalidInputError(f"a checkpoint is a global position from 0 to {MAX_VERSION}, not {position!r}")
+        if Build.of(self._found(name)) is not None:  # its tables would hold the same events twice
+            raise InvalidInputError(f'"{name}" fills the tables of a projection: rebuild() of it makes them anew')
         self._change(name, lambda step: step.reset(position))
         return self.get(name)
 
     def remove(self, name: str) -> None:
-        """Forget the consumer. Raises ConsumerHeldError."""
-        self._change(name, lambda step: step.remove())
+        """Forget the consumer, and remove the tables that it fills for a projection. Raises ConsumerHeldError."""
+        build = Build.of(self._found(name))
+        self._change(name, (lambda step: remove(step, build)) if build else (lambda step: step.remove()))
 
     def wait(self, name: str, position: int, timeout: float | None = None) -> bool:
         """True once the consumer has come as far as this global position; False after `timeout` seconds."""

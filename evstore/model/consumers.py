@@ -63,8 +63,9 @@ class Interest(NamedTuple):
 
     @classmethod
     def from_json(cls, text: str) -> Interest:
-        """The interest out of that form."""
-        return cls(**{name: tuple(names) for name, names in json.loads(text).items()})
+        """The interest out of that form, whatever else is kept there."""
+        members = json.loads(text)
+        return cls(**{name: tuple(members[name]) for name in cls._fields if name in members})
 
     def filter(self) -> Filter:
         """The filter over the log."""

@@ -70,6 +70,9 @@ Consumers, without `has_consumers` asked of nobody
         nothing else, whoever holds the consumer; it reports an event that is not parked.
     C7  `divide` gives all 64 slots the checkpoint of slot 0; from then on each moves alone.
     C8  What `remove` forgets is not there any more: the same name begins anew.
+    C9  The views of `tables` change with their step, so that a reader sees the rows of one table or of the other.
+        A view has the columns of its table. `shown` and `hide` refuse a name that is something else's, with
+        InvalidInputError. Without `has_transactions` a step has no tables: UnsupportedError.
 
 Living
     E1  `initialize` is idempotent, also when n processes call it at once; at a place that holds something
@@ -107,7 +110,7 @@ from evstore.port.units import (
 )
 
 if TYPE_CHECKING:
-    from evstore.port.consumers import Consumers, HasConsumers, Hold, Step
+    from evstore.port.consumers import Consumers, HasConsumers, Hold, Step, Tables
 
 __all__ = [
     "MOST_IN_PAGE",
@@ -133,6 +136,7 @@ __all__ = [
     "Receipt",
     "SourceTaken",
     "Step",
+    "Tables",
     "outcome_unknown",
     "source_taken",
 ]

@@ -1,4 +1,4 @@
-"""The protocols of the chapter "Consumers". `evstore.port` has its clauses, C1 to C8."""
+"""The protocols of the chapter "Consumers". `evstore.port` has its clauses, C1 to C9."""
 
 from __future__ import annotations
 
@@ -40,12 +40,38 @@ class Hold(Protocol):
         """Give the slots back. Releasing twice is fine."""
 
 
+class Tables(Protocol):
+    """Tables of the application that one view each shows, within a step."""
+
+    def schema(self) -> str:
+        """The schema that gets a table whose name has none; "" where there are no schemas."""
+
+    def shown(self, schema: str, view: str) -> str | None:
+        """The table of the schema that the view shows, None if nothing has the name of the view.
+
+        Raises InvalidInputError if something else has it.
+        """
+
+    def show(self, schema: str, view: str, table: str) -> None:
+        """Let the view show the table in the place of the one that it showed; whoever may read it still may."""
+
+    def hide(self, schema: str, view: str) -> None:
+        """Remove the view if it is there."""
+
+    def drop(self, schema: str, table: str) -> None:
+        """Remove the table if it is there."""
+
+
 class Step(Protocol):
     """One atomic change of a consumer, with what belongs to it."""
 
     @property
     def connection(self) -> Any:
         """The driver's connection, in the step's transaction. Raises UnsupportedError without `transactions`."""
+
+    @property
+    def tables(self) -> Tables:
+        """The tables of projections, in the step's transaction. Raises UnsupportedError without `transactions`."""
 
     def move(self, positions: Mapping[int, int]) -> None:
         """Move the checkpoints of these slots on to these positions. A lower position changes nothing."""

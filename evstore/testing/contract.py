@@ -34,6 +34,7 @@ from evstore.testing.clauses.living import LifeClauses
 from evstore.testing.clauses.racing import RaceClauses
 from evstore.testing.clauses.reading import AbsenceClauses, PageClauses
 from evstore.testing.clauses.redacting import RedactionClauses, TamperEvidenceClauses
+from evstore.testing.clauses.showing import TableClauses
 from evstore.testing.clauses.sourcing import SourceClauses, SourceRaceClauses
 from evstore.testing.clauses.stepping import StepClauses
 from evstore.testing.clauses.wholeness import WholenessClauses
@@ -74,8 +75,8 @@ class ReadClauses(
     """R1 to R8 and L1; R3 takes writers at work and is among the races."""
 
 
-class ConsumerClauses(RecordClauses, HoldClauses, StepClauses):
-    """C1 to C8."""
+class ConsumerClauses(RecordClauses, HoldClauses, StepClauses, TableClauses):
+    """C1 to C9."""
 
 
 class AdapterContract(

@@ -1252,6 +1252,13 @@ class RemembersTheRemoved(Consuming):
                 self._consumer.checkpoints[slot] = Checkpoint(slot, 0, None, 0)
 
 
+class PretendsToHaveTables(Consuming):
+    clause = "C9"
+
+    class Step(MemoryStep):
+        tables = None
+
+
 def _leaves(of):
     below = [leaf for each in of.__subclasses__() for leaf in _leaves(each)]
     return below + [of] * ("clause" in vars(of))

@@ -32,6 +32,8 @@ EXAMPLES = {
     errors.InvalidVersionError: ((-3,), ["-3", "ANY_VERSION", "NO_STREAM", "STREAM_EXISTS"]),
     errors.InvalidPayloadError: (("data is not JSON",), ["data is not JSON"]),
     errors.NoEventsError: ((), []),
+    errors.CodecError: (("OrderPlaced", "its data is no OrderPlaced"), ["OrderPlaced", "its data"]),
+    errors.UnknownEventTypeError: (("OrderPlaced", ""), ["OrderPlaced"]),
     errors.SchemaError: (("/a/events.db",), ["/a/events.db"]),
     errors.NotInitializedError: (("/a/events.db",), ["/a/events.db"]),
     errors.NotAStoreError: (("/a/events.db", "it is a folder"), ["/a/events.db", "it is a folder"]),

@@ -33,6 +33,7 @@ WINGS = (
     ("appending",),
     ("reading",),
     ("verifying",),
+    ("application",),
     ("comparing",),
     ("mirroring",),
     ("consumers",),
@@ -46,7 +47,9 @@ WINGS = (
 )
 RANK = {wing: rank for rank, wings in enumerate(WINGS) for wing in wings}
 # An adapter stands beside the core, not on it.
-OF_NO_CONCERN_TO_AN_ADAPTER = {"appending", "reading", "verifying", "consumers", "comparing", "mirroring", "store"}
+OF_NO_CONCERN_TO_AN_ADAPTER = {
+    "appending", "reading", "verifying", "application", "consumers", "comparing", "mirroring", "store",
+}  # fmt: skip
 MAY_IMPORT_ADAPTERS = {"adapters", "connecting", "testing"}
 
 

@@ -20,6 +20,9 @@ ADAPTERS = ("memory", "sqlite", "postgres")
 def pytest_generate_tests(metafunc):
     if "adapter" not in metafunc.fixturenames:
         return
+    if reason_of(metafunc.definition, "sqlite_first"):
+        widened(metafunc, "adapter", ADAPTERS[1:], 1, scope="module")
+        return
     first = 2 if reason_of(metafunc.definition, "sqlite_too") else 1
     widened(metafunc, "adapter", ADAPTERS, first, scope="module")
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from evstore.adapters.postgres.holding import PostgresHold
     from evstore.errors import EvstoreError
     from evstore.model.consumers import Parked
-    from evstore.port import Append, Outcome
+    from evstore.port import Append, Outcome, Tables
 
 
 @contextmanager
@@ -102,6 +102,12 @@ class PostgresStep:
             self._connection.adapters.register_loader("uuid", UUIDLoader)
             self.is_handed_out = True
         return self._connection
+
+    @property
+    def tables(self) -> Tables:
+        from evstore.adapters.postgres.tables import PostgresTables
+
+        return PostgresTables(self.connection, self._rows, self._explained, self._schema)
 
     def move(self, positions: Mapping[int, int]) -> None:
         given = {"slots": [*positions], "positions": [*positions.values()]}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from evstore.adapters.sqlite.writing import Ledger
     from evstore.model.consumers import ParkedState
-    from evstore.port import Append, Hold, NamePage, Outcome
+    from evstore.port import Append, Hold, NamePage, Outcome, Tables
 
 
 class SqliteConsumers:
@@ -116,6 +116,12 @@ class SqliteStep:
         self._ledger = ledger
         self._hold = hold
         self._key = key
+
+    @property
+    def tables(self) -> Tables:
+        from evstore.adapters.sqlite.tables import SqliteTables
+
+        return SqliteTables(self.connection)
 
     def move(self, positions: Mapping[int, int]) -> None:
         self._check_in_log(positions)

@@ -6,5 +6,15 @@ from tests.benchmarks.registry import WORKS
 
 __all__ = ["WORKS"]
 
-for _name in ("bulk", "starting", "reading", "single", "conditional", "together", "keeping", "growing"):
+for _name in (
+    "bulk",
+    "starting",
+    "reading",
+    "single",
+    "conditional",
+    "together",
+    "keeping",
+    "projecting",
+    "growing",
+):
     import_module(f"{__name__}.{_name}")
