@@ -5,7 +5,7 @@
     ├── ConflictError                ConcurrencyError · AppendConditionError · PositionConflictError ·
     │                                EventIdConflictError
     ├── InvalidInputError            InvalidStreamIdError · InvalidVersionError · InvalidPayloadError ·
-    │                                NoEventsError · ConsumerFilterError
+    │                                NoEventsError · ConsumerFilterError · ConsumerStartError
     ├── CodecError                   UnknownEventTypeError
     ├── SchemaError                  NotInitializedError · NotAStoreError · SchemaTooOldError · SchemaTooNewError
     ├── UnavailableError             StoreBusyError · StoreReplacedError · AppendOutcomeUnknownError
@@ -282,6 +282,22 @@ class UnknownEventTypeError(CodecError):
         if self.event_class:
             return f"class {self.event_class} has no event type: @evstore.event names it"
         return f'no class is registered for event type "{self.event_type}"'
+
+
+class ConsumerStartError(InvalidInputError):
+    """A new consumer is to begin after `position`, which the log, up to `head`, has not reached."""
+
+    code = "usage"
+    _facts = ("name", "position", "head", "source")
+
+    def __init__(self, name: str, position: int, head: int) -> None:
+        super().__init__(name, position, head)
+        self.name = name
+        self.position = position
+        self.head = head
+
+    def _sentence(self) -> str:
+        return f'consumer "{self.name}" cannot begin after position {self.position}: the log ends at {self.head}'
 
 
 class SchemaError(EvstoreError):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
-from evstore.errors import ConsumerFilterError, ConsumerHeldError, ConsumerNotFoundError
+from evstore.errors import ConsumerFilterError, ConsumerHeldError, ConsumerNotFoundError, ConsumerStartError
 from evstore.model.consumers import SLOTS, WHOLE, Checkpoint, Member
 
 if TYPE_CHECKING:
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 
     from evstore.model.consumers import ConsumerRecord, Interest
     from evstore.port import Adapter, Consumers, Hold
+
+LOOKS: Final = 20
+LOOK_SECONDS: Final = 0.05
+"""Between two looks whether another member has divided the consumer."""
 
 
 class Joining:
@@ -47,7 +52,20 @@ class Joining:
         """Make the consumer if it is new, and hold it. Raises ConsumerHeldError, ConsumerFilterError."""
         self.compared()
         while self.hold is None:
-            self._hold(self._record())
+            record = self._record()
+            try:
+                self._hold(record)
+            except ConsumerHeldError:
+                if self._member is None or record.is_divided or not self._is_divided_soon():
+                    raise
+
+    def _is_divided_soon(self) -> bool:
+        """True once the consumer is divided: members that begin together come while the first one does that."""
+        for _ in range(LOOKS):
+            if self._record().is_divided:
+                return True
+            time.sleep(LOOK_SECONDS)
+        return False
 
     def leave(self) -> None:
         """Give everything back."""
@@ -71,7 +89,10 @@ class Joining:
 
     def first_checkpoint(self) -> Checkpoint:
         """The checkpoint with which a new consumer begins."""
-        position = self._adapter.head(-1, 0) if self._start is None else self._start
+        head = self._adapter.head(-1, 0)
+        position = head if self._start is None else self._start
+        if position > head:
+            raise ConsumerStartError(self.name, position, head)
         return Checkpoint(WHOLE, position, None, 0)
 
     def _record(self) -> ConsumerRecord:

@@ -12,6 +12,7 @@ from evstore import (
     ConsumerFilterError,
     ConsumerHeldError,
     ConsumerNotFoundError,
+    ConsumerStartError,
     EventData,
     EventNotFoundError,
     InvalidInputError,
@@ -21,6 +22,7 @@ from evstore import (
     UnsupportedError,
 )
 from evstore.model.consumers import slot_of
+from evstore.testing.asking import together
 from tests.support.waiting import wait_for
 
 
@@ -103,6 +105,23 @@ def test_a_new_consumer_begins_where_it_is_told(filled, handler, start, expected
     assert handler.handled == expected
     filled.consumer("mailer", start=0).run(handler, once=True)
     assert handler.handled == expected
+
+
+def test_a_new_consumer_cannot_begin_beyond_the_log(filled, handler):
+    with pytest.raises(ConsumerStartError) as raised:
+        filled.consumer("mailer", start=7).run(handler, once=True)
+    assert (raised.value.position, raised.value.head) == (7, 6)
+    assert [*filled.consumers.all()] == []
+    filled.consumer("mailer", start=6).run(handler, once=True)
+    filled.consumer("mailer", start=9).run(handler, once=True)  # it is there
+    assert handler.handled == []
+
+
+def test_members_that_begin_together_divide_a_consumer_once(filled, adapter):
+    members = [filled.consumer("mailer", member=(n, 4)) for n in (1, 2, 3, 4)]
+    got = []
+    together([lambda each=each: each.run(got.extend, once=True) for each in members], 20)
+    assert sorted(event.global_position for event in got) == [1, 2, 3, 4, 5, 6]
 
 
 def test_the_checkpoint_stands_before_the_batch_that_failed(filled, handler):

@@ -12,6 +12,7 @@ TOPICS = (
     "scripts",
     "handling",
     "python",
+    "projections",
     "sqlite",
     "postgresql",
     "operations",
