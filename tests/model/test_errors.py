@@ -48,7 +48,7 @@ EXAMPLES = {
     errors.DeniedError: (("permission denied",), ["permission denied"]),
     errors.StorageFullError: (("the disk is full",), ["the disk is full"]),
     errors.ConsumerHeldError: (("mailer", "process 17"), ["mailer", "process 17"]),
-    errors.ConsumerStartError: (("mailer", 9, 7), ["mailer", 9, 7]),
+    errors.ConsumerStartError: (("mailer", 9, 7), ["mailer", "9", "7"]),
     errors.ConsumerFilterError: (("mailer", "Order", "Invoice"), ["mailer", "there for Order, not for Invoice"]),
     errors.IntegrityError: (("a contradiction",), ["a contradiction"]),
     errors.CorruptStoreError: (("malformed",), ["malformed"]),
