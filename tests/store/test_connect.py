@@ -355,13 +355,15 @@ def test_a_command_uses_the_newer_sqlite_if_it_is_installed(here, monkeypatch):
 
 # --- what the built-in adapters can do ---
 
-SQL = {"durable", "multi_process", "has_audits", "tamper_evident", "can_redact"}
+SQL = {
+    "durable", "multi_process", "has_audits", "tamper_evident", "can_redact", "has_consumers", "has_transactions",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("url", "name", "claimed"),
     [
-        ("memory:", "memory", {"born_initialized", "can_redact"}),
+        ("memory:", "memory", {"born_initialized", "can_redact", "has_consumers"}),
         ("e.db", "SQLite", {*SQL, "can_backup"}),
         ("postgresql://h/db", "PostgreSQL", {*SQL, "can_grant"}),
     ],

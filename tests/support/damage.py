@@ -423,7 +423,7 @@ DAMAGES: Final[dict[str, Damage]] = {
         'ALTER TABLE staged ALTER COLUMN type TYPE text COLLATE "POSIX"',
         {("changed-table", None, None)},
     ),
-    "a table is missing": Damage("DROP TABLE consumers", "DROP TABLE staged", {("missing-table", None, None)}),
+    "a table is missing": Damage("DROP TABLE sources", "DROP TABLE staged", {("missing-table", None, None)}),
     "the table of events is missing": sqlite_only(
         "DROP TABLE events", ("missing-table", None, None), ("unreadable", 1, None),
     ),

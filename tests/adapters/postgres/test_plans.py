@@ -353,18 +353,18 @@ def test_every_statement_about_consumers_has_its_plan_here() -> None:
     assert known == {*CONSUMING, *CONSUMING_WITHOUT_PLAN}
 
 
-@pytest.mark.parametrize("name", CONSUMING)
 def test_a_statement_about_a_consumer_touches_tables_by_its_indexes_alone(
-    employed: tuple[psycopg.Connection, str], name: str
+    employed: tuple[psycopg.Connection, str], subtests: pytest.Subtests
 ) -> None:
     connection, schema = employed
-    text = getattr(consumer_statements, name, None) or getattr(hold_statements, name)
-    asked = b"EXPLAIN (COSTS OFF) " + statements.in_schema(text, schema).strip()
-    plan = "\n".join(row[0] for row in connection.execute(asked, CONSUMER))
-    assert set(re.findall(r"(?:using|Scan on|Backward using) (\w+_(?:pkey|by_\w+))", plan)) == CONSUMING[name], (
-        plan
-    )
-    assert not re.search("Seq Scan on", plan), plan
+    for name, indexes in CONSUMING.items():
+        with subtests.test(name=name):
+            text = getattr(consumer_statements, name, None) or getattr(hold_statements, name)
+            asked = b"EXPLAIN (COSTS OFF) " + statements.in_schema(text, schema).strip()
+            plan = "\n".join(row[0] for row in connection.execute(asked, CONSUMER))
+            found = set(re.findall(r"(?:using|Scan on|Backward using) (\w+_(?:pkey|by_\w+))", plan))
+            assert found == indexes, plan
+            assert not re.search("Seq Scan on", plan), plan
 
 
 def test_a_large_append_looks_everything_up_in_its_index(crowded: tuple[psycopg.Connection, str]) -> None:
