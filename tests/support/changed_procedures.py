@@ -54,7 +54,8 @@ def with_the_lock_held_over_the_flush(server: Server, schema: str) -> None:
 def with_conditions_judged_before_the_lock(server: Server, schema: str) -> None:
     """Whatever others append between the judging and the lock, an append does not see."""
     judging = f'unmet := "{schema}".guarded_v1(guards);'
-    _changed(server, f"{schema}.append_unit_v1", judging, "NULL;")
+    judged = f'unmet := coalesce(taken, "{schema}".guarded_v1(guards));'
+    _changed(server, f"{schema}.append_unit_v1", judged, "unmet := coalesce(taken, unmet);")
     lock = "PERFORM pg_advisory_xact_lock("
     _changed(server, f"{schema}.append_unit_v1", lock, f"IF guards IS NOT NULL THEN {judging} END IF;\n  {lock}")
 

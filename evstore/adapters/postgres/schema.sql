@@ -1462,7 +1462,7 @@ END $$;
 CREATE FUNCTION evstore.redact_v1(
   ids uuid[], with_metadata boolean,
   stream_id text, category_name text, event_id uuid, type_name text, correlation_hash bigint, metadata json, data json,
-  tags text, expected_version bigint, stored_at bigint, wanted_position bigint
+  tags text, expected_version bigint, stored_at bigint, wanted_position bigint, redacted boolean
 ) RETURNS json
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -1485,7 +1485,7 @@ BEGIN
   answer := evstore.append_unit_v1(
     ARRAY[stream_id], ARRAY[category_name], ARRAY[expected_version], ARRAY[1], ARRAY[1], ARRAY[event_id],
     ARRAY[type_name], ARRAY[correlation_hash], ARRAY[metadata], ARRAY[data], ARRAY[stored_at], ARRAY[redact_v1.tags],
-    NULL, wanted_position, NULL
+    CASE WHEN redacted THEN ARRAY[true] END, wanted_position, NULL
   );
   IF answer ->> 'status' = 'stored' THEN
     UPDATE evstore.events SET

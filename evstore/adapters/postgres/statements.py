@@ -195,7 +195,7 @@ REDACT: Final = """
 SELECT evstore.redact_v1(
   %(redacted_ids)s::uuid[], %(with_metadata)s, %(stream_id)s::text, %(category)s::text, %(id)s::uuid,
   %(type)s::text, %(hash)s::bigint, %(metadata)s::json, %(data)s::json, %(tags)s::text,
-  %(expected)s::bigint, %(stored_at)s::bigint, %(wanted_position)s::bigint
+  %(expected)s::bigint, %(stored_at)s::bigint, %(wanted_position)s::bigint, %(redacted)s
 )
 """
 

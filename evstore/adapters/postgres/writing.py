@@ -84,6 +84,7 @@ class Calls:
             "hash": hash_of(event), "metadata": event.metadata_json, "data": event.data_json,
             "tags": event.joined_tags, "expected": expected,
             "stored_at": unit.times_us[0] if unit.times_us else None, "wanted_position": unit.first_position,
+            "redacted": event.redacted,
         }  # fmt: skip
         statement = sql.in_schema(sql.REDACT, self._location.schema)
 
