@@ -354,6 +354,7 @@ def test_a_projection_is_rebuilt_while_events_come_in_and_readers_never_see_a_pa
         with connect(url) as other:
             for n in range(10_000):
                 deposit(other, 1)
+                over.wait(0.01)  # so that a rebuild catches up
                 if n == 20:
                     appended.wait(20)
                 if over.is_set():

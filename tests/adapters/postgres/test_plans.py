@@ -207,7 +207,7 @@ FUNCTIONS: dict[str, tuple[str, set[str], int]] = {
     "redact_v1": (
         f"""redact_v1(
           ARRAY(SELECT id FROM {{0}}.events WHERE global_position IN (500, 1000)), false,
-          'Rare-1', 'Rare', '{AN_ID}', 'Rarely', NULL, '{{{{}}}}', '{{{{}}}}', NULL, -1, NULL, NULL
+          'Rare-1', 'Rare', '{AN_ID}', 'Rarely', NULL, '{{{{}}}}', '{{{{}}}}', NULL, -1, NULL, NULL, false
         )""",
         {
             "events_pkey", "events_by_id", "events_by_stream", "events_by_category", "streams_by_id", "streams_pkey",
