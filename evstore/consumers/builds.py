@@ -172,24 +172,32 @@ class Builds:
 
     def show(self, hold: Hold, build: Build, position: int) -> bool:
         """Let the views show this build, which has come to this position; false if what they show is further."""
+        try:
+            with self._consumers.step(hold) as step:
+                self._show(step, build, position)
+        except _OvertakenError:
+            return False
+        return True
+
+    def _show(self, step: Step, build: Build, position: int) -> None:
         assert build.facts is not None
-        with self._consumers.step(hold) as step:
-            live = shown(self.all())
-            if live is not None and live.global_position > position:
-                return False
-            step.move({WHOLE: position})
-            schema, tables, _ = build.facts
-            for table in tables:
-                self.check_free(step, schema, table)
-                step.tables.show(schema, table, build.named(table))
-            if live is not None and live.facts is not None:
-                for gone in live.facts.tables:
-                    if (live.facts.schema, gone) not in {(schema, each) for each in tables}:
-                        step.tables.hide(live.facts.schema, gone)
-            # Asked again: where the views were locked, another build was shown meanwhile.
-            turn = max((each.turn for each in self.all()), default=0) + 1
-            self.make(step, build.facts._replace(turn=turn))
-            return True
+        live = shown(self.all())
+        _check_behind(live, position)
+        step.move({WHOLE: position})
+        schema, tables, _ = build.facts
+        for table in tables:
+            self.check_free(step, schema, table)
+            step.tables.show(schema, table, build.named(table))
+        if live is not None and live.facts is not None:
+            for gone in live.facts.tables:
+                if (live.facts.schema, gone) not in {(schema, each) for each in tables}:
+                    step.tables.hide(live.facts.schema, gone)
+        # Asked again with the views locked: meanwhile another build was shown, or what was shown came further,
+        # and a reader has seen it.
+        there = self.all()
+        _check_behind(shown(there), position)
+        turn = max((each.turn for each in there), default=0) + 1
+        self.make(step, build.facts._replace(turn=turn))
 
     def check_free(self, step: Step, schema: str, table: str) -> None:
         """Raise InvalidInputError if the name of a view is that of something else."""
@@ -229,6 +237,15 @@ def remove(step: Step, build: Build) -> None:
                 step.tables.hide(build.facts.schema, table)
         step.tables.drop(build.facts.schema, build.named(table))
     step.remove()
+
+
+class _OvertakenError(Exception):
+    """The views show more than the build has."""
+
+
+def _check_behind(live: Build | None, position: int) -> None:
+    if live is not None and live.global_position > position:
+        raise _OvertakenError
 
 
 def shown(builds: Sequence[Build]) -> Build | None:
