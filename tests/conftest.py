@@ -53,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "sqlite_first(reason): the command is tried on SQLite, and on other databases with --all-adapters",
         "sqlite_too(reason): the store is tried on SQLite too, where it is otherwise tried on memory alone",
         "widened: a test that --all-adapters adds",
+        "seldom: one of those, of a rule that another store seldom breaks alone; for a run by hand",
     ):
         config.addinivalue_line("markers", line)
 
@@ -76,9 +77,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("all_adapters"):
         for item in long:
             item.add_marker("widened")
+        for item in items:
+            if item.get_closest_marker("widened") and _is_seldom(item):
+                item.add_marker("seldom")
     elif long:
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if not reason_of(item, "long")]
+
+
+ON_EACH_STORE: Final = ("test_consumers", "test_mirroring", "test_projections", "test_sources")
+"""The tests of the library that find what only one of the databases does."""
+
+
+def _is_seldom(item: pytest.Item) -> bool:
+    """True for the words of the command on PostgreSQL, and for the library on SQLite, between the other two stores."""
+    if reason_of(item, "sqlite_first"):
+        return True
+    params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return params.get("adapter") == "sqlite" and item.path.stem not in ON_EACH_STORE
 
 
 @pytest.fixture(scope="session")
