@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from evstore.model.filters import Filter
     from evstore.port import Append, Audits, Consumers, Initialization, NamePage, Outcome, Page
 
-POLL_SECONDS: Final = 0.02
+POLL_SECONDS: Final = 0.03
 CAPABILITIES: Final = Capabilities(
     name="SQLite",
     durable=True,
