@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from evstore.application.types import event
     from evstore.connecting import connect
     from evstore.consumers.consumer import Consumer
+    from evstore.consumers.effects import (
+        Reaction,
+    )
     from evstore.consumers.elsewhere import SqliteCheckpoint
     from evstore.consumers.overview import (
         ConsumerInfo,
@@ -115,6 +118,7 @@ _HOMES = {
     "evstore.consumers.projecting": ("ProjectionRunner", "ProjectionStatus"),
     "evstore.consumers.projections": ("Projection", "ProjectionTransaction"),
     "evstore.consumers.transactions": ("Transaction",),
+    "evstore.consumers.effects": ("Reaction",),
     "evstore.errors": (
         "AdapterError",
         "AppendConditionError",
@@ -263,6 +267,7 @@ __all__ = [
     "ProjectionStatus",
     "ProjectionTransaction",
     "Query",
+    "Reaction",
     "RoleNotFoundError",
     "SchemaError",
     "SchemaTooNewError",

@@ -10,7 +10,6 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from evstore.appending.outcomes import judge
 from evstore.appending.redaction import REDACTED
 from evstore.comparing import ALL, difference_of, differing_parts, pairs
 from evstore.errors import (
@@ -248,7 +247,7 @@ class Mirroring:
             which = f"position {told.global_position} of the log redacts {len(ids)} of the events before it"
             error.add_note(f"{which}; mirror it as a role that may redact in {self._target.location}")
             raise
-        judged = judge(self._target, unit, outcome)
+        judged = self._appender.judged(unit, outcome)
         if isinstance(judged, Receipt):
             self._events += 1
             self._redacted += len(ids)

@@ -182,16 +182,19 @@ def printed_writes(out: bytes, name: str) -> Any:
     from evstore.model.ids import key_id
     from evstore.model.versions import ANY_VERSION
 
-    writes: list[Any] = []
     conditions: list[Any] = []
-    for _, found in read_values([out], f"the output of {name}", envelope_from_json):
+
+    def write(value: bytes) -> Write[EventData]:
+        found = envelope_from_json(value)
         if found.stream_id is None:
-            raise InvalidInputError(f'the output of {name}: missing "streamId"')
+            raise InvalidInputError('missing "streamId"')
         if found.key is not None and found.id is not None:
             raise InvalidInputError('"id" and "key" exclude each other: the id is made of the key')
         event_id = found.id if found.key is None else key_id(found.stream_id, found.key, 1)
         event = EventData.from_json(found.type, found.data, found.metadata, event_id, found.tags)
+        conditions.extend(found.conditions)
         expected = ANY_VERSION if found.expected_version is None else found.expected_version
-        writes.append(Write(found.stream_id, [event], expected))
-        conditions += found.conditions
+        return Write(found.stream_id, [event], expected)
+
+    writes = [each for _, each in read_values([out], f"the output of {name}", write)]
     return Reaction(writes, conditions or None)

@@ -82,7 +82,10 @@ class Consumer:
             self._joining.leave()
 
     def stop(self) -> None:
-        """Let `run` return after the batch in hand, also from another thread or a signal handler."""
+        """Let `run` return after the batch in hand, also from another thread or a signal handler.
+
+        This object stays stopped; another one of the same name goes on.
+        """
         self._stopping.set()
 
     def run(
@@ -129,10 +132,10 @@ class Consumer:
             hold = self._joining.hold
             assert hold is not None
             run = Run(self._adapter, self._joining, hold, self._stopping, batch_size, once=once)
+            run.prepare(self._effect(handler, run.cursors, checkpoint, mode), policy, patience)
             self._run = run
-            effect = self._effect(handler, run.cursors, checkpoint, mode)
             with _as_raised(self._adapter):
-                run.all(effect, policy, patience)
+                run.all()
             return run.handled
 
     def peek(self, *, once: bool = False, on_idle: Callable[[], None] | None = None) -> Iterator[StoredEvent]:

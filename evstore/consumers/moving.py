@@ -1,13 +1,20 @@
-"""Consumers on their way to another store: a line for each, after the events of an export."""
+"""Consumers on their way to another store: a line for each, after the events of an export.
+
+The builds of projections stay: their tables do not move, and are made anew.
+"""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
+import msgspec
+from msgspec import Meta, Struct
+
+from evstore.consumers.builds import Build, check_no_build
 from evstore.consumers.kept import consumers_of
 from evstore.errors import InvalidInputError
-from evstore.model.consumers import SLOTS, WHOLE, Interest, Parked
+from evstore.model.consumers import SLOTS, WHOLE, Interest, Parked, ParkedState
+from evstore.model.ids import normalize_id
 from evstore.model.names import check_name
 from evstore.port import MOST_IN_PAGE, NamePage
 
@@ -21,6 +28,31 @@ BEGIN: Final = b'{"consumer":'
 """The beginning of the line of a consumer, which no event has."""
 
 
+class _Checkpoint(Struct, rename="camel", forbid_unknown_fields=True):
+    slot: int
+    global_position: Annotated[int, Meta(ge=0)]
+    event_id: str | None
+
+
+class _Parked(Struct, rename="camel", forbid_unknown_fields=True):
+    event_id: str
+    reason: str
+    state: ParkedState
+    parked_us: int
+
+
+class _Moving(Struct, forbid_unknown_fields=True):
+    name: str
+    categories: list[str] | None
+    types: list[str] | None
+    checkpoints: list[_Checkpoint]
+    parked: list[_Parked]
+
+
+class _Line(Struct, forbid_unknown_fields=True):
+    consumer: _Moving
+
+
 def consumer_lines(adapter: Adapter) -> Iterator[str]:
     """A line for each consumer, by name, as `import` takes them."""
     consumers = consumers_of(adapter)
@@ -28,24 +60,17 @@ def consumer_lines(adapter: Adapter) -> Iterator[str]:
     while page := consumers.page(NamePage(MOST_IN_PAGE, after)):
         after = page[-1].name
         for record in page:
-            yield json.dumps({"consumer": _members(consumers, record)}, ensure_ascii=False, separators=(",", ":"))
+            if Build.of(record) is None:
+                yield msgspec.json.encode(_Line(_moving(consumers, record))).decode()
 
 
-def _members(consumers: Consumers, record: ConsumerRecord) -> dict[str, Any]:
-    interest = record.interest
-    return {
-        "name": record.name,
-        "categories": interest.categories,
-        "types": interest.types,
-        "checkpoints": [
-            {"slot": each.slot, "globalPosition": each.global_position, "eventId": each.event_id}
-            for each in record.checkpoints
-        ],
-        "parked": [
-            {"eventId": each.event_id, "reason": each.reason, "state": each.state, "parkedUs": each.parked_us}
-            for each in consumers.parked(record.name)
-        ],
-    }
+def _moving(consumers: Consumers, record: ConsumerRecord) -> _Moving:
+    categories, types = (None if names is None else [*names] for names in record.interest)
+    checkpoints = [_Checkpoint(each.slot, each.global_position, each.event_id) for each in record.checkpoints]
+    parked = [
+        _Parked(each.event_id, each.reason, each.state, each.parked_us) for each in consumers.parked(record.name)
+    ]
+    return _Moving(record.name, categories, types, checkpoints, parked)
 
 
 def restore_consumer(adapter: Adapter, line: bytes) -> bool:
@@ -53,56 +78,53 @@ def restore_consumer(adapter: Adapter, line: bytes) -> bool:
 
     Raises InvalidInputError if the line is none, or if its checkpoints are not in this log.
     """
-    members = _checked(line)
+    moving = _checked(line)
     consumers = consumers_of(adapter)
-    name = members["name"]
-    if consumers.find(name) is not None:
+    if consumers.find(moving.name) is not None:
         return False
-    positions = {each["slot"]: each["globalPosition"] for each in members["checkpoints"]}
-    parked = _in_log(adapter, members)
-    interest = Interest.of(members["categories"], members["types"])
-    consumers.add(name, interest.to_json(), 0)
-    hold = consumers.hold(name, [WHOLE])
+    parked = _in_log(adapter, moving)
+    consumers.add(moving.name, Interest.of(moving.categories, moving.types).to_json(), 0)
+    hold = consumers.hold(moving.name, [WHOLE])
     try:
         with consumers.step(hold) as step:
-            if len(positions) > 1:
+            if len(moving.checkpoints) > 1:
                 step.divide()
-            step.move(positions)
-            for each in parked:
-                step.park(each)
+            step.move({each.slot: each.global_position for each in moving.checkpoints})
+            for event in parked:
+                step.park(event)
     finally:
         hold.release()
     return True
 
 
-def _in_log(adapter: Adapter, members: dict[str, Any]) -> list[Parked]:
+def _checked(line: bytes) -> _Moving:
+    """The consumer of a line. Raises InvalidInputError."""
+    try:
+        found = msgspec.json.decode(line, type=_Line).consumer
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"not a consumer as export prints it: {error}") from None
+    check_name("consumer name", found.name)
+    check_no_build(found.name)
+    if [each.slot for each in found.checkpoints] not in ([WHOLE], [*range(SLOTS)]):
+        raise InvalidInputError("not a consumer as export prints it: it has a checkpoint of slot 0, or of all 64")
+    for each in found.checkpoints:
+        if (each.event_id is None) != (each.global_position == 0):
+            raise InvalidInputError(
+                "not a consumer as export prints it: a checkpoint after 0 has the id of its event"
+            )
+    return found
+
+
+def _in_log(adapter: Adapter, moving: _Moving) -> list[Parked]:
     """The parked events of a consumer. Raises InvalidInputError unless its checkpoints are in the log."""
-    checkpoints = {
-        each["eventId"]: each["globalPosition"] for each in members["checkpoints"] if each["globalPosition"]
-    }
-    parked = {each["eventId"]: each for each in members["parked"]}
+    checkpoints = {normalize_id(each.event_id): each for each in moving.checkpoints if each.event_id is not None}
+    parked = {normalize_id(each.event_id): each for each in moving.parked}
     there = {event.id: event for event in adapter.get([*checkpoints, *parked])} if checkpoints or parked else {}
-    for event_id, position in checkpoints.items():
-        if event_id not in there or there[event_id].global_position != position:
-            what = f'the checkpoint of consumer "{members["name"]}" at position {position}'
+    for event_id, checkpoint in checkpoints.items():
+        if event_id not in there or there[event_id].global_position != checkpoint.global_position:
+            what = f'the checkpoint of consumer "{moving.name}" at position {checkpoint.global_position}'
             raise InvalidInputError(f"{what} is of another log")
     return [
-        Parked(event.stream_id, event.global_position, event.id, each["reason"], each["parkedUs"], each["state"])
+        Parked(event.stream_id, event.global_position, event.id, each.reason, each.parked_us, each.state)
         for event, each in ((there[event_id], each) for event_id, each in parked.items() if event_id in there)
     ]
-
-
-def _checked(line: bytes) -> dict[str, Any]:
-    """The members of a line. Raises InvalidInputError."""
-    try:
-        found: dict[str, Any] = json.loads(line)["consumer"]
-        check_name("consumer name", found["name"])
-        slots = [each["slot"] for each in found["checkpoints"]]
-        positions = [each["globalPosition"] for each in found["checkpoints"]]
-        parked = [each[key] for each in found["parked"] for key in ("eventId", "reason", "state", "parkedUs")]
-        is_whole = slots in ([WHOLE], [*range(SLOTS)]) and all(type(each) is int for each in positions)
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidInputError(f"not a consumer as export prints it: {error}") from None
-    if not is_whole or len(parked) % 4:
-        raise InvalidInputError("not a consumer as export prints it: it has 1 or 64 checkpoints")
-    return found

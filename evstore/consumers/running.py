@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from evstore.consumers.delivery import Effect, Policy
     from evstore.consumers.joining import Joining
     from evstore.model.events import StoredEvent
-    from evstore.model.filters import Filter
     from evstore.port import Adapter, Hold
     from evstore.reading.following import Patience
 
@@ -50,19 +49,23 @@ class Run:
     @property
     def handled(self) -> int:
         """The number of events that were handled so far."""
-        return self._delivery.handled if self._delivery else 0
+        return self._delivery.handled
 
-    def all(self, effect: Effect, policy: Policy, patience: Patience) -> None:
-        """Run until patience ends."""
+    def prepare(self, effect: Effect, policy: Policy, patience: Patience) -> None:
+        """Take what the run is for. It is asked nothing before."""
         self._delivery = Delivery(self.cursors, effect, policy, self._wait, patience.on_wait)
         where = self._joining.interest.filter()
         parts = (self._joining.consumers, self._joining.name, self.cursors, self._delivery, where)
         self._parking = Parking(self._adapter, *parts)
-        patience = patience._replace(on_idle=self._idle_with(patience.on_idle))
+        self._where = where
+        self._patience = patience._replace(on_idle=self._idle_with(patience.on_idle))
+
+    def all(self) -> None:
+        """Run until patience ends."""
         self._check_in_log()
         try:
             self._parking.resume(at_once=True)
-            while self._follow(where, patience):
+            while self._follow():
                 continue
             self._check_end()
         except (Failed, Stopped):
@@ -71,10 +74,10 @@ class Run:
             raise
         self._write_passed()
 
-    def _follow(self, where: Filter, patience: Patience) -> bool:
+    def _follow(self) -> bool:
         """Follow the log from where the slots stand; true if further ones were taken."""
         try:
-            for events, seen in follow_log(self._adapter, where, self.cursors.lowest, patience):
+            for events, seen in follow_log(self._adapter, self._where, self.cursors.lowest, self._patience):
                 self._page(events)
                 self.cursors.pass_to(seen)
                 if self._last is not None and seen >= self._last:

@@ -52,13 +52,16 @@ class Transaction:
         metadata: Metadata | None = None,
         **options: Any,
     ) -> list[StoredEvent]:
-        """Append as `EventStore.append_many` does, in this transaction."""
+        """Append as `EventStore.append_many` does, in this transaction.
+
+        The list is empty where the source is taken that far, and where the writes are too many to be listed.
+        """
         unit = self._appender.unit(writes, metadata, **options)
         outcome = self._appender.judged(unit, self._step.append(unit))
         if isinstance(outcome, EvstoreError):
             raise outcome
         if isinstance(outcome, Receipt) and len(outcome.first_versions) < len(unit.writes):
-            return []  # too many to be listed, and the log cannot be read before the commit
+            return []  # the log cannot be read before the commit
         return [*self._appender.stored_of(unit, outcome)]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import evstore
 from evstore import (
+    AppendConditionError,
     ConsumerFilterError,
     ConsumerHeldError,
     ConsumerNotFoundError,
@@ -18,6 +19,8 @@ from evstore import (
     InvalidInputError,
     LogDivergedError,
     Metadata,
+    Query,
+    Reaction,
     SqliteCheckpoint,
     UnsupportedError,
 )
@@ -406,8 +409,55 @@ def test_a_checkpoint_elsewhere_of_another_log_is_found(filled, handler, tmp_pat
     filled.consumer("sums").run(handler, checkpoint=elsewhere, once=True)
     with evstore.connect("memory:") as other:
         append(other, "Order-1", 9)
+        consumer = other.consumer("sums")
         with pytest.raises(LogDivergedError):
-            other.consumer("sums").run(handler, checkpoint=elsewhere, once=True)
+            consumer.run(handler, checkpoint=elsewhere, once=True)
+        assert consumer.handled == 0
+
+
+# --- reactions and looks ---
+
+
+def test_what_a_handler_returns_is_appended_with_its_cause(filled):
+    def react(events):
+        (event,) = events
+        if event.global_position == 3:
+            return None
+        return [("Mail-1", [EventData("Sent", event.global_position)], -1)]
+
+    append(filled, "Order-1", correlation_id="c")
+    filled.consumer("mailer", categories=["Order"]).run(react, appends=True, once=True)
+    mails = [*filled.read("Mail-1")]
+    assert [mail.data for mail in mails] == [1, 2, 5, 7]
+    causes = [filled.get(mail.metadata.causation_id).global_position for mail in mails]
+    assert causes == [1, 2, 5, 7]
+    assert [mail.metadata.correlation_id for mail in mails] == [None, None, None, "c"]
+
+
+def test_a_reaction_that_its_condition_refuses_leaves_the_checkpoint(filled):
+    reaction = Reaction([("Mail-1", [EventData("Sent", 1)], -1)], unless=Query(types=["Paid"]))
+    with pytest.raises(AppendConditionError):
+        filled.consumer("mailer").run(lambda _: reaction, appends=True, once=True)
+    assert (filled.consumers.get("mailer").global_position, filled.count(["Mail"])) == (0, 0)
+
+
+def test_a_look_at_what_comes_next_holds_and_moves_nothing(filled, handler):
+    handler.fails_at = {2}
+    mailer = filled.consumer("mailer", categories=["Order"])
+    assert [event.global_position for event in mailer.peek(once=True)] == [1, 2, 3, 5]
+    assert [*filled.consumers.all()] == []
+    mailer.run(handler, once=True, on_failure="park")
+    append(filled, "Order-1")
+    append(filled, "Order-2")
+    with mailer:
+        assert [event.global_position for event in mailer.peek(once=True)] == [8]
+    assert filled.consumers.get("mailer").lag == 2
+
+
+@pytest.mark.parametrize("modes", [{"transactional": True, "appends": True}, {"on_failure": "wait"}])
+def test_what_excludes_each_other_is_refused(filled, handler, modes):
+    with pytest.raises(InvalidInputError):
+        filled.consumer("mailer").run(handler, once=True, **modes)
 
 
 # --- the end ---
@@ -422,8 +472,10 @@ def test_a_run_ends_when_it_is_stopped_after_the_batch_in_hand(filled):
         if got[-1] == 3:
             consumer.stop()
 
-    assert consumer.run(handle) == 3
+    assert consumer.handled == 0
+    assert consumer.run(handle) == consumer.handled == 3
     assert filled.consumers.get("mailer").global_position == 3
+    assert consumer.run(handle) == 0  # it stays stopped
 
 
 def test_a_run_ends_when_the_store_is_closed(filled, handler):

@@ -346,6 +346,11 @@ def test_what_an_interrupted_rebuild_has_left_is_not_gone_on_with(filled, reader
     assert len(reader.names()) == 2
 
 
+def test_a_projection_does_not_move_with_consumers_but_is_made_anew(filled):
+    filled.projection(Balances).run(once=True)
+    assert [*filled.consumers.lines()] == []
+
+
 def test_a_projection_is_rebuilt_while_events_come_in_and_readers_never_see_a_part(filled, url, reader):
     runner = filled.projection(Balances)
     seen, appended, over = [], threading.Barrier(2), threading.Event()

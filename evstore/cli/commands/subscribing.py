@@ -1,6 +1,7 @@
 """`subscribe`: a durable consumer for the shell."""
 
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -111,28 +112,27 @@ def _run(
         if command is None:
             writer.check_reader()
 
-    _enter(consumer, flags, handler)
     try:
-        consumer.run(
-            noted,
-            flags.batch,
-            appends=flags.append,
-            once=flags.once,
-            retries=flags.retries if command else 0,
-            backoff=asked.backoff,
-            on_failure=flags.on_failure,
-            on_retry=_note_retry,
-            on_wait=lambda error: writer.note(f"waiting: {error}"),
-            on_idle=idle,
-        )
+        with ExitStack() as held:
+            _hold(held, consumer, flags, handler)
+            consumer.run(
+                noted,
+                flags.batch,
+                appends=flags.append,
+                once=flags.once,
+                retries=flags.retries if command else 0,
+                backoff=asked.backoff,
+                on_failure=flags.on_failure,
+                on_retry=_note_retry,
+                on_wait=lambda error: writer.note(f"waiting: {error}"),
+                on_idle=idle,
+            )
     except (CommandFailedError, ConflictError, InvalidInputError, StreamNotFoundError) as error:
         if not last[0]:
             raise
         raise HandlerFailedError(consumer.name, str(error), last[0]) from error
     except NotStarted as error:
         not_started(error)
-    finally:
-        consumer.__exit__(None, None, None)
 
 
 def _handle(
@@ -153,14 +153,14 @@ def _note_retry(error: Exception, left: int, seconds: float) -> None:
     writer.note(f"{error}; {tries} left, the next in {seconds:.1f} s")
 
 
-def _enter(consumer: "Consumer", flags: SubscribeFlags, handler: "Handler") -> None:
+def _hold(held: ExitStack, consumer: "Consumer", flags: SubscribeFlags, handler: "Handler") -> None:
     """Hold the consumer. A member waits for a slot to come free, unless it is told not to."""
     from evstore.errors import ConsumerHeldError
 
     noted = False
     while True:
         try:
-            consumer.__enter__()
+            held.enter_context(consumer)
         except ConsumerHeldError as error:
             if flags.member is None or flags.once or flags.if_held is not None:
                 raise

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.support.command import Command
 
-SEEN = 'cat >> "$SEEN"'
+EVENT_ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
 
 
 @pytest.fixture
@@ -489,6 +489,35 @@ def test_consumers_move_with_an_export_that_has_them(store: Command) -> None:
     assert held_back.out == b""
     store.ok(*other, "append", "Order-2", "-t", "Placed", "-d", "5", "-q")
     assert positions(store.ok(*other, "subscribe", "mailer", "--all", "--once", "--", "cat").out) == [5]
+
+
+@pytest.mark.sqlite_only("a line is judged before a store is asked")
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"checkpoints": [{"slot": 0, "globalPosition": 1, "eventId": "x"}]},
+        {"checkpoints": [{"slot": 0, "globalPosition": 1, "eventId": None}]},
+        {"checkpoints": [{"slot": 0, "globalPosition": -1, "eventId": None}]},
+        {"checkpoints": [{"slot": 0, "globalPosition": "1", "eventId": None}]},
+        {"checkpoints": [{"slot": 7, "globalPosition": 0, "eventId": None}]},
+        {"checkpoints": []},
+        {"name": ""},
+        {"name": "projection:orders@1"},
+        {"categories": "Order"},
+        {"parked": [{"eventId": "x", "reason": "no", "state": "parked", "parkedUs": 1}]},
+        {"parked": [{"eventId": EVENT_ID, "reason": "no", "state": "lost", "parkedUs": 1}]},
+        {"parked": [{"eventId": EVENT_ID, "reason": "no", "state": "parked"}]},
+    ],
+    ids=str,
+)
+def test_a_line_that_is_no_consumer_is_bad_input(store: Command, change: dict[str, object]) -> None:
+    nothing = {"slot": 0, "globalPosition": 0, "eventId": None}
+    good = {"name": "mailer", "categories": None, "types": None, "checkpoints": [nothing], "parked": []}
+    done = store("import", "-", stdin=json.dumps({"consumer": {**good, **change}}, separators=(",", ":")).encode())
+    assert done.code == 5, done
+    assert store.ok("consumers").out == b""
+    store.ok("import", "-", stdin=json.dumps({"consumer": good}, separators=(",", ":")).encode())
+    assert json.loads(store.ok("consumers").out)["name"] == "mailer"
 
 
 def test_a_checkpoint_of_another_log_is_not_imported(store: Command) -> None:
