@@ -13,8 +13,11 @@ from evstore.adapters.postgres.connections import unharmed
 if TYPE_CHECKING:
     from psycopg import Connection
 
-FLUSH_PAUSES: Final = (0.0005, 0.001, 0.002, 0.004, 0.008)
-"""Seconds in which a writer should have flushed what it committed; then the reader does it."""
+FLUSH_PAUSES: Final = (0.0005, 0.001, 0.002)
+"""Seconds in which a writer should have flushed what it committed; then the reader does it.
+
+Few of them: the last commit in the log is often that of a hint, which its sender does not wait for.
+"""
 
 
 def wait_for_flush(connection: Connection, schema: str) -> None:
