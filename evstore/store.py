@@ -192,7 +192,7 @@ class EventStore:
             self._nesting.check()
         guards = {"unless": unless, "require": require, "source": source}
         unit = self.appender.unit(writes, metadata, key=key, tags=tags, **guards)
-        (outcome,) = self.appender.submit([unit])
+        outcome = self.appender.submit_one(unit)
         if isinstance(outcome, EvstoreError):
             raise outcome
         stored = Appended(self.appender.stored_of(unit, outcome))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from evstore.appending.outcomes import (
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from evstore.appending.redaction import Redaction
+    from evstore.appending.together import Together
     from evstore.model.conditions import Query
     from evstore.model.events import EventData, StoredEvent, Write
     from evstore.model.metadata import Metadata
@@ -57,6 +59,22 @@ class Appender:
         check_fits(units, self._adapter.capabilities)
         outcomes = self._adapter.append(units)
         return [self.judged(unit, each) for unit, each in zip(units, outcomes, strict=True)]
+
+    def submit_one(self, unit: Append) -> Done | EvstoreError:
+        """Append a unit, in one durable commit with those of other threads where the adapter gains by that."""
+        if not self._adapter.capabilities.shares_commits:
+            (outcome,) = self.submit([unit])
+            return outcome
+        check_fits([unit], self._adapter.capabilities)
+        return self.judged(unit, self._together.append(unit))
+
+    @cached_property
+    def _together(self) -> Together:
+        from evstore.appending.together import Together
+
+        # Two threads that append first at the same time must queue in the same place.
+        made: Together = vars(self).setdefault("_together", Together(self._adapter.append))
+        return made
 
     def submit_in_order(self, units: Sequence[Append]) -> Iterator[Done]:
         """Append units of one event each, as if one after the other, though they share commits.

@@ -105,6 +105,7 @@ from evstore.port.units import (
     PreparedWrite,
     Receipt,
     SourceTaken,
+    error_of,
     outcome_unknown,
     source_taken,
 )
@@ -137,6 +138,7 @@ __all__ = [
     "SourceTaken",
     "Step",
     "Tables",
+    "error_of",
     "outcome_unknown",
     "source_taken",
 ]

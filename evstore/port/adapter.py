@@ -54,6 +54,9 @@ class Capabilities(NamedTuple):
     """`redact` takes the data of events."""
     can_grant: bool = False
     """`initialize` gives roles their rights."""
+    shares_commits: bool = False
+    """Units of several threads are appended faster in one call than each in its own. A call that raised has ended:
+    what it has not stored by then, it does not store later."""
     max_unit_events: int | None = None
     """The most events of a unit, None if there is no limit."""
     max_data_bytes: int | None = None

@@ -99,3 +99,12 @@ def source_taken(source: Source | None, last: int | None) -> SourceTaken | None:
 def outcome_unknown(units: Iterable[Append], reason: str = "") -> AppendOutcomeUnknownError:
     """The error for units whose outcome is unknown."""
     return AppendOutcomeUnknownError([each for unit in units for each in unit.ids()], reason)
+
+
+def error_of(unit: Append, error: EvstoreError) -> EvstoreError:
+    """The error of a call, for one of its units: an instance of its own, which names no other unit's ids."""
+    from copy import copy
+
+    own = outcome_unknown([unit], error.reason) if isinstance(error, AppendOutcomeUnknownError) else copy(error)
+    own.__cause__ = error.__cause__
+    return own

@@ -11,14 +11,13 @@ from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.errors import Meaning, meaning
 from evstore.errors import (
     AppendConditionError,
-    AppendOutcomeUnknownError,
     EventNotFoundError,
     EvstoreError,
     PositionConflictError,
     UnavailableError,
 )
 from evstore.model.versions import STREAM_EXISTS, check_version
-from evstore.port import AlreadyStored, Append, Outcome, Receipt, SourceTaken, outcome_unknown
+from evstore.port import AlreadyStored, Append, Outcome, Receipt, SourceTaken, error_of, outcome_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -161,14 +160,12 @@ class Doubt:
 def told_of_each(units: Sequence[Append], size: int, error: EvstoreError) -> Iterator[EvstoreError]:
     """The error of each unit after a call of `size` units failed; later units were not tried."""
     for n, unit in enumerate(units):
-        answer = error
-        if n >= size:
-            answer = UnavailableError(f"not tried: an earlier append failed: {error}")
-            answer.__cause__ = error
-        elif isinstance(error, AppendOutcomeUnknownError):
-            answer = outcome_unknown([unit], error.reason)
-            answer.__cause__ = error.__cause__
-        yield answer
+        if n < size:
+            yield error_of(unit, error)
+        else:
+            untried = UnavailableError(f"not tried: an earlier append failed: {error}")
+            untried.__cause__ = error
+            yield untried
 
 
 def _nth(unit: Append, number: int) -> PreparedWrite:

@@ -45,6 +45,7 @@ CAPABILITIES: Final = Capabilities(
     can_redact=True,
     has_consumers=True,
     has_transactions=True,
+    shares_commits=True,
 )
 
 
