@@ -55,12 +55,18 @@ class Together:
         self._pid = os.getpid()
         self._joining = RLock()
         self._within = RLock()  # held during a call
+        self._is_within = False
         self._next: _Call | None = None
 
     def append(self, unit: Append) -> Outcome:
         """The outcome of the unit, as if it were appended alone. Raises as the adapter does."""
+        if os.getpid() != self._pid:  # a thread of the process that was forked may hold a lock for ever
+            return self._alone(unit)
+        if self._next is None and not self._is_within:  # nobody is to be waited for
+            with self._within:
+                return self._called([unit])[0]
         size = _size(unit)
-        if size is None or os.getpid() != self._pid:  # in a forked child another thread may hold a lock for ever
+        if size is None:
             return self._alone(unit)
         mine = _Waiting(unit)
         try:
@@ -108,17 +114,24 @@ class Together:
             waiting = self._close(call)
             if len(waiting) <= 1:
                 for each in waiting:
-                    each.outcome = self._alone(each.unit)
+                    (each.outcome,) = self._called([each.unit])
                 return
             outcomes: Sequence[Outcome]
             try:
-                outcomes = self._append([each.unit for each in waiting])
+                outcomes = self._called([each.unit for each in waiting])
             except UnavailableError as error:  # it is about the store, and perhaps after a long wait
                 outcomes = [error] * len(waiting)
             except Exception:  # noqa: BLE001 - perhaps about one of the units, whose thread will see it
                 return
             for each, answer in zip(waiting, outcomes, strict=True):
                 each.outcome = error_of(each.unit, answer) if isinstance(answer, EvstoreError) else answer
+
+    def _called(self, units: Sequence[Append]) -> list[Outcome]:
+        self._is_within = True
+        try:
+            return self._append(units)
+        finally:
+            self._is_within = False
 
     def _alone(self, unit: Append) -> Outcome:
         (outcome,) = self._append([unit])
