@@ -35,6 +35,22 @@ def wait_sqlite(lab: Lab) -> Work:
     return Work(ours, [Rival("0.2 s", lambda: LONGEST_WAIT, at_most(1))])
 
 
+@work("threads-sqlite", f"appends of {WRITERS} threads, SQLite")
+def threads_sqlite(lab: Lab) -> Work:
+    one = _on_sqlite(lab, "writers.thread_rate", 1)
+    return Work(
+        _on_sqlite(lab, "writers.thread_rate", WRITERS), [Rival("appends of one thread", one, at_least(3))]
+    )
+
+
+@work("threads-postgres", f"appends of {WRITERS} threads, PostgreSQL")
+def threads_postgres(lab: Lab) -> Work:
+    def rate(threads: int) -> float:
+        return child("writers.thread_rate", lab.server.url(lab.schema()), threads, lab.sizes.seconds)
+
+    return Work(lambda: rate(WRITERS), [Rival("appends of one thread", lambda: rate(1), at_least(1))])
+
+
 def _unlike_ours(lab: Lab) -> str:
     """The schema of a new store whose lock is held until the append is on disk, as if it had one transaction."""
     schema = lab.schema()
