@@ -35,6 +35,11 @@ Writing
         the versions. A refused unit records none. Units of one call see earlier ones; of n racing writers with the
         same position exactly one wins.
 
+    W13 With `can_join`, what is appended within `joined` is stored with the COMMIT of the application, by the rules
+        of all appends; until then nobody else sees it, and no other unit is stored. A rollback leaves nothing. A
+        block that raises leaves the transaction as it was, and usable. `get` shows what the block has appended.
+        A connection that cannot be used is refused with InvalidInputError, and stays as it was.
+
 Reading
     R1  `after` is the paging cursor, exclusive in the direction of travel, None at that direction's start.
         `low` and `high` are inclusive bounds in both directions.
@@ -94,7 +99,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from evstore.port.adapter import PLAIN, Adapter, Audited, Audits, Capabilities, Initialization
+from evstore.port.adapter import (
+    PLAIN,
+    Adapter,
+    Audited,
+    Audits,
+    Capabilities,
+    Initialization,
+    Joined,
+    Joins,
+)
 from evstore.port.pages import MOST_IN_PAGE, PAGE_CHARACTERS, Cut, NamePage, Page
 from evstore.port.units import (
     MOST_VERSIONS,
@@ -129,6 +143,8 @@ __all__ = [
     "HasConsumers",
     "Hold",
     "Initialization",
+    "Joined",
+    "Joins",
     "NamePage",
     "Outcome",
     "Page",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from typing import Protocol
 
     from evstore.model.events import StoredEvent
@@ -46,6 +47,8 @@ class Capabilities(NamedTuple):
     """The adapter is `HasConsumers`: checkpoints, and holds of them, are kept in the store."""
     has_transactions: bool = False
     """A step of a consumer has a `connection`, for tables of the application."""
+    can_join: bool = False
+    """The adapter is `Joins`: it appends in a transaction of the application, on the driver's connection."""
     can_backup: bool = False
     """`backup` makes a copy."""
     tamper_evident: bool = False
@@ -175,6 +178,26 @@ class Adapter(Protocol):
 
     def close(self) -> None:
         """Free everything; the store stays."""
+
+
+class Joined(Protocol):
+    """The store within a transaction that is not over yet."""
+
+    def append(self, unit: Append) -> Outcome:
+        """Append a unit in the transaction; its outcome as that of `Adapter.append`."""
+
+    def get(self, ids: Sequence[str]) -> list[StoredEvent]:
+        """The events with these ids, also those that were appended in the transaction, in any order."""
+
+
+class Joins(Adapter, Protocol):
+    """An adapter that claims `can_join`."""
+
+    def joined(self, connection: Any) -> AbstractContextManager[Joined]:
+        """The store in the transaction that the driver's connection is in, or that the driver would begin now.
+
+        Raises InvalidInputError for a connection that cannot be used, with the next step.
+        """
 
 
 class Audited(Adapter, Protocol):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from evstore.port.adapter import Joined
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
     from evstore.model.consumers import ConsumerRecord, Parked, ParkedState
     from evstore.port.adapter import Adapter
     from evstore.port.pages import NamePage
-    from evstore.port.units import Append, Outcome
 else:
     Protocol = object
 
@@ -62,7 +63,7 @@ class Tables(Protocol):
         """Remove the table if it is there."""
 
 
-class Step(Protocol):
+class Step(Joined, Protocol):
     """One atomic change of a consumer, with what belongs to it."""
 
     @property
@@ -84,9 +85,6 @@ class Step(Protocol):
 
     def unpark(self, stream_id: str) -> None:
         """The stream has no parked event any more."""
-
-    def append(self, unit: Append) -> Outcome:
-        """Append a unit in the same step; its outcome as that of `Adapter.append`."""
 
     def refilter(self, filter_json: str) -> None:
         """Keep another filter with the consumer."""
