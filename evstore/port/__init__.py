@@ -155,9 +155,11 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """What belongs to consumers and snapshots, loaded for those who ask: no append needs it."""
-    from evstore.port import consumers, snapshots
+    if name in __all__:
+        from importlib import import_module
 
-    for chapter in (consumers, snapshots):
-        if name in __all__ and name in vars(chapter):
-            return getattr(chapter, name)
+        for chapter in ("consumers", "snapshots"):
+            module = import_module(f"evstore.port.{chapter}")
+            if name in vars(module):
+                return vars(module)[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

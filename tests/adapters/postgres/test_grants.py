@@ -179,6 +179,7 @@ APPENDS: Final = (
     "UPDATE {0}.checkpoints SET global_position = global_position",
     "UPDATE {0}.parked SET state = state",
     "UPDATE {0}.holds SET token = token",
+    "UPDATE {0}.snapshots SET state = state",
 )
 EVERYTHING: Final = """
 SELECT
