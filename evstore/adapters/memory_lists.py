@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from evstore.adapters.paging import closed
 from evstore.model.events import StoredEvent
-from evstore.model.facts import CategoryInfo, StreamInfo
+from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo
 from evstore.model.names import category_of
 
 if TYPE_CHECKING:
@@ -75,3 +75,21 @@ def stored(event: PreparedEvent, stream_id: str, version: int, position: int, ti
     texts = (event.type, event.data_json, event.metadata_json)
     numbers = (version, position, time_us)
     return StoredEvent(event.id, stream_id, *texts, *numbers, event.joined_tags, event.redacted)
+
+
+def info_of(log: Sequence[StoredEvent], location: str, how_durable: str) -> StoreInfo:
+    head = log[-1].global_position if log else 0
+    return StoreInfo(
+        backend="memory",
+        backend_version="",
+        location=location,
+        schema_version=1,
+        streams=len({e.stream_id for e in log}),
+        categories=len({e.category for e in log}),
+        head=head,
+        size_bytes=sum(len(e.data_json) + len(e.metadata_json) for e in log),
+        durability={},
+        warnings=(),
+        missing=head - len(log),
+        how_durable=how_durable,
+    )

@@ -79,6 +79,13 @@ Consumers, without `has_consumers` asked of nobody
         A view has the columns of its table. `shown` and `hide` refuse a name that is something else's, with
         InvalidInputError. Without `has_transactions` a step has no tables: UnsupportedError.
 
+Snapshots, without `has_snapshots` asked of nobody
+    S1  `keep` keeps a snapshot in place of an older one of its stream and kind, and not in place of a later one;
+        `find` finds it as it was kept, text for text, also in another adapter of the store. Of a stream that is
+        missing none is kept.
+    S2  A redaction removes all snapshots of the streams of its events, in the same step: their text may have what
+        was redacted.
+
 Living
     E1  `initialize` is idempotent, also when n processes call it at once; at a place that holds something
         else it raises and changes nothing.
@@ -126,6 +133,7 @@ from evstore.port.units import (
 
 if TYPE_CHECKING:
     from evstore.port.consumers import Consumers, HasConsumers, Hold, Step, Tables
+    from evstore.port.snapshots import HasSnapshots, Snapshot, Snapshots
 
 __all__ = [
     "MOST_IN_PAGE",
@@ -141,6 +149,7 @@ __all__ = [
     "Consumers",
     "Cut",
     "HasConsumers",
+    "HasSnapshots",
     "Hold",
     "Initialization",
     "Joined",
@@ -151,6 +160,8 @@ __all__ = [
     "PreparedEvent",
     "PreparedWrite",
     "Receipt",
+    "Snapshot",
+    "Snapshots",
     "SourceTaken",
     "Step",
     "Tables",
@@ -161,9 +172,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """A protocol of consumers, loaded for those who ask: no append needs it."""
-    from evstore.port import consumers
+    """What belongs to consumers and snapshots, loaded for those who ask: no append needs it."""
+    if name in __all__:
+        from importlib import import_module
 
-    if name in __all__ and name in vars(consumers):
-        return getattr(consumers, name)
+        for chapter in ("consumers", "snapshots"):
+            module = import_module(f"evstore.port.{chapter}")
+            if name in vars(module):
+                return vars(module)[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

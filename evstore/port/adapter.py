@@ -49,6 +49,8 @@ class Capabilities(NamedTuple):
     """A step of a consumer has a `connection`, for tables of the application."""
     can_join: bool = False
     """The adapter is `Joins`: it appends in a transaction of the application, on the driver's connection."""
+    has_snapshots: bool = False
+    """The adapter is `HasSnapshots`: a cache of objects that were made of streams."""
     can_backup: bool = False
     """`backup` makes a copy."""
     tamper_evident: bool = False

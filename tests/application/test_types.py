@@ -73,10 +73,10 @@ def test_only_a_class_is_an_event():
 def test_a_registry_finds_classes_by_the_names_of_their_types():
     registry = Registry()
     registry.register(OrderPlaced, Shipped, OrderPlaced)
-    assert registry.class_of("order-shipped") is Shipped
+    assert registry["order-shipped"] is Shipped
     assert [*registry] == ["OrderPlaced", "order-shipped"]
     with pytest.raises(UnknownEventTypeError) as raised:
-        registry.class_of("Shipped")
+        registry["Shipped"]
     assert raised.value.event_type == "Shipped"
 
 
