@@ -165,6 +165,7 @@ class EventStore:
         unless: Unless = None,
         require: Iterable[tuple[str, int]] = (),
         source: tuple[str, int] | None = None,
+        connection: Any = None,
     ) -> Appended:
         """Store all the events or none, durably, and return them as stored.
 
@@ -181,8 +182,14 @@ class EventStore:
         position is not greater than the last one of that name, nothing is stored, and the result is empty and
         flagged `duplicate`.
 
+        `connection`, of the driver (sqlite3 or psycopg) and to the database of the store, appends in the
+        transaction that it is in, or that the driver would begin for an INSERT. The events are stored with the
+        application's COMMIT, and nothing is after its ROLLBACK; until then no other writer of the store goes on,
+        and an append without `connection` in this thread would wait for itself. If this raises, the transaction is
+        as it was. PostgreSQL: nobody is notified, so whoever follows sees the events with the next poll.
+
         Raises InvalidInputError, CodecError, ConcurrencyError, StreamNotFoundError (STREAM_EXISTS),
-        AppendConditionError, EventIdConflictError.
+        AppendConditionError, EventIdConflictError; with `connection` also UnsupportedError, in memory.
         """
         return self.append_many(
             [(stream_id, events, expected_version)],  # type: ignore[list-item]
@@ -192,6 +199,7 @@ class EventStore:
             unless=unless,
             require=require,
             source=source,
+            connection=connection,
         )
 
     def append_many(
@@ -204,6 +212,7 @@ class EventStore:
         unless: Unless = None,
         require: Iterable[tuple[str, int]] = (),
         source: tuple[str, int] | None = None,
+        connection: Any = None,
     ) -> Appended:
         """Store the events of several streams, all or none, contiguous and in the order given.
 
@@ -214,10 +223,14 @@ class EventStore:
             self._nesting.check()
         guards = {"unless": unless, "require": require, "source": source}
         unit = self.appender.unit(writes, metadata, key=key, tags=tags, **guards)
-        outcome = self.appender.submit_one(unit)
-        if isinstance(outcome, EvstoreError):
-            raise outcome
-        stored = Appended(self.appender.stored_of(unit, outcome))
+        if connection is None:
+            outcome = self.appender.submit_one(unit)
+            if isinstance(outcome, EvstoreError):
+                raise outcome
+            stored = Appended(self.appender.stored_of(unit, outcome))
+        else:
+            outcome, events = self.appender.append_joined(connection, unit)
+            stored = Appended(events)
         taken = isinstance(outcome, SourceTaken)
         stored.duplicate = taken or (isinstance(outcome, Duplicate) and outcome.by_earlier_append)
         return stored

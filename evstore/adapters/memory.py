@@ -247,7 +247,9 @@ class MemoryAdapter:
 
         with self._opened():
             if self._consumers is None:
-                self._consumers = MemoryConsumers(self._opened, lambda: self._log, self._append, self._unappend)
+                self._consumers = MemoryConsumers(
+                    self._opened, lambda: self._log, self._append, self._unappend, self.get
+                )
             return self._consumers
 
     def snapshots(self) -> Snapshots:

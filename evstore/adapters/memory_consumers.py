@@ -39,7 +39,7 @@ class _Consumer:
 
 class MemoryConsumers:
     """`port.Consumers`. `opened` is the adapter's lock, `log` its events, `append` stores a unit while it is held,
-    and `unappend` takes the events after a position away again."""
+    `unappend` takes the events after a position away again, and `get` finds events by id."""
 
     def __init__(
         self,
@@ -47,11 +47,13 @@ class MemoryConsumers:
         log: Callable[[], Sequence[StoredEvent]],
         append: Callable[[Append], Outcome],
         unappend: Callable[[int], None],
+        get: Callable[[Sequence[str]], list[StoredEvent]],
     ) -> None:
         self._opened = opened
         self._log = log
         self._append = append
         self._unappend = unappend
+        self._get = get
         self._consumers: dict[str, _Consumer] = {}
         self._held: dict[tuple[str, int], MemoryHold] = {}
 
@@ -113,7 +115,7 @@ class MemoryConsumers:
                 raise ConsumerNotFoundError(hold.name)
             before, head = self._consumers[hold.name].copy(), len(self._log())
             try:
-                yield MemoryStep(self, hold.name, self._consumers[hold.name], self._append)
+                yield MemoryStep(self, hold.name, self._consumers[hold.name], self._append, self._get)
             except BaseException:
                 self._consumers[hold.name] = before
                 self._unappend(head)
@@ -154,12 +156,18 @@ class MemoryHold:
 
 class MemoryStep:
     def __init__(
-        self, consumers: MemoryConsumers, name: str, consumer: _Consumer, append: Callable[[Append], Outcome]
+        self,
+        consumers: MemoryConsumers,
+        name: str,
+        consumer: _Consumer,
+        append: Callable[[Append], Outcome],
+        get: Callable[[Sequence[str]], list[StoredEvent]],
     ) -> None:
         self._consumers = consumers
         self._name = name
         self._consumer = consumer
         self.append = append
+        self.get = get
 
     @property
     def connection(self) -> NoReturn:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from evstore.appending.context import with_context
 from evstore.appending.outcomes import (
     Done,
+    Duplicate,
     append_in_order,
     first_stored,
     judge,
@@ -16,7 +17,7 @@ from evstore.appending.outcomes import (
     stored_events,
 )
 from evstore.appending.preparing import Preparing, check_fits, unit_of
-from evstore.errors import EvstoreError
+from evstore.errors import EvstoreError, UnsupportedError
 from evstore.model.filters import Filter
 from evstore.model.versions import check_version
 from evstore.port import NamePage, Page, Receipt, SourceTaken, source_taken
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from evstore.model.conditions import Query
     from evstore.model.events import EventData, StoredEvent, Write
     from evstore.model.metadata import Metadata
-    from evstore.port import Adapter, Append, Outcome, PreparedWrite
+    from evstore.port import Adapter, Append, Joined, Joins, Outcome, PreparedWrite
 
 
 class Appender:
@@ -86,6 +87,32 @@ class Appender:
         # Two threads that append first at the same time must queue in the same place.
         made: Together = vars(self).setdefault("_together", Together(self._adapter.append))
         return made
+
+    def append_joined(self, connection: Any, unit: Append) -> tuple[Done, list[StoredEvent]]:
+        """Append a unit in the transaction of the driver's connection, as `append_within` does."""
+        capabilities = self._adapter.capabilities
+        if not capabilities.can_join:
+            raise UnsupportedError(
+                f"{capabilities.name} has no transactions of an application, in which an append could take part: "
+                "append without connection"
+            )
+        with cast("Joins", self._adapter).joined(connection) as joined:
+            return self.append_within(joined, unit)
+
+    def append_within(self, joined: Joined, unit: Append) -> tuple[Done, list[StoredEvent]]:
+        """Append a unit in a transaction that is not over; its outcome, and its events as they are stored.
+
+        Raises its refusal.
+        """
+        check_fits([unit], self._adapter.capabilities)
+        outcome = judge(joined, unit, joined.append(unit))
+        if isinstance(outcome, EvstoreError):
+            raise outcome
+        if isinstance(outcome, Receipt) and len(outcome.first_versions) < len(unit.writes):
+            return outcome, [*first_stored(joined, unit, next(unit.ids()))]  # the log shows them after the commit
+        if isinstance(outcome, Duplicate):
+            return outcome, [*first_stored(joined, unit, outcome.first.id)]
+        return outcome, [*self.stored_of(unit, outcome)]
 
     def submit_in_order(self, units: Sequence[Append]) -> Iterator[Done]:
         """Append units of one event each, as if one after the other, though they share commits.

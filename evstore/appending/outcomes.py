@@ -21,8 +21,9 @@ from evstore.port import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from evstore.port import Adapter, Append, Outcome, PreparedEvent, PreparedWrite
+    from evstore.port import Adapter, Append, Joined, Outcome, PreparedEvent, PreparedWrite
 
+    Finding = Adapter | Joined
     LookedUp = tuple[PreparedWrite, PreparedEvent, StoredEvent | None]
     """An event, its write, and the stored event of the same id."""
 
@@ -74,7 +75,7 @@ def _of_log(adapter: Adapter, receipt: Receipt) -> Iterator[StoredEvent]:
         after = page[-1].global_position
 
 
-def look_up(adapter: Adapter, writes: Iterable[PreparedWrite]) -> Iterator[LookedUp]:
+def look_up(adapter: Finding, writes: Iterable[PreparedWrite]) -> Iterator[LookedUp]:
     """Each event of the writes, with the stored event of the same id."""
     for some in _in_pages((write, event) for write in writes for event in write.events):
         by_id = {each.id: each for each in adapter.get([event.id for _, event in some])}
@@ -96,12 +97,12 @@ def _in_pages(
         yield some
 
 
-def first_stored(adapter: Adapter, unit: Append, stored_id: str) -> Iterator[StoredEvent]:
+def first_stored(adapter: Finding, unit: Append, stored_id: str) -> Iterator[StoredEvent]:
     """The unit's events as first stored. `stored_id` is one of its ids. Raises EventIdConflictError."""
     return check_retry(stored_id, look_up(adapter, unit.writes))
 
 
-def judge(adapter: Adapter, unit: Append, outcome: Outcome) -> Done | EvstoreError:
+def judge(adapter: Finding, unit: Append, outcome: Outcome) -> Done | EvstoreError:
     """The meaning of an adapter's answer.
 
     If the lookup of stored events fails, the outcome is unknown: a lost try of this unit may have stored them.

@@ -6,9 +6,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from evstore.errors import EvstoreError, InvalidInputError
+from evstore.errors import InvalidInputError
 from evstore.model.versions import ANY_VERSION
-from evstore.port import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -54,15 +53,10 @@ class Transaction:
     ) -> list[StoredEvent]:
         """Append as `EventStore.append_many` does, in this transaction.
 
-        The list is empty where the source is taken that far, and where the writes are too many to be listed.
+        The list is empty where the source is taken that far.
         """
-        unit = self._appender.unit(writes, metadata, **options)
-        outcome = self._appender.judged(unit, self._step.append(unit))
-        if isinstance(outcome, EvstoreError):
-            raise outcome
-        if isinstance(outcome, Receipt) and len(outcome.first_versions) < len(unit.writes):
-            return []  # the log cannot be read before the commit
-        return [*self._appender.stored_of(unit, outcome)]
+        _, events = self._appender.append_within(self._step, self._appender.unit(writes, metadata, **options))
+        return events
 
 
 class Nesting:

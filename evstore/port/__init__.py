@@ -35,10 +35,10 @@ Writing
         the versions. A refused unit records none. Units of one call see earlier ones; of n racing writers with the
         same position exactly one wins.
 
-    W13 With `can_join`, what is appended within `joined` is stored with the COMMIT of the application, by the rules
-        of all appends; until then nobody else sees it, and no other unit is stored. A rollback leaves nothing. A
-        block that raises leaves the transaction as it was, and usable. `get` shows what the block has appended.
-        A connection that cannot be used is refused with InvalidInputError, and stays as it was.
+    W13 With `can_join`, what is appended within `joined` is stored with the COMMIT of the application, by the
+        rules of all appends; until then nobody else sees it, and no other unit is stored. A rollback leaves
+        nothing. A block that raises leaves the transaction as it was, and usable. `get` shows what was appended
+        in the transaction. A connection that cannot be used is refused with InvalidInputError.
 
 Reading
     R1  `after` is the paging cursor, exclusive in the direction of travel, None at that direction's start.

@@ -59,6 +59,7 @@ CAPABILITIES: Final = Capabilities(
     has_consumers=True,
     has_transactions=True,
     has_snapshots=True,
+    can_join=True,
     tamper_evident=True,
     can_redact=True,
     can_grant=True,

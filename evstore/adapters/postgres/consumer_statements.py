@@ -243,22 +243,3 @@ DELETE FROM evstore.checkpoints WHERE consumer_key = %(key)s::uuid
 REMOVE_HOLDS: Final = """
 DELETE FROM evstore.holds WHERE consumer_key = %(key)s::uuid
 """
-
-# --- Appending -----------------------------------------------------------------------------------------------
-
-# In the caller's transaction, whatever is settled there.
-APPEND_UNIT: Final = """
-SELECT evstore.append_unit_v1(
-  %(stream_ids)s::pg_catalog.text[], %(categories)s::pg_catalog.text[], %(expected)s::bigint[],
-  %(sizes)s::integer[], %(writes)s::integer[], %(ids)s::pg_catalog.uuid[], %(types)s::pg_catalog.text[],
-  %(hashes)s::bigint[], %(metadatas)s::pg_catalog.json[], %(datas)s::pg_catalog.json[], %(times)s::bigint[],
-  %(tags)s::pg_catalog.text[], %(redacted)s::boolean[], %(wanted_position)s::bigint, %(guards)s::pg_catalog.json
-)::pg_catalog.text
-"""
-
-APPEND_STAGED_UNIT: Final = """
-SELECT evstore.append_staged_unit_v1(
-  %(staged_as)s::pg_catalog.uuid, %(size)s::bigint, %(wanted_position)s::bigint, %(most_versions)s::integer,
-  %(guards)s::pg_catalog.json
-)::pg_catalog.text
-"""

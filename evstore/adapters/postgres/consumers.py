@@ -181,7 +181,7 @@ class PostgresConsumers:
     @contextmanager
     def _stepping(self, hold: PostgresHold) -> Iterator[PostgresStep]:
         with self._access.connections.connection() as connection:
-            step = PostgresStep(connection, self._schema, hold, self._access.explained)
+            step = PostgresStep(connection, self._access.location, hold, self._access.explained)
             raised: BaseException | None = None
             try:
                 with heeding_standbys(connection), settled(connection, self._access.timeout, lasts=True):

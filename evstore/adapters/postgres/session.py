@@ -22,16 +22,18 @@ from evstore.errors import CorruptStoreError, EvstoreError, NotAStoreError, NotI
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from psycopg import Connection
 
     from evstore.adapters.postgres.access import Access
     from evstore.adapters.postgres.connections import Connections
     from evstore.adapters.postgres.consumers import PostgresConsumers
+    from evstore.adapters.postgres.joining import Joining
     from evstore.adapters.postgres.location import Location
     from evstore.adapters.postgres.reading import Question
     from evstore.model.facts import LockWait
-    from evstore.port import Consumers, Snapshots
+    from evstore.port import Consumers, Joined, Snapshots
 
 SCHEMA_NUMBER: Final = 1
 """The number of the schema that this evstore makes, reads and writes."""
@@ -61,6 +63,7 @@ class Session:
         self._begins = False
         """True if a read begins a transaction: the role's isolation is unusable, or a pooler stands between."""
         self._consumers: PostgresConsumers | None = None
+        self._joining: Joining | None = None
         self._closed = False
         self._pid = os.getpid()
 
@@ -71,6 +74,14 @@ class Session:
         if self._consumers is None:
             self._consumers = PostgresConsumers(self._access())
         return self._consumers
+
+    def joined(self, connection: Any) -> AbstractContextManager[Joined]:
+        from evstore.adapters.postgres.joining import Joining
+
+        self._check_open()
+        if self._joining is None:
+            self._joining = Joining(self._access())
+        return self._joining.joined(connection)
 
     def snapshots(self) -> Snapshots:
         from evstore.adapters.postgres.snapshots import PostgresSnapshots

@@ -13,13 +13,10 @@ from psycopg.types.json import JsonLoader
 from psycopg.types.uuid import UUIDLoader
 
 from evstore.adapters.postgres import consumer_statements as sql
-from evstore.adapters.postgres.batches import Batch, guards_of, stage
 from evstore.adapters.postgres.connections import is_ours, milliseconds, settle
-from evstore.adapters.postgres.outcomes import Doubt
-from evstore.adapters.postgres.statements import STAGE, SWEEP_STAGED, in_schema
+from evstore.adapters.postgres.joining import PostgresJoined
 from evstore.errors import ConsumerHeldError, ConsumerNotFoundError, LogDivergedError, UnsupportedError
-from evstore.model.ids import new_id
-from evstore.port import MOST_VERSIONS, Receipt
+from evstore.port import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +24,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from evstore.adapters.postgres.holding import PostgresHold
+    from evstore.adapters.postgres.location import Location
     from evstore.errors import EvstoreError
     from evstore.model.consumers import Parked
     from evstore.port import Append, Outcome, Tables
@@ -46,16 +44,18 @@ def settled(connection: Connection, timeout: float, *, lasts: bool = False) -> I
         yield
 
 
-class PostgresStep:
+class PostgresStep(PostgresJoined):
     """`port.Step`, within a transaction that `settled` has begun. `explained` translates the driver's errors."""
 
     def __init__(
-        self, connection: Connection, schema: str, hold: PostgresHold, explained: Callable[[Any], EvstoreError]
+        self,
+        connection: Connection,
+        location: Location,
+        hold: PostgresHold,
+        explained: Callable[[Any], EvstoreError],
     ) -> None:
-        self._connection = connection
-        self._schema = schema
+        super().__init__(connection, location, explained)
         self._hold = hold
-        self._explained = explained
         self._given = hold.given()
         self._begun: tuple[Any, ...] = ()
         self._is_removed = False
@@ -141,37 +141,9 @@ class PostgresStep:
 
     def append(self, unit: Append) -> Outcome:
         self._check_usable()
-        batch = Batch()
-        (outcome,) = Doubt([unit], until_refused=False).outcomes(
-            [self._appended(batch, unit) if batch.takes(unit) else self._staged(unit)]
-        )
+        outcome = super().append(unit)
         self.has_appended = self.has_appended or isinstance(outcome, Receipt)
         return outcome
-
-    def _appended(self, batch: Batch, unit: Append) -> Any:
-        batch.add(unit)
-        redacted = batch.given["redacted"]
-        given = {
-            **batch.given,
-            "redacted": redacted if any(redacted) else None,
-            "wanted_position": unit.first_position,
-            "guards": guards_of(unit),
-        }
-        ((answer,),) = self._execute(sql.APPEND_UNIT, given)
-        return json.loads(answer)
-
-    def _staged(self, unit: Append) -> Any:
-        staged_as = new_id()
-        try:
-            with self._connection.cursor().copy(in_schema(STAGE, self._schema)) as copy:
-                size = stage(copy, staged_as, unit)
-        except psycopg.Error as error:
-            raise self._explained(error) from error
-        given = {"staged_as": staged_as, "size": size, "most_versions": MOST_VERSIONS}
-        given |= {"wanted_position": unit.first_position, "guards": guards_of(unit)}
-        ((answer,),) = self._execute(sql.APPEND_STAGED_UNIT, given)
-        self._execute(SWEEP_STAGED, given)
-        return json.loads(answer)
 
     def _changed(self, statement: str, **given: Any) -> list[Any]:
         """The rows of a statement about this consumer."""
@@ -186,14 +158,6 @@ class PostgresStep:
         found = self._execute(statement, given)
         self._execute(sql.UNPIN, {"search_path": search_path, "row_security": row_security})
         return found
-
-    def _execute(self, statement: str, given: dict[str, Any]) -> list[Any]:
-        try:
-            cursor = self._connection.cursor(row_factory=tuple_row)
-            cursor.execute(in_schema(statement, self._schema), given)
-            return cursor.fetchall() if cursor.description else []
-        except psycopg.Error as error:
-            raise self._explained(error) from error
 
     def _check_usable(self) -> None:
         """Raise UnsupportedError if the handler has ended the transaction, or goes on after it failed."""

@@ -47,6 +47,7 @@ CAPABILITIES: Final = Capabilities(
     has_transactions=True,
     shares_commits=True,
     has_snapshots=True,
+    can_join=True,
 )
 
 

@@ -12,6 +12,7 @@ from evstore.adapters.sql import id_to_blob
 from evstore.adapters.sqlite import consumer_statements as sql
 from evstore.adapters.sqlite.holding import SqliteHold, holder
 from evstore.adapters.sqlite.ids import id_from_blob
+from evstore.adapters.sqlite.joining import SqliteJoined
 from evstore.adapters.sqlite.lists import range_of
 from evstore.errors import ConsumerHeldError, ConsumerNotFoundError, LogDivergedError
 from evstore.model.consumers import SLOTS, Checkpoint, ConsumerRecord, Parked
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from evstore.adapters.sqlite.writing import Ledger
     from evstore.model.consumers import ParkedState
-    from evstore.port import Append, Hold, NamePage, Outcome, Tables
+    from evstore.port import Hold, NamePage, Tables
 
 
 class SqliteConsumers:
@@ -99,7 +100,7 @@ class SqliteConsumers:
             row = connection.execute(sql.FIND_CONSUMER, {"name": hold.name}).fetchone()
             if row is None:
                 raise ConsumerNotFoundError(hold.name)
-            yield SqliteStep(connection, ledger, hold, row[0])
+            yield SqliteStep(connection, ledger, self._path, hold, row[0])
             hold.check()
 
     def close(self) -> None:
@@ -108,12 +109,11 @@ class SqliteConsumers:
             hold.release()
 
 
-class SqliteStep:
+class SqliteStep(SqliteJoined):
     """`port.Step`, within a transaction."""
 
-    def __init__(self, connection: Any, ledger: Ledger, hold: Hold, key: int) -> None:
-        self.connection = connection
-        self._ledger = ledger
+    def __init__(self, connection: Any, ledger: Ledger, path: str, hold: Hold, key: int) -> None:
+        super().__init__(connection, ledger, path)
         self._hold = hold
         self._key = key
 
@@ -141,9 +141,6 @@ class SqliteStep:
 
     def unpark(self, stream_id: str) -> None:
         self.connection.execute(sql.UNPARK, self._given(stream_id=stream_id))
-
-    def append(self, unit: Append) -> Outcome:
-        return self._ledger.append(unit)
 
     def refilter(self, filter_json: str) -> None:
         self.connection.execute(sql.REFILTER, self._given(filter=filter_json))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from evstore.adapters.living import check_open
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from evstore.adapters.sqlite.rows import Names
     from evstore.model.facts import LockWait
+    from evstore.port import Joined
 
 
 class Session:
@@ -265,6 +267,26 @@ class Session:
             self._frozen = Frozen.of(self._path)
             self._notes[f"{self._path} is read as it lies (immutable): {self._frozen.reason}"] = None
         return mode
+
+    @contextmanager
+    def joined(self, connection: Any) -> Iterator[Joined]:
+        """The store in a transaction of the application, as `port.Joins` has it."""
+        from evstore.adapters.sqlite.joining import Host, joined
+
+        with self._reading():  # which opens the store, and checks that this evstore may use it
+            pass
+        host = Host(
+            self._sqlite,
+            self._path,
+            self._timeout,
+            self._lock,
+            self._connect,
+            self._patiently,
+            admit=partial(self._admit, to_write=True),
+            check_files=self._opened.check,
+        )
+        with self._translated, joined(host, connection) as found:
+            yield found
 
     def _close_readers(self) -> None:
         with suppress(IndexError):  # also if another thread takes the last one

@@ -91,7 +91,7 @@ def test_another_program_that_keeps_the_file_locked_is_named(store: Command, wor
     error = json.loads(done.err)["error"]
     assert (done.code, error["class"]) == (7, "StoreBusyError")
     assert error["message"].endswith(
-        "was busy for more than 0.1 s: another program than evstore keeps the file locked"
+        "was busy for more than 0.1 s: another program than evstore, or a transaction of an application, keeps the file locked"
     )
     assert error["hint"].startswith("close that program")
 
