@@ -17,7 +17,7 @@ from evstore.testing.contract import AdapterContract, ReadClauses, WriteClauses
 from evstore.testing.harness import REASONS
 from evstore.testing.truth import TRUTH_TABLE
 
-CONTRACT_VERSION = 8
+CONTRACT_VERSION = 9
 """Counts up when a clause is added, so that an adapter can say what it has passed."""
 
 __all__ = [

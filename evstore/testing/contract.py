@@ -29,6 +29,7 @@ from evstore.testing.clauses.consuming import HoldClauses, RecordClauses
 from evstore.testing.clauses.digesting import DigestClauses
 from evstore.testing.clauses.exactness import TextClauses, TimestampClauses
 from evstore.testing.clauses.filtering import MixedFilterClauses, NameFilterClauses, TimeFilterClauses
+from evstore.testing.clauses.joining import JoinClauses
 from evstore.testing.clauses.judging import IdClauses, PositionClauses, VersionClauses
 from evstore.testing.clauses.listing import InfoClauses, NameClauses
 from evstore.testing.clauses.living import LifeClauses
@@ -55,8 +56,9 @@ class WriteClauses(
     RedactionClauses,
     TamperEvidenceClauses,
     SourceClauses,
+    JoinClauses,
 ):
-    """W1 to W12; and L1 of sources."""
+    """W1 to W13; and L1 of sources."""
 
 
 class ReadClauses(

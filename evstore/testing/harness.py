@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import pytest
 
@@ -29,6 +29,7 @@ TRANSACTIONS: Final = "has_transactions"
 SNAPSHOTS: Final = "has_snapshots"
 CAN_REDACT: Final = "can_redact"
 TAMPER_EVIDENT: Final = "tamper_evident"
+JOIN: Final = "can_join"
 OCCUPIABLE: Final = "occupiable"
 """`occupy` can put something else where the store would be."""
 LOSABLE: Final = "losable"
@@ -45,6 +46,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         CONSUMERS: "keeps no consumers, and it says so: an application keeps its checkpoints itself",
         TRANSACTIONS: "has no tables of an application, and it says so",
         SNAPSHOTS: "keeps no snapshots, and it says so: an object is loaded from all events of its stream",
+        JOIN: "appends in no transaction of an application, and it says so",
         CAN_REDACT: "redacts no events, and it says so",
         TAMPER_EVIDENT: "keeps no digests, and it says so: only a digest noted elsewhere shows a change",
         BACKUP: "no backup, and it says so: something else copies its store",
@@ -71,6 +73,11 @@ class Harness:
         """Another adapter on the same place, whatever is there by now. An adapter that claims neither `durable`
         nor `multi_process`, and whose place cannot be occupied, needs none."""
         raise NotImplementedError("a contract class says how to open another adapter on the same place")
+
+    def connect(self, tmp_path: Path) -> Any:
+        """A connection of the driver to the store at this place, in no transaction and not in autocommit mode, as
+        DB-API has it. Not overridden where the adapter does not claim `can_join`."""
+        raise NotImplementedError("a contract class of an adapter that can join says how an application connects")
 
     def occupy(self, tmp_path: Path) -> Callable[[], object]:
         """Put something that is no event store at the place; return a function that describes the content of the

@@ -1,5 +1,6 @@
 """The PostgreSQL adapter keeps the contract, on every server there is."""
 
+import psycopg
 import pytest
 
 from evstore.adapters.postgres import connect
@@ -17,6 +18,9 @@ class TestPostgres(AdapterContract, ModelContract):
 
     def reopen(self, tmp_path):
         return connect(self.server.place(tmp_path))
+
+    def connect(self, tmp_path):
+        return psycopg.connect(self.server.url())
 
     def lose(self, tmp_path, what, name):
         table, column = {"type": ("types", "name"), "stream": ("streams", "stream_id")}[what]

@@ -15,6 +15,9 @@ class TestSqlite(AdapterContract, ModelContract):
     def reopen(self, tmp_path):
         return connect(f"sqlite:{tmp_path}/events.db")
 
+    def connect(self, tmp_path):
+        return sqlite3.connect(tmp_path / "events.db")
+
     def lose(self, tmp_path, what, name):
         table, column = {"type": ("types", "name"), "stream": ("streams", "stream_id")}[what]
         with closing(sqlite3.connect(tmp_path / "events.db", isolation_level=None)) as connection:
