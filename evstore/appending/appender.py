@@ -72,7 +72,7 @@ class Appender:
         outcomes = self._adapter.append(units)
         return [self.judged(unit, each) for unit, each in zip(units, outcomes, strict=True)]
 
-    def submit_one(self, unit: Append) -> Done | EvstoreError:
+    def _submit_one(self, unit: Append) -> Done | EvstoreError:
         """Append a unit, in one durable commit with those of other threads where the adapter gains by that."""
         if not self._adapter.capabilities.shares_commits:
             (outcome,) = self.submit([unit])
@@ -88,8 +88,17 @@ class Appender:
         made: Together = vars(self).setdefault("_together", Together(self._adapter.append))
         return made
 
-    def append_joined(self, connection: Any, unit: Append) -> tuple[Done, list[StoredEvent]]:
-        """Append a unit in the transaction of the driver's connection, as `append_within` does."""
+    def append(self, unit: Append, connection: Any = None) -> tuple[Done, Iterable[StoredEvent]]:
+        """Append a unit, in the transaction of the connection if there is one; its outcome, and its events as they
+        are stored. Raises its refusal."""
+        if connection is not None:
+            return self._append_joined(unit, connection)
+        outcome = self._submit_one(unit)
+        if isinstance(outcome, EvstoreError):
+            raise outcome
+        return outcome, self.stored_of(unit, outcome)
+
+    def _append_joined(self, unit: Append, connection: Any) -> tuple[Done, list[StoredEvent]]:
         capabilities = self._adapter.capabilities
         if not capabilities.can_join:
             raise UnsupportedError(
@@ -100,10 +109,7 @@ class Appender:
             return self.append_within(joined, unit)
 
     def append_within(self, joined: Joined, unit: Append) -> tuple[Done, list[StoredEvent]]:
-        """Append a unit in a transaction that is not over; its outcome, and its events as they are stored.
-
-        Raises its refusal.
-        """
+        """The same in a transaction that is not over."""
         check_fits([unit], self._adapter.capabilities)
         outcome = judge(joined, unit, joined.append(unit))
         if isinstance(outcome, EvstoreError):

@@ -96,9 +96,7 @@ class Aggregate:
         Raises UnknownEventTypeError for an object that is no event; what the method raises leaves no event.
         """
         type_of(type(event))
-        name = appliers_of(type(self)).get(type(event))
-        if name is not None:
-            getattr(self, name)(event)
+        applied(self, event)
         self._kept.recorded.append(Recorded(new_id(), event))
 
     _kept: Kept
@@ -136,6 +134,13 @@ def appliers_of(cls: type) -> Mapping[type, str]:
 def classes_of(cls: type) -> Mapping[str, type]:
     """The classes of the events that an aggregate applies, by event type. Raises InvalidInputError."""
     return {type_of(each).name: each for each in appliers_of(cls)}
+
+
+def applied(aggregate: Aggregate, event: Any) -> None:
+    """Change the state by an event, if there is a method for it."""
+    name = appliers_of(type(aggregate)).get(type(event))
+    if name is not None:
+        getattr(aggregate, name)(event)
 
 
 def check_aggregate(cls: Any) -> None:

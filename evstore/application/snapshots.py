@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, cast, get_type_hints
 from evstore.application.aggregate import OWN, Aggregate, appliers_of, kept_of
 from evstore.application.types import for_each_class, type_of
 from evstore.errors import DeniedError, InvalidInputError, StorageFullError, UnavailableError, UnsupportedError
+from evstore.observing import logger
 from evstore.port.snapshots import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from logging import Logger
 
     from evstore.application.converting import Converter
     from evstore.port import Adapter
@@ -67,7 +67,7 @@ class SnapshotKeeper:
         try:
             self._snapshots.keep(Snapshot(stream_id, kind_of(cls), kept.version, event_id, code, state))
         except (UnavailableError, DeniedError, StorageFullError) as error:
-            _log().info("no snapshot of %s was kept: %s", stream_id, error)
+            logger().info("no snapshot of %s was kept: %s", stream_id, error)
         else:
             kept.snapshot = kept.version
 
@@ -85,7 +85,7 @@ class SnapshotKeeper:
             reason = f"{type(error).__name__}: {error}"
         if not reason and len(text) <= MAX_STATE_BYTES:
             return text
-        _log().warning(
+        logger().warning(
             "%s has no snapshots: %s; annotate its attributes in the class, or give it snapshot_state() and "
             "restore_state(state)",
             cls.__qualname__,
@@ -95,12 +95,6 @@ class SnapshotKeeper:
 
     def _code(self, cls: type[Aggregate]) -> str:
         return code_of(cls, self._converter.functions())
-
-
-def _log() -> Logger:
-    import logging
-
-    return logging.getLogger("evstore")
 
 
 def keeper(adapter: Adapter, converter: Converter, every: int) -> SnapshotKeeper:

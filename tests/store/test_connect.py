@@ -357,6 +357,7 @@ def test_a_command_uses_the_newer_sqlite_if_it_is_installed(here, monkeypatch):
 
 SQL = {
     "durable", "multi_process", "has_audits", "tamper_evident", "can_redact", "has_consumers", "has_transactions",
+    "can_join",
 }  # fmt: skip
 
 
@@ -364,7 +365,7 @@ SQL = {
     ("url", "name", "claimed"),
     [
         ("memory:", "memory", {"born_initialized", "can_redact", "has_consumers"}),
-        ("e.db", "SQLite", {*SQL, "can_backup"}),
+        ("e.db", "SQLite", {*SQL, "can_backup", "shares_commits"}),
         ("postgresql://h/db", "PostgreSQL", {*SQL, "can_grant"}),
     ],
 )
