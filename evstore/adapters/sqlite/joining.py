@@ -1,20 +1,21 @@
 """Appends in a transaction of the application, on its own connection to the file of the store.
 
-SQLite's write lock orders them among all writers until the COMMIT, which evstore does not see. So the connection
-never checkpoints: only evstore does, where no commit can overlap with it (see `session`).
+SQLite's write lock orders them among all writers until the COMMIT, which evstore does not see, and which runs
+without the side lock. A checkpoint in it could overlap with one of evstore, which `session` explains. So the
+connection makes none before the log is so long that no writer of evstore is at work: it would have merged it.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from evstore.adapters.sqlite import joining_statements as sql
 from evstore.adapters.sqlite.errors import is_busy
 from evstore.adapters.sqlite.writing import Ledger
-from evstore.errors import EvstoreError, InvalidInputError, StoreBusyError
+from evstore.errors import InvalidInputError, StoreBusyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 FULL: Final = 2
 """The `synchronous` from which on a commit is on disk when it returns."""
-LONG_LOG: Final = 4 * 1024 * 1024
-"""The bytes of a log that is merged into the database, as SQLite does after a thousand pages."""
+LATE_PAGES: Final = 16_384
+"""The pages of the log, of mostly 4 KiB, after which the COMMIT of an application merges it into the database."""
 READ_BEFORE: Final = "a transaction that has read cannot wait for a writer: roll back, and execute BEGIN IMMEDIATE"
 
 
@@ -80,7 +81,6 @@ def _within(host: Host, connection: Any) -> SqliteJoined:
     host.check_files()
     _check_same_file(host)
     host.admit(connection.execute(sql.ADMITS).fetchall())
-    _merge_long_log(host)
     ledger = Ledger(host.sqlite, connection, host.path)
     ledger.look()
     return SqliteJoined(connection, ledger, host.path)
@@ -150,9 +150,11 @@ def _plain(connection: Any) -> Iterator[None]:
 
 @contextmanager
 def _patient(host: Host, connection: Any) -> Iterator[None]:
-    """The connection with the patience of the store; and for good without checkpoints, as durable as a writer."""
+    """The connection with the patience of the store; for good, with late checkpoints, and as durable as ours."""
     (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
-    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    (pages,) = connection.execute("PRAGMA wal_autocheckpoint").fetchone()
+    if 0 < pages < LATE_PAGES:
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LATE_PAGES}")
     if sys.platform == "darwin":
         connection.execute("PRAGMA fullfsync = ON")
     connection.execute(_waiting(host.timeout))
@@ -226,20 +228,3 @@ def _check_same_file(host: Host) -> None:
     raise InvalidInputError(
         f"connection: since it was opened, another file was put at {host.path}: connect anew, the store as well"
     )
-
-
-def _merge_long_log(host: Host) -> None:
-    """Checkpoint a long log, unless a writer of evstore is at work and will do that.
-
-    The caller has the write lock, so that nobody commits meanwhile.
-    """
-    with suppress(OSError, EvstoreError, host.sqlite.Error):  # the append does not depend on it
-        if os.stat(f"{host.path}-wal").st_size <= LONG_LOG:
-            return
-        with (
-            host.lock.in_process(0),
-            host.lock.on_file(),
-            closing(host.connect(host.path, "rw")) as merging,
-        ):
-            merging.execute("PRAGMA synchronous = FULL")
-            merging.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
