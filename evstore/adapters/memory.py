@@ -247,9 +247,8 @@ class MemoryAdapter:
 
         with self._opened():
             if self._consumers is None:
-                self._consumers = MemoryConsumers(
-                    self._opened, lambda: self._log, self._append, self._unappend, self.get
-                )
+                given = (self._opened, lambda: self._log, self._append, self._unappend, self.get)
+                self._consumers = MemoryConsumers(*given)
             return self._consumers
 
     def snapshots(self) -> Snapshots:
