@@ -163,7 +163,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """What no plain append needs, loaded for those who ask."""
+    """A name that no plain append needs, loaded for those who ask."""
     if name in __all__:
         from importlib import import_module
 
