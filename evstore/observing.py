@@ -1,4 +1,4 @@
-"""What an operator sees of a program that uses the library: the logger `evstore`, and traces and metrics.
+"""The view of an operator on a program that uses the library: the logger `evstore`, traces and metrics.
 
 evstore never loads OpenTelemetry. Where the application has loaded it, appends and the work of consumers are spans
 and counters of its providers. No data and no metadata of an event is in them.

@@ -183,7 +183,8 @@ def unit_of(
         for event in events:
             made = None if key is None else key_id(stream_id, key, next(ordinals))
             complete.append(preparing.event(event, made))
-            has_new_ids = has_new_ids or (made is None and event.id is None)
+            has_id = isinstance(event, EventData) and event.id is not None  # an object's own `id` is none
+            has_new_ids = has_new_ids or not (made or has_id)
         if not complete:
             raise NoEventsError(f'no events to append to stream "{stream_id}"')
         check_expected_version(expected)

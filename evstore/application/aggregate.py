@@ -49,7 +49,7 @@ class Aggregate:
     """Raise it where code outside the class changed what its events make of it: older snapshots are not used."""
     _category_is_given: ClassVar[bool] = False
     id: str
-    """What follows the category in the stream id."""
+    """The part of the stream id after the category."""
 
     def __init_subclass__(cls, *, category: str | None = None, **named: Any) -> None:
         super().__init_subclass__(**named)
@@ -107,7 +107,7 @@ OWN: Final = frozenset({"id", "_kept"})
 
 
 def kept_of(aggregate: Aggregate) -> Kept:
-    """What the store keeps of the aggregate."""
+    """The store's own notes on the aggregate."""
     return aggregate._kept  # noqa: SLF001 - nobody else's
 
 

@@ -110,7 +110,7 @@ class Aggregates:
 
 
 def again(tries: int, attempt: Callable[[], Callable[[], T]]) -> T:
-    """What an attempt decides is stored, and returned. One that loses a race is made anew, up to so many tries.
+    """Store what an attempt decides, and return it. One that loses a race is made anew, up to so many tries.
 
     Raises ConcurrencyError or AppendConditionError, as the last try did.
     """

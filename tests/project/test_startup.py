@@ -172,7 +172,6 @@ def test_a_store_is_connected_without_the_command_line_and_what_it_does_not_use(
         "evstore.adapters.memory_lists",
         "evstore.adapters.memory_snapshots",
         "evstore.adapters.memory_sources",
-        "evstore.adapters.paging",
         "evstore.adapters.units",
     }
     assert not (HEAVY | {"sqlite3"}) & modules

@@ -70,8 +70,10 @@ class Crowd:
 
     def __init__(self, store, gated, pool):
         self.store, self.gated, self._pool = store, gated, pool
+        gated.gate.clear()
+        before = len(gated.calls)
         self.first = pool.submit(store.append, "First-1", [event()])
-        wait_for(lambda: gated.calls)
+        wait_for(lambda: len(gated.calls) > before)
 
     @property
     def waiting(self):
@@ -119,6 +121,16 @@ def test_appends_that_come_during_a_call_make_the_next_call_and_each_gets_its_ow
         assert not stored.duplicate
     assert gated.calls == [1, 7]
     assert [e for each in (crowd.first, *joined) for e in each.result()] == [*crowd.store.replay()]
+
+
+def test_appends_that_come_later_share_another_call(crowd, gated):
+    for number in range(3):
+        rounds = crowd if not number else Crowd(crowd.store, gated, crowd._pool)
+        joined = [rounds.joins(f"Order-{n}", [event(n)], expected_version=number) for n in range(4)]
+        rounds.goes_on()
+        for each in joined:
+            assert len(each.result(PATIENCE)) == 1
+    assert gated.calls == [1, 4] * 3
 
 
 def test_an_append_that_meets_nobody_is_a_call_of_its_own(gated):

@@ -1,4 +1,4 @@
-"""What a session lends to the chapters of the port beside events."""
+"""The ways into a session for the chapters of the port beside events."""
 
 from __future__ import annotations
 
