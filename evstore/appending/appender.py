@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from evstore.appending.context import with_context
 from evstore.appending.outcomes import (
@@ -17,7 +18,7 @@ from evstore.appending.outcomes import (
     stored_events,
 )
 from evstore.appending.preparing import Preparing, check_fits, unit_of
-from evstore.errors import EvstoreError, UnsupportedError
+from evstore.errors import EvstoreError, StoreBusyError, UnsupportedError
 from evstore.model.filters import Filter
 from evstore.model.versions import check_version
 from evstore.port import NamePage, Page, Receipt, SourceTaken, source_taken
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
     from evstore.model.metadata import Metadata
     from evstore.port import Adapter, Append, Joined, Joins, Outcome, PreparedWrite
 
+WAITS_FOR_ITSELF: Final = (
+    "this thread has appended with a connection: until that transaction is over, "
+    "an append without it waits for itself"
+)
+
 
 class Appender:
     """Appends to one store. `max_data_bytes` bounds one event's data; `encode` makes EventData of objects."""
@@ -45,6 +51,7 @@ class Appender:
         self._adapter = adapter
         self._max_data_bytes = max_data_bytes
         self._encode = encode
+        self._joined = threading.local()  # `any`: the thread has appended in a transaction of the application
 
     def preparing(self, default: Metadata | None = None, tags: Iterable[str] = ()) -> Preparing:
         """A Preparing for events whose gaps in metadata `default` fills, and that get these tags as well."""
@@ -93,9 +100,14 @@ class Appender:
         are stored. Raises its refusal."""
         if connection is not None:
             return self._append_joined(unit, connection)
-        outcome = self._submit_one(unit)
-        if isinstance(outcome, EvstoreError):
-            raise outcome
+        try:
+            outcome = self._submit_one(unit)
+            if isinstance(outcome, EvstoreError):
+                raise outcome
+        except StoreBusyError as error:
+            if hasattr(self._joined, "any"):
+                error.add_note(WAITS_FOR_ITSELF)
+            raise
         return outcome, self.stored_of(unit, outcome)
 
     def _append_joined(self, unit: Append, connection: Any) -> tuple[Done, list[StoredEvent]]:
@@ -106,6 +118,7 @@ class Appender:
                 "append without connection"
             )
         with cast("Joins", self._adapter).joined(connection) as joined:
+            self._joined.any = True
             return self.append_within(joined, unit)
 
     def append_within(self, joined: Joined, unit: Append) -> tuple[Done, list[StoredEvent]]:

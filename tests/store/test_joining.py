@@ -24,6 +24,7 @@ from evstore import (
     InvalidInputError,
     Metadata,
     Query,
+    StoreBusyError,
     UnsupportedError,
     connect,
 )
@@ -169,6 +170,22 @@ def test_other_writers_wait_for_the_commit_and_come_after_it(store, theirs):
         assert not any(each.done() for each in others)
         theirs.commit()
         assert {each.result(PATIENCE)[0].global_position for each in others} == {3, 4}
+
+
+def test_a_thread_that_waits_for_its_own_transaction_reads_why_after_the_timeout(url, store, theirs):
+    with connect(url, timeout=0.2) as hasty:
+        with ThreadPoolExecutor(1) as pool:
+            store.append("Order-1", AN_EVENT, connection=theirs)
+            with pytest.raises(StoreBusyError) as another:
+                pool.submit(hasty.append, "Order-2", AN_EVENT).result(PATIENCE)
+            theirs.rollback()
+        hasty.append("Order-1", AN_EVENT, connection=theirs)
+        with pytest.raises(StoreBusyError) as busy:
+            hasty.append("Order-2", AN_EVENT)
+        assert "until that transaction is over" in busy.value.__notes__[0]
+        assert not getattr(another.value, "__notes__", [])
+        theirs.commit()
+        hasty.append("Order-2", AN_EVENT)
 
 
 def test_whoever_follows_sees_the_events_after_the_commit(store, theirs):
