@@ -378,6 +378,32 @@ def test_a_holder_that_is_stopped_is_not_replaced(store: Command) -> None:
     process.communicate(timeout=30)
 
 
+@pytest.mark.sqlite_only("where the hold is exact: on PostgreSQL a lease of a stopped process runs out")
+def test_of_processes_that_begin_together_one_has_a_command_at_work_also_while_it_is_stopped(
+    store: Command,
+) -> None:
+    script = "mkdir at-work || touch two; while [ ! -e gate ]; do sleep 0.02; done; rmdir at-work"
+    words = ("subscribe", "mailer", "Order", *shell(script))
+    racing = [store.start(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(4)]
+    try:
+        wait_for(lambda: len([each for each in racing if each.poll() == 9]) == 3)
+        (holder,) = [each for each in racing if each.poll() is None]
+        wait_for((store.folder / "at-work").exists)
+        holder.send_signal(signal.SIGSTOP)
+        assert store(*words).code == 9
+        (store.folder / "gate").touch()  # its command ends meanwhile
+        wait_for(lambda: not (store.folder / "at-work").exists())
+        assert store(*words).code == 9
+        holder.send_signal(signal.SIGCONT)
+        wait_for(lambda: position(store) >= 3)
+    finally:
+        for each in racing:
+            each.send_signal(signal.SIGCONT)
+            each.terminate()
+            each.wait(30)
+    assert not (store.folder / "two").exists()
+
+
 def test_members_share_the_streams_and_take_what_comes_free(store: Command) -> None:
     streams = [f"Part-{n}" for n in range(12)]
     lines = "".join(json.dumps({"streamId": s, "type": "T", "data": 1}) + "\n" for s in streams)
