@@ -305,7 +305,7 @@ class UpcastGapError(CodecError):
 
 
 class ConsumerStartError(InvalidInputError):
-    """A new consumer is to begin after `position`, which the log, up to `head`, has not reached."""
+    """A consumer is to begin after `position`, which the log, up to `head`, has not reached."""
 
     code = "usage"
     _facts = ("name", "position", "head", "source")

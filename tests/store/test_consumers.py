@@ -522,8 +522,9 @@ def test_a_consumer_that_was_reset_handles_again(filled, handler):
     assert filled.consumers.reset("mailer", 4).global_position == 4
     filled.consumer("mailer").run(handler, once=True)
     assert handler.handled == [1, 2, 3, 4, 5, 6, 5, 6]
-    with pytest.raises(LogDivergedError):
+    with pytest.raises(ConsumerStartError) as raised:
         filled.consumers.reset("mailer", 7)
+    assert (raised.value.position, raised.value.head) == (7, 6)
     with pytest.raises(InvalidInputError):
         filled.consumers.reset("mailer", -1)
 
@@ -537,6 +538,20 @@ def test_a_consumer_that_was_removed_is_gone(filled, handler):
         assert raised.value.name == "mailer"
     filled.consumer("mailer").run(handler, once=True)
     assert handler.handled == [*range(1, 7)] * 2
+
+
+def test_what_is_parked_is_reported_when_it_is_parked(filled, handler):
+    handler.fails_at = {1, 3}
+    reported = []
+    consumer = filled.consumer("mailer")
+    consumer.run(handler, 10, on_failure="park", on_park=reported.append, once=True)
+    assert [(each.global_position, each.reason) for each in reported] == [
+        (each.global_position, each.reason) for each in filled.consumers.parked("mailer")
+    ]
+    again, *_ = filled.consumers.parked("mailer")
+    filled.consumers.retry("mailer", again.event_id)
+    consumer.run(handler, on_failure="park", on_park=reported.append, once=True)
+    assert [each.event_id for each in reported[2:]] == [again.event_id]
 
 
 def test_one_waits_for_a_consumer_to_come_so_far(filled, handler):

@@ -152,7 +152,7 @@ def test_a_position_beyond_the_log_is_no_place_to_begin(store: Command) -> None:
     before = shown(store, "mailer")
     done = store("consumers", "reset", "mailer", "--to", "5")
     assert (done.code, done.out) == (2, b"")
-    assert names(done.err, "--to 5", "ends at 4")
+    assert names(done.err, "mailer", "5", "ends at 4")
     assert shown(store, "mailer")["globalPosition"] == before["globalPosition"]
 
 

@@ -150,6 +150,18 @@ def test_a_parked_event_holds_back_the_later_events_of_its_stream(store: Command
     assert json.loads(store.ok("consumers", "show", "mailer").out)["parkedEvents"] == []
 
 
+@pytest.mark.sqlite_only("how notes are printed is the same whatever the store is")
+def test_it_is_noted_that_an_event_is_parked_and_how_to_retry_it(store: Command) -> None:
+    words = ("subscribe", "the mailer", "--all", "--once", "--retries", "0", "--on-failure", "park")
+    done = store.ok(*words, "--batch", "3", *shell("! grep -q Paid"))
+    (parked,) = json.loads(store.ok("consumers", "show", "the mailer").out)["parkedEvents"]
+    note, hint = done.err.splitlines()
+    assert names(note, "note", parked["id"], "Order-1", "position 2", "parked", "sh exited with 1")
+    assert hint == f"hint: evstore consumers retry 'the mailer' {parked['id']}"
+    store.ok("consumers", "retry", "the mailer", parked["id"])
+    assert store.ok(*words, "--quiet", *shell("false")).err == ""
+
+
 def test_a_dropped_event_is_left_out(store: Command) -> None:
     words = ("subscribe", "mailer", "--all", "--once", "--retries", "0", "--on-failure", "park")
     store.ok(*words, *shell('test "$EVSTORE_GLOBAL_POSITION" != 1'))
@@ -342,7 +354,9 @@ def test_a_second_process_is_told_at_once_who_works(store: Command) -> None:
         assert names(skipped.err, "mailer")
         assert json.loads(store.ok("consumers", "show", "mailer").out)["holder"]
         for action in (("remove",), ("reset", "--to", "start")):
-            assert store("consumers", action[0], "mailer", *action[1:]).code == 9
+            refused = store("consumers", action[0], "mailer", *action[1:])
+            assert refused.code == 9
+            assert "--if-held" not in refused.err  # a flag of subscribe alone
     finally:
         end()
     store.ok("subscribe", "mailer", "Order", "--once", "--", "true")
