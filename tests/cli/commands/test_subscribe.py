@@ -445,7 +445,9 @@ def test_a_waiting_subscriber_ends_by_the_signal_at_once(store: Command, number:
 
 
 def test_a_signal_is_passed_on_and_a_batch_that_ends_well_is_done(store: Command) -> None:
-    script = 'trap "echo passed; touch passed" TERM; touch begun; while [ ! -e gate ]; do sleep 0.02; done; echo done'
+    script = (
+        'trap "echo passed; touch passed" TERM; touch begun; while [ ! -e gate ]; do sleep 0.02; done; echo done'
+    )
     process = store.start("subscribe", "mailer", "Order", *shell(script))
     wait_for((store.folder / "begun").exists)
     process.send_signal(signal.SIGTERM)
