@@ -105,7 +105,8 @@ def _run(
     from evstore.errors import ConflictError, InvalidInputError, StreamNotFoundError
 
     last: list[Sequence[StoredEvent]] = [()]
-    handle = _handle(handler, flags, asked, command)
+    printed = events.Parts(asked.fields)
+    handle = _handle(handler, flags, command) if command else printed.show
 
     def noted(batch: "Sequence[StoredEvent]") -> Any:
         last[0] = batch
@@ -132,6 +133,8 @@ def _run(
                 on_wait=lambda error: writer.note(f"waiting: {error}"),
                 on_idle=idle,
             )
+        if not command:
+            printed.close()
     except (CommandFailedError, ConflictError, InvalidInputError, StreamNotFoundError) as error:
         if not last[0]:
             raise
@@ -141,11 +144,9 @@ def _run(
 
 
 def _handle(
-    handler: "Handler", flags: SubscribeFlags, asked: Asked, command: "Sequence[str] | None"
+    handler: "Handler", flags: SubscribeFlags, command: "Sequence[str]"
 ) -> "Callable[[Sequence[StoredEvent]], Any]":
-    """The function that prints a batch, or runs the command for it and returns what that wants to be appended."""
-    if command is None:
-        return lambda batch: events.show(batch, asked.fields, live=True)
+    """The function that runs the command for a batch and returns what that wants to be appended."""
     if not flags.append:
         return handler.run
     from evstore.cli.handlers import printed_writes

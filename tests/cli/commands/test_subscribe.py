@@ -275,6 +275,17 @@ def test_printed_events_have_the_fields_that_are_asked_for(store: Command) -> No
     assert done.lines == ["1\tPlaced", "2\tPaid", "3\tPlaced"]
 
 
+@pytest.mark.sqlite_only("how events are printed is the same whatever the store is")
+def test_batches_that_are_printed_are_one_array_or_one_table(store: Command) -> None:
+    words = ("subscribe", "--all", "--once", "--ack", "printed", "--batch", "3")
+    array = store.ok(*words, "mailer", "-F", "json")
+    assert [event["globalPosition"] for event in json.loads(array.out)] == [1, 2, 3, 4]
+    assert json.loads(store.ok(*words, "mailer", "-F", "json").out) == []
+    head, *rows = store.ok(*words, "other", "-F", "table", "--fields", "globalPosition,type").lines
+    assert head.split() == ["globalPosition", "type"]
+    assert [row.split()[0] for row in rows] == ["1", "2", "3", "4"]
+
+
 # --- appending ---
 
 REACT = 'read -r _; echo "{\\"streamId\\":\\"Mail-$EVSTORE_GLOBAL_POSITION\\",\\"type\\":\\"Sent\\",\\"data\\":$EVSTORE_GLOBAL_POSITION}"'
