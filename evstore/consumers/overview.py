@@ -151,11 +151,7 @@ class ConsumerList:
         wanted = normalize_id(event_id)
         self._found(name)
         if not self._consumers.mark(name, wanted, state):
-            error = EventNotFoundError(wanted)
-            error.add_note(
-                f'consumer "{name}" has not parked it: evstore consumers show NAME lists what is parked'
-            )
-            raise error
+            raise EventNotFoundError(wanted, name)
 
     def _change(self, name: str, make: Callable[[Step], None]) -> None:
         """Change a consumer for which nobody works."""

@@ -224,8 +224,9 @@ def test_events_that_are_not_parked_cannot_be_retried_or_dropped(filled, handler
     filled.consumer("mailer").run(handler, once=True)
     event = next(filled.replay())
     for change in (filled.consumers.retry, filled.consumers.drop):
-        with pytest.raises(EventNotFoundError):
+        with pytest.raises(EventNotFoundError) as raised:
             change("mailer", event.id)
+        assert (raised.value.event_id, raised.value.consumer) == (event.id, "mailer")
         with pytest.raises(ConsumerNotFoundError):
             change("absent", event.id)
 

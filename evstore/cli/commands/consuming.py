@@ -174,9 +174,9 @@ def _mark(action: str) -> Any:
 def _wait(store: "EventStore", flags: ConsumersFlags, name: str) -> None:
     within = None if flags.within is None else times.duration("--within", flags.within)
     if not store.consumers.wait(name, flags.position or 0, within):
-        info = store.consumers.get(name)
+        reached = store.consumers.get(name).global_position
         raise TimedOut(
-            f'consumer "{name}" has come to position {info.global_position} of {flags.position} in time'
+            f'consumer "{name}" has come no further than position {reached} of {flags.position} in time'
         )
 
 

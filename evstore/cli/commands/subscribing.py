@@ -59,7 +59,7 @@ def subscribe(
         from evstore.cli.suggestions import note_unknown
         from evstore.errors import ConsumerHeldError
 
-        note_unknown(store, category, flags.type)
+        note_unknown(store, category, flags.type, takes_streams=False)
         consumer = store.consumer(
             name,
             categories=category or None,

@@ -179,7 +179,9 @@ def test_a_parked_event_is_handled_again_or_left_out(store: Command, action: str
 def test_an_event_that_is_not_parked_leads_to_those_that_are(store: Command, action: str) -> None:
     done = store("consumers", action, "mailer", ABSENT)
     assert (done.code, done.out) == (3, b"")
-    assert names(done.err, ABSENT, "has not parked it", "consumers show")
+    message, hint = done.err.splitlines()
+    assert message == f'evstore: consumer "mailer" has not parked event {ABSENT}'
+    assert hint == "hint: evstore consumers show mailer"
     assert store("consumers", action, "mailer", "3").code == 5
 
 

@@ -223,6 +223,12 @@ def test_what_does_not_go_together_is_refused(store: Command, words: tuple[str, 
     assert store.ok("consumers").out == b""
 
 
+@pytest.mark.sqlite_only("how notes are printed is the same whatever the store is")
+def test_a_stream_in_the_place_of_a_category_leads_to_its_category(store: Command) -> None:
+    done = store.ok("subscribe", "mailer", "Order-1", "--once", "--", "true")
+    assert names(done.err, "note", 'did you mean "Order"?')
+
+
 @pytest.mark.sqlite_only("names are judged before a store is asked")
 def test_a_name_is_one_that_an_event_type_could_have(store: Command) -> None:
     assert store("subscribe", "a\tb", "--all", "--once", "--", "true").code == 5
