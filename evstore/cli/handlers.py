@@ -137,6 +137,7 @@ class Handler:
         if self._process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
+                os.killpg(self._process.pid, signal.SIGCONT)  # a terminal stops what would read from it
 
 
 def check_command(command: Sequence[str]) -> None:

@@ -486,6 +486,27 @@ def test_a_batch_that_the_signal_cut_short_is_given_back(store: Command) -> None
     assert positions(store.ok("subscribe", "mailer", "Order", "--once", "--", "cat").out) == [1, 2, 3]
 
 
+@pytest.mark.sqlite_only("who passes a signal on asks no store")
+def test_a_signal_reaches_a_command_that_is_stopped(store: Command) -> None:
+    """As by the terminal, where it asks for a password: it has a process group of its own, in the background."""
+    process = store.start("subscribe", "mailer", "Order", *shell("echo $$ > pid; kill -STOP $$; touch went-on"))
+    told = store.folder / "pid"
+    pid = wait_for(lambda: told.exists() and told.read_text().strip())
+    state = ("ps", "-o", "stat=", "-p", pid)
+    wait_for(lambda: subprocess.run(state, capture_output=True, check=True).stdout.startswith(b"T"))
+    process.send_signal(signal.SIGTERM)
+    try:
+        assert process.communicate(timeout=30) == (b"", b"")
+    except subprocess.TimeoutExpired:
+        os.kill(int(pid), signal.SIGKILL)
+        raise
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == -signal.SIGTERM
+    assert not (store.folder / "went-on").exists()
+
+
 @pytest.mark.sqlite_only("a wait for a retry asks no store")
 def test_a_signal_ends_the_wait_for_a_retry(store: Command) -> None:
     process = store.start("subscribe", "mailer", "Order", "--backoff", "60s", *shell("touch begun; false"))
