@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +9,7 @@ from evstore.consumers.cursors import Cursors, HeldCursors
 from evstore.consumers.delivery import Failed, Policy, Stopped
 from evstore.consumers.effects import Mode, plain, reacting, transactional
 from evstore.consumers.running import Run
+from evstore.consumers.stopping import Stopping
 from evstore.errors import ConsumerHeldError, InvalidInputError, StoreClosedError
 from evstore.reading.following import Patience, follow_log
 
@@ -45,7 +45,7 @@ class Consumer:
         self._nesting = nesting
         self._joining = joining
         self._entered = 0
-        self._stopping = threading.Event()
+        self._stopping = Stopping()
         self._run: Run | None = None
 
     @property

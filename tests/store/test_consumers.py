@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 
 import pytest
@@ -477,6 +478,27 @@ def test_a_run_ends_when_it_is_stopped_after_the_batch_in_hand(filled):
     assert consumer.run(handle) == consumer.handled == 3
     assert filled.consumers.get("mailer").global_position == 3
     assert consumer.run(handle) == 0  # it stays stopped
+
+
+def test_a_signal_handler_stops_a_run_whatever_it_interrupts(filled, handler):
+    """A handler runs between any two lines, also of a wait; what that has locked, it cannot lock again."""
+    handler.fails_at = {1}
+    consumer = filled.consumer("mailer")
+
+    def interrupt(frame, event, _):
+        if frame.f_code.co_name == "wait" and event == "line":
+            consumer.stop()
+        return interrupt
+
+    def run():
+        sys.settrace(interrupt)
+        consumer.run(handler, retries=1, backoff=60)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert handler.calls == 1
 
 
 def test_a_run_ends_when_the_store_is_closed(filled, handler):
