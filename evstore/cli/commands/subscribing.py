@@ -38,7 +38,7 @@ def subscribe(
         ),
     ] = None,
 ) -> None:
-    """Run a command for each event, once its name has handled the events before.
+    """Run a command for each event, and keep how far NAME has come.
 
     \b
     Examples:
