@@ -73,16 +73,19 @@ class StreamNotFoundError(NotFoundError):
 
 
 class EventNotFoundError(NotFoundError):
-    """No event has this id."""
+    """No event has this id, or no event that `consumer` has parked."""
 
-    _facts = ("event_id",)
+    _facts = ("event_id", "consumer")
 
-    def __init__(self, event_id: str) -> None:
-        super().__init__(event_id)
+    def __init__(self, event_id: str, consumer: str | None = None) -> None:
+        super().__init__(event_id, consumer)
         self.event_id = event_id
+        self.consumer = consumer
 
     def __str__(self) -> str:
-        return f"no event {self.event_id}"
+        if self.consumer is None:
+            return f"no event {self.event_id}"
+        return f'consumer "{self.consumer}" has not parked event {self.event_id}'
 
 
 class ConsumerNotFoundError(NotFoundError):
@@ -305,7 +308,7 @@ class UpcastGapError(CodecError):
 
 
 class ConsumerStartError(InvalidInputError):
-    """A new consumer is to begin after `position`, which the log, up to `head`, has not reached."""
+    """A consumer is to begin after `position`, which the log, up to `head`, has not reached."""
 
     code = "usage"
     _facts = ("name", "position", "head", "source")

@@ -17,6 +17,7 @@ from evstore.jsontext.decoding import members_of
 from evstore.jsontext.faults import fault_of
 from evstore.jsontext.judging import MAX_DATA_BYTES, KeptJson, decode, keep_json
 from evstore.jsontext.keys import check_once
+from evstore.model.ids import key_id
 from evstore.model.metadata import NO_METADATA, Metadata, metadata_from_input
 from evstore.model.versions import expected_version
 
@@ -38,6 +39,20 @@ class Envelope(NamedTuple):
     key: str | None = None
     tags: Sequence[str] = ()
     conditions: tuple[AppendCondition, ...] = ()
+
+    def named_stream(self) -> str:
+        """The stream that it names. Raises InvalidInputError."""
+        if self.stream_id is None:
+            raise InvalidInputError('missing "streamId"')
+        return self.stream_id
+
+    def id_of_key(self, stream_id: str, given_id: str | None) -> str | None:
+        """The id that its key makes in a stream, None without a key. Raises InvalidInputError beside an id."""
+        if self.key is None:
+            return None
+        if given_id is not None:
+            raise InvalidInputError('"id" and "key" exclude each other: the id is made of the key')
+        return key_id(stream_id, self.key, 1)
 
 
 class _Envelope(msgspec.Struct, rename="camel", forbid_unknown_fields=True):

@@ -119,7 +119,7 @@ def _all_ids(error: Any) -> str | None:
 _HINTS: Final[dict[str, Callable[[Any], str | None] | str]] = {
     "NotInitializedError": _init,
     "ConsumerFilterError": "--refilter keeps the new filter; the checkpoint stays where it is",
-    "ConsumerHeldError": "--if-held skip makes that a success, as for cron",
+    "ConsumerHeldError": "end that process first",
     "ConsumerNotFoundError": lambda _: _again("consumers"),
     "LogDivergedError": lambda error: _again(f"consumers reset {_word(error.name)} --to P"),
     "SchemaTooOldError": lambda _: _again("migrate"),
@@ -128,6 +128,7 @@ _HINTS: Final[dict[str, Callable[[Any], str | None] | str]] = {
     "AppendConditionError": _matching,
     "EventIdConflictError": _other_event,
     "AppendOutcomeUnknownError": _all_ids,
+    "EventNotFoundError": lambda error: error.consumer and _again(f"consumers show {_word(error.consumer)}"),
     "StreamNotFoundError": lambda _: _again("streams"),
     "TargetExistsError": "--force replaces it",
     "StoreBusyError": _busy,

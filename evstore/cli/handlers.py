@@ -137,6 +137,7 @@ class Handler:
         if self._process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
+                os.killpg(self._process.pid, signal.SIGCONT)  # a terminal stops what would read from it
 
 
 def check_command(command: Sequence[str]) -> None:
@@ -176,25 +177,21 @@ def printed_writes(out: bytes, name: str) -> Any:
     """The reaction that a command has printed: envelopes with "streamId", as `append --many` takes them."""
     from evstore.appending.envelopes import envelope_from_json
     from evstore.consumers.effects import Reaction
-    from evstore.errors import InvalidInputError
     from evstore.jsontext.splitting import read_values
     from evstore.model.events import EventData, Write
-    from evstore.model.ids import key_id
     from evstore.model.versions import ANY_VERSION
 
     conditions: list[Any] = []
 
     def write(value: bytes) -> Write[EventData]:
         found = envelope_from_json(value)
-        if found.stream_id is None:
-            raise InvalidInputError('missing "streamId"')
-        if found.key is not None and found.id is not None:
-            raise InvalidInputError('"id" and "key" exclude each other: the id is made of the key')
-        event_id = found.id if found.key is None else key_id(found.stream_id, found.key, 1)
+        stream_id = found.named_stream()
+        made = found.id_of_key(stream_id, found.id)
+        event_id = found.id if made is None else made
         event = EventData.from_json(found.type, found.data, found.metadata, event_id, found.tags)
         conditions.extend(found.conditions)
         expected = ANY_VERSION if found.expected_version is None else found.expected_version
-        return Write(found.stream_id, [event], expected)
+        return Write(stream_id, [event], expected)
 
     writes = [each for _, each in read_values([out], f"the output of {name}", write)]
     return Reaction(writes, conditions or None)

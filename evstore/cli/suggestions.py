@@ -22,9 +22,16 @@ LOOKED_AT: Final = 1000
 
 
 def note_unknown(
-    store: EventStore, categories: Iterable[str] | None = None, types: Iterable[str] | None = None
+    store: EventStore,
+    categories: Iterable[str] | None = None,
+    types: Iterable[str] | None = None,
+    *,
+    takes_streams: bool = True,
 ) -> None:
-    """Note each category and each type of a filter that the store does not have, with the nearest that it has."""
+    """Note each category and each type of a filter that the store does not have, with the nearest that it has.
+
+    `takes_streams`: who names a stream in the place of a category can read that instead.
+    """
     if settings.current.quiet or not (categories or types):
         return
     from shlex import quote
@@ -33,7 +40,7 @@ def note_unknown(
         nothing = store.head() == 0  # and no name to be missed
         for name in categories or ():
             if "-" in name:
-                meant = settings.again(f"read {quote(name)}")
+                meant = settings.again(f"read {quote(name)}") if takes_streams else category_of(name)
                 writer.note(f'no category has a "-" in it; did you mean "{meant}"?')
             elif not nothing and not any(store.replay([name], limit=1)):
                 _note(name, "category", (each.category for each in store.categories()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +9,7 @@ from evstore.consumers.cursors import Cursors, HeldCursors
 from evstore.consumers.delivery import Failed, Policy, Stopped
 from evstore.consumers.effects import Mode, plain, reacting, transactional
 from evstore.consumers.running import Run
+from evstore.consumers.stopping import Stopping
 from evstore.errors import ConsumerHeldError, InvalidInputError, StoreClosedError
 from evstore.reading.following import Patience, follow_log
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from evstore.consumers.joining import Joining
     from evstore.consumers.transactions import Nesting
     from evstore.errors import EvstoreError
+    from evstore.model.consumers import Parked
     from evstore.model.events import StoredEvent
     from evstore.port import Adapter
 
@@ -44,7 +45,7 @@ class Consumer:
         self._nesting = nesting
         self._joining = joining
         self._entered = 0
-        self._stopping = threading.Event()
+        self._stopping = Stopping()
         self._run: Run | None = None
 
     @property
@@ -103,6 +104,7 @@ class Consumer:
         timeout: float | None = None,
         deadline: float | None = None,
         on_retry: Callable[[Exception, int, float], None] | None = None,
+        on_park: Callable[[Parked], None] | None = None,
         on_wait: Callable[[EvstoreError], None] | None = None,
         on_idle: Callable[[], None] | None = None,
     ) -> int:
@@ -115,7 +117,8 @@ class Consumer:
 
         A handler that raises is called again, `retries` times, after `backoff` seconds and longer ones. Then its
         exception leaves `run`; or, with `on_failure="park"`, the event is parked, and holds back the later events
-        of its stream alone. `on_retry` gets the exception, the tries that are left and the seconds until the next.
+        of its stream alone. `on_retry` gets the exception, the tries that are left and the seconds until the next;
+        `on_park` gets what is parked.
 
         Ends with `stop`, when the store is closed, where the log ended at the start if `once`, after `timeout`
         seconds without an event, or at the `time.monotonic()` of `deadline`. Raises ConsumerHeldError if another
@@ -124,7 +127,8 @@ class Consumer:
         _check(batch_size, retries, backoff, on_failure)
         mode = Mode(transactional, appends, checkpoint is not None)
         mode.check(parks=on_failure == PARK)
-        policy = Policy(retries, backoff, on_failure == PARK, on_retry or (lambda *_: None))
+        reports = (on_retry or (lambda *_: None), on_park or (lambda _: None))
+        policy = Policy(retries, backoff, on_failure == PARK, *reports)
         patience = Patience(
             0 if once else timeout, deadline, on_wait or (lambda _: None), on_idle or (lambda: None)
         )

@@ -52,6 +52,7 @@ class Policy(NamedTuple):
     parks: bool = False
     """An event that keeps failing is parked; else the consumer stops."""
     on_retry: Callable[[Exception, int, float], None] = lambda _error, _left, _seconds: None
+    on_park: Callable[[Parked], None] = lambda _: None
 
     def pause(self, tries: int) -> float:
         """Seconds to wait after so many tries."""
@@ -144,6 +145,7 @@ class Delivery:
         counted("evstore.events.parked", 1, self._about)
         at = event.global_position
         logger().warning("consumer %s: the event at position %d is parked: %s", self._name, at, event.reason)
+        self._policy.on_park(event)
 
     def write(self, change: Change) -> None:
         """Change the consumer, without a handler."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from evstore.consumers.projections import Methods, Projection
     from evstore.consumers.transactions import Nesting
     from evstore.errors import EvstoreError
-    from evstore.model.consumers import Interest
+    from evstore.model.consumers import Interest, Parked
     from evstore.port import Adapter, Consumers, Hold
 
     class Options(TypedDict, total=False):
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         timeout: float | None
         deadline: float | None
         on_retry: Callable[[Exception, int, float], None] | None
+        on_park: Callable[[Parked], None] | None
         on_wait: Callable[[EvstoreError], None] | None
         on_idle: Callable[[], None] | None
 

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from evstore.consumers.builds import Build, remove
 from evstore.consumers.kept import consumers_of
-from evstore.errors import ConsumerHeldError, ConsumerNotFoundError, EventNotFoundError, InvalidInputError
+from evstore.errors import (
+    ConsumerHeldError,
+    ConsumerNotFoundError,
+    ConsumerStartError,
+    EventNotFoundError,
+    InvalidInputError,
+)
 from evstore.model.consumers import SLOTS, WHOLE, Interest
 from evstore.model.ids import normalize_id
 from evstore.model.names import check_name
@@ -103,11 +109,17 @@ class ConsumerList:
         return restore_consumer(self._adapter, line)
 
     def reset(self, name: str, position: int) -> ConsumerInfo:
-        """Let the consumer begin after this position, and forget what it parked. Raises ConsumerHeldError."""
+        """Let the consumer begin after this position, and forget what it parked. Raises ConsumerHeldError.
+
+        Raises ConsumerStartError for a position beyond the log.
+        """
         if type(position) is not int or not 0 <= position <= MAX_VERSION:
             raise InvalidInputError(f"a checkpoint is a global position from 0 to {MAX_VERSION}, not {position!r}")
         if Build.of(self._found(name)) is not None:  # its tables would hold the same events twice
             raise InvalidInputError(f'"{name}" fills the tables of a projection: rebuild() of it makes them anew')
+        head = self._adapter.head(-1, 0)
+        if position > head:
+            raise ConsumerStartError(name, position, head)
         self._change(name, lambda step: step.reset(position))
         return self.get(name)
 
@@ -139,11 +151,7 @@ class ConsumerList:
         wanted = normalize_id(event_id)
         self._found(name)
         if not self._consumers.mark(name, wanted, state):
-            error = EventNotFoundError(wanted)
-            error.add_note(
-                f'consumer "{name}" has not parked it: evstore consumers show NAME lists what is parked'
-            )
-            raise error
+            raise EventNotFoundError(wanted, name)
 
     def _change(self, name: str, make: Callable[[Step], None]) -> None:
         """Change a consumer for which nobody works."""

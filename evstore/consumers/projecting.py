@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
@@ -12,6 +11,7 @@ from evstore.consumers.keeping import Keeping, MovedError
 from evstore.consumers.kept import consumers_of
 from evstore.consumers.overview import ConsumerList
 from evstore.consumers.projections import Methods, Projection
+from evstore.consumers.stopping import Stopping
 from evstore.errors import ConsumerHeldError, InvalidInputError, UnsupportedError
 from evstore.model.consumers import Interest
 from evstore.model.names import check_name
@@ -83,7 +83,7 @@ class ProjectionRunner:
         self._interest = Interest.of(_categories(projection), sorted(converter.sources_of(self._handlers)))
         self._consumers = consumers_of(adapter)
         self._builds = Builds(self._consumers, self.name, self._interest)
-        self._stopping = threading.Event()
+        self._stopping = Stopping()
         self._consumer: Consumer | None = None
 
     def stop(self) -> None:

@@ -15,10 +15,10 @@ from evstore.reading.following import follow_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from threading import Event
 
     from evstore.consumers.delivery import Effect, Policy
     from evstore.consumers.joining import Joining
+    from evstore.consumers.stopping import Stopping
     from evstore.model.events import StoredEvent
     from evstore.port import Adapter, Hold
     from evstore.reading.following import Patience
@@ -35,7 +35,7 @@ class Run:
     """The loop. `hold` is in hand, and `batch_size` bounds what the handler gets at once."""
 
     def __init__(
-        self, adapter: Adapter, joining: Joining, hold: Hold, stopping: Event, batch_size: int, *, once: bool
+        self, adapter: Adapter, joining: Joining, hold: Hold, stopping: Stopping, batch_size: int, *, once: bool
     ) -> None:
         self._adapter = adapter
         self._joining = joining

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 
 import pytest
@@ -224,8 +225,9 @@ def test_events_that_are_not_parked_cannot_be_retried_or_dropped(filled, handler
     filled.consumer("mailer").run(handler, once=True)
     event = next(filled.replay())
     for change in (filled.consumers.retry, filled.consumers.drop):
-        with pytest.raises(EventNotFoundError):
+        with pytest.raises(EventNotFoundError) as raised:
             change("mailer", event.id)
+        assert (raised.value.event_id, raised.value.consumer) == (event.id, "mailer")
         with pytest.raises(ConsumerNotFoundError):
             change("absent", event.id)
 
@@ -478,6 +480,27 @@ def test_a_run_ends_when_it_is_stopped_after_the_batch_in_hand(filled):
     assert consumer.run(handle) == 0  # it stays stopped
 
 
+def test_a_signal_handler_stops_a_run_whatever_it_interrupts(filled, handler):
+    """A handler runs between any two lines, also of a wait; what that has locked, it cannot lock again."""
+    handler.fails_at = {1}
+    consumer = filled.consumer("mailer")
+
+    def interrupt(frame, event, _):
+        if frame.f_code.co_name == "wait" and event == "line":
+            consumer.stop()
+        return interrupt
+
+    def run():
+        sys.settrace(interrupt)
+        consumer.run(handler, retries=1, backoff=60)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert handler.calls == 1
+
+
 def test_a_run_ends_when_the_store_is_closed(filled, handler):
     thread = threading.Thread(target=lambda: filled.consumer("mailer").run(handler))
     thread.start()
@@ -522,8 +545,9 @@ def test_a_consumer_that_was_reset_handles_again(filled, handler):
     assert filled.consumers.reset("mailer", 4).global_position == 4
     filled.consumer("mailer").run(handler, once=True)
     assert handler.handled == [1, 2, 3, 4, 5, 6, 5, 6]
-    with pytest.raises(LogDivergedError):
+    with pytest.raises(ConsumerStartError) as raised:
         filled.consumers.reset("mailer", 7)
+    assert (raised.value.position, raised.value.head) == (7, 6)
     with pytest.raises(InvalidInputError):
         filled.consumers.reset("mailer", -1)
 
@@ -537,6 +561,20 @@ def test_a_consumer_that_was_removed_is_gone(filled, handler):
         assert raised.value.name == "mailer"
     filled.consumer("mailer").run(handler, once=True)
     assert handler.handled == [*range(1, 7)] * 2
+
+
+def test_what_is_parked_is_reported_when_it_is_parked(filled, handler):
+    handler.fails_at = {1, 3}
+    reported = []
+    consumer = filled.consumer("mailer")
+    consumer.run(handler, 10, on_failure="park", on_park=reported.append, once=True)
+    assert [(each.global_position, each.reason) for each in reported] == [
+        (each.global_position, each.reason) for each in filled.consumers.parked("mailer")
+    ]
+    again, *_ = filled.consumers.parked("mailer")
+    filled.consumers.retry("mailer", again.event_id)
+    consumer.run(handler, on_failure="park", on_park=reported.append, once=True)
+    assert [each.event_id for each in reported[2:]] == [again.event_id]
 
 
 def test_one_waits_for_a_consumer_to_come_so_far(filled, handler):

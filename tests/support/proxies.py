@@ -100,6 +100,8 @@ class Proxy:
                 return
             self.connections += 1
             server = socket.create_connection((self._target.hostname or "", self._target.port or 5432))
+            for each in (client, server):  # else a message waits 40 ms for the receipt of the one before
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._sockets += [client, server]
             asked = [b""]
             for sender, source, goal in ((CLIENT, client, server), (SERVER, server, client)):

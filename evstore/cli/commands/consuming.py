@@ -152,11 +152,8 @@ def _reset(store: "EventStore", flags: ConsumersFlags, name: str) -> None:
     to = flags.to or ""
     if to not in words and not re.fullmatch("[0-9]{1,18}", to):
         raise UsageError(f'--to takes a position, start or end, not "{to}"')
-    head = store.head()
     position = words[to] if to in words else int(to)
-    if position is not None and position > head:
-        raise UsageError(f"--to {position} is beyond the log, which ends at {head}")
-    info = store.consumers.reset(name, head if position is None else position)
+    info = store.consumers.reset(name, store.head() if position is None else position)
     _told(info, f"consumer {name} begins after position {info.global_position}")
 
 
@@ -177,9 +174,9 @@ def _mark(action: str) -> Any:
 def _wait(store: "EventStore", flags: ConsumersFlags, name: str) -> None:
     within = None if flags.within is None else times.duration("--within", flags.within)
     if not store.consumers.wait(name, flags.position or 0, within):
-        info = store.consumers.get(name)
+        reached = store.consumers.get(name).global_position
         raise TimedOut(
-            f'consumer "{name}" has come to position {info.global_position} of {flags.position} in time'
+            f'consumer "{name}" has come no further than position {reached} of {flags.position} in time'
         )
 
 

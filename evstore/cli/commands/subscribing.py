@@ -2,10 +2,12 @@
 
 import time
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evstore.cli import settings
 from evstore.cli.another import AFTER_DASHES
 from evstore.cli.errors import HandlerFailedError
 from evstore.cli.input.subscribe_flags import Asked, SubscribeFlags, asked_of
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from evstore.cli.handlers import Handler
     from evstore.consumers.consumer import Consumer
+    from evstore.model.consumers import Parked
     from evstore.model.events import StoredEvent
 
 PAUSE_SECONDS = 1.0
@@ -35,7 +38,7 @@ def subscribe(
         ),
     ] = None,
 ) -> None:
-    """Run a command for each event, once its name has handled the events before.
+    """Run a command for each event, and keep how far NAME has come.
 
     \b
     Examples:
@@ -56,7 +59,7 @@ def subscribe(
         from evstore.cli.suggestions import note_unknown
         from evstore.errors import ConsumerHeldError
 
-        note_unknown(store, category, flags.type)
+        note_unknown(store, category, flags.type, takes_streams=False)
         consumer = store.consumer(
             name,
             categories=category or None,
@@ -69,6 +72,7 @@ def subscribe(
             _work(consumer, flags, asked, command)
         except ConsumerHeldError as error:
             if flags.if_held != "skip":
+                error.add_note("--if-held skip makes that a success, as for cron")
                 raise
             writer.note(str(error))
 
@@ -101,7 +105,8 @@ def _run(
     from evstore.errors import ConflictError, InvalidInputError, StreamNotFoundError
 
     last: list[Sequence[StoredEvent]] = [()]
-    handle = _handle(handler, flags, asked, command)
+    printed = events.Parts(asked.fields)
+    handle = _handle(handler, flags, command) if command else printed.show
 
     def noted(batch: "Sequence[StoredEvent]") -> Any:
         last[0] = batch
@@ -124,9 +129,12 @@ def _run(
                 backoff=asked.backoff,
                 on_failure=flags.on_failure,
                 on_retry=_note_retry,
+                on_park=partial(_note_parked, consumer.name),
                 on_wait=lambda error: writer.note(f"waiting: {error}"),
                 on_idle=idle,
             )
+        if not command:
+            printed.close()
     except (CommandFailedError, ConflictError, InvalidInputError, StreamNotFoundError) as error:
         if not last[0]:
             raise
@@ -136,11 +144,9 @@ def _run(
 
 
 def _handle(
-    handler: "Handler", flags: SubscribeFlags, asked: Asked, command: "Sequence[str] | None"
+    handler: "Handler", flags: SubscribeFlags, command: "Sequence[str]"
 ) -> "Callable[[Sequence[StoredEvent]], Any]":
-    """The function that prints a batch, or runs the command for it and returns what that wants to be appended."""
-    if command is None:
-        return lambda batch: events.show(batch, asked.fields, live=True)
+    """The function that runs the command for a batch and returns what that wants to be appended."""
     if not flags.append:
         return handler.run
     from evstore.cli.handlers import printed_writes
@@ -151,6 +157,15 @@ def _handle(
 def _note_retry(error: Exception, left: int, seconds: float) -> None:
     tries = "1 try is" if left == 1 else f"{left} tries are"
     writer.note(f"{error}; {tries} left, the next in {seconds:.1f} s")
+
+
+def _note_parked(name: str, event: "Parked") -> None:
+    from shlex import quote
+
+    where = f"{event.stream_id}, position {event.global_position}"
+    writer.note(f"event {event.event_id} ({where}) is parked: {event.reason}; the later events of the stream wait")
+    if not settings.current.quiet:
+        writer.note(settings.again(f"consumers retry {quote(name)} {event.event_id}"), "hint")
 
 
 def _hold(held: ExitStack, consumer: "Consumer", flags: SubscribeFlags, handler: "Handler") -> None:

@@ -185,8 +185,7 @@ class Intake:
         if self._flags.copy:
             found = found._replace(id=None, key=None)
         if self._stream is None:
-            if stream_id is None:
-                raise InvalidInputError('missing "streamId"')
+            stream_id = found.named_stream()
             check_stream_id(stream_id)
         else:
             if stream_id not in (None, self._stream) and not self._flags.copy:
@@ -198,7 +197,8 @@ class Intake:
                 raise InvalidInputError('unknown key "expectedVersion"; it goes with --many, here say --expect')
             stream_id = self._stream
         wanted = ANY_VERSION if found.expected_version is None else found.expected_version
-        members = (found.type, found.data, found.metadata, found.id, wanted, found.key, found.tags)
+        made = found.id_of_key(stream_id, self._flags.id if found.id is None else found.id)
+        members = (found.type, found.data, found.metadata, found.id, wanted, made, found.tags)
         return self._prepare(stream_id, *members)._replace(conditions=found.conditions)
 
     def _read_lines(self, lines: bytes, name: str, first: int) -> list[InputEvent] | None:
@@ -233,15 +233,12 @@ class Intake:
         metadata: Metadata = NO_METADATA,
         id: str | None = None,
         wanted: int = ANY_VERSION,
-        own_key: str | None = None,
+        made: str | None = None,
         tags: Sequence[str] = (),
     ) -> InputEvent:
-        if own_key is not None and (id or self._flags.id) is not None:
-            raise InvalidInputError('"id" and "key" exclude each other: the id is made of the key')
         key = self._flags.key
-        made = None if key is None else key_id(stream_id, key, next(self._ordinals))
-        if own_key is not None:
-            made = key_id(stream_id, own_key, 1)
+        keyed = None if key is None else key_id(stream_id, key, next(self._ordinals))
+        made = keyed if made is None else made
         given_id = self._flags.id if id is None else id
         if self._tags_of is not None:
             tags = self._tags_of(data, tags)

@@ -43,7 +43,8 @@ class SubscribeFlags(NamedTuple):
             "--on-failure",
             metavar="stop|park",
             show_default=False,
-            help="Then stop, or park the event, which holds back the later events of its stream alone.  "
+            help="After the last try stop, or park the event, which holds back the later events of its stream "
+            "alone.  "
             "[default: stop]",
         ),
     ] = "stop"

@@ -190,6 +190,29 @@ def value_of(event: StoredEvent, name: str) -> str | None:
     return member_at(text, path)
 
 
+class Parts:
+    """Events that come in several parts and are printed as one table, as one array, or in lines."""
+
+    def __init__(self, fields: Sequence[str] | None) -> None:
+        self._fields = fields
+        self._table = table_of(fields, by_stream=False)
+        self._array = forms.Array() if settings.current.format == "json" else None
+
+    def show(self, events: Sequence[StoredEvent]) -> None:
+        """Print a part, and flush it."""
+        if self._array is None:
+            show(events, self._fields, live=True, table=self._table)
+            return
+        for text in _json(events, self._fields):
+            self._array.add(text)
+        writer.flush()
+
+    def close(self) -> None:
+        """Print the end, after the last part."""
+        if self._array is not None:
+            self._array.close()
+
+
 def table_of(fields: Sequence[str] | None, *, by_stream: bool) -> EventTable | None:
     """The table for events that come in several parts; None where there is no table."""
     if not settings.as_table():

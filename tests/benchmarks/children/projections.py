@@ -9,6 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final
 
+import psycopg
+
 import evstore
 from evstore import connect
 from tests.benchmarks.generating import CATEGORIES
@@ -29,36 +31,55 @@ def line_of(event_type: str) -> type:
 
 class Lines(evstore.Projection):
     name = "lines"
+    values = "VALUES (?, ?)"
 
     def create(self, tx: Any) -> None:
         tx.execute(f"CREATE TABLE {tx.table('lines')} (order_id TEXT PRIMARY KEY, quantity INTEGER)")
 
     @evstore.when(*(line_of(each) for types in CATEGORIES.values() for each in types))
     def any_of_them(self, event: Any, tx: Any) -> None:
-        tx.execute(f"INSERT INTO {tx.table('lines')} VALUES (?, ?)", (event.orderId, event.quantity))
+        tx.execute(f"INSERT INTO {tx.table('lines')} {self.values}", (event.orderId, event.quantity))
+
+
+class LinesOfPostgres(Lines):
+    values = "VALUES (%s, %s)"
 
 
 def projected(url: str) -> float:
-    """The seconds in which a projection is filled."""
+    """The seconds in which a projection is filled, which an earlier sample may have filled already."""
     with closing(connect(url)) as store:
+        projection = store.projection(Lines if url.startswith("sqlite") else LinesOfPostgres)
+        if projection.status().state != "absent":
+            store.consumers.remove(projection.status().consumer)
         start = time.perf_counter()
-        store.projection(Lines).run(once=True)
+        projection.run(once=True)
         return time.perf_counter() - start
 
 
-def by_hand(url: str, path: str) -> float:
-    """The seconds in which `replay` and as many inserts into a file fill the same table."""
-    with closing(connect(url)) as store, closing(sqlite3.connect(path, isolation_level=None)) as made:
-        made.execute("PRAGMA journal_mode = WAL")
-        made.execute("PRAGMA synchronous = FULL")
-        made.execute("CREATE TABLE lines (order_id TEXT PRIMARY KEY, quantity INTEGER)")
+def by_hand(url: str, place: str) -> float:
+    """The seconds in which `replay` and as many inserts into a table elsewhere fill the same table."""
+    with closing(connect(url)) as store, closing(_opened(place)) as made:
+        made.execute("CREATE TABLE lines_by_hand (order_id TEXT PRIMARY KEY, quantity INTEGER)")
+        insert = f"INSERT INTO lines_by_hand {(Lines if isinstance(made, sqlite3.Connection) else LinesOfPostgres).values}"
         start = time.perf_counter()
         made.execute("BEGIN")
         for number, event in enumerate(store.replay(), 1):
             data = json.loads(event.data_json)
-            made.execute("INSERT INTO lines VALUES (?, ?)", (data["orderId"], data["quantity"]))
+            made.execute(insert, (data["orderId"], data["quantity"]))
             if number % BATCH == 0:
                 made.execute("COMMIT")
                 made.execute("BEGIN")
         made.execute("COMMIT")
         return time.perf_counter() - start
+
+
+def _opened(place: str) -> Any:
+    """A durable connection, in which the table is not yet: to a new file, or to a server."""
+    if place.startswith("postgresql:"):
+        connection = psycopg.connect(place, autocommit=True)
+        connection.execute("DROP TABLE IF EXISTS lines_by_hand")
+        return connection
+    made = sqlite3.connect(place, isolation_level=None)
+    made.execute("PRAGMA journal_mode = WAL")
+    made.execute("PRAGMA synchronous = FULL")
+    return made

@@ -36,3 +36,25 @@ def projection_sqlite(lab: Lab) -> Work:
         lambda: child("projections.projected", f"sqlite:{copied()}"),
         [Rival("replay and the same inserts by hand", by_hand, at_least(0.5))],
     )
+
+
+@work("projection-postgres", "a projection of every event, PostgreSQL")
+def projection_postgres(lab: Lab) -> Work:
+    schemas: list[str] = []
+
+    def url() -> str:
+        """The URL of a store with generated events, whose data is known."""
+        if not schemas:
+            schemas.append(lab.schema_of(lab.lines_of(lab.sizes.shape)))
+        return lab.server.url(schemas[0])
+
+    return Work(
+        lambda: child("projections.projected", url()),
+        [
+            Rival(
+                "replay and the same inserts by hand",
+                lambda: child("projections.by_hand", url(), lab.server.url()),
+                at_least(0.5),
+            )
+        ],
+    )

@@ -152,7 +152,7 @@ def test_a_position_beyond_the_log_is_no_place_to_begin(store: Command) -> None:
     before = shown(store, "mailer")
     done = store("consumers", "reset", "mailer", "--to", "5")
     assert (done.code, done.out) == (2, b"")
-    assert names(done.err, "--to 5", "ends at 4")
+    assert names(done.err, "mailer", "5", "ends at 4")
     assert shown(store, "mailer")["globalPosition"] == before["globalPosition"]
 
 
@@ -179,7 +179,9 @@ def test_a_parked_event_is_handled_again_or_left_out(store: Command, action: str
 def test_an_event_that_is_not_parked_leads_to_those_that_are(store: Command, action: str) -> None:
     done = store("consumers", action, "mailer", ABSENT)
     assert (done.code, done.out) == (3, b"")
-    assert names(done.err, ABSENT, "has not parked it", "consumers show")
+    message, hint = done.err.splitlines()
+    assert message == f'evstore: consumer "mailer" has not parked event {ABSENT}'
+    assert hint == "hint: evstore consumers show mailer"
     assert store("consumers", action, "mailer", "3").code == 5
 
 

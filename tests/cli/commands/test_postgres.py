@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -15,6 +16,7 @@ from evstore.adapters.postgres.location import location_of
 from evstore.adapters.postgres.writing import PAUSES
 from evstore.port import PAGE_CHARACTERS
 from tests.support.command import Command, Ended
+from tests.support.consuming import expire
 from tests.support.postgres_roles import a_role
 from tests.support.postgres_sessions import writing
 from tests.support.proxies import CLIENT, Proxy, before_answer
@@ -185,6 +187,33 @@ def test_a_store_that_others_hold_is_unavailable(command: Command, newest: Serve
     assert (done.code, done.out) == (7, b"")
     assert names(done.err, "0.2")
     assert command.ok("read", "Order-1", "--fields", "data", "-F", "tsv").lines == ["0"]
+
+
+def test_a_consumer_that_was_stopped_and_replaced_moves_nothing_when_it_goes_on(
+    command: Command, newest: Server, schema: str
+) -> None:
+    for _ in range(2):
+        command.ok(*AN_EVENT)
+    script = "touch begun; while [ ! -e gate ]; do sleep 0.02; done"
+    stopped = command.start("subscribe", "mailer", "Order", "--", "sh", "-c", script)
+    try:
+        wait_for((command.folder / "begun").exists)
+        stopped.send_signal(signal.SIGSTOP)
+        assert command("subscribe", "mailer", "Order", "--once", "--", "true").code == 9
+        expire(newest, schema)
+        done = command.ok(
+            "subscribe", "mailer", "Order", "--once", "--", "sh", "-c", "echo $EVSTORE_GLOBAL_POSITION"
+        )
+        assert done.lines == ["1", "2", "3"]
+        (command.folder / "gate").touch()
+        stopped.send_signal(signal.SIGCONT)
+        _, told = stopped.communicate(timeout=30)
+    finally:
+        stopped.kill()
+        stopped.communicate()
+    assert stopped.returncode == 9
+    assert names(told.decode(), "mailer")
+    assert json.loads(command.ok("consumers", "show", "mailer").out)["globalPosition"] == 3
 
 
 def test_a_network_that_always_fails_is_given_up_and_the_ids_are_told(

@@ -150,6 +150,18 @@ def test_a_parked_event_holds_back_the_later_events_of_its_stream(store: Command
     assert json.loads(store.ok("consumers", "show", "mailer").out)["parkedEvents"] == []
 
 
+@pytest.mark.sqlite_only("how notes are printed is the same whatever the store is")
+def test_it_is_noted_that_an_event_is_parked_and_how_to_retry_it(store: Command) -> None:
+    words = ("subscribe", "the mailer", "--all", "--once", "--retries", "0", "--on-failure", "park")
+    done = store.ok(*words, "--batch", "3", *shell("! grep -q Paid"))
+    (parked,) = json.loads(store.ok("consumers", "show", "the mailer").out)["parkedEvents"]
+    note, hint = done.err.splitlines()
+    assert names(note, "note", parked["id"], "Order-1", "position 2", "parked", "sh exited with 1")
+    assert hint == f"hint: evstore consumers retry 'the mailer' {parked['id']}"
+    store.ok("consumers", "retry", "the mailer", parked["id"])
+    assert store.ok(*words, "--quiet", *shell("false")).err == ""
+
+
 def test_a_dropped_event_is_left_out(store: Command) -> None:
     words = ("subscribe", "mailer", "--all", "--once", "--retries", "0", "--on-failure", "park")
     store.ok(*words, *shell('test "$EVSTORE_GLOBAL_POSITION" != 1'))
@@ -211,6 +223,12 @@ def test_what_does_not_go_together_is_refused(store: Command, words: tuple[str, 
     assert store.ok("consumers").out == b""
 
 
+@pytest.mark.sqlite_only("how notes are printed is the same whatever the store is")
+def test_a_stream_in_the_place_of_a_category_leads_to_its_category(store: Command) -> None:
+    done = store.ok("subscribe", "mailer", "Order-1", "--once", "--", "true")
+    assert names(done.err, "note", 'did you mean "Order"?')
+
+
 @pytest.mark.sqlite_only("names are judged before a store is asked")
 def test_a_name_is_one_that_an_event_type_could_have(store: Command) -> None:
     assert store("subscribe", "a\tb", "--all", "--once", "--", "true").code == 5
@@ -261,6 +279,17 @@ def test_what_is_printed_counts_as_handled_where_that_is_said(store: Command) ->
 def test_printed_events_have_the_fields_that_are_asked_for(store: Command) -> None:
     done = store.ok("subscribe", "mailer", "Order", "--once", "--fields", "globalPosition,type", "-F", "tsv")
     assert done.lines == ["1\tPlaced", "2\tPaid", "3\tPlaced"]
+
+
+@pytest.mark.sqlite_only("how events are printed is the same whatever the store is")
+def test_batches_that_are_printed_are_one_array_or_one_table(store: Command) -> None:
+    words = ("subscribe", "--all", "--once", "--ack", "printed", "--batch", "3")
+    array = store.ok(*words, "mailer", "-F", "json")
+    assert [event["globalPosition"] for event in json.loads(array.out)] == [1, 2, 3, 4]
+    assert json.loads(store.ok(*words, "mailer", "-F", "json").out) == []
+    head, *rows = store.ok(*words, "other", "-F", "table", "--fields", "globalPosition,type").lines
+    assert head.split() == ["globalPosition", "type"]
+    assert [row.split()[0] for row in rows] == ["1", "2", "3", "4"]
 
 
 # --- appending ---
@@ -342,7 +371,9 @@ def test_a_second_process_is_told_at_once_who_works(store: Command) -> None:
         assert names(skipped.err, "mailer")
         assert json.loads(store.ok("consumers", "show", "mailer").out)["holder"]
         for action in (("remove",), ("reset", "--to", "start")):
-            assert store("consumers", action[0], "mailer", *action[1:]).code == 9
+            refused = store("consumers", action[0], "mailer", *action[1:])
+            assert refused.code == 9
+            assert "--if-held" not in refused.err  # a flag of subscribe alone
     finally:
         end()
     store.ok("subscribe", "mailer", "Order", "--once", "--", "true")
@@ -378,6 +409,32 @@ def test_a_holder_that_is_stopped_is_not_replaced(store: Command) -> None:
     process.communicate(timeout=30)
 
 
+@pytest.mark.sqlite_only("where the hold is exact: on PostgreSQL a lease of a stopped process runs out")
+def test_of_processes_that_begin_together_one_has_a_command_at_work_also_while_it_is_stopped(
+    store: Command,
+) -> None:
+    script = "mkdir at-work || touch two; while [ ! -e gate ]; do sleep 0.02; done; rmdir at-work"
+    words = ("subscribe", "mailer", "Order", *shell(script))
+    racing = [store.start(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(4)]
+    try:
+        wait_for(lambda: len([each for each in racing if each.poll() == 9]) == 3)
+        (holder,) = [each for each in racing if each.poll() is None]
+        wait_for((store.folder / "at-work").exists)
+        holder.send_signal(signal.SIGSTOP)
+        assert store(*words).code == 9
+        (store.folder / "gate").touch()  # its command ends meanwhile
+        wait_for(lambda: not (store.folder / "at-work").exists())
+        assert store(*words).code == 9
+        holder.send_signal(signal.SIGCONT)
+        wait_for(lambda: position(store) >= 3)
+    finally:
+        for each in racing:
+            each.send_signal(signal.SIGCONT)
+            each.terminate()
+            each.wait(30)
+    assert not (store.folder / "two").exists()
+
+
 def test_members_share_the_streams_and_take_what_comes_free(store: Command) -> None:
     streams = [f"Part-{n}" for n in range(12)]
     lines = "".join(json.dumps({"streamId": s, "type": "T", "data": 1}) + "\n" for s in streams)
@@ -405,10 +462,13 @@ def test_a_waiting_subscriber_ends_by_the_signal_at_once(store: Command, number:
 
 
 def test_a_signal_is_passed_on_and_a_batch_that_ends_well_is_done(store: Command) -> None:
-    script = 'trap "echo passed" TERM; touch begun; while [ ! -e gate ]; do sleep 0.02; done; echo done'
+    script = (
+        'trap "echo passed; touch passed" TERM; touch begun; while [ ! -e gate ]; do sleep 0.02; done; echo done'
+    )
     process = store.start("subscribe", "mailer", "Order", *shell(script))
     wait_for((store.folder / "begun").exists)
     process.send_signal(signal.SIGTERM)
+    wait_for((store.folder / "passed").exists)
     (store.folder / "gate").touch()
     out, _ = process.communicate(timeout=30)  # a shell may say on stderr which of its children was terminated
     assert (out, process.returncode) == (b"passed\ndone\n", -signal.SIGTERM)
@@ -424,6 +484,27 @@ def test_a_batch_that_the_signal_cut_short_is_given_back(store: Command) -> None
     shown = json.loads(store.ok("consumers", "show", "mailer").out)
     assert (shown["globalPosition"], shown["parked"]) == (0, 0)
     assert positions(store.ok("subscribe", "mailer", "Order", "--once", "--", "cat").out) == [1, 2, 3]
+
+
+@pytest.mark.sqlite_only("who passes a signal on asks no store")
+def test_a_signal_reaches_a_command_that_is_stopped(store: Command) -> None:
+    """As by the terminal, where it asks for a password: it has a process group of its own, in the background."""
+    process = store.start("subscribe", "mailer", "Order", *shell("echo $$ > pid; kill -STOP $$; touch went-on"))
+    told = store.folder / "pid"
+    pid = wait_for(lambda: told.exists() and told.read_text().strip())
+    state = ("ps", "-o", "stat=", "-p", pid)
+    wait_for(lambda: subprocess.run(state, capture_output=True, check=True).stdout.startswith(b"T"))
+    process.send_signal(signal.SIGTERM)
+    try:
+        assert process.communicate(timeout=30) == (b"", b"")
+    except subprocess.TimeoutExpired:
+        os.kill(int(pid), signal.SIGKILL)
+        raise
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == -signal.SIGTERM
+    assert not (store.folder / "went-on").exists()
 
 
 @pytest.mark.sqlite_only("a wait for a retry asks no store")

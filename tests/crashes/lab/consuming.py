@@ -236,7 +236,7 @@ def expired(url: str) -> Callable[[], None]:
 
 
 @contextmanager
-def _new_store(database: str, on: str, folder: Path) -> Iterator[str]:
+def new_store(database: str, on: str, folder: Path) -> Iterator[str]:
     with long_runs.server_of(on) if database == "postgres" else nullcontext() as server:
         url = server.place() if server else f"sqlite:{folder / 'events.db'}"
         with connect(url) as store:
@@ -255,7 +255,7 @@ def main() -> int:
     print(f"seed {asked.seed}")
     with (
         TemporaryDirectory(prefix="evstore-consuming-") as place,
-        _new_store(asked.database, asked.on, Path(place)) as url,
+        new_store(asked.database, asked.on, Path(place)) as url,
     ):
         let_go = expired(url) if asked.database == "postgres" else lambda: None
         outcome = consumes(url, Path(place), Profile(asked.kills, asked.kind, asked.seed), let_go)
