@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from evstore.blocking import Event
 from evstore.consumers.cursors import Cursors, HeldCursors
 from evstore.consumers.delivery import Failed, Policy, Stopped
 from evstore.consumers.effects import Mode, plain, reacting, transactional
@@ -44,7 +44,7 @@ class Consumer:
         self._nesting = nesting
         self._joining = joining
         self._entered = 0
-        self._stopping = threading.Event()
+        self._stopping = Event()
         self._run: Run | None = None
 
     @property

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from evstore.application.handlers import handlers_of
+from evstore.blocking import Event
 from evstore.consumers.builds import Build, Builds, check_identity, shown
 from evstore.consumers.keeping import Keeping, MovedError
 from evstore.consumers.kept import consumers_of
@@ -76,7 +76,7 @@ class ProjectionRunner:
         self._interest = Interest.of(_categories(projection), self._handlers)
         self._consumers = consumers_of(adapter)
         self._builds = Builds(self._consumers, self.name, self._interest)
-        self._stopping = threading.Event()
+        self._stopping = Event()
         self._consumer: Consumer | None = None
 
     def stop(self) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from evstore.errors import EvstoreError, InvalidInputError
@@ -65,24 +65,28 @@ class Transaction:
         return [*self._appender.stored_of(unit, outcome)]
 
 
-class Nesting:
-    """The threads that are within a handler's transaction, where an append of its own would wait for itself."""
+_WITHIN: ContextVar[tuple[list[Nesting], ...]] = ContextVar("_WITHIN", default=())
+"""The transactions of handlers around this code, also around tasks that a handler has started: each a list of the
+store, empty after its end."""
 
-    def __init__(self) -> None:
-        self._within = threading.local()
+
+class Nesting:
+    """The handlers' transactions of a store, in which an append of its own would wait for itself."""
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """This thread is within a transaction."""
-        self._within.it = True
+        """The block is within a transaction."""
+        within = [self]
+        token = _WITHIN.set((*_WITHIN.get(), within))
         try:
             yield
         finally:
-            self._within.it = False
+            within.clear()
+            _WITHIN.reset(token)
 
     def check(self) -> None:
-        """Raise InvalidInputError if this thread is within one."""
-        if getattr(self._within, "it", False):
+        """Raise InvalidInputError within a transaction."""
+        if any(self in each for each in _WITHIN.get()):
             raise InvalidInputError(
                 "a transactional handler appends through its transaction: tx.append(…) instead of store.append(…)"
             )

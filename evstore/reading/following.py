@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
+from evstore.blocking import sleep
 from evstore.errors import IncompleteLogError, StoreClosedError, UnavailableError
 from evstore.port import Page
 from evstore.reading.pages import BY_POSITION, BY_VERSION, pages_of
@@ -141,5 +142,5 @@ def reached(patience: Patience, ask: Callable[..., T], *what: Any) -> T:
             if isinstance(error, IncompleteLogError) and str(error) != reported:
                 reported = str(error)
                 patience.on_wait(error)
-            time.sleep(min(pause, left))
+            sleep(min(pause, left))
             pause = min(pause * 2, LONGEST_PAUSE)

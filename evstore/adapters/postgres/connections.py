@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import contextmanager, nullcontext, suppress
-from threading import Lock, RLock
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -16,6 +16,8 @@ from evstore.adapters.patience import Patience
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.errors import all_taken, not_connected
 from evstore.adapters.postgres.watching import WatchedConnection
+from evstore.blocking import Lock as SharedLock
+from evstore.blocking import Semaphore, call, on_loop
 from evstore.errors import (
     EvstoreError,
     InvalidUrlError,
@@ -44,6 +46,10 @@ if TYPE_CHECKING:
 CONNECT_SECONDS: Final = 5.0
 FIRST_LOOK_SECONDS: Final = 0.5
 """Seconds to wait for a pooled connection before the server is probed."""
+AT_ONCE: Final = 0.001
+"""Seconds to wait on the thread of an event loop; where the pool grows, another thread waits."""
+SETTLED: Final = (TransactionStatus.IDLE, TransactionStatus.UNKNOWN)
+"""The states of a connection outside a transaction, and of one that is closed."""
 OLDEST_SERVER: Final = 130000
 
 # psycopg logs a lost connection, which evstore reports as an error or mends. An application with a log keeps the
@@ -60,6 +66,10 @@ planned for its values."""
 
 def connect(location: Location, timeout: float) -> WatchedConnection:
     """A connection of its own, settled. Raises what an application can understand."""
+    return call(lambda: _settled(location, timeout), WatchedConnection.close)
+
+
+def _settled(location: Location, timeout: float) -> WatchedConnection:
     connection = _connected(location)
     try:
         settle(connection, timeout)
@@ -128,15 +138,15 @@ def is_standby(connection: Connection) -> bool:
 class OneConnection:
     """One connection, for a process that does one thing. Threads take turns.
 
-    A thread that asks while it has the connection, as within a step of a consumer, gets another: it must neither
-    see nor end what is not committed there.
+    A thread, or a task, that asks while it has the connection, as within a step of a consumer, gets another: it
+    must neither see nor end what is not committed there.
     """
 
     def __init__(self, location: Location, timeout: float) -> None:
         self.patience = Patience(location.shown, timeout)
         self._location = location
         self._timeout = timeout
-        self._lock = RLock()
+        self._lock = SharedLock()
         self._free: list[Connection] = []
         self._closed = False
 
@@ -178,9 +188,12 @@ class PooledConnections:
         self._timeout = timeout
         self._step = float(location.conninfo["connect_timeout"]) or CONNECT_SECONDS
         self._lock = Lock()
+        self._opening = Semaphore()
         self._pool: Any = None
         self._lent = 0
-        self._looking = Lock()
+        self._turns = Semaphore(size)
+        """For tasks, which must not wait in the pool: that would block the loop."""
+        self._looking = Semaphore()
         self._looks = 0
         self._failed: EvstoreError | None = None
         """The outcome of the latest probe of the server."""
@@ -189,20 +202,33 @@ class PooledConnections:
     @contextmanager
     def connection(self, patience: float | None = None) -> Iterator[Connection]:
         """`patience`: seconds to wait for one that is free, if that is less than other writers are waited for."""
+        if on_loop() is None:
+            with self._lending(patience) as lent:
+                yield lent
+            return
+        if not self._turns.acquire(self._timeout if patience is None else patience):
+            raise self._all_in_use()
+        try:
+            with self._lending(patience) as lent:
+                try:
+                    yield lent
+                finally:
+                    if lent.info.transaction_status not in SETTLED:  # the pool would end it, which may be interrupted
+                        lent.close()
+        finally:
+            self._turns.release()
+
+    @contextmanager
+    def _lending(self, patience: float | None) -> Iterator[Connection]:
         from psycopg_pool import PoolClosed, PoolTimeout
 
-        with self._lock:
-            if self._closed:
-                raise StoreClosedError
-            if self._pool is None:
-                self._pool = self._opened()
-            pool = self._pool
+        pool = self._pool or self._made()
         lent = None
         deadline = time.monotonic() + self._timeout
         step = min(FIRST_LOOK_SECONDS, self._step) if patience is None else patience
         while lent is None:
             try:
-                lent = pool.getconn(timeout=step)
+                lent = _taken(pool, step)
             except PoolClosed as error:  # while this thread waited
                 raise StoreClosedError from error
             except PoolTimeout as error:
@@ -210,9 +236,7 @@ class PooledConnections:
                 if patience is None and self._lent < self._size:
                     self._look()
                 if patience is not None or time.monotonic() >= deadline:
-                    raise UnavailableError(
-                        f"the event store at {self._location.shown}: all {self._size} connections are in use"
-                    ) from error
+                    raise self._all_in_use() from error
         with self._lock:
             self._lent += 1
         try:
@@ -221,6 +245,11 @@ class PooledConnections:
             with self._lock:
                 self._lent -= 1
             pool.putconn(lent)
+
+    def _all_in_use(self) -> UnavailableError:
+        return UnavailableError(
+            f"the event store at {self._location.shown}: all {self._size} connections are in use"
+        )
 
     def _look(self) -> None:
         """Raise the reason why no connection can be made, if there is one. One thread asks for all that wait."""
@@ -236,6 +265,14 @@ class PooledConnections:
             failed = self._failed
         if failed is not None:
             raise failed
+
+    def _made(self) -> Any:
+        with self._opening:
+            if self._closed:
+                raise StoreClosedError
+            if self._pool is None:
+                self._pool = self._opened()
+            return self._pool
 
     def _opened(self) -> Any:
         from psycopg_pool import ConnectionPool
@@ -255,11 +292,24 @@ class PooledConnections:
         """After a connection was lost, others probably are, too."""
         pool = self._pool
         if pool is not None:
-            pool.check()
+            call(pool.check)
 
     def close(self) -> None:
-        with self._lock:
+        with self._opening:
             self._closed = True
             pool, self._pool = self._pool, None
         if pool is not None:
-            pool.close()
+            call(pool.close)
+
+
+def _taken(pool: Any, seconds: float) -> Connection:
+    """A connection of the pool. Raises PoolTimeout."""
+    from psycopg_pool import PoolTimeout
+
+    taken: Connection
+    if on_loop() is not None:
+        with suppress(PoolTimeout):
+            taken = pool.getconn(timeout=AT_ONCE)
+            return taken
+    taken = call(lambda: pool.getconn(timeout=seconds), pool.putconn)
+    return taken

@@ -1,0 +1,178 @@
+"""Synchronous code within a task of asyncio: a greenlet runs it, and gives way wherever it would block.
+
+The code is that of the threads' world, to the line. Its waits come to `LoopRunner` by way of `evstore.blocking`,
+which switches to the task, lets it await, and switches back with what came of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import CancelledError
+from concurrent.futures import ThreadPoolExecutor
+from errno import EBADF
+from functools import partial
+from inspect import isawaitable
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from greenlet import getcurrent, greenlet
+
+from evstore import blocking
+
+if TYPE_CHECKING:
+    from asyncio import Future
+    from collections.abc import Awaitable, Callable
+
+    T = TypeVar("T")
+
+READ: Final = 1
+WRITE: Final = 2
+THREADS: Final = 8
+"""The most connections that are made at a time, each on a thread."""
+
+
+class _Call(greenlet):
+    """A call of synchronous code."""
+
+    runner: LoopRunner
+    was_cancelled: bool = False
+    is_abandoned: bool = False
+    """The task is gone, and nothing can be awaited any more."""
+
+
+def _current() -> blocking.Runner | None:
+    call = getcurrent()
+    return call.runner if isinstance(call, _Call) else None
+
+
+blocking.enlist(_current)
+
+
+def _awaited(awaitable: Awaitable[T]) -> T:
+    """The result of an awaitable, for the code of a call."""
+    call = getcurrent()
+    assert isinstance(call, _Call)
+    if call.is_abandoned:
+        raise GeneratorExit
+    assert call.parent is not None
+    return cast("T", call.parent.switch(awaitable))
+
+
+class LoopRunner:
+    """Runs calls as greenlets on the thread of the event loop."""
+
+    has_loop = True
+
+    def __init__(self) -> None:
+        self._threads: ThreadPoolExecutor | None = None
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """The result of synchronous code. A cancelled task ends with CancelledError, once the code has ended."""
+        task = getcurrent()
+        call = _Call(function, task)
+        call.runner = self
+        call.gr_context = task.gr_context
+        try:
+            result: Any = call.switch()
+            while not call.dead:
+                try:
+                    value = await result
+                except BaseException as error:  # noqa: BLE001 - the code gets it
+                    call.was_cancelled = call.was_cancelled or isinstance(error, CancelledError)
+                    call.is_abandoned = isinstance(error, GeneratorExit)
+                    result = call.throw(error)
+                else:
+                    result = call.switch(value)
+        except Exception as error:
+            if call.was_cancelled:
+                raise CancelledError from error
+            raise
+        if call.was_cancelled:
+            raise CancelledError
+        return cast("T", result)
+
+    def close(self) -> None:
+        """Let the threads end that have nothing to do any more."""
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown(wait=False)
+
+    # --- as blocking.Runner, for the code of a call ---
+
+    def owner(self) -> object:
+        """The task: what its handlers call belongs to it."""
+        return asyncio.current_task()
+
+    def sleep(self, seconds: float) -> None:
+        """Let that many seconds pass. Whatever tries again after a pause does not if the task was cancelled."""
+        call = getcurrent()
+        if isinstance(call, _Call) and call.was_cancelled:
+            raise CancelledError
+        _awaited(asyncio.sleep(seconds))
+
+    def waiter(self) -> blocking.Waiter:
+        return _Waiter()
+
+    def call(self, function: Callable[[], T], dropped: Callable[[T], object]) -> T:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(THREADS, "evstore-aio")
+        future = self._threads.submit(function)
+        try:
+            return _awaited(asyncio.wrap_future(future))
+        except BaseException:
+            if not future.cancel():
+                future.add_done_callback(lambda done: done.exception() or dropped(done.result()))
+            raise
+
+    def ready(self, fileno: int, wanted: int, seconds: float) -> int:
+        if fileno < 0:
+            raise OSError(EBADF, "the socket is closed")
+        loop = asyncio.get_running_loop()
+        future: Future[int] = loop.create_future()
+        timer = loop.call_later(seconds, _became, future, 0)
+        try:
+            if wanted & READ:
+                loop.add_reader(fileno, _became, future, READ)
+            if wanted & WRITE:
+                loop.add_writer(fileno, _became, future, WRITE)
+            return _awaited(future)
+        finally:
+            timer.cancel()
+            if wanted & READ:
+                loop.remove_reader(fileno)
+            if wanted & WRITE:
+                loop.remove_writer(fileno)
+
+    def called(self, function: Callable[..., Any], given: tuple[Any, ...]) -> Any:
+        """The result of an application's function, which may be a coroutine function."""
+        result = function(*given)
+        return _awaited(result) if isawaitable(result) else result
+
+
+def _became(future: Future[int], state: int) -> None:
+    if not future.done():
+        future.set_result(state)
+
+
+class _Waiter:
+    """A wait of the code of a call."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread = get_ident()
+        self._future: Future[int] = self._loop.create_future()
+
+    def wait(self, timeout: float | None) -> None:
+        timer = None if timeout is None else self._loop.call_later(timeout, _became, self._future, 0)
+        try:
+            _awaited(self._future)
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def wake(self) -> None:
+        wake = partial(_became, self._future, READ)
+        if get_ident() == self._thread:
+            wake()
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(wake)
