@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
+    from typing import Protocol, TypeVar
 
     T = TypeVar("T")
 
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
         def owner(self) -> object:
             """The owner of re-entrant locks."""
 
+        def check(self) -> None:
+            """Raise CancelledError if the task was cancelled."""
+
         def sleep(self, seconds: float) -> None:
             """Let that many seconds pass."""
 
@@ -45,7 +48,7 @@ if TYPE_CHECKING:
             """The result of a function that blocks. `dropped` gets it if nobody waits for it any more."""
 
         def ready(self, fileno: int, wanted: int, seconds: float) -> int:
-            """The state of a socket once it can be read (1) or written (2), as wanted; 0 after that many seconds."""
+            """The state of a socket once it can be read (1) or written (2), as wanted; 0 after these seconds."""
 
 
 _finders: tuple[Callable[[], Runner | None], ...] = ()
@@ -70,6 +73,13 @@ def on_loop() -> Runner | None:
     """The same, if this code runs on the thread of an event loop."""
     runner = current()
     return runner if runner is not None and runner.has_loop else None
+
+
+def check() -> None:
+    """End a task that was cancelled, between two waits of another kind."""
+    runner = current()
+    if runner is not None:
+        runner.check()
 
 
 def sleep(seconds: float) -> None:

@@ -13,15 +13,20 @@ from errno import EBADF
 from functools import partial
 from inspect import isawaitable
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from greenlet import getcurrent, greenlet
 
 from evstore import blocking
+from evstore.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from asyncio import Future
     from collections.abc import Awaitable, Callable
+    from typing import TypeVar
+
+    from evstore.aio.threads import ThreadRunner
+    from evstore.aio.ways import Inside
 
     T = TypeVar("T")
 
@@ -65,6 +70,7 @@ class LoopRunner:
 
     def __init__(self) -> None:
         self._threads: ThreadPoolExecutor | None = None
+        self._working: ThreadRunner | None = None
 
     async def run(self, function: Callable[[], T]) -> T:
         """The result of synchronous code. A cancelled task ends with CancelledError, once the code has ended."""
@@ -91,11 +97,27 @@ class LoopRunner:
             raise CancelledError
         return cast("T", result)
 
-    def close(self) -> None:
-        """Let the threads end that have nothing to do any more."""
-        threads, self._threads = self._threads, None
-        if threads is not None:
-            threads.shutdown(wait=False)
+    async def run_long(self, function: Callable[[], T]) -> T:
+        """The same of code that waits for long: a task costs nothing while it waits."""
+        return await self.run(function)
+
+    @property
+    def threads(self) -> ThreadRunner:
+        """The runner for what takes long, and would keep the loop from other tasks."""
+        from evstore.aio.threads import ThreadRunner
+
+        self._working = self._working or ThreadRunner()
+        return self._working
+
+    async def close(self, close: Callable[[], None]) -> None:
+        """Close the store by this function, and let the threads end that have nothing to do any more."""
+        try:
+            await self.run(close)
+        finally:
+            if self._working is not None:
+                await self._working.close(lambda: None)
+            if self._threads is not None:
+                self._threads.shutdown(wait=False)
 
     # --- as blocking.Runner, for the code of a call ---
 
@@ -103,11 +125,14 @@ class LoopRunner:
         """The task: what its handlers call belongs to it."""
         return asyncio.current_task()
 
-    def sleep(self, seconds: float) -> None:
-        """Let that many seconds pass. Whatever tries again after a pause does not if the task was cancelled."""
+    def check(self) -> None:
         call = getcurrent()
         if isinstance(call, _Call) and call.was_cancelled:
             raise CancelledError
+
+    def sleep(self, seconds: float) -> None:
+        """Let that many seconds pass. Whatever tries again after a pause does not if the task was cancelled."""
+        self.check()
         _awaited(asyncio.sleep(seconds))
 
     def waiter(self) -> blocking.Waiter:
@@ -143,10 +168,34 @@ class LoopRunner:
             if wanted & WRITE:
                 loop.remove_writer(fileno)
 
-    def called(self, function: Callable[..., Any], given: tuple[Any, ...]) -> Any:
-        """The result of an application's function, which may be a coroutine function."""
-        result = function(*given)
-        return _awaited(result) if isawaitable(result) else result
+    def called(self, start: Callable[[Inside], Any]) -> Any:
+        """The result of an application's function, awaited if it is awaitable."""
+        inside = _Inside(self)
+        try:
+            result = start(inside)
+            return _awaited(result) if isawaitable(result) else result
+        finally:
+            inside.end()
+
+
+class _Inside:
+    """The transaction of a handler, whose connection serves one call at a time."""
+
+    def __init__(self, runner: LoopRunner) -> None:
+        self._runner = runner
+        self._turn = asyncio.Lock()
+        self._has_ended = False
+
+    def end(self) -> None:
+        """Take note that the handler has ended."""
+        self._has_ended = True
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """The result of synchronous code within the transaction."""
+        async with self._turn:
+            if self._has_ended:
+                raise UnsupportedError("the transaction has ended with its handler")
+            return await self._runner.run(function)
 
 
 def _became(future: Future[int], state: int) -> None:

@@ -57,6 +57,11 @@ class ProjectionStatus(NamedTuple):
 class ProjectionRunner:
     """Keeps a projection. `EventStore.projection` makes it."""
 
+    name: str
+    """The name of the projection."""
+    version: int
+    """The version of its class."""
+
     def __init__(
         self, adapter: Adapter, appender: Appender, nesting: Nesting, projection: type[Projection]
     ) -> None:

@@ -54,6 +54,9 @@ class Capabilities(NamedTuple):
     """`redact` takes the data of events."""
     can_grant: bool = False
     """`initialize` gives roles their rights."""
+    native_asyncio: bool = False
+    """`evstore.aio` calls it on the thread of the event loop, because all that it waits for it waits for by way of
+    `evstore.blocking`. Any other adapter is called on worker threads."""
     max_unit_events: int | None = None
     """The most events of a unit, None if there is no limit."""
     max_data_bytes: int | None = None

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from evstore.blocking import sleep
+from evstore.blocking import check, sleep
 from evstore.errors import IncompleteLogError, StoreClosedError, UnavailableError
 from evstore.port import Page
 from evstore.reading.pages import BY_POSITION, BY_VERSION, pages_of
@@ -130,6 +130,7 @@ def reached(patience: Patience, ask: Callable[..., T], *what: Any) -> T:
     pause = 0.1
     reported = ""
     while True:
+        check()
         patience.on_idle()
         try:
             return ask(*what)

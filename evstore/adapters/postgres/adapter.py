@@ -61,6 +61,7 @@ CAPABILITIES: Final = Capabilities(
     tamper_evident=True,
     can_redact=True,
     can_grant=True,
+    native_asyncio=True,
 )
 
 

@@ -52,9 +52,13 @@ class WatchedConnection(psycopg.Connection[Any]):
         return super().wait(gen, *given, **named) if loop is None else self._wait_on(loop, gen, *given, **named)
 
     def _wait_on(
-        self, loop: Runner, gen: Generator[Any, Any, Any], interval: float = LOOK_SECONDS, timeout: float | None = None
+        self,
+        loop: Runner,
+        gen: Generator[Any, Any, Any],
+        interval: float = LOOK_SECONDS,
+        timeout: float | None = None,
     ) -> Any:
-        """The same while other tasks run. A cancelled task cancels its statement: the connection can be used again."""
+        """The same while other tasks run. A task that is cancelled cancels its statement, as after Ctrl-C."""
         try:
             return self._driven(loop, gen, interval, timeout)
         except Exception:
@@ -67,9 +71,7 @@ class WatchedConnection(psycopg.Connection[Any]):
                 self._end(gen)
             raise
 
-    def _driven(
-        self, loop: Runner, gen: Generator[Any, Any, Any], interval: float, timeout: float | None
-    ) -> Any:
+    def _driven(self, loop: Runner, gen: Generator[Any, Any, Any], interval: float, timeout: float | None) -> Any:
         deadline = None if timeout is None else time.monotonic() + timeout
         socket = self.pgconn.socket
         try:
