@@ -11,6 +11,7 @@ server, and once it is full nobody's notifications can be sent. The connection i
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -113,23 +114,18 @@ class Hints:
     def _proven(self) -> Any:
         """A connection that receives notifications of another connection, or None."""
         proof = f"{self._location.schema} {time.monotonic_ns()}"
-        listener = None
-        try:
-            listener = connect(self._location, PROOF_SECONDS)
+        with suppress(psycopg.Error, EvstoreError), ExitStack() as stack:
+            listener = stack.enter_context(closing(connect(self._location, PROOF_SECONDS)))
             # A pooler reports a number of its own; the listening session would belong to another client.
             (session,) = listener.execute("SELECT pg_catalog.pg_backend_pid()").fetchone() or (0,)
-            if session == listener.info.backend_pid:
-                listener.execute(sql.LISTEN)
-                self._notify(proof)
-            if session == listener.info.backend_pid and self._hear(
-                listener, PROOF_SECONDS, lambda payload: payload == proof
-            ):
+            if session != listener.info.backend_pid:
+                return None
+            listener.execute(sql.LISTEN)
+            self._notify(proof)
+            if self._hear(listener, PROOF_SECONDS, lambda payload: payload == proof):
+                stack.pop_all()
                 self._listens = True
                 return listener
-        except (psycopg.Error, EvstoreError):
-            pass
-        if listener is not None:
-            listener.close()
         return None
 
     def _hear(self, listener: Any, seconds: float, wanted: Callable[[str], bool]) -> bool:
