@@ -9,10 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Protocol, TypeVar
 
     T = TypeVar("T")
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
         has_loop: bool
         """The code runs on the thread of the event loop, which must not block. Else it has a thread of its own."""
 
-        def owner(self) -> object:
-            """The owner of re-entrant locks."""
+        def pause(self) -> None:
+            """Let other tasks run, if this code has kept them waiting for long."""
 
         def check(self) -> None:
             """Raise CancelledError if the task was cancelled."""
@@ -180,24 +182,21 @@ class Semaphore:
                 self._free += 1
 
 
-class Lock:
-    """A lock that the thread or the task that holds it may take again."""
+_BLOCKS: ContextVar[tuple[list[object], ...]] = ContextVar("_BLOCKS", default=())
+"""The blocks around this code: each holds its owner until it ends, also for tasks that were started in it."""
 
-    def __init__(self) -> None:
-        self._place = Semaphore()
-        self._owner: object = None
-        self._depth = 0
 
-    def __enter__(self) -> None:
-        runner = current()
-        me = threading.get_ident() if runner is None else runner.owner()
-        if self._owner != me:
-            self._place.acquire()
-            self._owner = me
-        self._depth += 1
+@contextmanager
+def block_of(owner: object) -> Iterator[None]:
+    """A block that `is_within` finds, in this thread or task, and in tasks that were started in it."""
+    block = [owner]
+    _BLOCKS.set((*(each for each in _BLOCKS.get() if each), block))
+    try:
+        yield
+    finally:
+        block.clear()
 
-    def __exit__(self, *_: object) -> None:
-        self._depth -= 1
-        if not self._depth:
-            self._owner = None
-            self._place.release()
+
+def is_within(owner: object) -> bool:
+    """True within a block of this owner."""
+    return any(each is owner for block in _BLOCKS.get() for each in block)

@@ -13,6 +13,7 @@ from errno import EBADF
 from functools import partial
 from inspect import isawaitable
 from threading import get_ident
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from greenlet import getcurrent, greenlet
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 READ: Final = 1
 WRITE: Final = 2
+LONGEST_TURN: Final = 0.02
+"""Seconds in which statements that need no waiting keep other tasks from their turn."""
 THREADS: Final = 8
 """The most connections that are made at a time, each on a thread."""
 
@@ -71,6 +74,7 @@ class LoopRunner:
     def __init__(self) -> None:
         self._threads: ThreadPoolExecutor | None = None
         self._working: ThreadRunner | None = None
+        self._gave_way = monotonic()
 
     async def run(self, function: Callable[[], T]) -> T:
         """The result of synchronous code. A cancelled task ends with CancelledError, once the code has ended."""
@@ -121,9 +125,10 @@ class LoopRunner:
 
     # --- as blocking.Runner, for the code of a call ---
 
-    def owner(self) -> object:
-        """The task: what its handlers call belongs to it."""
-        return asyncio.current_task()
+    def pause(self) -> None:
+        if monotonic() - self._gave_way > LONGEST_TURN:
+            _awaited(asyncio.sleep(0))
+            self._gave_way = monotonic()
 
     def check(self) -> None:
         call = getcurrent()
@@ -155,6 +160,7 @@ class LoopRunner:
         loop = asyncio.get_running_loop()
         future: Future[int] = loop.create_future()
         timer = loop.call_later(seconds, _became, future, 0)
+        self._gave_way = monotonic()
         try:
             if wanted & READ:
                 loop.add_reader(fileno, _became, future, READ)

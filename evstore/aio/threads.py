@@ -7,6 +7,7 @@ A cancelled task waits until the code on its thread has ended. That ends at once
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from asyncio import CancelledError, Task
 from concurrent.futures import ThreadPoolExecutor
@@ -51,6 +52,7 @@ class ThreadRunner:
         self._calls = ThreadPoolExecutor(THREADS, "evstore-aio")
         self._waiting = ThreadPoolExecutor(MOST_WAITING, "evstore-aio-waiting")
         self._is_closed = False
+        self._pid = os.getpid()
 
     @property
     def threads(self) -> ThreadRunner:
@@ -66,7 +68,7 @@ class ThreadRunner:
         return await self._run(function, self._waiting)
 
     async def _run(self, function: Callable[[], T], threads: ThreadPoolExecutor) -> T:
-        if self._is_closed:  # the store reports that
+        if self._is_closed or self._pid != os.getpid():  # the store reports that
             return function()
         work = _Work()
         started = threads.submit(copy_context().run, work.do, function)
@@ -127,8 +129,8 @@ class _Work:
 
     # --- for the code ---
 
-    def owner(self) -> object:
-        return threading.get_ident()
+    def pause(self) -> None:
+        """Keep on: this thread keeps nobody waiting."""
 
     def check(self) -> None:
         if self._is_cancelled:

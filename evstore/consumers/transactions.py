@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from evstore.blocking import block_of, is_within
 from evstore.errors import EvstoreError, InvalidInputError
 from evstore.model.versions import ANY_VERSION
 from evstore.port import Receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
+    from contextlib import AbstractContextManager
 
     from evstore.appending.appender import Appender
     from evstore.model.events import EventData, StoredEvent, Write
@@ -65,28 +65,16 @@ class Transaction:
         return [*self._appender.stored_of(unit, outcome)]
 
 
-_WITHIN: ContextVar[tuple[list[Nesting], ...]] = ContextVar("_WITHIN", default=())
-"""The transactions of handlers around this code, also around tasks that a handler has started: each a list of the
-store, empty after its end."""
-
-
 class Nesting:
     """The handlers' transactions of a store, in which an append of its own would wait for itself."""
 
-    @contextmanager
-    def entered(self) -> Iterator[None]:
-        """The block is within a transaction."""
-        within = [self]
-        token = _WITHIN.set((*_WITHIN.get(), within))
-        try:
-            yield
-        finally:
-            within.clear()
-            _WITHIN.reset(token)
+    def entered(self) -> AbstractContextManager[None]:
+        """A block within a transaction."""
+        return block_of(self)
 
     def check(self) -> None:
         """Raise InvalidInputError within a transaction."""
-        if any(self in each for each in _WITHIN.get()):
+        if is_within(self):
             raise InvalidInputError(
                 "a transactional handler appends through its transaction: tx.append(…) instead of store.append(…)"
             )

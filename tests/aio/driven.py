@@ -55,7 +55,11 @@ class Driven:
     def _handed(self, found):
         its = type(found).__module__
         is_place = its.startswith("evstore.adapters") and not isinstance(found, tuple | list)
-        return Driven(found, self._run) if is_place or hasattr(found, "__enter__") and its == "contextlib" else found
+        return (
+            Driven(found, self._run)
+            if is_place or (hasattr(found, "__enter__") and its == "contextlib")
+            else found
+        )
 
 
 class DrivenAdapter(Driven):

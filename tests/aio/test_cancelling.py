@@ -196,5 +196,3 @@ def test_a_store_that_was_cancelled_while_it_connected_connects_anew(postgres_pl
             assert await store.head() == 1
 
     in_loop(main())
-
-

@@ -26,7 +26,7 @@ async def append(store, stream_id, count):
 
 async def until(what):
     """Return once it is true; for what nobody announces."""
-    while not what():
+    while not what():  # noqa: ASYNC110
         await asyncio.sleep(0.005)
 
 

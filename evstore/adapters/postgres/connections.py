@@ -14,8 +14,7 @@ from evstore.adapters.patience import Patience
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.errors import not_connected
 from evstore.adapters.postgres.watching import WatchedConnection
-from evstore.blocking import Lock as SharedLock
-from evstore.blocking import call
+from evstore.blocking import Semaphore, block_of, call, is_within
 from evstore.errors import (
     InvalidUrlError,
     MissingDependencyError,
@@ -135,13 +134,13 @@ class OneConnection:
         self.patience = Patience(location.shown, timeout)
         self._location = location
         self._timeout = timeout
-        self._lock = SharedLock()
+        self._turn = Semaphore()
         self._free: list[Connection] = []
         self._closed = False
 
     @contextmanager
     def connection(self, patience: float | None = None) -> Iterator[Connection]:  # noqa: ARG002 - there is a single connection
-        with self._lock:
+        with nullcontext() if is_within(self) else self._turn, block_of(self):
             if self._closed:
                 raise StoreClosedError
             lent = self._free.pop() if self._free else self._connected()
@@ -160,7 +159,7 @@ class OneConnection:
         """Forget what is broken."""
 
     def close(self) -> None:
-        with self._lock:  # a running statement ends first
+        with nullcontext() if is_within(self) else self._turn:  # a running statement ends first
             self._closed = True
             free, self._free = self._free, []
         for connection in free:

@@ -83,6 +83,7 @@ class WatchedConnection(psycopg.Connection[Any]):
                 if deadline is not None and time.monotonic() >= deadline:
                     raise psycopg.errors._WaitTimeout("wait timeout expired")  # noqa: SLF001 - as psycopg does
         except StopIteration as end:
+            loop.pause()
             return end.value
         except OSError as error:
             raise psycopg.OperationalError("connection socket closed") from error
