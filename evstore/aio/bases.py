@@ -38,7 +38,8 @@ class EventStoreBase(Wrapper):
     """The life of a store."""
 
     def __init__(self, store: EventStore) -> None:
-        self.hold(store, runner_for(store._adapter))  # noqa: SLF001 - the public store has no adapter
+        self._sync = store
+        self._runner = runner_for(store._adapter)  # noqa: SLF001 - the public store shows no adapter
 
     @classmethod
     def around(cls, store: EventStore) -> Self:

@@ -28,12 +28,8 @@ class Wrapper:
     def of(cls, sync: Any, runner: Runner) -> Self:
         """The object around this one; for use inside evstore."""
         made = cls.__new__(cls)
-        made.hold(sync, runner)
+        made._sync, made._runner = sync, runner  # noqa: SLF001 - its own
         return made
-
-    def hold(self, sync: Any, runner: Runner) -> None:
-        """Be around this object; for use inside evstore."""
-        self._sync, self._runner = sync, runner
 
 
 async def iterate(
