@@ -5,8 +5,15 @@ Public are `evstore`, `evstore.port`, `evstore.testing` and what they name; ever
 
 TYPE_CHECKING = False  # as in typing, which need not be loaded for it
 if TYPE_CHECKING:
+    from evstore.appending.context import metadata
+    from evstore.application.aggregate import Aggregate
+    from evstore.application.codec import (
+        Codec,
+        JsonCodec,
+    )
     from evstore.application.handlers import when
     from evstore.application.types import event
+    from evstore.application.upcasting import Upcast
     from evstore.connecting import connect
     from evstore.consumers.consumer import Consumer
     from evstore.consumers.effects import (
@@ -72,6 +79,7 @@ if TYPE_CHECKING:
         UnknownAdapterError,
         UnknownEventTypeError,
         UnsupportedError,
+        UpcastGapError,
     )
     from evstore.model.conditions import (
         AppendCondition,
@@ -103,14 +111,20 @@ if TYPE_CHECKING:
         Appended,
         Decision,
         EventStore,
+        Loaded,
     )
 
 __version__ = "0.1.0"
 
-# Each name is loaded when it is first asked for: `--version` and completion need none of them.
+# Each name is loaded when it is first asked for: `--version` and completion need none of them. Errors are in one
+# module.
 _HOMES = {
+    "evstore.appending.context": ("metadata",),
+    "evstore.application.aggregate": ("Aggregate",),
+    "evstore.application.codec": ("Codec", "JsonCodec"),
     "evstore.application.handlers": ("when",),
     "evstore.application.types": ("event",),
+    "evstore.application.upcasting": ("Upcast",),
     "evstore.connecting": ("connect",),
     "evstore.consumers.consumer": ("Consumer",),
     "evstore.consumers.elsewhere": ("SqliteCheckpoint",),
@@ -119,53 +133,6 @@ _HOMES = {
     "evstore.consumers.projections": ("Projection", "ProjectionTransaction"),
     "evstore.consumers.transactions": ("Transaction",),
     "evstore.consumers.effects": ("Reaction",),
-    "evstore.errors": (
-        "AdapterError",
-        "AppendConditionError",
-        "AppendOutcomeUnknownError",
-        "CodecError",
-        "ConcurrencyError",
-        "ConflictError",
-        "ConsumerFilterError",
-        "ConsumerHeldError",
-        "ConsumerNotFoundError",
-        "ConsumerStartError",
-        "CorruptStoreError",
-        "DeniedError",
-        "EventIdConflictError",
-        "EventNotFoundError",
-        "EvstoreError",
-        "IncompleteLogError",
-        "IntegrityError",
-        "InvalidInputError",
-        "InvalidPayloadError",
-        "InvalidStreamIdError",
-        "InvalidTargetError",
-        "InvalidUrlError",
-        "InvalidVersionError",
-        "LogDivergedError",
-        "LogsDifferError",
-        "MissingDependencyError",
-        "NoEventsError",
-        "NotAStoreError",
-        "NotFoundError",
-        "NotInitializedError",
-        "PositionConflictError",
-        "RoleNotFoundError",
-        "SchemaError",
-        "SchemaTooNewError",
-        "SchemaTooOldError",
-        "StorageFullError",
-        "StoreBusyError",
-        "StoreClosedError",
-        "StoreReplacedError",
-        "StreamNotFoundError",
-        "TargetExistsError",
-        "UnavailableError",
-        "UnknownAdapterError",
-        "UnknownEventTypeError",
-        "UnsupportedError",
-    ),
     "evstore.model.conditions": (
         "AppendCondition",
         "Query",
@@ -196,17 +163,19 @@ _HOMES = {
         "Appended",
         "Decision",
         "EventStore",
+        "Loaded",
     ),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOME_OF:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    found: object = getattr(import_module(_HOME_OF[name]), name)
+    home = "evstore.errors" if name.endswith("Error") else _HOME_OF[name]
+    found: object = getattr(import_module(home), name)
     globals()[name] = found
     return found
 
@@ -220,12 +189,14 @@ __all__ = [
     "NO_STREAM",
     "STREAM_EXISTS",
     "AdapterError",
+    "Aggregate",
     "AppendCondition",
     "AppendConditionError",
     "AppendOutcomeUnknownError",
     "Appended",
     "Backup",
     "CategoryInfo",
+    "Codec",
     "CodecError",
     "ConcurrencyError",
     "ConflictError",
@@ -252,6 +223,8 @@ __all__ = [
     "InvalidTargetError",
     "InvalidUrlError",
     "InvalidVersionError",
+    "JsonCodec",
+    "Loaded",
     "LogDivergedError",
     "LogsDifferError",
     "Metadata",
@@ -290,10 +263,13 @@ __all__ = [
     "UnknownAdapterError",
     "UnknownEventTypeError",
     "UnsupportedError",
+    "Upcast",
+    "UpcastGapError",
     "Write",
     "__version__",
     "category_of",
     "connect",
     "event",
+    "metadata",
     "when",
 ]

@@ -9,6 +9,7 @@ from evstore.store import EventStore
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from evstore.application.codec import Codec
     from evstore.model.facts import LockWait
 
 
@@ -17,18 +18,20 @@ def connect(
     *,
     max_data_bytes: int | None = None,
     on_wait: Callable[[LockWait], None] | None = None,
+    codec: Codec | None = None,
     **options: Any,
 ) -> EventStore:
     """The store at `memory:`, `sqlite:///path`, a bare path, `postgresql://…`, or the URL of an installed adapter.
 
     Nothing is opened before the first operation, nothing is made before `initialize`. `max_data_bytes`
     bounds one event's data (16 MiB). `on_wait` receives a `LockWait` when another writer is waited for, after two
-    seconds; its text is for people. `options` go to the adapter: `timeout` in seconds to wait for other writers
+    seconds; its text is for people. `codec` makes JSON of the application's events, and events of JSON, instead of
+    msgspec. `options` go to the adapter: `timeout` in seconds to wait for other writers
     (30), for PostgreSQL `pool_size`, the most connections at a time (10).
     """
     from evstore.adapters import open_adapter
 
-    return EventStore(open_adapter(url, **options), max_data_bytes=max_data_bytes, on_wait=on_wait)
+    return EventStore(open_adapter(url, **options), max_data_bytes=max_data_bytes, on_wait=on_wait, codec=codec)
 
 
 def connect_for_command(

@@ -6,7 +6,7 @@
     │                                EventIdConflictError
     ├── InvalidInputError            InvalidStreamIdError · InvalidVersionError · InvalidPayloadError ·
     │                                NoEventsError · ConsumerFilterError · ConsumerStartError
-    ├── CodecError                   UnknownEventTypeError
+    ├── CodecError                   UnknownEventTypeError · UpcastGapError
     ├── SchemaError                  NotInitializedError · NotAStoreError · SchemaTooOldError · SchemaTooNewError
     ├── UnavailableError             StoreBusyError · StoreReplacedError · AppendOutcomeUnknownError
     ├── InvalidTargetError           TargetExistsError
@@ -282,6 +282,26 @@ class UnknownEventTypeError(CodecError):
         if self.event_class:
             return f"class {self.event_class} has no event type: @evstore.event names it"
         return f'no class is registered for event type "{self.event_type}"'
+
+
+class UpcastGapError(CodecError):
+    """No upcaster leads on from `version` of an event type, and its class has version `wanted`."""
+
+    _facts = ("event_type", "version", "wanted")
+
+    def __init__(self, event_type: str, version: int, wanted: int) -> None:
+        EvstoreError.__init__(self, event_type, version, wanted)
+        self.event_type = event_type
+        self.version = version
+        self.wanted = wanted
+
+    def __str__(self) -> str:
+        name, version = self.event_type, self.version
+        return (
+            f'event type "{name}": an event has version {version}, its class has version {self.wanted}, and no '
+            f"upcaster leads from version {version} to {version + 1}: "
+            f'@store.upcaster("{name}", from_version={version}) marks one'
+        )
 
 
 class ConsumerStartError(InvalidInputError):

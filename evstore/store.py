@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from os import fspath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 from evstore.appending.appender import Appender
 from evstore.appending.outcomes import Duplicate
@@ -17,10 +17,11 @@ from evstore.errors import (
     StreamNotFoundError,
     UnsupportedError,
 )
-from evstore.model.events import EventData, StoredEvent, Write
+from evstore.model.events import StoredEvent, Write
 from evstore.model.ids import normalize_id
 from evstore.model.names import check_known_stream_id, check_name
 from evstore.model.versions import ANY_VERSION
+from evstore.observing import is_watched, watched_append
 from evstore.port import MOST_IN_PAGE, Initialization, Page, SourceTaken
 from evstore.reading.pages import BY_POSITION, BY_VERSION, Paged, events_of, names_of, pages_of
 from evstore.reading.ranges import check_limit, filter_of, range_of, searchable, strings
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
     from typing import Self, TypeAlias
     from uuid import UUID
 
+    from evstore.application.aggregate import Aggregate
+    from evstore.application.aggregates import Aggregates
+    from evstore.application.codec import Codec
+    from evstore.application.converting import Converter
+    from evstore.application.snapshots import SnapshotKeeper
     from evstore.comparing import Comparison
     from evstore.consumers.consumer import Consumer
     from evstore.consumers.overview import ConsumerList
@@ -41,6 +47,7 @@ if TYPE_CHECKING:
     from evstore.consumers.transactions import Nesting
     from evstore.mirroring import Mirrored
     from evstore.model.conditions import AppendCondition, Query
+    from evstore.model.events import EventData
     from evstore.model.facts import (
         Backup,
         CategoryInfo,
@@ -53,11 +60,16 @@ if TYPE_CHECKING:
     )
     from evstore.model.filters import Filter
     from evstore.model.metadata import Metadata
-    from evstore.port import Adapter, Capabilities
+    from evstore.port import Adapter, Append, Capabilities
     from evstore.verifying.verification import Verification
 
     Guard: TypeAlias = Query | AppendCondition | "Decision"
     Unless: TypeAlias = Guard | Iterable[Guard] | None
+    NewWrite: TypeAlias = Write[Any] | tuple[str, Sequence[Any], int]
+
+    A = TypeVar("A", bound=Aggregate)
+
+S = TypeVar("S")
 
 
 class Appended(list[StoredEvent]):
@@ -67,6 +79,12 @@ class Appended(list[StoredEvent]):
     """
 
     duplicate: bool = False
+
+
+class Loaded(list[Any]):
+    """The events of a stream as an application knows them. `version`: the last version that was read."""
+
+    version: int = 0
 
 
 class Decision(NamedTuple):
@@ -87,13 +105,17 @@ class EventStore:
         *,
         max_data_bytes: int | None = None,
         on_wait: Callable[[LockWait], None] | None = None,
+        codec: Codec | None = None,
     ) -> None:
         self._adapter = adapter
         if on_wait is not None:
             adapter.on_wait = on_wait
         self._closed = False
         self._nesting: Nesting | None = None  # made by the first consumer
-        self.appender = Appender(adapter, max_data_bytes)
+        self._codec = codec
+        self._made_converter: Converter | None = None  # by the first event of an application's own class
+        self._snapshots: SnapshotKeeper | None = None
+        self.appender = Appender(adapter, max_data_bytes, self._encoded)
         """Appends in bulk, in units and receipts instead of events; for use inside evstore."""
 
     def __enter__(self) -> Self:
@@ -135,7 +157,7 @@ class EventStore:
     def append(
         self,
         stream_id: str,
-        events: Iterable[EventData],
+        events: Iterable[Any],
         expected_version: int = ANY_VERSION,
         metadata: Metadata | None = None,
         *,
@@ -147,10 +169,11 @@ class EventStore:
     ) -> Appended:
         """Store all the events or none, durably, and return them as stored.
 
-        `metadata` fills the gaps of each event's own. Appending again with the same ids changes nothing and
-        returns the events as first stored, flagged `duplicate`, whatever version the stream has by now. A `key`
-        makes the ids of events that have none, always the same for the same stream, key and place in the append.
-        `tags` are added to those of each event.
+        An event is an EventData, or an object of a class that `event` names. `metadata` fills the gaps of each
+        event's own, and `evstore.metadata` those that are left. Appending again with the same ids changes nothing
+        and returns the events as first stored, flagged `duplicate`, whatever version the stream has by now. A
+        `key` makes the ids of events that have none, always the same for the same stream, key and place in the
+        append. `tags` are added to those of each event.
 
         `unless` refuses the append if the store holds an event that a Query matches; of an AppendCondition or of
         what `decide` gave, one after that position. `require` names versions of streams that are not written.
@@ -159,8 +182,8 @@ class EventStore:
         position is not greater than the last one of that name, nothing is stored, and the result is empty and
         flagged `duplicate`.
 
-        Raises InvalidInputError, ConcurrencyError, StreamNotFoundError (STREAM_EXISTS), AppendConditionError,
-        EventIdConflictError.
+        Raises InvalidInputError, CodecError, ConcurrencyError, StreamNotFoundError (STREAM_EXISTS),
+        AppendConditionError, EventIdConflictError.
         """
         return self.append_many(
             [(stream_id, events, expected_version)],  # type: ignore[list-item]
@@ -174,7 +197,7 @@ class EventStore:
 
     def append_many(
         self,
-        writes: Iterable[Write[EventData] | tuple[str, Sequence[EventData], int]],
+        writes: Iterable[NewWrite],
         metadata: Metadata | None = None,
         *,
         key: str | None = None,
@@ -192,6 +215,11 @@ class EventStore:
             self._nesting.check()
         guards = {"unless": unless, "require": require, "source": source}
         unit = self.appender.unit(writes, metadata, key=key, tags=tags, **guards)
+        if is_watched():
+            return watched_append(unit, self._adapter.capabilities.name, lambda: self._appended(unit))
+        return self._appended(unit)
+
+    def _appended(self, unit: Append) -> Appended:
         (outcome,) = self.appender.submit([unit])
         if isinstance(outcome, EvstoreError):
             raise outcome
@@ -259,6 +287,181 @@ class EventStore:
                 yield from pages_of(lambda p: self._adapter.read_all(p, where), narrowed, limit, BY_POSITION)
 
         return Paged.of(pages())
+
+    # --- events and objects of the application ---
+
+    @property
+    def _converter(self) -> Converter:
+        if self._made_converter is None:
+            from evstore.application.converting import Converter
+
+            self._made_converter = Converter(self._codec)
+        return self._made_converter
+
+    def _encoded(self, event: Any) -> EventData:
+        return self._converter.encode(event)
+
+    def register(self, *classes: type) -> None:
+        """Let `load` make events of these classes, which `event` names. Registering one twice is fine.
+
+        Raises UnknownEventTypeError for a class without a name, InvalidInputError where two have the same, or
+        where an upcaster leads beyond the version of a class.
+        """
+        self._converter.register(*classes)
+
+    def upcaster(
+        self,
+        event_type: str,
+        from_version: int = 1,
+        *,
+        to: str | Iterable[str] | None = None,
+        to_version: int | None = None,
+    ) -> Callable[[S], S]:
+        """Decorate a function that makes the data of the next schema version, whenever an event is loaded.
+
+        `function(data)`, or `function(data, stored)`, gets the data as `StoredEvent.data` has it, and returns that
+        of version `from_version` + 1. `to` names another event type, of version `to_version` (1), or several: then
+        the function returns a list of `Upcast`. Nothing that is stored changes.
+
+        Raises InvalidInputError for a second upcaster from there, one that closes a circle, and one that leads
+        beyond the version of a registered class.
+        """
+
+        def taken(function: S) -> S:
+            self._converter.add_upcaster(event_type, from_version, function, to, to_version)  # type: ignore[arg-type]
+            return function
+
+        return taken
+
+    def decode(self, stored: StoredEvent, *, strict: bool = False) -> tuple[Any, ...]:
+        """The application's event, or the several that an upcaster makes of it.
+
+        An event whose type is not registered stays a StoredEvent, or raises UnknownEventTypeError if `strict`; one
+        that was redacted stays it always. Raises CodecError, and UpcastGapError where an upcaster is missing.
+        """
+        ((_, found),) = self._converter.each([stored], strict=strict)
+        return tuple(found)
+
+    def load(
+        self,
+        stream_id: str,
+        *,
+        strict: bool = False,
+        after: int | None = 0,
+        to: int | None = None,
+        limit: int | None = None,
+        backward: bool = False,
+        types: Iterable[str] | None = None,
+        tags: Iterable[str] | None = None,
+    ) -> Loaded:
+        """A stream's events as objects of the registered classes, in a list. A missing stream is empty.
+
+        Its `version` is the last one that was read, for the append that follows. Events are decoded as `decode`
+        does; the rest as in `read`.
+        """
+        loaded = Loaded()
+        found = self.read(stream_id, after=after, to=to, limit=limit, backward=backward, types=types, tags=tags)
+        for stored, events in self._converter.each(found, strict=strict):
+            loaded += events
+            loaded.version = max(loaded.version, stored.version)
+        return loaded
+
+    def fold(self, stream_id: str, initial: S, function: Callable[[S, Any], S], *, strict: bool = False) -> S:
+        """The state of a stream: `function(state, event)` for each event that `load` gives, from `initial` on."""
+        state = initial
+        for _, events in self._converter.each(self.read(stream_id), strict=strict):
+            for event in events:
+                state = function(state, event)
+        return state
+
+    def load_aggregate(self, cls: type[A], id: str, *, to: int | None = None) -> A:
+        """The aggregate as the events of its stream make it, up to version `to`; at version 0 without a stream.
+
+        Raises InvalidInputError, CodecError, and what a method of the class raises.
+        """
+        return self._aggregates.load(cls, id, to)
+
+    def save_aggregate(self, aggregate: Aggregate, metadata: Metadata | None = None, **options: Any) -> Appended:
+        """Append what the aggregate recorded, after the version that it was loaded or saved at, and return it.
+
+        Without recorded events nothing is written, and the result is empty. Afterwards the aggregate can go on.
+        One that could not be saved keeps its events; saving it again stores none of them twice. `options` as in
+        `append`. Raises ConcurrencyError if its stream has another version by now.
+        """
+        if not aggregate.pending:
+            return Appended()
+        return self._aggregates.save(aggregate, lambda writes: self.append_many(writes, metadata, **options))
+
+    @overload
+    def update(
+        self,
+        cls: type[A],
+        id: str,
+        change: Callable[[A], object],
+        /,
+        *,
+        tries: int = 10,
+        metadata: Metadata | None = None,
+    ) -> A: ...
+
+    @overload
+    def update(
+        self,
+        query: Query,
+        decide: Callable[[Decision], Iterable[NewWrite] | None],
+        /,
+        *,
+        tries: int = 10,
+        metadata: Metadata | None = None,
+    ) -> Appended: ...
+
+    def update(
+        self, what: Any, given: Any, change: Any = None, /, *, tries: int = 10, metadata: Metadata | None = None
+    ) -> Any:
+        """Load an aggregate, change it, save it and return it, as `update(Order, "1", lambda order: …)`.
+
+        With a query, `update(query, decide)` appends the writes that `decide(decision)` returns, unless an event
+        that the query matches came meanwhile; None and no writes append nothing.
+
+        What loses a race is done anew with what is there then, in all `tries` times, after short pauses; then
+        ConcurrencyError or AppendConditionError is raised. What the function raises leaves `update` at once.
+        """
+        from evstore.application.aggregates import again
+
+        def decided() -> Callable[[], Appended]:
+            decision = self.decide(what)
+            writes = [*(given(decision) or ())]
+            return lambda: self.append_many(writes, metadata, unless=decision) if writes else Appended()
+
+        def changed() -> Callable[[], Aggregate]:
+            aggregate = self.load_aggregate(what, given)
+            change(aggregate)
+
+            def saved() -> Aggregate:
+                self.save_aggregate(aggregate, metadata)
+                return aggregate  # type: ignore[no-any-return]
+
+            return saved
+
+        return again(tries, changed if isinstance(what, type) else decided)
+
+    def snapshots(self, every: int) -> None:
+        """Let aggregates be loaded from snapshots, and keep one whenever so many events were saved since the last.
+
+        A snapshot is a cache: it is used only if its stream has the same event at its version, and its class the
+        same code. State that would not come back as it is has none, which the logger `evstore` reports once.
+
+        Raises UnsupportedError where the store keeps none, InvalidInputError for less than 1.
+        """
+        from evstore.application.snapshots import keeper
+
+        self._snapshots = keeper(self._adapter, self._converter, every)
+
+    @property
+    def _aggregates(self) -> Aggregates:
+        from evstore.application.aggregates import Aggregates
+
+        return Aggregates(self._adapter, self._converter, self._snapshots)
 
     def decide(self, query: Query) -> Decision:
         """The events that the query matches, and the head up to which they were read.
@@ -395,7 +598,7 @@ class EventStore:
         from evstore.consumers.transactions import Nesting
 
         self._nesting = self._nesting or Nesting()
-        return ProjectionRunner(self._adapter, self.appender, self._nesting, projection)
+        return ProjectionRunner(self._adapter, self.appender, self._nesting, projection, self._converter)
 
     @property
     def consumers(self) -> ConsumerList:

@@ -18,7 +18,16 @@ from threading import Condition
 from typing import TYPE_CHECKING, Final
 
 from evstore.adapters.living import check_open, check_process
-from evstore.adapters.memory_lists import categories_of, counts_of, names_of, page_of, stored, stream_info
+from evstore.adapters.memory_lists import (
+    categories_of,
+    counts_of,
+    info_of,
+    names_of,
+    page_of,
+    stored,
+    stream_info,
+)
+from evstore.adapters.memory_snapshots import MemorySnapshots
 from evstore.adapters.memory_sources import MemorySources
 from evstore.adapters.units import answer_in_order
 from evstore.errors import (
@@ -30,7 +39,7 @@ from evstore.errors import (
     UnsupportedError,
 )
 from evstore.model.conditions import violation_of
-from evstore.model.facts import StoreInfo, TagInfo, TypeInfo
+from evstore.model.facts import TagInfo, TypeInfo
 from evstore.model.filters import Filter
 from evstore.model.names import category_of
 from evstore.model.versions import MAX_VERSION, check_version
@@ -43,8 +52,8 @@ if TYPE_CHECKING:
 
     from evstore.model.conditions import Query
     from evstore.model.events import StoredEvent
-    from evstore.model.facts import CategoryInfo, LockWait, SourceInfo, StreamInfo
-    from evstore.port import Append, Consumers, Initialization, NamePage, Outcome
+    from evstore.model.facts import CategoryInfo, LockWait, SourceInfo, StoreInfo, StreamInfo
+    from evstore.port import Append, Consumers, Initialization, NamePage, Outcome, Snapshots
 
 CAPABILITIES: Final = Capabilities(
     name="memory",
@@ -54,6 +63,7 @@ CAPABILITIES: Final = Capabilities(
     born_initialized=True,
     can_redact=True,
     has_consumers=True,
+    has_snapshots=True,
 )
 
 
@@ -80,6 +90,7 @@ class MemoryAdapter:
         self._streams: dict[str, list[StoredEvent]] = {}
         self._sources = MemorySources()
         self._consumers: Consumers | None = None
+        self._snapshots = MemorySnapshots(self._opened, lambda: self._streams)
         self._changed = Condition()
         self._closed = False
         self._pid = os.getpid()
@@ -157,6 +168,7 @@ class MemoryAdapter:
             if isinstance(outcome, Receipt):
                 for each in ids:
                     self._replace(self._redacted(self._ids[each], metadata=metadata))
+                    self._snapshots.forget(self._ids[each].stream_id)
                 self._changed.notify_all()
             return outcome
 
@@ -238,6 +250,9 @@ class MemoryAdapter:
                 self._consumers = MemoryConsumers(self._opened, lambda: self._log, self._append, self._unappend)
             return self._consumers
 
+    def snapshots(self) -> Snapshots:
+        return self._snapshots
+
     def _unappend(self, head: int) -> None:
         """Take away the events after `head`, whose step failed."""
         self._sources.unrecord(head)
@@ -250,21 +265,7 @@ class MemoryAdapter:
 
     def info(self) -> StoreInfo:
         with self._opened():
-            head = self._head()
-            return StoreInfo(
-                backend="memory",
-                backend_version="",
-                location=self.location,
-                schema_version=1,
-                streams=len(self._streams),
-                categories=len({e.category for e in self._log}),
-                head=head,
-                size_bytes=sum(len(e.data_json) + len(e.metadata_json) for e in self._log),
-                durability={},
-                warnings=(),
-                missing=head - len(self._log),
-                how_durable=CAPABILITIES.how_durable,
-            )
+            return info_of(self._log, self.location, CAPABILITIES.how_durable)
 
     def backup(self, _path: str, _force: bool) -> NoReturn:
         raise UnsupportedError("a store in memory has no file to copy; evstore export writes its events to one")

@@ -7,10 +7,10 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from evstore.adapters.paging import closed
 from evstore.model.events import StoredEvent
-from evstore.model.facts import CategoryInfo, StreamInfo
+from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo
 from evstore.model.names import category_of
+from evstore.port import bounds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +23,7 @@ def page_of(
     events: Sequence[StoredEvent], at: Callable[[StoredEvent], int], page: Page, where: Filter
 ) -> list[StoredEvent]:
     """The page of events that are in the order of their numbers, which `at` gives."""
-    low, high = closed(page)
+    low, high = bounds_of(page)
     inside = range(bisect_left(events, low, key=at), bisect_right(events, high, key=at))
     in_order = reversed(inside) if page.backward else inside
     return list(islice((events[i] for i in in_order if where.matches(events[i])), page.limit))
@@ -75,3 +75,21 @@ def stored(event: PreparedEvent, stream_id: str, version: int, position: int, ti
     texts = (event.type, event.data_json, event.metadata_json)
     numbers = (version, position, time_us)
     return StoredEvent(event.id, stream_id, *texts, *numbers, event.joined_tags, event.redacted)
+
+
+def info_of(log: Sequence[StoredEvent], location: str, how_durable: str) -> StoreInfo:
+    head = log[-1].global_position if log else 0
+    return StoreInfo(
+        backend="memory",
+        backend_version="",
+        location=location,
+        schema_version=1,
+        streams=len({e.stream_id for e in log}),
+        categories=len({e.category for e in log}),
+        head=head,
+        size_bytes=sum(len(e.data_json) + len(e.metadata_json) for e in log),
+        durability={},
+        warnings=(),
+        missing=head - len(log),
+        how_durable=how_durable,
+    )

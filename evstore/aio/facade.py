@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from evstore.aio.bases import EventStoreBase, TransactionBase
 from evstore.aio.running import Wrapper, callback, iterate, with_callbacks
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from typing import Self, Unpack
     from uuid import UUID
 
+    from evstore.application.aggregate import Aggregate
+    from evstore.application.codec import Codec
     from evstore.comparing import Comparison as _Comparison
     from evstore.comparing import Difference
     from evstore.consumers.consumer import Consumer as _Consumer
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
     from evstore.model.findings import Finding
     from evstore.model.metadata import Metadata
     from evstore.port import Adapter, Capabilities
-    from evstore.store import Appended, Decision, Unless
+    from evstore.store import A, Appended, Decision, Loaded, NewWrite, S, Unless
     from evstore.verifying.verification import Verification as _Verification
 
 
@@ -360,8 +362,11 @@ class EventStore(EventStoreBase):
         *,
         max_data_bytes: int | None = None,
         on_wait: Callable[[LockWait], None] | None = None,
+        codec: Codec | None = None,
     ) -> None:
-        super().__init__(_EventStore(adapter, max_data_bytes=max_data_bytes, on_wait=callback(on_wait)))
+        super().__init__(
+            _EventStore(adapter, max_data_bytes=max_data_bytes, on_wait=callback(on_wait), codec=codec)
+        )
 
     async def initialize(
         self, *, tamper_evident: bool = False, grant_read: Iterable[str] = (), grant_append: Iterable[str] = ()
@@ -382,7 +387,7 @@ class EventStore(EventStoreBase):
     async def append(
         self,
         stream_id: str,
-        events: Iterable[EventData],
+        events: Iterable[Any],
         expected_version: int = ANY_VERSION,
         metadata: Metadata | None = None,
         *,
@@ -394,10 +399,11 @@ class EventStore(EventStoreBase):
     ) -> Appended:
         """Store all the events or none, durably, and return them as stored.
 
-        `metadata` fills the gaps of each event's own. Appending again with the same ids changes nothing and
-        returns the events as first stored, flagged `duplicate`, whatever version the stream has by now. A `key`
-        makes the ids of events that have none, always the same for the same stream, key and place in the append.
-        `tags` are added to those of each event.
+        An event is an EventData, or an object of a class that `event` names. `metadata` fills the gaps of each
+        event's own, and `evstore.metadata` those that are left. Appending again with the same ids changes nothing
+        and returns the events as first stored, flagged `duplicate`, whatever version the stream has by now. A
+        `key` makes the ids of events that have none, always the same for the same stream, key and place in the
+        append. `tags` are added to those of each event.
 
         `unless` refuses the append if the store holds an event that a Query matches; of an AppendCondition or of
         what `decide` gave, one after that position. `require` names versions of streams that are not written.
@@ -406,8 +412,8 @@ class EventStore(EventStoreBase):
         position is not greater than the last one of that name, nothing is stored, and the result is empty and
         flagged `duplicate`.
 
-        Raises InvalidInputError, ConcurrencyError, StreamNotFoundError (STREAM_EXISTS), AppendConditionError,
-        EventIdConflictError.
+        Raises InvalidInputError, CodecError, ConcurrencyError, StreamNotFoundError (STREAM_EXISTS),
+        AppendConditionError, EventIdConflictError.
         """
         return await self._runner.run(
             lambda: self._sync.append(
@@ -425,7 +431,7 @@ class EventStore(EventStoreBase):
 
     async def append_many(
         self,
-        writes: Iterable[Write[EventData] | tuple[str, Sequence[EventData], int]],
+        writes: Iterable[NewWrite],
         metadata: Metadata | None = None,
         *,
         key: str | None = None,
@@ -520,6 +526,143 @@ class EventStore(EventStoreBase):
                 query=query,
             ),
         )
+
+    def register(self, *classes: type) -> None:
+        """Let `load` make events of these classes, which `event` names. Registering one twice is fine.
+
+        Raises UnknownEventTypeError for a class without a name, InvalidInputError where two have the same, or
+        where an upcaster leads beyond the version of a class.
+        """
+        self._sync.register(*classes)
+
+    def upcaster(
+        self,
+        event_type: str,
+        from_version: int = 1,
+        *,
+        to: str | Iterable[str] | None = None,
+        to_version: int | None = None,
+    ) -> Callable[[S], S]:
+        """Decorate a function that makes the data of the next schema version, whenever an event is loaded.
+
+        `function(data)`, or `function(data, stored)`, gets the data as `StoredEvent.data` has it, and returns that
+        of version `from_version` + 1. `to` names another event type, of version `to_version` (1), or several: then
+        the function returns a list of `Upcast`. Nothing that is stored changes.
+
+        Raises InvalidInputError for a second upcaster from there, one that closes a circle, and one that leads
+        beyond the version of a registered class.
+        """
+        return self._sync.upcaster(event_type, from_version, to=to, to_version=to_version)
+
+    def decode(self, stored: StoredEvent, *, strict: bool = False) -> tuple[Any, ...]:
+        """The application's event, or the several that an upcaster makes of it.
+
+        An event whose type is not registered stays a StoredEvent, or raises UnknownEventTypeError if `strict`; one
+        that was redacted stays it always. Raises CodecError, and UpcastGapError where an upcaster is missing.
+        """
+        return self._sync.decode(stored, strict=strict)
+
+    async def load(
+        self,
+        stream_id: str,
+        *,
+        strict: bool = False,
+        after: int | None = 0,
+        to: int | None = None,
+        limit: int | None = None,
+        backward: bool = False,
+        types: Iterable[str] | None = None,
+        tags: Iterable[str] | None = None,
+    ) -> Loaded:
+        """A stream's events as objects of the registered classes, in a list. A missing stream is empty.
+
+        Its `version` is the last one that was read, for the append that follows. Events are decoded as `decode`
+        does; the rest as in `read`.
+        """
+        return await self._runner.run(
+            lambda: self._sync.load(
+                stream_id,
+                strict=strict,
+                after=after,
+                to=to,
+                limit=limit,
+                backward=backward,
+                types=types,
+                tags=tags,
+            )
+        )
+
+    async def fold(
+        self, stream_id: str, initial: S, function: Callable[[S, Any], S], *, strict: bool = False
+    ) -> S:
+        """The state of a stream: `function(state, event)` for each event that `load` gives, from `initial` on."""
+        return await self._runner.run(lambda: self._sync.fold(stream_id, initial, function, strict=strict))
+
+    async def load_aggregate(self, cls: type[A], id: str, *, to: int | None = None) -> A:
+        """The aggregate as the events of its stream make it, up to version `to`; at version 0 without a stream.
+
+        Raises InvalidInputError, CodecError, and what a method of the class raises.
+        """
+        return await self._runner.run(lambda: self._sync.load_aggregate(cls, id, to=to))
+
+    async def save_aggregate(
+        self, aggregate: Aggregate, metadata: Metadata | None = None, **options: Any
+    ) -> Appended:
+        """Append what the aggregate recorded, after the version that it was loaded or saved at, and return it.
+
+        Without recorded events nothing is written, and the result is empty. Afterwards the aggregate can go on.
+        One that could not be saved keeps its events; saving it again stores none of them twice. `options` as in
+        `append`. Raises ConcurrencyError if its stream has another version by now.
+        """
+        return await self._runner.run(lambda: self._sync.save_aggregate(aggregate, metadata, **options))
+
+    @overload
+    async def update(
+        self,
+        cls: type[A],
+        id: str,
+        change: Callable[[A], object],
+        /,
+        *,
+        tries: int = 10,
+        metadata: Metadata | None = None,
+    ) -> A: ...
+
+    @overload
+    async def update(
+        self,
+        query: Query,
+        decide: Callable[[Decision], Iterable[NewWrite] | None],
+        /,
+        *,
+        tries: int = 10,
+        metadata: Metadata | None = None,
+    ) -> Appended: ...
+
+    async def update(
+        self, what: Any, given: Any, change: Any = None, /, *, tries: int = 10, metadata: Metadata | None = None
+    ) -> Any:
+        """Load an aggregate, change it, save it and return it, as `update(Order, "1", lambda order: …)`.
+
+        With a query, `update(query, decide)` appends the writes that `decide(decision)` returns, unless an event
+        that the query matches came meanwhile; None and no writes append nothing.
+
+        What loses a race is done anew with what is there then, in all `tries` times, after short pauses; then
+        ConcurrencyError or AppendConditionError is raised. What the function raises leaves `update` at once.
+        """
+        return await self._runner.run(
+            lambda: self._sync.update(what, given, change, tries=tries, metadata=metadata)
+        )
+
+    def snapshots(self, every: int) -> None:
+        """Let aggregates be loaded from snapshots, and keep one whenever so many events were saved since the last.
+
+        A snapshot is a cache: it is used only if its stream has the same event at its version, and its class the
+        same code. State that would not come back as it is has none, which the logger `evstore` reports once.
+
+        Raises UnsupportedError where the store keeps none, InvalidInputError for less than 1.
+        """
+        self._sync.snapshots(every)
 
     async def decide(self, query: Query) -> Decision:
         """The events that the query matches, and the head up to which they were read.
@@ -791,13 +934,17 @@ def connect(
     *,
     max_data_bytes: int | None = None,
     on_wait: Callable[[LockWait], None] | None = None,
+    codec: Codec | None = None,
     **options: Any,
 ) -> EventStore:
     """The store at `memory:`, `sqlite:///path`, a bare path, `postgresql://…`, or the URL of an installed adapter.
 
     Nothing is opened before the first operation, nothing is made before `initialize`. `max_data_bytes`
     bounds one event's data (16 MiB). `on_wait` receives a `LockWait` when another writer is waited for, after two
-    seconds; its text is for people. `options` go to the adapter: `timeout` in seconds to wait for other writers
+    seconds; its text is for people. `codec` makes JSON of the application's events, and events of JSON, instead of
+    msgspec. `options` go to the adapter: `timeout` in seconds to wait for other writers
     (30), for PostgreSQL `pool_size`, the most connections at a time (10).
     """
-    return EventStore.around(_connect(url, max_data_bytes=max_data_bytes, on_wait=callback(on_wait), **options))
+    return EventStore.around(
+        _connect(url, max_data_bytes=max_data_bytes, on_wait=callback(on_wait), codec=codec, **options)
+    )

@@ -213,10 +213,11 @@ class _Inside:
         if self._has_ended:
             raise UnsupportedError("the transaction has ended with its handler")
         found: asyncio.Future[T] = self._loop.create_future()
+        context = copy_context()
 
         def job() -> None:
             try:
-                result = function()
+                result = context.run(function)
             except BaseException as error:  # noqa: BLE001 - the handler gets it
                 self._loop.call_soon_threadsafe(_failed, found, error)
             else:

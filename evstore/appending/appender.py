@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from evstore.appending.context import with_context
 from evstore.appending.outcomes import (
     Done,
     append_in_order,
@@ -20,7 +21,7 @@ from evstore.model.versions import check_version
 from evstore.port import NamePage, Page, Receipt, SourceTaken, source_taken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from evstore.appending.redaction import Redaction
     from evstore.model.conditions import Query
@@ -30,15 +31,21 @@ if TYPE_CHECKING:
 
 
 class Appender:
-    """Appends to one store. `max_data_bytes` bounds one event's data."""
+    """Appends to one store. `max_data_bytes` bounds one event's data; `encode` makes EventData of objects."""
 
-    def __init__(self, adapter: Adapter, max_data_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        adapter: Adapter,
+        max_data_bytes: int | None = None,
+        encode: Callable[[Any], EventData] | None = None,
+    ) -> None:
         self._adapter = adapter
         self._max_data_bytes = max_data_bytes
+        self._encode = encode
 
     def preparing(self, default: Metadata | None = None, tags: Iterable[str] = ()) -> Preparing:
         """A Preparing for events whose gaps in metadata `default` fills, and that get these tags as well."""
-        return Preparing(default, self._max_data_bytes, tags)
+        return Preparing(with_context(default), self._max_data_bytes, tags, self._encode)
 
     def unit(
         self,
@@ -46,8 +53,12 @@ class Appender:
         metadata: Metadata | None = None,
         **options: Any,
     ) -> Append:
-        """Check and complete an append without making it, by the options of `unit_of`."""
-        return unit_of(writes, metadata, max_data_bytes=self._max_data_bytes, **options)
+        """Check and complete an append without making it, by the options of `unit_of`.
+
+        Gaps in the metadata are filled from the block that the program is in.
+        """
+        limits = {"max_data_bytes": self._max_data_bytes, "encode": self._encode}
+        return unit_of(writes, with_context(metadata), **limits, **options)  # type: ignore[arg-type]
 
     def submit(self, units: Sequence[Append]) -> list[Done | EvstoreError]:
         """Append the units, each judged as if alone, in one durable commit, and answer each.

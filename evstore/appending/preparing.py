@@ -18,7 +18,7 @@ from evstore.model.versions import check_expected_version
 from evstore.port import Append, PreparedEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from evstore.appending.plain import PlainEnvelopes
     from evstore.jsontext.judging import KeptJson
@@ -33,12 +33,17 @@ MOST_KNOWN: Final = 1000
 class Preparing:
     """A maker of prepared events that share default metadata and tags.
 
-    `max_data_bytes` bounds data given to `event`.
+    `max_data_bytes` bounds data given to `event`, and `encode` makes EventData of what it is given else.
     """
 
     def __init__(
-        self, default: Metadata | None = None, max_data_bytes: int | None = None, tags: Iterable[str] = ()
+        self,
+        default: Metadata | None = None,
+        max_data_bytes: int | None = None,
+        tags: Iterable[str] = (),
+        encode: Callable[[Any], EventData] | None = None,
     ) -> None:
+        self._encode = encode
         self._tags = joined_tags(tags)
         self._default = default
         self._default_is_checked = False
@@ -50,10 +55,12 @@ class Preparing:
         self._merged_json = ""
         self._by_text: dict[str, tuple[str, str | None]] = {}
 
-    def event(self, event: EventData, made_id: str | None = None) -> PreparedEvent:
-        """The prepared event. `made_id` serves an event without an id. Raises InvalidInputError."""
+    def event(self, event: Any, made_id: str | None = None) -> PreparedEvent:
+        """The prepared event. `made_id` serves an event without an id. Raises InvalidInputError, CodecError."""
         if not isinstance(event, EventData):
-            raise InvalidInputError(f"an event is an EventData, not {type(event).__name__}")
+            if self._encode is None:
+                raise InvalidInputError(f"an event is an EventData, not {type(event).__name__}")
+            event = self._encode(event)
         from evstore.jsontext.judging import MAX_DATA_BYTES, check_json
 
         check_name("event type", event.type)
@@ -155,13 +162,14 @@ def unit_of(
     require: Iterable[tuple[str, int]] = (),
     source: Any = None,
     max_data_bytes: int | None = None,
+    encode: Callable[[Any], EventData] | None = None,
 ) -> Append:
     """A complete unit of checked events; nothing is appended. Raises InvalidInputError.
 
     `metadata` is the default of each event, and each gets the `tags` too. A `key` makes the ids of events without
-    one. `unless`, `require` and `source` as in `EventStore.append`.
+    one. `unless`, `require` and `source` as in `EventStore.append`. `encode` as in Preparing.
     """
-    preparing = Preparing(metadata, max_data_bytes, tags)
+    preparing = Preparing(metadata, max_data_bytes, tags, encode)
     checked: list[PreparedWrite] = []
     ids: set[str] = set()
     ordinals = count(1)
@@ -175,7 +183,8 @@ def unit_of(
         for event in events:
             made = None if key is None else key_id(stream_id, key, next(ordinals))
             complete.append(preparing.event(event, made))
-            has_new_ids = has_new_ids or (made is None and event.id is None)
+            has_id = isinstance(event, EventData) and event.id is not None  # an object's own `id` is none
+            has_new_ids = has_new_ids or not (made or has_id)
         if not complete:
             raise NoEventsError(f'no events to append to stream "{stream_id}"')
         check_expected_version(expected)

@@ -11,8 +11,6 @@ from evstore.errors import CodecError
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
-
-    from evstore.model.events import StoredEvent
 else:
     Protocol = object
 
@@ -72,21 +70,6 @@ class JsonCodec:
 
 
 JSON: Final = JsonCodec()
-
-
-def decoder_of(codec: Codec, cls: type[T]) -> Callable[[StoredEvent], T]:
-    """A function that makes the object of a stored event. Raises CodecError, also for another schema version."""
-    wanted = str(type_of(cls).version)
-    decode = codec.decode
-
-    def decoded(stored: StoredEvent) -> T:
-        if wanted != "1" or SCHEMA_VERSION in stored.metadata_json:
-            there = dict(stored.metadata.custom).get(SCHEMA_VERSION, "1")
-            if there != wanted:
-                raise CodecError(stored.type, f"its schema has version {there}, {cls.__qualname__} has {wanted}")
-        return decode(stored.data_json, cls)
-
-    return decoded
 
 
 def _encoded(event: Any) -> str:

@@ -14,6 +14,9 @@ from evstore.model.names import check_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
+    from typing import TypeAlias
+
+    Handling: TypeAlias = Callable[[Any, StoredEvent, Any], object]
 
 F = TypeVar("F", bound="Callable[..., object]")
 
@@ -164,17 +167,9 @@ def _no_event_class(cls: type, function: Any, one: Any) -> InvalidInputError:
     return InvalidInputError(f"method {function.__name__} of {cls.__qualname__}: {shown} is no event; {advice}")
 
 
-def caller_of(
-    method: Callable[..., object], parameters: int, decode: Callable[[StoredEvent], Any] | None
-) -> Callable[..., object]:
-    """A function of a StoredEvent and a transaction that calls the bound method with what it takes.
+def handling_of(method: Callable[..., object], parameters: int) -> Handling:
+    """A function of the event, the StoredEvent and a transaction that calls the bound method with what it takes.
 
-    With two parameters these are the event, decoded unless `decode` is None, and the transaction; with three the
-    StoredEvent stands between them.
+    With two parameters these are the event and the transaction; with three the StoredEvent stands between them.
     """
-    takes_both = parameters > 2  # noqa: PLR2004
-    if decode is None:
-        return (lambda stored, tx: method(stored, stored, tx)) if takes_both else method
-    if takes_both:
-        return lambda stored, tx: method(decode(stored), stored, tx)
-    return lambda stored, tx: method(decode(stored), tx)
+    return method if parameters > 2 else lambda event, _stored, tx: method(event, tx)  # noqa: PLR2004

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, overload
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast, overload
 
 from evstore.errors import InvalidInputError, UnknownEventTypeError
 from evstore.model.names import check_name
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
+F = TypeVar("F", bound="Callable[..., object]")
 
 _MARK: Final = "__evstore_event__"
 
@@ -65,6 +67,11 @@ def type_of(cls: type) -> EventType:
     return found
 
 
+def for_each_class(function: F) -> F:
+    """Let a function of a class work once for each class."""
+    return cast("F", cache(function))
+
+
 class Registry:
     """Classes by the names of their event types."""
 
@@ -84,11 +91,15 @@ class Registry:
                     f'event type "{name}" is of class {_full(other)} already, so that it cannot be of {_full(cls)}'
                 )
 
-    def class_of(self, name: str) -> type:
+    def __getitem__(self, name: str) -> type:
         """The class of an event type. Raises UnknownEventTypeError."""
         if name not in self._classes:
             raise UnknownEventTypeError(name)
         return self._classes[name]
+
+    def get(self, name: str) -> type | None:
+        """The class of an event type, None if there is none."""
+        return self._classes.get(name)
 
 
 def _full(cls: type) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from evstore.appending.context import handling
 from evstore.consumers.delivery import Failed, called
 from evstore.consumers.transactions import Transaction
 from evstore.errors import EvstoreError, InvalidInputError
-from evstore.model.metadata import Metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 class Reaction(NamedTuple):
     """The writes by which a handler answers events, and the conditions of their append, as `EventStore.append` has
-    them. Their metadata gets correlation and causation from the event, where there is one alone."""
+    them."""
 
     writes: Iterable[Write[EventData] | tuple[str, Sequence[EventData], int]]
     unless: Any = None
@@ -47,7 +47,8 @@ def plain(handler: Callable[..., Any], cursors: HeldCursors) -> Effect:
     """The checkpoint moves after the handler: at least once."""
 
     def effect(events: Sequence[StoredEvent], change: Callable[[Step], None]) -> None:
-        called(handler, events)
+        with handling(events) as in_hand:
+            called(handler, in_hand)
         cursors.write(change)
 
     return effect
@@ -60,8 +61,8 @@ def transactional(
 
     def effect(events: Sequence[StoredEvent], change: Callable[[Step], None]) -> None:
         def both(step: Step) -> None:
-            with nesting.entered():
-                called(handler, events, Transaction(step, appender))
+            with nesting.entered(), handling(events) as in_hand:
+                called(handler, in_hand, Transaction(step, appender))
             change(step)
 
         cursors.write(both)
@@ -73,7 +74,8 @@ def reacting(handler: Callable[..., Any], cursors: HeldCursors, appender: Append
     """The handler returns writes, and the step that moves the checkpoint appends them."""
 
     def effect(events: Sequence[StoredEvent], change: Callable[[Step], None]) -> None:
-        unit = called(_unit_of, called(handler, events), events, appender)
+        with handling(events) as in_hand:
+            unit = called(_unit_of, called(handler, in_hand), appender)
 
         def both(step: Step) -> None:
             outcome = appender.judged(unit, step.append(unit)) if unit else None
@@ -86,12 +88,9 @@ def reacting(handler: Callable[..., Any], cursors: HeldCursors, appender: Append
     return effect
 
 
-def _unit_of(found: Any, events: Sequence[StoredEvent], appender: Appender) -> Append | None:
+def _unit_of(found: Any, appender: Appender) -> Append | None:
     reaction = found if isinstance(found, Reaction) else Reaction(found or ())
     writes = [*reaction.writes]
     if not writes:
         return None
-    metadata = None
-    if len(events) == 1:
-        metadata = Metadata(events[0].metadata.correlation_id, events[0].id)
-    return appender.unit(writes, metadata, unless=reaction.unless)
+    return appender.unit(writes, unless=reaction.unless)

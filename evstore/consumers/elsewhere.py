@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from evstore.appending.context import handling
 from evstore.consumers.delivery import called
 from evstore.errors import InvalidInputError, LogDivergedError
 
@@ -60,7 +61,8 @@ class SqliteCheckpoint:
         def handle(events: Sequence[StoredEvent], change: Callable[[Step], None]) -> None:
             last = events[-1]
             if self.position(name)[0] < last.global_position:  # else the store alone does not know of it yet
-                self._commit(name, last, lambda: called(handler, events))
+                with handling(events) as in_hand:
+                    self._commit(name, last, lambda: called(handler, in_hand))
             cursors.write(change)
 
         return handle

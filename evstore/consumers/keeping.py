@@ -13,13 +13,12 @@ from evstore.consumers.projections import create, handler_of
 from evstore.errors import ConsumerFilterError, ConsumerHeldError, IncompleteLogError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from typing import TypedDict
 
     from evstore.appending.appender import Appender
-    from evstore.application.handlers import Handler
     from evstore.consumers.builds import Build, Builds
-    from evstore.consumers.projections import Projection
+    from evstore.consumers.projections import Methods, Projection
     from evstore.consumers.transactions import Nesting
     from evstore.errors import EvstoreError
     from evstore.model.consumers import Interest
@@ -85,16 +84,14 @@ class Keeping:
         self._consumer = Consumer(self._adapter, appender, nesting, self._joining)
         return self._consumer
 
-    def run(
-        self, projection: Projection, handlers: Mapping[str, Handler], options: Options, *, once: bool = False
-    ) -> int:
+    def run(self, projection: Projection, methods: Methods, options: Options, *, once: bool = False) -> int:
         """Fill the tables, and return the number of events. Raises MovedError."""
         self._on_idle = options.get("on_idle") or (lambda: None)
         given: Options = {"batch_size": BATCH_SIZE, **options, "on_idle": self._look}
         try:
             with self._consumer:
                 self._make(projection, self._hold)
-                handler = handler_of(projection, handlers, self._build)
+                handler = handler_of(methods, self._build)
                 handled = 0
                 while True:
                     head = self._adapter.head(-1, 0)

@@ -11,7 +11,7 @@ from evstore.consumers.builds import Build, Builds, check_identity, shown
 from evstore.consumers.keeping import Keeping, MovedError
 from evstore.consumers.kept import consumers_of
 from evstore.consumers.overview import ConsumerList
-from evstore.consumers.projections import Projection
+from evstore.consumers.projections import Methods, Projection
 from evstore.errors import ConsumerHeldError, InvalidInputError, UnsupportedError
 from evstore.model.consumers import Interest
 from evstore.model.names import check_name
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from evstore.appending.appender import Appender
+    from evstore.application.converting import Converter
     from evstore.consumers.consumer import Consumer
     from evstore.consumers.keeping import Options
     from evstore.consumers.transactions import Nesting
@@ -63,7 +64,12 @@ class ProjectionRunner:
     """The version of its class."""
 
     def __init__(
-        self, adapter: Adapter, appender: Appender, nesting: Nesting, projection: type[Projection]
+        self,
+        adapter: Adapter,
+        appender: Appender,
+        nesting: Nesting,
+        projection: type[Projection],
+        converter: Converter,
     ) -> None:
         if not (isinstance(projection, type) and issubclass(projection, Projection)):
             raise InvalidInputError(f"a projection is a subclass of evstore.Projection, not {projection!r}")
@@ -78,7 +84,8 @@ class ProjectionRunner:
         self._handlers = handlers_of(projection)
         if not self._handlers:
             raise InvalidInputError(f"{projection.__qualname__} handles no event: @evstore.when marks its methods")
-        self._interest = Interest.of(_categories(projection), self._handlers)
+        self._converter = converter
+        self._interest = Interest.of(_categories(projection), sorted(converter.sources_of(self._handlers)))
         self._consumers = consumers_of(adapter)
         self._builds = Builds(self._consumers, self.name, self._interest)
         self._stopping = Event()
@@ -154,7 +161,9 @@ class ProjectionRunner:
         return keeping
 
     def _run(self, keeping: Keeping, options: Options, *, once: bool) -> int:
-        return keeping.run(self._class(), self._handlers, options, once=once)
+        projection = self._class()
+        methods = Methods(projection, self._handlers, self._converter)
+        return keeping.run(projection, methods, options, once=once)
 
 
 def _categories(projection: type[Projection]) -> list[str] | None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from evstore.application.codec import JSON, decoder_of
-from evstore.application.handlers import caller_of
+from evstore.application.converting import about
+from evstore.application.handlers import handling_of
+from evstore.application.types import type_of
 from evstore.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from evstore.application.handlers import Handler
+    from evstore.application.converting import Converter
+    from evstore.application.handlers import Handler, Handling
     from evstore.consumers.builds import Build
     from evstore.consumers.transactions import Transaction
     from evstore.model.events import StoredEvent
@@ -77,31 +79,47 @@ class ProjectionTransaction:
         return f'"{self._build.named(name)}"'
 
 
-def handler_of(
-    projection: Projection, handlers: Mapping[str, Handler], build: Build
-) -> Callable[[Sequence[StoredEvent], Transaction], None]:
-    """A transactional handler of a consumer that hands each event to its method, decoded once."""
+class Methods:
+    """The methods of a projection by the events that they take."""
+
+    def __init__(self, projection: Projection, handlers: Mapping[str, Handler], converter: Converter) -> None:
+        self.names = {event_type: handler.method for event_type, handler in handlers.items()}
+        """The names of the methods by event type."""
+        self._as_stored: dict[str, tuple[str, Handling]] = {}
+        self._of_class: dict[type, tuple[str, Handling]] = {}
+        for event_type, handler in handlers.items():
+            method = handler.method, handling_of(getattr(projection, handler.method), handler.parameters)
+            if handler.event_class is None:
+                self._as_stored[event_type] = method
+            else:
+                self._of_class[handler.event_class] = method
+        self._decode = converter.decoding({type_of(cls).name: cls for cls in self._of_class})
+
+    def taking(self, stored: StoredEvent) -> Iterator[tuple[str, Handling, Any]]:
+        """The name of each method for a stored event, the method, and what it takes."""
+        if stored.type in self._as_stored:
+            yield *self._as_stored[stored.type], stored
+        elif not stored.redacted:
+            for event in self._decode(stored):
+                if type(event) in self._of_class:
+                    yield *self._of_class[type(event)], event
+
+
+def handler_of(methods: Methods, build: Build) -> Callable[[Sequence[StoredEvent], Transaction], None]:
+    """A transactional handler of a consumer that hands each event to its methods, decoded once."""
     assert build.facts is not None
     schema, tables = build.facts.schema, [*build.facts.tables]
-    calls: dict[str, Callable[..., object]] = {}
-    of_redacted: dict[str, Callable[..., object]] = {}
-    for event_type, handler in handlers.items():
-        cls = handler.event_class
-        decode: Callable[[StoredEvent], Any] | None = decoder_of(JSON, cls) if cls else None
-        calls[event_type] = caller_of(getattr(projection, handler.method), handler.parameters, decode)
-        if decode is None:
-            of_redacted[event_type] = calls[event_type]
 
     def handle(events: Sequence[StoredEvent], tx: Transaction) -> None:
         its = ProjectionTransaction(tx.connection, build, schema, tables)
         for stored in events:
-            call = (of_redacted if stored.redacted else calls).get(stored.type)
-            if call is not None:
-                try:
-                    call(stored, its)
-                except Exception as error:
-                    error.add_note(f"{_named(build)}: {handlers[stored.type].method} failed on {_about(stored)}")
-                    raise
+            name = methods.names.get(stored.type, "decoding")
+            try:
+                for name, method, event in methods.taking(stored):  # noqa: B007 - the note tells it
+                    method(event, stored, its)
+            except Exception as error:
+                error.add_note(f"{_named(build)}: {name} failed on {about(stored)}")
+                raise
 
     return handle
 
@@ -117,10 +135,3 @@ def create(projection: Projection, connection: Any, build: Build, schema: str, t
 
 def _named(build: Build) -> str:
     return f'projection "{build.projection}" version {build.version}'
-
-
-def _about(stored: StoredEvent) -> str:
-    return (
-        f"the event at position {stored.global_position}: {stored.type} {stored.id}, "
-        f'version {stored.version} of stream "{stored.stream_id}"'
-    )

@@ -74,6 +74,13 @@ Consumers, without `has_consumers` asked of nobody
         A view has the columns of its table. `shown` and `hide` refuse a name that is something else's, with
         InvalidInputError. Without `has_transactions` a step has no tables: UnsupportedError.
 
+Snapshots, without `has_snapshots` asked of nobody
+    S1  `keep` keeps a snapshot in place of an older one of its stream and kind, and not in place of a later one;
+        `find` finds it as it was kept, text for text, also in another adapter of the store. Of a stream that is
+        missing none is kept.
+    S2  A redaction removes all snapshots of the streams of its events, in the same step: their text may have what
+        was redacted.
+
 Living
     E1  `initialize` is idempotent, also when n processes call it at once; at a place that holds something
         else it raises and changes nothing.
@@ -94,8 +101,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from evstore.model.filters import Filter
+from evstore.model.versions import check_version
 from evstore.port.adapter import PLAIN, Adapter, Audited, Audits, Capabilities, Initialization
-from evstore.port.pages import MOST_IN_PAGE, PAGE_CHARACTERS, Cut, NamePage, Page
+from evstore.port.pages import MOST_IN_PAGE, PAGE_CHARACTERS, Cut, NamePage, Page, bounds_of
 from evstore.port.units import (
     MOST_VERSIONS,
     AlreadyStored,
@@ -110,7 +119,10 @@ from evstore.port.units import (
 )
 
 if TYPE_CHECKING:
+    from evstore.model.conditions import violation_of
     from evstore.port.consumers import Consumers, HasConsumers, Hold, Step, Tables
+    from evstore.port.digesting import digest_by_reading
+    from evstore.port.snapshots import HasSnapshots, Snapshot, Snapshots
 
 __all__ = [
     "MOST_IN_PAGE",
@@ -125,7 +137,9 @@ __all__ = [
     "Capabilities",
     "Consumers",
     "Cut",
+    "Filter",
     "HasConsumers",
+    "HasSnapshots",
     "Hold",
     "Initialization",
     "NamePage",
@@ -134,18 +148,27 @@ __all__ = [
     "PreparedEvent",
     "PreparedWrite",
     "Receipt",
+    "Snapshot",
+    "Snapshots",
     "SourceTaken",
     "Step",
     "Tables",
+    "bounds_of",
+    "check_version",
+    "digest_by_reading",
     "outcome_unknown",
     "source_taken",
+    "violation_of",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """A protocol of consumers, loaded for those who ask: no append needs it."""
-    from evstore.port import consumers
+    """A name that no plain append needs, loaded for those who ask."""
+    if name in __all__:
+        from importlib import import_module
 
-    if name in __all__ and name in vars(consumers):
-        return getattr(consumers, name)
+        for home in ("port.consumers", "port.snapshots", "port.digesting", "model.conditions"):
+            module = import_module(f"evstore.{home}")
+            if name in vars(module):
+                return vars(module)[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -46,6 +46,8 @@ class Capabilities(NamedTuple):
     """The adapter is `HasConsumers`: checkpoints, and holds of them, are kept in the store."""
     has_transactions: bool = False
     """A step of a consumer has a `connection`, for tables of the application."""
+    has_snapshots: bool = False
+    """The adapter is `HasSnapshots`: a cache of objects that were made of streams."""
     can_backup: bool = False
     """`backup` makes a copy."""
     tamper_evident: bool = False

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from evstore.blocking import check, sleep
 from evstore.errors import IncompleteLogError, StoreClosedError, UnavailableError
+from evstore.observing import logger
 from evstore.port import Page
 from evstore.reading.pages import BY_POSITION, BY_VERSION, pages_of
 
@@ -140,8 +141,10 @@ def reached(patience: Patience, ask: Callable[..., T], *what: Any) -> T:
             left = patience.seconds_left(away_since)
             if left <= 0:
                 raise _GaveUp from error
-            if isinstance(error, IncompleteLogError) and str(error) != reported:
+            if str(error) != reported:
                 reported = str(error)
-                patience.on_wait(error)
+                logger().warning("waiting for the event store: %s", error)
+                if isinstance(error, IncompleteLogError):
+                    patience.on_wait(error)
             sleep(min(pause, left))
             pause = min(pause * 2, LONGEST_PAUSE)

@@ -17,6 +17,7 @@ What only a crash can show (of W1 and R3) is not asked here; an author kills pro
 
 from __future__ import annotations
 
+from evstore.testing.clauses.caching import SnapshotClauses
 from evstore.testing.clauses.claiming import ClaimClauses
 from evstore.testing.clauses.conditions import (
     ConditionClauses,
@@ -86,6 +87,7 @@ class AdapterContract(
     SourceRaceClauses,
     ReadClauses,
     ConsumerClauses,
+    SnapshotClauses,
     LifeClauses,
     ClaimClauses,
 ):

@@ -26,6 +26,7 @@ AUDITS: Final = "has_audits"
 BACKUP: Final = "can_backup"
 CONSUMERS: Final = "has_consumers"
 TRANSACTIONS: Final = "has_transactions"
+SNAPSHOTS: Final = "has_snapshots"
 CAN_REDACT: Final = "can_redact"
 TAMPER_EVIDENT: Final = "tamper_evident"
 OCCUPIABLE: Final = "occupiable"
@@ -43,6 +44,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         AUDITS: "no audits, and it says so: it is verified by its reads",
         CONSUMERS: "keeps no consumers, and it says so: an application keeps its checkpoints itself",
         TRANSACTIONS: "has no tables of an application, and it says so",
+        SNAPSHOTS: "keeps no snapshots, and it says so: an object is loaded from all events of its stream",
         CAN_REDACT: "redacts no events, and it says so",
         TAMPER_EVIDENT: "keeps no digests, and it says so: only a digest noted elsewhere shows a change",
         BACKUP: "no backup, and it says so: something else copies its store",

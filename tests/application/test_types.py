@@ -73,10 +73,10 @@ def test_only_a_class_is_an_event():
 def test_a_registry_finds_classes_by_the_names_of_their_types():
     registry = Registry()
     registry.register(OrderPlaced, Shipped, OrderPlaced)
-    assert registry.class_of("order-shipped") is Shipped
+    assert registry["order-shipped"] is Shipped
     assert [*registry] == ["OrderPlaced", "order-shipped"]
     with pytest.raises(UnknownEventTypeError) as raised:
-        registry.class_of("Shipped")
+        registry["Shipped"]
     assert raised.value.event_type == "Shipped"
 
 
@@ -91,3 +91,16 @@ def test_a_name_belongs_to_one_class():
         registry.register(Other)
     with pytest.raises(UnknownEventTypeError):
         registry.register(dict)
+
+
+@evstore.event
+@dataclass
+class Numbered:
+    id: str
+
+
+def test_the_id_of_an_event_is_not_a_field_of_its_object():
+    with evstore.connect("memory:") as store:
+        stored = store.append("A-1", [OrderPlaced("1", Decimal(2)), Numbered("7"), Numbered("7")])
+    assert len({event.id for event in stored}) == 3
+    assert [event.data for event in stored[1:]] == [{"id": "7"}, {"id": "7"}]

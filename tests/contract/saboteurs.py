@@ -18,6 +18,7 @@ from typing import ClassVar
 
 from evstore.adapters.memory import MemoryAdapter
 from evstore.adapters.memory_consumers import MemoryConsumers, MemoryStep
+from evstore.adapters.memory_snapshots import MemorySnapshots
 from evstore.adapters.memory_sources import MemorySources
 from evstore.errors import (
     EventIdConflictError,
@@ -1257,6 +1258,57 @@ class PretendsToHaveTables(Consuming):
 
     class Step(MemoryStep):
         tables = None
+
+
+class Caching(Saboteur):
+    """Its snapshots are made by the class `Kept`."""
+
+    Kept = MemorySnapshots
+
+    def __init__(self, *given):
+        super().__init__(*given)
+        self._snapshots = self.Kept(self._opened, lambda: self._streams)
+
+
+class MixesKindsUp(Caching):
+    clause = "S1"
+
+    class Kept(MemorySnapshots):
+        def find(self, stream_id, kind):
+            found = next((each for (stream, _), each in self._kept.items() if stream == stream_id), None)
+            return found and found._replace(kind=kind)
+
+
+class KeepsTheEarlierSnapshot(Caching):
+    clause = "S1"
+
+    class Kept(MemorySnapshots):
+        def keep(self, snapshot):
+            self._kept.setdefault((snapshot.stream_id, snapshot.kind), snapshot)
+
+
+class KeepsSnapshotsOfNothing(Caching):
+    clause = "S1"
+
+    class Kept(MemorySnapshots):
+        def keep(self, snapshot):
+            self._kept[snapshot.stream_id, snapshot.kind] = snapshot
+
+
+class KeepsWhatWasRedacted(Caching):
+    clause = "S2"
+
+    class Kept(MemorySnapshots):
+        def forget(self, stream_id):
+            return
+
+
+class ForgetsAllSnapshots(Caching):
+    clause = "S2"
+
+    class Kept(MemorySnapshots):
+        def forget(self, stream_id):
+            self._kept.clear()
 
 
 def _leaves(of):

@@ -41,7 +41,7 @@ CLASSES: Final = {
     "EventStore": "evstore.store",
 }
 FUNCTIONS: Final = {"connect": "evstore.connecting"}
-PLAIN: Final = {"stop", "register", "upcaster", "snapshots"}
+PLAIN: Final = {"stop", "register", "upcaster", "decode", "snapshots"}
 WORK: Final = {"Verification", "Comparison", "mirror", "backup"}
 WORDS: Final = {
     "a context manager": "an async context manager",
@@ -194,6 +194,8 @@ class Writer:
         if function.name in WORK or cls in WORK:
             run = "threads.run_long"
         decorators = [ast.unparse(each) for each in function.decorator_list]
+        for each in function.decorator_list:
+            self.note(source, each, self.at_run_time)
         is_property = "property" in decorators
         call = (
             f"self._sync.{function.name}"

@@ -50,7 +50,7 @@ FOLDER = "/home/you/shop"
 STEPS = re.compile(
     r"^(?P<heading>#{1,4} [^\n]+)$|^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
 )
-HAND_MADE = {"sql", "dockerfile", "ini"}
+HAND_MADE = {"sql", "dockerfile", "ini", "py"}
 """What is shown, and not run here."""
 RUN_ELSEWHERE = ("tour.sh", "pytest", "Idempotency-Key")
 """Words of blocks that have a test of their own."""
@@ -94,6 +94,14 @@ def _sections() -> list[list[Block]]:
 
 def _argv(block: Block) -> list[str]:
     return [sys.executable, "-c", block.text] if block.language == "python" else ["bash", "-euc", block.text]
+
+
+def test_excerpts_stand_in_the_example_that_they_are_of() -> None:
+    sources = [path.read_text() for path in (*EXAMPLES.glob("*.py"), *EXAMPLES.glob("shop/*.py"))]
+    excerpts = [block for page, text in PAGES.items() for block in _blocks(page, text) if block.language == "py"]
+    assert len(excerpts) > 5
+    for block in excerpts:
+        assert any(block.text in source for source in sources), f"{block.page}:{block.line}"
 
 
 def _on_a_terminal(script: str, folder: Path) -> str:

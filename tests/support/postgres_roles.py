@@ -39,7 +39,7 @@ WRITER = (
     "EXECUTE ON FUNCTION {0}.append_staged_unit_v1",
     "EXECUTE ON FUNCTION {0}.sweep_staged_v1",
 )
-CONSUMING = ("consumers", "checkpoints", "parked", "holds")
+CHANGING = ("consumers", "checkpoints", "parked", "holds", "snapshots")
 # What `init` grants, so that the role can verify as well, and look at the views.
 SCHEMA = "its schema"
 TO_READ = {
@@ -47,7 +47,7 @@ TO_READ = {
         (name, "SELECT")
         for name in ("store", "categories", "types", "tags", "streams", "events", "event_tags", "sources")
     ),
-    *((name, "SELECT") for name in CONSUMING),
+    *((name, "SELECT") for name in CHANGING),
     ("log", "SELECT"),
     ("log_tags", "SELECT"),
     (SCHEMA, "USAGE"),
@@ -55,7 +55,7 @@ TO_READ = {
 # What everybody may execute, who may use the schema at all.
 TO_ALL = {("matches_v1", "EXECUTE"), ("keyed_v1", "EXECUTE"), ("next_match_v1", "EXECUTE")}
 TO_APPEND = TO_READ | {
-    *((name, right) for name in CONSUMING for right in ("INSERT", "UPDATE", "DELETE")),
+    *((name, right) for name in CHANGING for right in ("INSERT", "UPDATE", "DELETE")),
     ("staged", "INSERT"),
     ("append_v1", "EXECUTE"),
     ("append_unit_v1", "EXECUTE"),

@@ -58,6 +58,7 @@ CAPABILITIES: Final = Capabilities(
     has_audits=True,
     has_consumers=True,
     has_transactions=True,
+    has_snapshots=True,
     tamper_evident=True,
     can_redact=True,
     can_grant=True,

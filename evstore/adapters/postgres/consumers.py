@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
 import psycopg
@@ -32,12 +32,11 @@ from evstore.errors import (
 from evstore.model.consumers import Checkpoint, ConsumerRecord, Parked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from psycopg import Connection
 
-    from evstore.adapters.postgres.connections import Connections
-    from evstore.adapters.postgres.location import Location
+    from evstore.adapters.postgres.access import Access
     from evstore.model.consumers import ParkedState
     from evstore.port import Hold, NamePage
 
@@ -46,25 +45,6 @@ GIVING_BACK_SECONDS: Final = 1.0
 
 MOST_LOST: Final = 2
 """Tries to begin a step that may find that their connection is lost."""
-
-
-class Access(NamedTuple):
-    """The ways to a store that a session has."""
-
-    location: Location
-    connections: Connections
-    timeout: float
-    rows: Callable[[Question], list[tuple[Any, ...]]]
-    """Asks a question, again after a lost connection."""
-    tried: Callable[[Callable[[Connection], Any]], Any]
-    """Does what may be done twice, again after a lost connection."""
-    admit_writer: Callable[[], None]
-    """Raises unless this evstore may write to the store."""
-    explained: Callable[[Any], EvstoreError]
-    again: Callable[[], None]
-    """Takes note that a connection was lost."""
-    hint: Callable[[], None]
-    """Wakes those who wait for events."""
 
 
 class PostgresConsumers:

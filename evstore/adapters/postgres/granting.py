@@ -40,8 +40,8 @@ class Grants(NamedTuple):
 
 STAGED: Final = "staged"
 """The table that a large append is copied to: who appends writes there, and nobody needs to read there."""
-CONSUMING: Final = ("consumers", "checkpoints", "parked", "holds")
-"""The tables of consumers, which alone change: who appends may consume as well."""
+CHANGING: Final = ("consumers", "checkpoints", "parked", "holds", "snapshots")
+"""The tables that change: who appends may consume as well, and keep snapshots."""
 FLUSHING: Final = "make_durable_v1"
 APPENDING: Final = (
     "append_v1", "append_unit_v1", "append_staged_v1", "append_staged_unit_v1", "sweep_staged_v1", FLUSHING,
@@ -96,7 +96,7 @@ def _rights(connection: Connection, location: Location, role: str, *, appends: b
         yield SQL("GRANT EXECUTE ON ROUTINE {} TO {}").format(Identifier(location.schema, name), to)
     if appends:
         yield SQL("GRANT INSERT ON {} TO {}").format(Identifier(location.schema, STAGED), to)
-    for name in CONSUMING if appends else ():
+    for name in CHANGING if appends else ():
         yield SQL("GRANT INSERT, UPDATE, DELETE ON {} TO {}").format(Identifier(location.schema, name), to)
 
 

@@ -93,6 +93,17 @@ CREATE TABLE evstore.sources (
   PRIMARY KEY (name, position)
 );
 
+-- The state of an object of the application at a version of its stream: a cache, which nothing rests on.
+CREATE TABLE evstore.snapshots (
+  stream_key bigint NOT NULL,
+  kind text COLLATE "C" NOT NULL,  -- the class of the object
+  version bigint NOT NULL CHECK (version > 0),
+  event_id uuid NOT NULL,          -- the event at that version, so that another log is noticed
+  code text NOT NULL,              -- a digest of the code that made the state
+  state text NOT NULL,
+  PRIMARY KEY (stream_key, kind)
+);
+
 -- Large appends come here by COPY before they are appended. Unlogged: what a crash takes is sent again. Not
 -- temporary: behind a pooler the next statement may run in another session.
 CREATE UNLOGGED TABLE evstore.staged (
@@ -1499,6 +1510,9 @@ BEGIN
       ))
     FROM evstore.streams, evstore.types
     WHERE events.id = ANY (ids) AND streams.key = events.stream_key AND types.key = events.type_key;
+    DELETE FROM evstore.snapshots
+    USING evstore.events
+    WHERE events.id = ANY (ids) AND snapshots.stream_key = events.stream_key;
   END IF;
   RETURN answer;
 END $$;

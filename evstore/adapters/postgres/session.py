@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
+    from evstore.adapters.postgres.access import Access
     from evstore.adapters.postgres.connections import Connections
     from evstore.adapters.postgres.consumers import PostgresConsumers
     from evstore.adapters.postgres.location import Location
     from evstore.adapters.postgres.reading import Question
     from evstore.model.facts import LockWait
-    from evstore.port import Consumers
+    from evstore.port import Consumers, Snapshots
 
 SCHEMA_NUMBER: Final = 1
 """The number of the schema that this evstore makes, reads and writes."""
@@ -64,24 +65,32 @@ class Session:
         self._pid = os.getpid()
 
     def consumers(self) -> Consumers:
-        from evstore.adapters.postgres.consumers import Access, PostgresConsumers
+        from evstore.adapters.postgres.consumers import PostgresConsumers
 
         self._check_open()
         if self._consumers is None:
-            self._consumers = PostgresConsumers(
-                Access(
-                    location=self._location,
-                    connections=self._connections,
-                    timeout=self._timeout,
-                    rows=self._rows,
-                    tried=self._tried,
-                    admit_writer=lambda: self._admit(to_write=True),
-                    explained=self._explained,
-                    again=self._again,
-                    hint=self._hints.send,
-                )
-            )
+            self._consumers = PostgresConsumers(self._access())
         return self._consumers
+
+    def snapshots(self) -> Snapshots:
+        from evstore.adapters.postgres.snapshots import PostgresSnapshots
+
+        return PostgresSnapshots(self._access())
+
+    def _access(self) -> Access:
+        from evstore.adapters.postgres.access import Access
+
+        return Access(
+            location=self._location,
+            connections=self._connections,
+            timeout=self._timeout,
+            rows=self._rows,
+            tried=self._tried,
+            admit_writer=lambda: self._admit(to_write=True),
+            explained=self._explained,
+            again=self._again,
+            hint=self._hints.send,
+        )
 
     @property
     def on_wait(self) -> Callable[[LockWait], None] | None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from evstore.model.events import StoredEvent
     from evstore.model.facts import Backup, CategoryInfo, SourceInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
     from evstore.model.filters import Filter
-    from evstore.port import Append, Audits, Consumers, Initialization, NamePage, Outcome, Page
+    from evstore.port import Append, Audits, Consumers, Initialization, NamePage, Outcome, Page, Snapshots
 
 POLL_SECONDS: Final = 0.03
 CAPABILITIES: Final = Capabilities(
@@ -46,6 +46,7 @@ CAPABILITIES: Final = Capabilities(
     can_redact=True,
     has_consumers=True,
     has_transactions=True,
+    has_snapshots=True,
 )
 
 
@@ -62,6 +63,8 @@ class SqliteAdapter(Session):
     # --- living ---
 
     def initialize(self, wanted: Initialization = PLAIN) -> None:
+        from evstore.adapters.sqlite.filling import fill
+
         self._check_open()
         if is_empty(self._path):
             if not os.path.isdir(os.path.dirname(self._path)):
@@ -72,29 +75,13 @@ class SqliteAdapter(Session):
             with self._translated, self._lock.held() as held:
                 if is_empty(self._path):  # otherwise another process was first
                     try:
-                        make(self._path, partial(self._fill, tamper_evident=wanted.tamper_evident))
+                        make(self._path, partial(fill, self._connect, tamper_evident=wanted.tamper_evident))
                     except BaseException:
                         held.unmake()
                         raise
         with self._reading() as connection:  # what is there must be a store that this evstore may use
             if wanted.tamper_evident and connection.execute(sql.IS_TAMPER_EVIDENT).fetchone() != (1,):
                 raise not_tamper_evident(self._path)
-
-    def _fill(self, path: str, *, tamper_evident: bool) -> None:
-        from pkgutil import get_data
-
-        from sqlite_utils import Database
-
-        schema = get_data(__package__, "schema.sql")
-        assert schema is not None
-        connection = self._connect(path, "rw")
-        try:
-            Database(connection).executescript(schema.decode())
-            if tamper_evident:
-                connection.execute(sql.MAKE_TAMPER_EVIDENT)
-            connection.execute("PRAGMA journal_mode = WAL")
-        finally:
-            connection.close()
 
     def close(self) -> None:
         self._closed = True  # first: whoever loses a hold sees why
@@ -121,6 +108,11 @@ class SqliteAdapter(Session):
         if self._consumers is None:
             self._consumers = SqliteConsumers(self._path, self._reading, self._committing)
         return self._consumers
+
+    def snapshots(self) -> Snapshots:
+        from evstore.adapters.sqlite.snapshots import SqliteSnapshots
+
+        return SqliteSnapshots(self._reading, self._committing)
 
     @contextmanager
     def _committing(self) -> Iterator[tuple[Any, Ledger]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from evstore.adapters.sql import id_to_blob
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.ids import id_from_blob
+from evstore.adapters.sqlite.snapshot_statements import FORGET_SNAPSHOTS
 from evstore.errors import EventNotFoundError
 from evstore.model.digests import content_hash_of
 from evstore.model.events import StoredEvent
@@ -29,6 +30,7 @@ def redact(connection: Any, ledger: Ledger, ids: Sequence[str], unit: Append, *,
         now = time.time_ns() // 1000
         for event in events:
             connection.execute(sql.REDACT, _given(event, now, metadata=metadata))
+            connection.execute(FORGET_SNAPSHOTS, {"stream_id": event.stream_id})
     return outcome
 
 

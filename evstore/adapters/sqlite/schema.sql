@@ -89,6 +89,17 @@ CREATE TABLE sources (
   PRIMARY KEY (name, position)
 ) STRICT, WITHOUT ROWID;
 
+-- The state of an object of the application at a version of its stream: a cache, which nothing rests on.
+CREATE TABLE snapshots (
+  stream_key INTEGER NOT NULL REFERENCES streams (key),
+  kind TEXT NOT NULL,      -- the class of the object
+  version INTEGER NOT NULL CHECK (version > 0),
+  event_id BLOB NOT NULL,  -- the event at that version, so that another log is noticed
+  code TEXT NOT NULL,      -- a digest of the code that made the state
+  state TEXT NOT NULL,
+  PRIMARY KEY (stream_key, kind)
+) STRICT;
+
 -- Consumers: a filter under a name, and for each of the 64 slots how far it has come (slot 0 alone when the
 -- consumer is not partitioned).
 CREATE TABLE consumers (

@@ -12,6 +12,7 @@ TOPICS = (
     "scripts",
     "handling",
     "python",
+    "application",
     "projections",
     "sqlite",
     "postgresql",

@@ -22,7 +22,7 @@ from evstore import (
 from evstore.adapters.postgres.batches import MOST_EVENTS
 from evstore.testing.asking import together
 from tests.support.command import Command
-from tests.support.postgres_roles import CONSUMING, TO_ALL, TO_APPEND, TO_READ, a_role
+from tests.support.postgres_roles import CHANGING, TO_ALL, TO_APPEND, TO_READ, a_role
 from tests.support.sentences import names
 from tests.support.servers import NO_AMCHECK, another, needs, pgbouncer
 
@@ -160,10 +160,10 @@ FORBIDDEN: Final = (
     "SELECT {0}.add_names_v1('{{}}', '{{}}', '{{Cheated}}')",
     "SELECT {0}.keys_v1('{{}}', '{{}}', '{{Placed}}')",
     "SELECT {0}.refused_v1('{{1}}', '{{1}}')",
-    *(f"TRUNCATE {{0}}.{table}" for table in CONSUMING),
-    *(f"ALTER TABLE {{0}}.{table} ADD COLUMN mine integer" for table in CONSUMING),
-    *(f"DROP TABLE {{0}}.{table} CASCADE" for table in CONSUMING),
-    *(f"CREATE INDEX mine ON {{0}}.{table} (xmin)" for table in CONSUMING),
+    *(f"TRUNCATE {{0}}.{table}" for table in CHANGING),
+    *(f"ALTER TABLE {{0}}.{table} ADD COLUMN mine integer" for table in CHANGING),
+    *(f"DROP TABLE {{0}}.{table} CASCADE" for table in CHANGING),
+    *(f"CREATE INDEX mine ON {{0}}.{table} (xmin)" for table in CHANGING),
 )
 APPENDS: Final = (
     "INSERT INTO {0}.staged (append_id, number) VALUES (gen_random_uuid(), 1)",
@@ -173,12 +173,13 @@ APPENDS: Final = (
     "SELECT {0}.append_staged_unit_v1(gen_random_uuid(), 1, NULL, 1, NULL)",
     "SELECT {0}.sweep_staged_v1(gen_random_uuid())",
     "SELECT {0}.make_durable_v1()",
-    *(f"INSERT INTO {{0}}.{table} SELECT * FROM {{0}}.{table}" for table in CONSUMING),
-    *(f"DELETE FROM {{0}}.{table}" for table in CONSUMING),
+    *(f"INSERT INTO {{0}}.{table} SELECT * FROM {{0}}.{table}" for table in CHANGING),
+    *(f"DELETE FROM {{0}}.{table}" for table in CHANGING),
     "UPDATE {0}.consumers SET filter = filter",
     "UPDATE {0}.checkpoints SET global_position = global_position",
     "UPDATE {0}.parked SET state = state",
     "UPDATE {0}.holds SET token = token",
+    "UPDATE {0}.snapshots SET state = state",
 )
 EVERYTHING: Final = """
 SELECT

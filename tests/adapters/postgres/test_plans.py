@@ -14,6 +14,7 @@ from evstore.adapters.postgres import (
     consumer_statements,
     hold_statements,
     reading,
+    snapshot_statements,
     statements,
     writing,
 )
@@ -211,7 +212,7 @@ FUNCTIONS: dict[str, tuple[str, set[str], int]] = {
         )""",
         {
             "events_pkey", "events_by_id", "events_by_stream", "events_by_category", "streams_by_id", "streams_pkey",
-            "types_pkey", "types_by_name", "events_by_type",  # at whose ends the planner looks
+            "snapshots_pkey", "types_pkey", "types_by_name", "events_by_type",  # at whose ends the planner looks
         },
         60,
     ),
@@ -364,6 +365,24 @@ def test_a_statement_about_a_consumer_touches_tables_by_its_indexes_alone(
             plan = "\n".join(row[0] for row in connection.execute(asked, CONSUMER))
             found = set(re.findall(r"(?:using|Scan on|Backward using) (\w+_(?:pkey|by_\w+))", plan))
             assert found == indexes, plan
+            assert not re.search("Seq Scan on", plan), plan
+
+
+def test_a_snapshot_is_found_and_kept_by_its_key(crowded: tuple[psycopg.Connection, str]) -> None:
+    connection, schema = crowded
+    given = {"stream_id": "Common-1", "kind": "A", "version": 1, "event_id": str(uuid4()), "code": "", "state": ""}
+    with connection.transaction(force_rollback=True):
+        filling = (
+            f"INSERT INTO {schema}.snapshots SELECT key, 'A', 1, gen_random_uuid(), '', '' FROM {schema}.streams"
+        )
+        connection.execute(filling.encode())
+        connection.execute(f"ANALYZE {schema}.snapshots".encode())
+        for name in ("FIND_SNAPSHOT", "KEEP_SNAPSHOT"):
+            text = getattr(snapshot_statements, name)
+            asked = b"EXPLAIN (COSTS OFF) " + statements.in_schema(text, schema).strip()
+            plan = "\n".join(row[0] for row in connection.execute(asked, given))
+            assert "streams_by_id" in plan, plan
+            assert "snapshots_pkey" in plan, plan
             assert not re.search("Seq Scan on", plan), plan
 
 

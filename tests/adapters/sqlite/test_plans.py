@@ -12,7 +12,7 @@ import pytest
 
 from evstore import EventData, adapters, connect
 from evstore.adapters.sqlite import audit_statements as audit
-from evstore.adapters.sqlite import lists, reading, rows, statements
+from evstore.adapters.sqlite import lists, reading, rows, snapshot_statements, statements
 from evstore.adapters.sqlite.adapter import SqliteAdapter
 from evstore.adapters.sqlite.matching import first_match
 from evstore.appending.preparing import unit_of
@@ -285,15 +285,27 @@ def test_head_and_last_keys_read_the_ends_of_tables(adapter: SqliteAdapter) -> N
             assert line.startswith(("SEARCH", "SCAN CONSTANT ROW", "SCALAR SUBQUERY")), line
 
 
+@pytest.mark.parametrize("name", ["FIND_SNAPSHOT", "KEEP_SNAPSHOT", "FORGET_SNAPSHOTS"])
+def test_snapshots_are_found_by_their_key(adapter: SqliteAdapter, name: str) -> None:
+    given = {"stream_id": "A-1", "kind": "A", "version": 1, "event_id": b"", "code": "", "state": ""}
+    plan = _plan(adapter, getattr(snapshot_statements, name), given)
+    assert any("streams_by_id (stream_id=?)" in line for line in plan), plan
+    assert not any(line.startswith("SCAN") for line in plan), plan
+    if name != "KEEP_SNAPSHOT":  # whose conflict is found by the index that it is about
+        assert any("sqlite_autoindex_snapshots_1 (stream_key=?" in line for line in plan), plan
+
+
 @pytest.mark.parametrize(
     ("module", "least"),
     [
         ("sqlite/statements", 6),
         ("sqlite/consumer_statements", 6),
+        ("sqlite/snapshot_statements", 3),
         ("sqlite/audit_statements", 6),
         ("postgres/statements", 6),
         ("postgres/consumer_statements", 6),
         ("postgres/hold_statements", 3),
+        ("postgres/snapshot_statements", 2),
         ("postgres/audit", 6),
     ],
 )

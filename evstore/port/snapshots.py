@@ -1,0 +1,46 @@
+"""The chapter of the port about snapshots, a cache beside the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from evstore.port.adapter import Adapter
+else:
+    Protocol = object
+
+
+class Snapshot(NamedTuple):
+    """The state of an application's object at a version of its stream."""
+
+    stream_id: str
+    kind: str
+    """The class that it is of."""
+    version: int
+    event_id: str
+    """The event at that version."""
+    code: str
+    """A digest of the code that made the state."""
+    state: str
+    """JSON text, which no adapter reads."""
+
+
+class Snapshots(Protocol):
+    """The snapshots of a store: one at most of each stream and kind."""
+
+    def find(self, stream_id: str, kind: str) -> Snapshot | None:
+        """The snapshot, None if there is none."""
+
+    def keep(self, snapshot: Snapshot) -> None:
+        """Keep it in place of an older one of its stream and kind. A stream that is missing keeps none."""
+
+
+if TYPE_CHECKING:
+
+    class HasSnapshots(Adapter, Protocol):
+        """An adapter that claims `has_snapshots`."""
+
+        def snapshots(self) -> Snapshots:
+            """The snapshots of the store."""
