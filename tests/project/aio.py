@@ -186,57 +186,41 @@ class Writer:
         return each.arg
 
     def method(self, source: Source, cls: str, function: ast.FunctionDef) -> str:
-        returns = self.annotation(source, function.returns) if function.returns else "Any"
-        kind = returns.partition("[")[0]
-        names = {each.arg for each in [*function.args.args, *function.args.kwonlyargs]}
-        doc = source.docstring(function)
-        run = "run_long" if {"on_idle", "timeout"} & names or _is_spelled_out(function.args.kwarg) else "run"
-        if function.name in WORK or cls in WORK:
-            run = "threads.run_long"
         decorators = [ast.unparse(each) for each in function.decorator_list]
         for each in function.decorator_list:
             self.note(source, each, self.at_run_time)
-        is_property = "property" in decorators
-        call = (
-            f"self._sync.{function.name}"
-            if is_property
-            else f"self._sync.{function.name}({self.passed(function)})"
-        )
-        head = f"def {function.name}({self.signature(source, function)})"
-        body: str
+        doc = source.docstring(function) or (f'"""{ITERATED[cls]}"""' if function.name == "__iter__" else "")
+        head, body = self.form(source, function, _runner(cls, function), is_property="property" in decorators)
+        lines = [*(f"    @{each}" for each in decorators), f"    {head}:"]
+        if "overload" in decorators:
+            return "\n".join([*lines, "        ..."])
+        return "\n".join([*lines, *([f"        {doc}"] if doc else []), f"        {body}"])
+
+    def form(self, source: Source, function: ast.FunctionDef, run: str, *, is_property: bool) -> tuple[str, str]:
+        """The first line of a method, and what it does."""
+        returns = self.annotation(source, function.returns)
+        kind = returns.partition("[")[0]
+        call = f"self._sync.{function.name}" + ("" if is_property else f"({self.passed(function)})")
+        given = self.signature(source, function)
         if function.name == "__enter__":
-            head, body = (
-                "async def __aenter__(self)",
-                f"await self._runner.{run}(self._sync.__enter__)\n        return self",
-            )
-        elif function.name == "__exit__":
-            head = f"async def __aexit__({self.signature(source, function)})"
-            body = f"await self._runner.{run}(lambda: {call})"
-        elif function.name == "__iter__":
-            self.at_run_time.add(("evstore.aio.running", "iterate"))
-            head = "def __aiter__(self)"
-            doc = doc or f'"""{ITERATED[cls]}"""'
+            body = f"await {run}(self._sync.__enter__)\n        return self"
+            return f"async def __aenter__(self) -> {returns}", body
+        if function.name == "__exit__":
+            return f"async def __aexit__({given}) -> {returns}", f"await {run}(lambda: {call})"
+        if function.name == "__iter__":
             self.of_types.add(("collections.abc", "AsyncIterator"))
-            returns = f"Async{returns}"
-            body = f"return iterate(self._runner.{run}, lambda: iter(self._sync))"
-        elif kind in CLASSES:
-            body = f"return {kind}.of({call}, self._runner)"
-        elif is_property or function.name in PLAIN:
-            body = f"return {call}" if returns != "None" else call
-        elif kind == "Iterator":
+            self.at_run_time.add(("evstore.aio.running", "iterate"))
+            return f"def __aiter__(self) -> Async{returns}", f"return iterate({run}, lambda: iter(self._sync))"
+        head, result = f"def {function.name}({given})", "" if returns == "None" else "return "
+        if kind in CLASSES:
+            return f"{head} -> {returns}", f"return {kind}.of({call}, self._runner)"
+        if is_property or function.name in PLAIN:
+            return f"{head} -> {returns}", result + call
+        if kind == "Iterator":
             self.at_run_time.add(("evstore.aio.running", "iterate"))
             returns = returns.replace("Iterator[", "AsyncGenerator[", 1)[:-1] + ", None]"
-            body = f"return iterate(self._runner.{run}, {_called(call)})"
-        else:
-            head = f"async {head}"
-            result = "" if returns == "None" else "return "
-            body = f"{result}await self._runner.{run}({_called(call)})"
-        lines = [*(f"    @{each}" for each in decorators), f"    {head} -> {returns}:"]
-        if doc:
-            lines.append(f"        {doc}")
-        if "overload" in decorators:
-            return "\n".join([lines[0], f"    {head} -> {returns}: ..."])
-        return "\n".join([*lines, f"        {body}"])
+            return f"{head} -> {returns}", f"return iterate({run}, {_called(call)})"
+        return f"async {head} -> {returns}", f"{result}await {run}({_called(call)})"
 
     def attribute(self, source: Source, node: ast.AnnAssign, doc: str) -> str:
         assert isinstance(node.target, ast.Name)
@@ -298,6 +282,15 @@ ITERATED: Final = {"Verification": "The findings.", "Comparison": "The differenc
 def _imports(names: Iterable[tuple[str, str]]) -> Iterator[str]:
     for module, name in sorted(names):
         yield f"from {module} import {name}"
+
+
+def _runner(cls: str, function: ast.FunctionDef) -> str:
+    """The way in which a method is called."""
+    names = {each.arg for each in [*function.args.args, *function.args.kwonlyargs]}
+    if function.name in WORK or cls in WORK:
+        return "self._runner.threads.run_long"
+    is_long = {"on_idle", "timeout"} & names or _is_spelled_out(function.args.kwarg)
+    return "self._runner.run_long" if is_long else "self._runner.run"
 
 
 def _called(call: str) -> str:
