@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         def call(self, function: Callable[[], T], dropped: Callable[[T], object]) -> T:
             """The result of a function that blocks. `dropped` gets it if nobody waits for it any more."""
 
-        def ready(self, fileno: int, wanted: int, seconds: float) -> int:
+        def ready(self, fileno: int, wanted: int, seconds: float | None) -> int:
             """The state of a socket once it can be read (1) or written (2), as wanted; 0 after these seconds."""
 
 

@@ -11,7 +11,7 @@ from asyncio import CancelledError
 from concurrent.futures import ThreadPoolExecutor
 from errno import EBADF
 from functools import partial
-from inspect import isawaitable
+from inspect import isawaitable, iscoroutine
 from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -39,13 +39,61 @@ THREADS: Final = 8
 """The most connections that are made at a time, each on a thread."""
 
 
+_BY_ITSELF: Final = object()
+"""The answer of a call that waits for a socket: the loop lets it go on, and wakes no task for that."""
+
+
 class _Call(greenlet):
     """A call of synchronous code."""
 
     runner: LoopRunner
+    woken: Future[None]
+    """Of the task, while the call waits by itself."""
+    wanted: Any = None
+    """What the task is to await; at the end the result."""
+    failed: BaseException | None = None
     was_cancelled: bool = False
     is_abandoned: bool = False
     """The task is gone, and nothing can be awaited any more."""
+
+    async def further(self, wanted: Any) -> Any:
+        """Await what the code wants, let it go on, and return what it wants then."""
+        try:
+            if wanted is _BY_ITSELF:
+                self.woken = asyncio.get_running_loop().create_future()
+                await self.woken
+            else:
+                value = await wanted
+        except BaseException as error:  # noqa: BLE001 - the code gets it
+            return self._stopped(error, by_itself=wanted is _BY_ITSELF)
+        return self._came() if wanted is _BY_ITSELF else self.switch(value)
+
+    def go_on(self, state: int) -> None:
+        """Let the code go on with the state of its socket; called by the loop."""
+        if self.woken.done():  # the task was cancelled, and comes to that
+            return
+        try:
+            self.wanted = self.switch(state)
+        except BaseException as error:  # noqa: BLE001 - the task raises it
+            self.failed = error
+        if self.dead or self.wanted is not _BY_ITSELF:
+            self.woken.set_result(None)
+
+    def _came(self) -> Any:
+        if self.failed is not None:
+            raise self.failed
+        return self.wanted
+
+    def _stopped(self, error: BaseException, *, by_itself: bool) -> Any:
+        """Raise in the code what the task got instead of an answer."""
+        self.was_cancelled = self.was_cancelled or isinstance(error, CancelledError)
+        self.is_abandoned = isinstance(error, GeneratorExit)
+        if by_itself and self.woken.done() and not self.woken.cancelled():  # it has come at the same time
+            if self.dead:
+                return self._came()
+            if iscoroutine(self.wanted):
+                self.wanted.close()
+        return self.throw(error)
 
 
 def _current() -> blocking.Runner | None:
@@ -60,10 +108,15 @@ def _awaited(awaitable: Awaitable[T]) -> T:
     """The result of an awaitable, for the code of a call."""
     call = getcurrent()
     assert isinstance(call, _Call)
+    return cast("T", _switched(call, awaitable))
+
+
+def _switched(call: _Call, wanted: Any) -> Any:
+    """The answer of the task, or of the loop, to what the code of a call wants."""
     if call.is_abandoned:
         raise GeneratorExit
     assert call.parent is not None
-    return cast("T", call.parent.switch(awaitable))
+    return call.parent.switch(wanted)
 
 
 class LoopRunner:
@@ -83,23 +136,16 @@ class LoopRunner:
         call.runner = self
         call.gr_context = task.gr_context
         try:
-            result: Any = call.switch()
+            wanted = call.switch()
             while not call.dead:
-                try:
-                    value = await result
-                except BaseException as error:  # noqa: BLE001 - the code gets it
-                    call.was_cancelled = call.was_cancelled or isinstance(error, CancelledError)
-                    call.is_abandoned = isinstance(error, GeneratorExit)
-                    result = call.throw(error)
-                else:
-                    result = call.switch(value)
+                wanted = await call.further(wanted)
         except Exception as error:
             if call.was_cancelled:
                 raise CancelledError from error
             raise
         if call.was_cancelled:
             raise CancelledError
-        return cast("T", result)
+        return cast("T", wanted)
 
     async def run_long(self, function: Callable[[], T]) -> T:
         """The same of code that waits for long: a task costs nothing while it waits."""
@@ -154,21 +200,23 @@ class LoopRunner:
                 future.add_done_callback(lambda done: done.exception() or dropped(done.result()))
             raise
 
-    def ready(self, fileno: int, wanted: int, seconds: float) -> int:
+    def ready(self, fileno: int, wanted: int, seconds: float | None) -> int:
         if fileno < 0:
             raise OSError(EBADF, "the socket is closed")
+        call = getcurrent()
+        assert isinstance(call, _Call)
         loop = asyncio.get_running_loop()
-        future: Future[int] = loop.create_future()
-        timer = loop.call_later(seconds, _became, future, 0)
+        timer = None if seconds is None else loop.call_later(seconds, call.go_on, 0)
         self._gave_way = monotonic()
         try:
             if wanted & READ:
-                loop.add_reader(fileno, _became, future, READ)
+                loop.add_reader(fileno, call.go_on, READ)
             if wanted & WRITE:
-                loop.add_writer(fileno, _became, future, WRITE)
-            return _awaited(future)
+                loop.add_writer(fileno, call.go_on, WRITE)
+            return cast("int", _switched(call, _BY_ITSELF))
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
             if wanted & READ:
                 loop.remove_reader(fileno)
             if wanted & WRITE:

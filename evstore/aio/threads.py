@@ -156,7 +156,7 @@ class _Work:
     def call(self, function: Callable[[], T], _dropped: Callable[[T], object]) -> T:
         return function()
 
-    def ready(self, _fileno: int, _wanted: int, _seconds: float) -> int:
+    def ready(self, _fileno: int, _wanted: int, _seconds: float | None) -> int:
         raise NotImplementedError("this code has a thread of its own, which may block")
 
     def called(self, start: Callable[[Inside], Any]) -> Any:

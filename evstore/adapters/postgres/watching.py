@@ -73,11 +73,14 @@ class WatchedConnection(psycopg.Connection[Any]):
 
     def _driven(self, loop: Runner, gen: Generator[Any, Any, Any], interval: float, timeout: float | None) -> Any:
         deadline = None if timeout is None else time.monotonic() + timeout
+        is_watched = self._patience is not None and self._patience.on_wait is not None
         socket = self.pgconn.socket
         try:
             wanted = next(gen)
             while True:
-                left = interval if deadline is None else max(0.0, min(interval, deadline - time.monotonic()))
+                left = interval if is_watched else None
+                if deadline is not None:
+                    left = max(0.0, min(interval, deadline - time.monotonic()))
                 ready = loop.ready(socket, wanted, left)
                 wanted = gen.send(ready)
                 if deadline is not None and time.monotonic() >= deadline:
