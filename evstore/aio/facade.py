@@ -614,7 +614,9 @@ class EventStore(EventStoreBase):
         One that could not be saved keeps its events; saving it again stores none of them twice. `options` as in
         `append`. Raises ConcurrencyError if its stream has another version by now.
         """
-        return await self._runner.run(lambda: self._sync.save_aggregate(aggregate, metadata, **options))
+        return await (self._runner.threads if options.get("connection") else self._runner).run(
+            lambda: self._sync.save_aggregate(aggregate, metadata, **options)
+        )
 
     @overload
     async def update(

@@ -9,7 +9,8 @@ synchronous method. The rules:
   is handed on, around the synchronous one; everything else is awaited. Properties, and the methods in `PLAIN`, do
   neither read nor write, and stay as they are.
 - A method that may wait for long, since it takes `on_idle` or `timeout`, gets a thread of its own where threads are
-  needed. What is in `WORK` is worth a thread everywhere: it would keep the loop from other tasks.
+  needed. What is in `WORK` is worth a thread everywhere: it would keep the loop from other tasks. So would an append
+  in the transaction of the application, whose `connection` waits in its own way.
 - A handler, and a function whose name begins with `on_`, is called on the loop, and may be a coroutine function.
 - What a base class in evstore/aio/bases.py has already is left to it.
 """
@@ -289,8 +290,12 @@ def _runner(cls: str, function: ast.FunctionDef) -> str:
     names = {each.arg for each in [*function.args.args, *function.args.kwonlyargs]}
     if function.name in WORK or cls in WORK:
         return "self._runner.threads.run_long"
-    is_long = {"on_idle", "timeout"} & names or _is_spelled_out(function.args.kwarg)
-    return "self._runner.run_long" if is_long else "self._runner.run"
+    if {"on_idle", "timeout"} & names or _is_spelled_out(function.args.kwarg):
+        return "self._runner.run_long"
+    connection = "connection" if "connection" in names else None
+    if cls == "EventStore" and function.args.kwarg:
+        connection = f'{function.args.kwarg.arg}.get("connection")'
+    return f"(self._runner.threads if {connection} else self._runner).run" if connection else "self._runner.run"
 
 
 def _called(call: str) -> str:
