@@ -294,7 +294,6 @@ class PostgresAdapter(Session):
         return PostgresAudits(self._tried, self._location.schema, lambda: self._appends_to)
 
     def backup(self, path: str, _force: bool) -> NoReturn:
-        """Raise UnsupportedError: the server's own tools make backups."""
         from evstore.adapters.postgres.tools import no_backup
 
         raise no_backup(self._location, path)
