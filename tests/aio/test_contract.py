@@ -1,17 +1,15 @@
 """The adapters keep the contract when tasks call them: on the loop's own thread, or on worker threads.
 
-Races, steps, holds and lives are where a task differs from a thread, and are tried always on PostgreSQL. The rest is the
-code that the threads' tests try.
+Races and steps are where a task differs from a thread, and are tried always on PostgreSQL. The rest is code that the
+contract tries by threads.
 """
 
 import pytest
 
 from evstore.adapters.postgres import connect as on_postgres
 from evstore.adapters.sqlite import connect as on_sqlite
-from evstore.testing import AdapterContract, LifeClauses, RaceClauses
+from evstore.testing import AdapterContract, RaceClauses
 from evstore.testing.clauses.conditions import ConditionRaceClauses
-from evstore.testing.clauses.consuming import HoldClauses
-from evstore.testing.clauses.sourcing import SourceRaceClauses
 from evstore.testing.clauses.stepping import StepClauses
 from tests.aio.driven import DrivenAdapter, Loop
 from tests.contract.test_postgres import TestPostgres as OfPostgres
@@ -55,9 +53,7 @@ class OnSqlite(ByTasks):
     occupy = OfSqlite.occupy
 
 
-class WhereTasksDiffer(
-    RaceClauses, ConditionRaceClauses, SourceRaceClauses, HoldClauses, StepClauses, LifeClauses
-):
+class WhereTasksDiffer(RaceClauses, ConditionRaceClauses, StepClauses):
     """The clauses about what several do at a time, and what lasts beyond a call."""
 
 
