@@ -107,6 +107,7 @@ class _Work:
         self._loop = asyncio.get_running_loop()
         self._waiter: _Waiter | None = None
         self._task: Task[Any] | None = None
+        self._inside: _Inside | None = None
         self._is_cancelled = False
         self._is_told = False
 
@@ -121,7 +122,10 @@ class _Work:
     def cancel(self) -> None:
         """End the wait of the code, and the coroutine that it waits for."""
         self._is_cancelled = True
-        if self._task is not None:
+        if self._loop.is_closed():
+            if self._inside is not None:
+                self._inside.end(None)
+        elif self._task is not None:
             self._task.cancel()
         waiter = self._waiter
         if waiter is not None:
@@ -161,7 +165,7 @@ class _Work:
 
     def called(self, start: Callable[[Inside], Any]) -> Any:
         """The result of an application's function, which the loop runs. This thread does what that asks."""
-        inside = _Inside(self._loop)
+        inside = self._inside = _Inside(self._loop)
 
         async def result() -> Any:
             found = start(inside)
@@ -194,17 +198,19 @@ class _Inside:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._jobs: SimpleQueue[Callable[[], None] | Task[Any]] = SimpleQueue()
+        self._jobs: SimpleQueue[Callable[[], None] | Task[Any] | None] = SimpleQueue()
         self._has_ended = False
 
-    def end(self, task: Task[Any]) -> None:
-        """Take note that the handler has ended."""
+    def end(self, task: Task[Any] | None) -> None:
+        """Take note that the handler has ended, or that its loop has."""
         self._has_ended = True
         self._jobs.put(task)
 
     def served(self) -> Any:
         """The result of the handler. Does its jobs until it has ended."""
         while not isinstance(job := self._jobs.get(), Task):
+            if job is None:
+                raise CancelledError
             job()
         return job.result()
 
@@ -219,12 +225,18 @@ class _Inside:
             try:
                 result = context.run(function)
             except BaseException as error:  # noqa: BLE001 - the handler gets it
-                self._loop.call_soon_threadsafe(_failed, found, error)
+                self._answer(_failed, found, error)
             else:
-                self._loop.call_soon_threadsafe(_came, found, result)
+                self._answer(_came, found, result)
 
         self._jobs.put(job)
         return await found
+
+    def _answer(
+        self, answer: Callable[[asyncio.Future[T], Any], None], future: asyncio.Future[T], found: Any
+    ) -> None:
+        with suppress(RuntimeError):  # the loop has ended, and the handler with it
+            self._loop.call_soon_threadsafe(answer, future, found)
 
 
 def _came(future: asyncio.Future[T], result: T) -> None:

@@ -140,6 +140,33 @@ def test_a_loop_that_ends_without_its_tasks_leaves_a_store_to_another_loop(postg
     in_loop(store.aclose())
 
 
+def test_a_loop_that_ends_within_a_handler_frees_the_thread_that_waits_for_it(tmp_path):
+    store = evstore.aio.connect(f"sqlite:{tmp_path}/events.db")
+    in_loop(store.initialize())
+    in_loop(append(store, "Order-1", 2))
+    loop = asyncio.new_event_loop()
+    reached = []
+
+    async def handle(events, tx):
+        await tx.append("Copy-1", [EVENT for _ in events])
+        reached.append(loop.stop())
+        await asyncio.Event().wait()
+
+    task = loop.create_task(store.consumer("copier").run(handle, transactional=True))
+    loop.run_forever()
+    loop.set_exception_handler(lambda *_: None)  # it reports that the tasks were pending
+    loop.close()
+    task.get_coro().close()
+    assert reached
+
+    async def look():
+        await append(store, "Order-1", 1)
+        return [event.stream_id async for event in store.replay()]
+
+    assert in_loop(look()) == ["Order-1"] * 3
+    in_loop(store.aclose())
+
+
 def test_a_cancelled_read_ends_its_iteration(run):
     async def main(store):
         for n in range(30):
