@@ -56,35 +56,34 @@ class PooledConnections:
     @contextmanager
     def connection(self, patience: float | None = None) -> Iterator[Connection]:
         """`patience`: seconds to wait for one that is free, if that is less than other writers are waited for."""
-        if on_loop() is None:
-            with self._lending(patience) as lent:
-                yield lent
-            return
-        if not self._turns.acquire(self._timeout if patience is None else patience):
+        turns = self._turns if on_loop() is not None else None
+        if turns is not None and not turns.acquire(self._timeout if patience is None else patience):
             raise self._all_in_use()
         try:
-            with self._lending(patience) as lent:
-                try:
-                    yield lent
-                finally:
-                    if (
-                        lent.info.transaction_status not in SETTLED
-                    ):  # the pool would end it, which may be interrupted
-                        lent.close()
+            pool = self._pool or self._made()
+            lent = self._taken(pool, patience)
+            with self._lock:
+                self._lent += 1
+            try:
+                yield lent
+            finally:
+                with self._lock:
+                    self._lent -= 1
+                if turns is not None and lent.pgconn.transaction_status not in SETTLED:
+                    lent.close()  # the pool would roll back, which may be interrupted
+                pool.putconn(lent)
         finally:
-            self._turns.release()
+            if turns is not None:
+                turns.release()
 
-    @contextmanager
-    def _lending(self, patience: float | None) -> Iterator[Connection]:
+    def _taken(self, pool: Any, patience: float | None) -> Connection:
         from psycopg_pool import PoolClosed, PoolTimeout
 
-        pool = self._pool or self._made()
-        lent = None
         deadline = time.monotonic() + self._timeout
         step = min(FIRST_LOOK_SECONDS, self._step) if patience is None else patience
-        while lent is None:
+        while True:
             try:
-                lent = _taken(pool, step)
+                return _taken(pool, step)
             except PoolClosed as error:  # while this thread waited
                 raise StoreClosedError from error
             except PoolTimeout as error:
@@ -93,14 +92,6 @@ class PooledConnections:
                     self._look()
                 if patience is not None or time.monotonic() >= deadline:
                     raise self._all_in_use() from error
-        with self._lock:
-            self._lent += 1
-        try:
-            yield lent
-        finally:
-            with self._lock:
-                self._lent -= 1
-            pool.putconn(lent)
 
     def _all_in_use(self) -> UnavailableError:
         return UnavailableError(
