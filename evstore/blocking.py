@@ -53,6 +53,9 @@ if TYPE_CHECKING:
             """The state of a socket once it can be read (1) or written (2), as wanted; 0 after these seconds."""
 
 
+LOOK_SECONDS = 0.05
+"""Seconds between two looks whether a task was cancelled, where nothing else tells."""
+
 _finders: tuple[Callable[[], Runner | None], ...] = ()
 
 
@@ -100,6 +103,17 @@ def call(function: Callable[[], T], dropped: Callable[[T], object] = lambda _: N
     """
     runner = on_loop()
     return function() if runner is None else runner.call(function, dropped)
+
+
+def wait_for(condition: threading.Condition, has_come: Callable[[], bool], timeout: float) -> None:
+    """Wait within the condition until it has come, or so many seconds, or for the end of a task on its thread."""
+    if current() is None:
+        condition.wait_for(has_come, timeout)
+        return
+    until = time.monotonic() + timeout
+    while not has_come() and (left := until - time.monotonic()) > 0:
+        check()
+        condition.wait(min(left, LOOK_SECONDS))
 
 
 class Event(threading.Event):

@@ -30,6 +30,7 @@ from evstore.adapters.memory_lists import (
 from evstore.adapters.memory_snapshots import MemorySnapshots
 from evstore.adapters.memory_sources import MemorySources
 from evstore.adapters.units import answer_in_order
+from evstore.blocking import wait_for
 from evstore.errors import (
     DeniedError,
     EventNotFoundError,
@@ -235,7 +236,7 @@ class MemoryAdapter:
 
     def head(self, beyond: int, timeout: float) -> int:
         with self._opened():
-            self._changed.wait_for(lambda: self._closed or self._head() > beyond, timeout)
+            wait_for(self._changed, lambda: self._closed or self._head() > beyond, timeout)
             self._check_open()
             return self._head()
 

@@ -191,6 +191,27 @@ def test_a_cancelled_read_ends_its_iteration(run):
     run(main)
 
 
+def test_a_follower_of_a_store_in_memory_is_cancelled_at_once():
+    async def main():
+        async with evstore.aio.connect("memory:") as store:
+            waits = asyncio.Event()
+
+            async def follow():
+                async for _ in store.subscribe(on_idle=waits.set):
+                    pass
+
+            began = time.monotonic()
+            for _ in range(8):
+                task = asyncio.create_task(follow())
+                await waits.wait()
+                waits.clear()
+                await cancelled(task, 0)
+                assert task.cancelled()
+            assert time.monotonic() - began < 8 * 0.5  # each would wait for a second
+
+    in_loop(main())
+
+
 def test_a_task_cancelled_before_it_began_changes_nothing(run):
     async def main(store):
         ident = an_id()
