@@ -144,9 +144,9 @@ class Consumer(Wrapper):
         on_failure: str = "stop",
         timeout: float | None = None,
         deadline: float | None = None,
-        on_retry: Callable[[Exception, int, float], None] | None = None,
-        on_wait: Callable[[EvstoreError], None] | None = None,
-        on_idle: Callable[[], None] | None = None,
+        on_retry: Callable[[Exception, int, float], object] | None = None,
+        on_wait: Callable[[EvstoreError], object] | None = None,
+        on_idle: Callable[[], object] | None = None,
     ) -> int:
         """Hand each event after the checkpoint to the handler, and return the number of those that it handled.
 
@@ -183,7 +183,7 @@ class Consumer(Wrapper):
         )
 
     def peek(
-        self, *, once: bool = False, on_idle: Callable[[], None] | None = None
+        self, *, once: bool = False, on_idle: Callable[[], object] | None = None
     ) -> AsyncGenerator[StoredEvent, None]:
         """The events that `run` would hand on, those to come as well unless `once`. Nothing is held or moved."""
         return iterate(self._runner.run_long, lambda: self._sync.peek(once=once, on_idle=callback(on_idle)))
@@ -361,7 +361,7 @@ class EventStore(EventStoreBase):
         adapter: Adapter,
         *,
         max_data_bytes: int | None = None,
-        on_wait: Callable[[LockWait], None] | None = None,
+        on_wait: Callable[[LockWait], object] | None = None,
         codec: Codec | None = None,
     ) -> None:
         super().__init__(
@@ -723,8 +723,8 @@ class EventStore(EventStoreBase):
         query: Query | Iterable[Query] | None = None,
         timeout: float | None = None,
         deadline: float | None = None,
-        on_wait: Callable[[EvstoreError], None] | None = None,
-        on_idle: Callable[[], None] | None = None,
+        on_wait: Callable[[EvstoreError], object] | None = None,
+        on_idle: Callable[[], object] | None = None,
     ) -> AsyncGenerator[StoredEvent, None]:
         """History after a position (a version, with `stream_id`), then live events, without gap or duplicate.
 
@@ -861,9 +861,9 @@ class EventStore(EventStoreBase):
         target: EventStore,
         *,
         once: bool = False,
-        on_progress: Callable[[int, int], None] | None = None,
-        on_wait: Callable[[EvstoreError], None] | None = None,
-        on_idle: Callable[[], None] | None = None,
+        on_progress: Callable[[int, int], object] | None = None,
+        on_wait: Callable[[EvstoreError], object] | None = None,
+        on_idle: Callable[[], object] | None = None,
     ) -> AsyncGenerator[Mirrored, None]:
         """Keep another store equal to this one: ids, times, positions and redactions; yield how far it is.
 
@@ -886,7 +886,7 @@ class EventStore(EventStoreBase):
             ),
         )
 
-    def diff(self, other: EventStore, *, on_progress: Callable[[int, int], None] | None = None) -> Comparison:
+    def diff(self, other: EventStore, *, on_progress: Callable[[int, int], object] | None = None) -> Comparison:
         """A comparison with another store as of the heads at its start. Iterate it for the differences.
 
         Both stores digest parts of their logs, and events are read where digests differ. All differences of the
@@ -900,7 +900,7 @@ class EventStore(EventStoreBase):
         after: int = 0,
         expect: str | None = None,
         engine: bool = False,
-        on_progress: Callable[[int, int], None] | None = None,
+        on_progress: Callable[[int, int], object] | None = None,
     ) -> Verification:
         """A verification of the store as of the head at its start. Iterate it for the findings.
 
@@ -935,7 +935,7 @@ def connect(
     url: str,
     *,
     max_data_bytes: int | None = None,
-    on_wait: Callable[[LockWait], None] | None = None,
+    on_wait: Callable[[LockWait], object] | None = None,
     codec: Codec | None = None,
     **options: Any,
 ) -> EventStore:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from evstore.aio.ways import Runner
 
     T = TypeVar("T")
-    F = TypeVar("F", bound=Callable[..., Any] | None)
     D = TypeVar("D", bound=Mapping[str, Any])
 
 
@@ -43,14 +42,14 @@ async def iterate(
             yield each
 
 
-def callback(function: F, transaction: type[Wrapper] | None = None) -> F:
+def callback(function: Callable[..., object] | None, transaction: type[Wrapper] | None = None) -> Any:
     """An application's function as synchronous code calls it: on the loop, and awaited if it is awaitable.
 
     It gets a `transaction`, if it is called with one, as an object of this class.
     """
     if function is None:
-        return function
-    wanted: Callable[..., Any] = function
+        return None
+    wanted = function
 
     def call(*given: Any) -> Any:
         runner: Any = blocking.current()
@@ -61,7 +60,7 @@ def callback(function: F, transaction: type[Wrapper] | None = None) -> F:
         events, tx = given
         return runner.called(lambda inside: wanted(events, transaction.of(tx, cast("Runner", inside))))
 
-    return cast("F", call)
+    return call
 
 
 def with_callbacks(options: D) -> D:

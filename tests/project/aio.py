@@ -152,7 +152,10 @@ class Writer:
     def parameter(self, source: Source, each: ast.arg, default: ast.expr | None) -> str:
         text = each.arg
         if each.annotation is not None:
-            text += f": {self.annotation(source, each.annotation)}"
+            annotation = self.annotation(source, each.annotation)
+            if each.arg.startswith("on_"):  # also a coroutine function
+                annotation = annotation.replace(", None]", ", object]")
+            text += f": {annotation}"
         if default is not None:
             self.note(source, default, self.at_run_time)
             text += f" = {ast.unparse(default)}"
