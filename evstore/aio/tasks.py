@@ -50,7 +50,7 @@ class _Call(greenlet):
     woken: Future[None]
     """Of the task, while the call waits by itself."""
     wanted: Any = None
-    """What the task is to await; at the end the result."""
+    """The awaitable for the task; at the end the result."""
     failed: BaseException | None = None
     was_cancelled: bool = False
     is_abandoned: bool = False
