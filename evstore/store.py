@@ -23,7 +23,7 @@ from evstore.model.names import check_known_stream_id, check_name
 from evstore.model.versions import ANY_VERSION
 from evstore.observing import is_watched, watched_append
 from evstore.port import MOST_IN_PAGE, Initialization, Page, SourceTaken
-from evstore.reading.pages import BY_POSITION, BY_VERSION, Events, events_of, names_of, pages_of
+from evstore.reading.pages import BY_POSITION, BY_VERSION, Paged, events_of, names_of, pages_of
 from evstore.reading.ranges import check_limit, filter_of, range_of, searchable, strings
 
 if TYPE_CHECKING:
@@ -294,7 +294,7 @@ class EventStore:
             if narrowed:
                 yield from pages_of(lambda p: self._adapter.read_all(p, where), narrowed, limit, BY_POSITION)
 
-        return Events.of(pages())
+        return Paged.of(pages())
 
     # --- events and objects of the application ---
 
@@ -553,7 +553,7 @@ class EventStore:
             check_known_stream_id(stream_id)
             where = filter_of(types=types, since=since, tags=tags)
             pages = follow_stream(self._adapter, stream_id, where, cursor, patience)
-        return (event for events, _ in pages for event in events)
+        return Paged.of(events for events, _ in pages)
 
     def consumer(
         self,

@@ -26,10 +26,12 @@ from evstore.adapters.memory_lists import (
     page_of,
     stored,
     stream_info,
+    without_data,
 )
 from evstore.adapters.memory_snapshots import MemorySnapshots
 from evstore.adapters.memory_sources import MemorySources
 from evstore.adapters.units import answer_in_order
+from evstore.blocking import wait_for
 from evstore.errors import (
     DeniedError,
     EventNotFoundError,
@@ -167,14 +169,10 @@ class MemoryAdapter:
             outcome = self._append(unit)
             if isinstance(outcome, Receipt):
                 for each in ids:
-                    self._replace(self._redacted(self._ids[each], metadata=metadata))
+                    self._replace(without_data(self._ids[each], metadata=metadata))
                     self._snapshots.forget(self._ids[each].stream_id)
                 self._changed.notify_all()
             return outcome
-
-    def _redacted(self, event: StoredEvent, *, metadata: bool) -> StoredEvent:
-        redacted = event._replace(data_json="null", redacted=True)
-        return redacted._replace(metadata_json="{}") if metadata else redacted
 
     def _replace(self, event: StoredEvent) -> None:
         old = self._ids[event.id]
@@ -235,7 +233,7 @@ class MemoryAdapter:
 
     def head(self, beyond: int, timeout: float) -> int:
         with self._opened():
-            self._changed.wait_for(lambda: self._closed or self._head() > beyond, timeout)
+            wait_for(self._changed, lambda: self._closed or self._head() > beyond, timeout)
             self._check_open()
             return self._head()
 

@@ -77,7 +77,14 @@ def stored(event: PreparedEvent, stream_id: str, version: int, position: int, ti
     return StoredEvent(event.id, stream_id, *texts, *numbers, event.joined_tags, event.redacted)
 
 
+def without_data(event: StoredEvent, *, metadata: bool) -> StoredEvent:
+    """The event after a redaction, of its `metadata` too if that is asked."""
+    redacted = event._replace(data_json="null", redacted=True)
+    return redacted._replace(metadata_json="{}") if metadata else redacted
+
+
 def info_of(log: Sequence[StoredEvent], location: str, how_durable: str) -> StoreInfo:
+    """The facts of a store with this log."""
     head = log[-1].global_position if log else 0
     return StoreInfo(
         backend="memory",

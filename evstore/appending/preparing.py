@@ -195,7 +195,10 @@ def unit_of(
         checked.append(Write(stream_id, complete, expected))
     if not checked:
         raise NoEventsError
-    unit = Append(checked, has_new_ids=has_new_ids)
+    return _guarded(Append(checked, has_new_ids=has_new_ids), unless, require, source)
+
+
+def _guarded(unit: Append, unless: Any, require: Iterable[tuple[str, int]], source: Any) -> Append:
     if unless is not None or require:
         from evstore.model.conditions import conditions_of, requirements_of
 

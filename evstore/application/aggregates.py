@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from evstore.application.aggregate import Aggregate, appliers_of, check_aggregate, classes_of, kept_of
 from evstore.application.converting import about
+from evstore.blocking import sleep
 from evstore.errors import AppendConditionError, ConcurrencyError, InvalidInputError
 from evstore.model.filters import Filter
 from evstore.model.names import check_stream_id
@@ -126,7 +126,7 @@ def again(tries: int, attempt: Callable[[], Callable[[], T]]) -> T:
                 error.add_note(f"the update lost {tries} races")
                 raise
             logger().debug("an update lost a race, and is made anew: %s", error)
-        time.sleep(random.uniform(0, pause))  # noqa: S311 - spreads tries, keeps no secret
+        sleep(random.uniform(0, pause))  # noqa: S311 - spreads tries, keeps no secret
         pause = min(2 * pause, LONGEST_PAUSE)
     raise AssertionError("the last try returns or raises")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final
 
+from evstore.blocking import sleep
 from evstore.errors import ConsumerFilterError, ConsumerHeldError, ConsumerNotFoundError, ConsumerStartError
 from evstore.model.consumers import SLOTS, WHOLE, Checkpoint, Member
 
@@ -64,7 +64,7 @@ class Joining:
         for _ in range(LOOKS):
             if self._record().is_divided:
                 return True
-            time.sleep(LOOK_SECONDS)
+            sleep(LOOK_SECONDS)
         return False
 
     def leave(self) -> None:

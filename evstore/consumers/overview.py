@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from evstore.blocking import sleep
 from evstore.consumers.builds import Build, remove
 from evstore.consumers.kept import consumers_of
 from evstore.errors import (
@@ -136,7 +137,7 @@ class ConsumerList:
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
                 return False
-            time.sleep(pause if left is None else min(pause, left))
+            sleep(pause if left is None else min(pause, left))
             pause = min(pause * 1.5, LONGEST_POLL)
         return True
 

@@ -58,6 +58,11 @@ class ProjectionStatus(NamedTuple):
 class ProjectionRunner:
     """Keeps a projection. `EventStore.projection` makes it."""
 
+    name: str
+    """The name of the projection."""
+    version: int
+    """The version of its class."""
+
     def __init__(
         self,
         adapter: Adapter,

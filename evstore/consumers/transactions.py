@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from evstore.blocking import block_of, is_within
 from evstore.errors import InvalidInputError
 from evstore.model.versions import ANY_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
+    from contextlib import AbstractContextManager
 
     from evstore.appending.appender import Appender
     from evstore.model.events import EventData, StoredEvent, Write
@@ -60,23 +60,15 @@ class Transaction:
 
 
 class Nesting:
-    """The threads that are within a handler's transaction, where an append of its own would wait for itself."""
+    """The handlers' transactions of a store, in which an append of its own would wait for itself."""
 
-    def __init__(self) -> None:
-        self._within = threading.local()
-
-    @contextmanager
-    def entered(self) -> Iterator[None]:
-        """This thread is within a transaction."""
-        self._within.it = True
-        try:
-            yield
-        finally:
-            self._within.it = False
+    def entered(self) -> AbstractContextManager[None]:
+        """A block within a transaction."""
+        return block_of(self)
 
     def check(self) -> None:
-        """Raise InvalidInputError if this thread is within one."""
-        if getattr(self._within, "it", False):
+        """Raise InvalidInputError within a transaction."""
+        if is_within(self):
             raise InvalidInputError(
                 "a transactional handler appends through its transaction: tx.append(…) instead of store.append(…)"
             )

@@ -62,6 +62,9 @@ class Capabilities(NamedTuple):
     shares_commits: bool = False
     """Units of several threads are appended faster in one call than each in its own. A call that raised has ended:
     what it has not stored by then, it does not store later."""
+    native_asyncio: bool = False
+    """`evstore.aio` calls it on the thread of the event loop, because all that it waits for it waits for by way of
+    `evstore.blocking`. Any other adapter is called on worker threads."""
     max_unit_events: int | None = None
     """The most events of a unit, None if there is no limit."""
     max_data_bytes: int | None = None

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
+from evstore.blocking import check, sleep
 from evstore.errors import IncompleteLogError, StoreClosedError, UnavailableError
 from evstore.observing import logger
 from evstore.port import Page
@@ -130,6 +131,7 @@ def reached(patience: Patience, ask: Callable[..., T], *what: Any) -> T:
     pause = 0.1
     reported = ""
     while True:
+        check()
         patience.on_idle()
         try:
             return ask(*what)
@@ -144,5 +146,5 @@ def reached(patience: Patience, ask: Callable[..., T], *what: Any) -> T:
                 logger().warning("waiting for the event store: %s", error)
                 if isinstance(error, IncompleteLogError):
                     patience.on_wait(error)
-            time.sleep(min(pause, left))
+            sleep(min(pause, left))
             pause = min(pause * 2, LONGEST_PAUSE)

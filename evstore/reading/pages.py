@@ -19,25 +19,27 @@ if TYPE_CHECKING:
 
     N = TypeVar("N", StreamInfo, CategoryInfo, TypeInfo, TagInfo, SourceInfo)
 
+T = TypeVar("T")
+
 FIRST_PAGE: Final = 64
 
 BY_VERSION: Final = attrgetter("version")
 BY_POSITION: Final = attrgetter("global_position")
 
 
-class Events(chain["StoredEvent"]):
-    """An iterator over the events of pages, which may be taken page by page instead.
+class Paged(chain[T]):
+    """An iterator over what stands in pages, which may be taken page by page instead.
 
-    A chain, because that takes the next event without a call of a function of Python.
+    A chain, because that takes the next value without a call of a function of Python.
     """
 
-    pages: Generator[list[StoredEvent], None, None]
+    pages: Generator[list[T], None, None]
 
     @classmethod
-    def of(cls, pages: Generator[list[StoredEvent], None, None]) -> Self:
-        events = cast("Self", cls.from_iterable(pages))
-        events.pages = pages
-        return events
+    def of(cls, pages: Generator[list[T], None, None]) -> Self:
+        values = cast("Self", cls.from_iterable(pages))
+        values.pages = pages
+        return values
 
     def close(self) -> None:
         """Read no further page. Nothing else is left open between two."""
@@ -49,10 +51,10 @@ def events_of(
     page: Page,
     limit: int | None,
     at: Callable[[StoredEvent], int],
-) -> Events:
+) -> Paged[StoredEvent]:
     """The events of a range, page after page. `at`: the number of an event after which the next page begins."""
     check_limit(limit)
-    return Events.of(pages_of(fetch, page, limit, at))
+    return Paged.of(pages_of(fetch, page, limit, at))
 
 
 def pages_of(
@@ -91,14 +93,14 @@ def next_size(found: Sequence[StoredEvent | AuditedEvent], size: int) -> int:
 def names_of(fetch: Callable[[NamePage], list[N]], prefix: str) -> Iterator[N]:
     """A list by name, page after page."""
     searchable("the prefix", prefix)
-    return _named(fetch, prefix)
+    return Paged.of(_named(fetch, prefix))
 
 
-def _named(fetch: Callable[[NamePage], list[N]], prefix: str) -> Iterator[N]:
+def _named(fetch: Callable[[NamePage], list[N]], prefix: str) -> Generator[list[N], None, None]:
     after = None
     while True:
         found = fetch(NamePage(MOST_IN_PAGE, after, prefix))
-        yield from found
+        yield found
         if len(found) < MOST_IN_PAGE:
             return
         after = found[-1][0]

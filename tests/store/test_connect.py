@@ -366,7 +366,7 @@ SQL = {
     [
         ("memory:", "memory", {"born_initialized", "can_redact", "has_consumers", "has_snapshots"}),
         ("e.db", "SQLite", {*SQL, "can_backup", "shares_commits"}),
-        ("postgresql://h/db", "PostgreSQL", {*SQL, "can_grant"}),
+        ("postgresql://h/db", "PostgreSQL", {*SQL, "can_grant", "native_asyncio"}),
     ],
 )
 def test_the_built_in_adapters_claim_what_they_are_known_for(here, url, name, claimed):

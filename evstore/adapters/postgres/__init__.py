@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from evstore.adapters.postgres.adapter import PostgresAdapter
-from evstore.adapters.postgres.connections import OneConnection, PooledConnections
+from evstore.adapters.postgres.connections import OneConnection
 from evstore.adapters.postgres.location import location_of
 
 
@@ -15,10 +15,11 @@ def connect(
     """`timeout`: seconds to wait for other writers. `connect_timeout`: seconds to wait for the server (5, if
     the URL says nothing). `pool_size`: most connections at a time; with 1 there is no pool, threads take turns."""
     location = location_of(url, connect_timeout)
-    connections = (
-        OneConnection(location, timeout) if pool_size == 1 else PooledConnections(location, pool_size, timeout)
-    )
-    return PostgresAdapter(location, connections, timeout)
+    if pool_size == 1:
+        return PostgresAdapter(location, OneConnection(location, timeout), timeout)
+    from evstore.adapters.postgres.pooling import PooledConnections
+
+    return PostgresAdapter(location, PooledConnections(location, pool_size, timeout), timeout)
 
 
 def command_options(timeout: float | None) -> dict[str, Any]:

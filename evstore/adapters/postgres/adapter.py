@@ -63,6 +63,7 @@ CAPABILITIES: Final = Capabilities(
     tamper_evident=True,
     can_redact=True,
     can_grant=True,
+    native_asyncio=True,
 )
 
 
@@ -294,7 +295,6 @@ class PostgresAdapter(Session):
         return PostgresAudits(self._tried, self._location.schema, lambda: self._appends_to)
 
     def backup(self, path: str, _force: bool) -> NoReturn:
-        """Raise UnsupportedError: the server's own tools make backups."""
         from evstore.adapters.postgres.tools import no_backup
 
         raise no_backup(self._location, path)

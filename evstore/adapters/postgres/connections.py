@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
 from contextlib import contextmanager, nullcontext, suppress
-from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -14,14 +12,13 @@ from psycopg.types.string import TextLoader
 
 from evstore.adapters.patience import Patience
 from evstore.adapters.postgres import statements as sql
-from evstore.adapters.postgres.errors import all_taken, not_connected
+from evstore.adapters.postgres.errors import not_connected
 from evstore.adapters.postgres.watching import WatchedConnection
+from evstore.blocking import Semaphore, block_of, call, is_within
 from evstore.errors import (
-    EvstoreError,
     InvalidUrlError,
     MissingDependencyError,
     StoreClosedError,
-    UnavailableError,
 )
 
 if TYPE_CHECKING:
@@ -41,9 +38,6 @@ if TYPE_CHECKING:
         def close(self) -> None: ...
 
 
-CONNECT_SECONDS: Final = 5.0
-FIRST_LOOK_SECONDS: Final = 0.5
-"""Seconds to wait for a pooled connection before the server is probed."""
 OLDEST_SERVER: Final = 130000
 
 # psycopg logs a lost connection, which evstore reports as an error or mends. An application with a log keeps the
@@ -60,6 +54,10 @@ planned for its values."""
 
 def connect(location: Location, timeout: float) -> WatchedConnection:
     """A connection of its own, settled. Raises what an application can understand."""
+    return call(lambda: _settled(location, timeout), WatchedConnection.close)
+
+
+def _settled(location: Location, timeout: float) -> WatchedConnection:
     connection = _connected(location)
     try:
         settle(connection, timeout)
@@ -128,21 +126,21 @@ def is_standby(connection: Connection) -> bool:
 class OneConnection:
     """One connection, for a process that does one thing. Threads take turns.
 
-    A thread that asks while it has the connection, as within a step of a consumer, gets another: it must neither
-    see nor end what is not committed there.
+    A thread, or a task, that asks while it has the connection, as within a step of a consumer, gets another: it
+    must neither see nor end what is not committed there.
     """
 
     def __init__(self, location: Location, timeout: float) -> None:
         self.patience = Patience(location.shown, timeout)
         self._location = location
         self._timeout = timeout
-        self._lock = RLock()
+        self._turn = Semaphore()
         self._free: list[Connection] = []
         self._closed = False
 
     @contextmanager
     def connection(self, patience: float | None = None) -> Iterator[Connection]:  # noqa: ARG002 - there is a single connection
-        with self._lock:
+        with nullcontext() if is_within(self) else self._turn, block_of(self):
             if self._closed:
                 raise StoreClosedError
             lent = self._free.pop() if self._free else self._connected()
@@ -161,105 +159,8 @@ class OneConnection:
         """Forget what is broken."""
 
     def close(self) -> None:
-        with self._lock:  # a running statement ends first
+        with nullcontext() if is_within(self) else self._turn:  # a running statement ends first
             self._closed = True
             free, self._free = self._free, []
         for connection in free:
             connection.close()
-
-
-class PooledConnections:
-    """psycopg's pool. The first connection is made outside it: a pool does not report why it cannot connect."""
-
-    def __init__(self, location: Location, size: int, timeout: float) -> None:
-        self.patience = Patience(location.shown, timeout)
-        self._location = location
-        self._size = size
-        self._timeout = timeout
-        self._step = float(location.conninfo["connect_timeout"]) or CONNECT_SECONDS
-        self._lock = Lock()
-        self._pool: Any = None
-        self._lent = 0
-        self._looking = Lock()
-        self._looks = 0
-        self._failed: EvstoreError | None = None
-        """The outcome of the latest probe of the server."""
-        self._closed = False
-
-    @contextmanager
-    def connection(self, patience: float | None = None) -> Iterator[Connection]:
-        """`patience`: seconds to wait for one that is free, if that is less than other writers are waited for."""
-        from psycopg_pool import PoolClosed, PoolTimeout
-
-        with self._lock:
-            if self._closed:
-                raise StoreClosedError
-            if self._pool is None:
-                self._pool = self._opened()
-            pool = self._pool
-        lent = None
-        deadline = time.monotonic() + self._timeout
-        step = min(FIRST_LOOK_SECONDS, self._step) if patience is None else patience
-        while lent is None:
-            try:
-                lent = pool.getconn(timeout=step)
-            except PoolClosed as error:  # while this thread waited
-                raise StoreClosedError from error
-            except PoolTimeout as error:
-                step = min(step * 2, self._step)
-                if patience is None and self._lent < self._size:
-                    self._look()
-                if patience is not None or time.monotonic() >= deadline:
-                    raise UnavailableError(
-                        f"the event store at {self._location.shown}: all {self._size} connections are in use"
-                    ) from error
-        with self._lock:
-            self._lent += 1
-        try:
-            yield lent
-        finally:
-            with self._lock:
-                self._lent -= 1
-            pool.putconn(lent)
-
-    def _look(self) -> None:
-        """Raise the reason why no connection can be made, if there is one. One thread asks for all that wait."""
-        before = self._looks
-        with self._looking:
-            if self._looks == before:
-                try:
-                    connect(self._location, self._timeout).close()
-                    self._failed = None
-                except EvstoreError as error:
-                    self._failed = None if all_taken(error) else error
-                self._looks += 1
-            failed = self._failed
-        if failed is not None:
-            raise failed
-
-    def _opened(self) -> Any:
-        from psycopg_pool import ConnectionPool
-
-        connect(self._location, self._timeout).close()
-        return ConnectionPool(
-            connection_class=WatchedConnection,
-            kwargs={**self._location.conninfo, **OPTIONS},
-            min_size=0,
-            max_size=self._size,
-            reconnect_timeout=FIRST_LOOK_SECONDS,  # the pool would try ever less often; a new request makes it try
-            configure=lambda made: settle(watched(made, self._location, self.patience), self._timeout),
-            open=True,
-        )
-
-    def renew(self) -> None:
-        """After a connection was lost, others probably are, too."""
-        pool = self._pool
-        if pool is not None:
-            pool.check()
-
-    def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.close()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final
 
 from psycopg.errors import InsufficientPrivilege
 
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.connections import unharmed
+from evstore.blocking import sleep
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -26,7 +26,7 @@ def wait_for_flush(connection: Connection, schema: str) -> None:
     for pause in FLUSH_PAUSES:
         if flushed:
             return
-        time.sleep(pause)
+        sleep(pause)
         (flushed,) = connection.execute(sql.FLUSHED, {"written": written}).fetchone() or (True,)
     if flushed:
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -18,6 +17,7 @@ from evstore.adapters.postgres.waiting import Hints
 from evstore.adapters.postgres.writing import PAUSES, Calls
 from evstore.adapters.sql import check_admits
 from evstore.adapters.wholeness import Counted
+from evstore.blocking import sleep
 from evstore.errors import CorruptStoreError, EvstoreError, NotAStoreError, NotInitializedError, UnavailableError
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ class Session:
                 if pause is None:
                     raise self._explained(error) from error
                 lost = True
-            time.sleep(pause)
+            sleep(pause)
             self._again()
 
     def _explained(self, error: psycopg.Error) -> EvstoreError:

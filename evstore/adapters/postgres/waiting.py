@@ -11,13 +11,14 @@ server, and once it is full nobody's notifications can be sent. The connection i
 from __future__ import annotations
 
 import time
-from threading import Lock
+from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.connections import connect
+from evstore.blocking import Semaphore, sleep
 from evstore.errors import EvstoreError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Hints:
     def __init__(self, location: Location, connections: Connections) -> None:
         self._location = location
         self._connections = connections
-        self._lock = Lock()  # one thread listens; others poll
+        self._lock = Semaphore()  # one caller listens; others poll
         self._listener: Any = None
         self._listens = False
         self._not_before = 0.0
@@ -67,8 +68,8 @@ class Hints:
     def wait(self, seconds: float) -> None:
         """Return after a hint or after that many seconds; at once where listening begins, because earlier hints
         are lost. A caller that stops waiting calls `rest`."""
-        if not self._lock.acquire(blocking=False):
-            time.sleep(min(seconds, LONGEST_PAUSE / 4))
+        if not self._lock.acquire(timeout=0):
+            sleep(min(seconds, LONGEST_PAUSE / 4))
             return
         try:
             self._wait(seconds)
@@ -83,7 +84,7 @@ class Hints:
             self._listener = self._proven()
             return
         if self._listener is None:
-            time.sleep(seconds)
+            sleep(seconds)
             return
         try:
             if self._listens:
@@ -96,7 +97,7 @@ class Hints:
 
     def rest(self) -> None:
         """Stop listening. Another waiting thread will call `rest` as well."""
-        if self._listens and self._lock.acquire(blocking=False):
+        if self._listens and self._lock.acquire(timeout=0):
             try:
                 if self._listens:
                     self._listens = False
@@ -113,23 +114,18 @@ class Hints:
     def _proven(self) -> Any:
         """A connection that receives notifications of another connection, or None."""
         proof = f"{self._location.schema} {time.monotonic_ns()}"
-        listener = None
-        try:
-            listener = connect(self._location, PROOF_SECONDS)
+        with suppress(psycopg.Error, EvstoreError), ExitStack() as stack:
+            listener = stack.enter_context(closing(connect(self._location, PROOF_SECONDS)))
             # A pooler reports a number of its own; the listening session would belong to another client.
             (session,) = listener.execute("SELECT pg_catalog.pg_backend_pid()").fetchone() or (0,)
-            if session == listener.info.backend_pid:
-                listener.execute(sql.LISTEN)
-                self._notify(proof)
-            if session == listener.info.backend_pid and self._hear(
-                listener, PROOF_SECONDS, lambda payload: payload == proof
-            ):
+            if session != listener.info.backend_pid:
+                return None
+            listener.execute(sql.LISTEN)
+            self._notify(proof)
+            if self._hear(listener, PROOF_SECONDS, lambda payload: payload == proof):
+                stack.pop_all()
                 self._listens = True
                 return listener
-        except (psycopg.Error, EvstoreError):
-            pass
-        if listener is not None:
-            listener.close()
         return None
 
     def _hear(self, listener: Any, seconds: float, wanted: Callable[[str], bool]) -> bool:
@@ -148,7 +144,7 @@ class Hints:
     def close(self) -> None:
         """End all waiting; send a hint that was held back, which also wakes a listener here."""
         self._closed = True
-        if self._pending or self._lock.locked():
+        if self._pending or self._lock.is_full:
             self._notify(self._location.schema)
         with self._lock:  # a connection is not closed under the thread that reads from it
             self._drop()

@@ -7,18 +7,23 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from evstore.adapters.patience import SILENT_SECONDS
 from evstore.adapters.postgres import statements as sql
+from evstore.blocking import call, on_loop
 from evstore.errors import EvstoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from evstore.adapters.patience import Patience
+    from evstore.blocking import Runner
 
 CANCEL_SECONDS: Final = 5.0
 """Seconds to wait until a cancelled statement ends, as psycopg does."""
+LOOK_SECONDS: Final = 0.1
+"""Seconds between two looks up from the socket, as in psycopg."""
 NOT_READY: Final = 0
 """The state in which psycopg resumes a statement between two looks at the socket."""
 
@@ -43,7 +48,48 @@ class WatchedConnection(psycopg.Connection[Any]):
         """Run the steps of a statement, as psycopg does."""
         if self._patience is not None and self._patience.on_wait is not None:
             gen = self._watched(gen)
-        return super().wait(gen, *given, **named)
+        loop = on_loop()
+        return super().wait(gen, *given, **named) if loop is None else self._wait_on(loop, gen, *given, **named)
+
+    def _wait_on(
+        self,
+        loop: Runner,
+        gen: Generator[Any, Any, Any],
+        interval: float = LOOK_SECONDS,
+        timeout: float | None = None,
+    ) -> Any:
+        """The same while other tasks run. A task that is cancelled cancels its statement, as after Ctrl-C."""
+        try:
+            return self._driven(loop, gen, interval, timeout)
+        except Exception:
+            raise
+        except GeneratorExit:  # the loop has ended, and nothing can be waited for
+            self.pgconn.finish()
+            raise
+        except BaseException:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self._end(gen)
+            raise
+
+    def _driven(self, loop: Runner, gen: Generator[Any, Any, Any], interval: float, timeout: float | None) -> Any:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        is_watched = self._patience is not None and self._patience.on_wait is not None
+        socket = self.pgconn.socket
+        try:
+            wanted = next(gen)
+            while True:
+                left = interval if is_watched else None
+                if deadline is not None:
+                    left = max(0.0, min(interval, deadline - time.monotonic()))
+                ready = loop.ready(socket, wanted, left)
+                wanted = gen.send(ready)
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise psycopg.errors._WaitTimeout("wait timeout expired")  # noqa: SLF001 - as psycopg does
+        except StopIteration as end:
+            loop.pause()
+            return end.value
+        except OSError as error:
+            raise psycopg.OperationalError("connection socket closed") from error
 
     def _watched(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
         look = time.monotonic() + SILENT_SECONDS
@@ -69,8 +115,12 @@ class WatchedConnection(psycopg.Connection[Any]):
         is closed.
         """
         try:
-            self.cancel_safe(timeout=CANCEL_SECONDS)
-            super().wait(gen, timeout=CANCEL_SECONDS)
+            call(lambda: self.cancel_safe(timeout=CANCEL_SECONDS))
+            loop = on_loop()
+            if loop is None:
+                super().wait(gen, timeout=CANCEL_SECONDS)
+            else:
+                self._driven(loop, gen, LOOK_SECONDS, CANCEL_SECONDS)
         except psycopg.errors.QueryCanceled:
             pass
         except BaseException as error:

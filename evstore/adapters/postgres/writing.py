@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +13,7 @@ from evstore.adapters.postgres.batches import Batch, calls_of, guards_of, hash_o
 from evstore.adapters.postgres.connections import milliseconds
 from evstore.adapters.postgres.errors import Meaning, meaning
 from evstore.adapters.postgres.outcomes import Doubt, Failed, NotCalledError, stored_nothing, told_of_each, tried
+from evstore.blocking import sleep
 from evstore.errors import EventNotFoundError, EvstoreError, StoreClosedError
 from evstore.model.ids import new_id
 from evstore.model.names import category_of
@@ -131,7 +131,7 @@ class Calls:
                 if ended == MOST_ENDED:
                     break
             if pause is not None:
-                time.sleep(pause)
+                sleep(pause)
                 try:
                     self._again()
                 except StoreClosedError as error:

@@ -17,6 +17,7 @@ from evstore.adapters.sqlite.sharing import append_units
 from evstore.adapters.sqlite.writing import Ledger
 from evstore.adapters.wholeness import check_agreed
 from evstore.atomic import check_target
+from evstore.blocking import sleep
 from evstore.errors import (
     InvalidUrlError,
     NotInitializedError,
@@ -260,7 +261,7 @@ class SqliteAdapter(Session):
             seen = connection.execute(sql.DATA_VERSION).fetchone()
             head = self._head(connection)
             while head <= beyond and (left := deadline - time.monotonic()) > 0:
-                time.sleep(min(POLL_SECONDS, left))
+                sleep(min(POLL_SECONDS, left))
                 self._check_open()
                 self._opened.check()
                 now = connection.execute(sql.DATA_VERSION).fetchone()

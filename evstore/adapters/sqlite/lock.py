@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from evstore.adapters.patience import holder_of
 from evstore.adapters.sqlite.beside import adopt
+from evstore.blocking import Event
 from evstore.errors import DeniedError, EvstoreError, StoreBusyError, UnavailableError
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def _wait(fd: int, timeout: float, patience: Patience) -> OSError | bool:
         os.close(fd)
         return False
     guard = threading.Lock()
-    answered = threading.Event()
+    answered = Event()
     failed: list[OSError] = []
     given_up = False
 

@@ -236,11 +236,11 @@ def _tail(reading: "Reading", tail: Tail, after: int) -> "tuple[int, Iterator[St
 
 def _there(found: "Iterator[StoredEvent]", reading: "Reading") -> "Iterator[StoredEvent]":
     """The events; before anything is printed an error, if there are none because nothing is there to read."""
-    from evstore.reading.pages import Events
+    from evstore.reading.pages import Paged
 
     pages = events.pages_of(found)
     for first in pages:
-        return Events.of(page for page in chain([first], pages))
+        return Paged.of(page for page in chain([first], pages))
     reading.check_there()
     return iter(())
 

@@ -100,11 +100,11 @@ def show(
 
 def pages_of(events: Iterable[StoredEvent], *, live: bool = False) -> Iterator[list[StoredEvent]]:
     """The events in parts worth one write each. A long event is the last of its part; a live event is alone."""
-    from evstore.reading.pages import Events
+    from evstore.reading.pages import Paged
 
     if live:
         return ([event] for event in events)
-    return events.pages if isinstance(events, Events) else _grouped(events)
+    return events.pages if isinstance(events, Paged) else _grouped(events)
 
 
 def _grouped(events: Iterable[StoredEvent]) -> Iterator[list[StoredEvent]]:

@@ -113,3 +113,23 @@ def eight_clients(lab: Lab) -> Work:
 @work("pgbench-postgres-16", "appends of 16 clients of pgbench, PostgreSQL")
 def sixteen_clients(lab: Lab) -> Work:
     return _pgbench_writers(lab, 16)
+
+
+def _in_one_process(lab: Lab, way: str) -> Measure:
+    return lambda: child(f"sharing.{way}", lab.server.url(lab.schema()), WRITERS, lab.sizes.seconds)
+
+
+@work("tasks-postgres", f"appends of {WRITERS} tasks of asyncio, PostgreSQL")
+def tasks_on_postgres(lab: Lab) -> Work:
+    threads = Rival(f"{WRITERS} threads", _in_one_process(lab, "threads"), at_least(0.9))
+    return Work(_in_one_process(lab, "tasks"), [threads])
+
+
+def _in_one_process_on_sqlite(lab: Lab, way: str) -> Measure:
+    return lambda: child(f"sharing.{way}", f"sqlite:{lab.sqlite('together')}", WRITERS, lab.sizes.seconds)
+
+
+@work("tasks-sqlite", f"appends of {WRITERS} tasks of asyncio, SQLite")
+def tasks_on_sqlite(lab: Lab) -> Work:
+    threads = Rival(f"{WRITERS} threads", _in_one_process_on_sqlite(lab, "threads"))
+    return Work(_in_one_process_on_sqlite(lab, "tasks"), [threads])

@@ -136,9 +136,9 @@ def test_a_broken_pipe_ends_process_1_without_a_word(store: Command) -> None:
 def test_process_1_removes_an_incomplete_file_before_a_signal_ends_it(store: Command) -> None:
     _append(store, "A-1", "1")
     held = (
-        "import sys\nfrom evstore import store\nfrom evstore.reading.pages import Events\n"
+        "import sys\nfrom evstore import store\nfrom evstore.reading.pages import Paged\n"
         "def pages():\n    print('open', flush=True)\n    sys.stdin.read()\n    yield from ()\n"
-        "store.EventStore.replay = lambda *_, **__: Events.of(pages())\nfrom evstore.cli import main\nmain()\n"
+        "store.EventStore.replay = lambda *_, **__: Paged.of(pages())\nfrom evstore.cli import main\nmain()\n"
     )
 
     class Held(Command):
