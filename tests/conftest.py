@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from evstore import connect
 from tests.support import servers as postgres
 from tests.support.command import Command
 from tests.support.servers import Servers, newest_of, running
@@ -131,19 +130,20 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @contextmanager
-def _database(backend: str, servers: Servers) -> Iterator[str]:
+def _database(backend: str, servers: Servers, *, made: bool) -> Iterator[str]:
     """The URL of a place for a store, or nothing where the command finds its default place itself."""
     if backend == "sqlite":
         yield ""
-    else:
-        with newest_of(servers).lent_place() as url:
-            yield url
+        return
+    server = newest_of(servers)
+    with server.lent_store() if made else server.lent_place() as url:
+        yield url
 
 
 @pytest.fixture
-def evstore(tmp_path: Path, backend: str, servers: Servers) -> Iterator[Command]:
-    """The command, in a folder and with a place for a store, where there is none yet."""
-    with _database(backend, servers) as database:
+def evstore(request: pytest.FixtureRequest, tmp_path: Path, backend: str, servers: Servers) -> Iterator[Command]:
+    """The command, in a folder and with a place for a store, where there is none yet unless `store` is asked for."""
+    with _database(backend, servers, made="store" in request.fixturenames) as database:
         yield Command(tmp_path, database)
 
 
@@ -153,12 +153,9 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> EmptyStore:
 
 
 def _initialize(command: Command, empty_store: EmptyStore) -> None:
-    """Without a process of its own, since `init` has its own tests."""
+    """Without a process of its own, since `init` has its own tests. On PostgreSQL the place has a store."""
     if not command.database:
         empty_store.copy_to(command.folder / "evstore.db")
-        return
-    with connect(command.url) as made:
-        made.initialize()
 
 
 @pytest.fixture
@@ -173,7 +170,7 @@ def module_store(
     tmp_path_factory: pytest.TempPathFactory, backend: str, servers: Servers, empty_store: EmptyStore
 ) -> Iterator[Command]:
     """The command with one empty store for all the tests of a module."""
-    with _database(backend, servers) as database:
+    with _database(backend, servers, made=True) as database:
         command = Command(tmp_path_factory.mktemp("module"), database)
         _initialize(command, empty_store)
         yield command
