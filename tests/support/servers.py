@@ -172,6 +172,11 @@ class Server:
             self._kept = self.connect(options="-c lock_timeout=10s -c client_min_messages=warning")
         yield self._kept
 
+    def end_kept(self) -> None:
+        """Close that connection."""
+        if self._kept is not None:
+            self._kept.close()
+
 
 def _answers(connection: psycopg.Connection) -> bool:
     try:
@@ -220,6 +225,7 @@ class OwnServer(Server):
 
     def stop(self, mode: str = "fast") -> None:
         """End every process of the server: "smart", "fast", "immediate", or "kill" for the one that leads."""
+        self.end_kept()
         if self.running:
             self.daemon.end(SIGNALS[mode])
 
@@ -273,6 +279,7 @@ class Servers:
                 server.stop("immediate")  # nobody will look at what is left
             else:
                 server.emptied.drop()
+                server.end_kept()
         if self._account is not None:
             self._account.close()
 
