@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from evstore import connect
 from tests.support import servers as postgres
 from tests.support.command import Command
 from tests.support.servers import Servers, newest_of, running
@@ -130,21 +129,14 @@ def backend(request: pytest.FixtureRequest) -> str:
     return getattr(request, "param", "sqlite")
 
 
-@contextmanager
-def _database(backend: str, servers: Servers) -> Iterator[str]:
-    """The URL of a place for a store, or nothing where the command finds its default place itself."""
-    if backend == "sqlite":
-        yield ""
-    else:
-        with newest_of(servers).lent_place() as url:
-            yield url
-
-
 @pytest.fixture
 def evstore(tmp_path: Path, backend: str, servers: Servers) -> Iterator[Command]:
     """The command, in a folder and with a place for a store, where there is none yet."""
-    with _database(backend, servers) as database:
-        yield Command(tmp_path, database)
+    if backend == "sqlite":
+        yield Command(tmp_path)
+        return
+    with newest_of(servers).lent_place() as url:
+        yield Command(tmp_path, url)
 
 
 @pytest.fixture(scope="session")
@@ -152,20 +144,22 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> EmptyStore:
     return EmptyStore(tmp_path_factory.mktemp("empty"))
 
 
-def _initialize(command: Command, empty_store: EmptyStore) -> None:
+@contextmanager
+def _with_a_store(command: Command, backend: str, servers: Servers, empty_store: EmptyStore) -> Iterator[Command]:
     """Without a process of its own, since `init` has its own tests."""
-    if not command.database:
+    if backend == "sqlite":
         empty_store.copy_to(command.folder / "evstore.db")
+        yield command
         return
-    with connect(command.url) as made:
-        made.initialize()
+    with newest_of(servers).lent_store() as command.database:
+        yield command
 
 
 @pytest.fixture
-def store(evstore: Command, empty_store: EmptyStore) -> Command:
+def store(evstore: Command, backend: str, servers: Servers, empty_store: EmptyStore) -> Iterator[Command]:
     """The command, where there is a store."""
-    _initialize(evstore, empty_store)
-    return evstore
+    with _with_a_store(evstore, backend, servers, empty_store) as command:
+        yield command
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +167,6 @@ def module_store(
     tmp_path_factory: pytest.TempPathFactory, backend: str, servers: Servers, empty_store: EmptyStore
 ) -> Iterator[Command]:
     """The command with one empty store for all the tests of a module."""
-    with _database(backend, servers) as database:
-        command = Command(tmp_path_factory.mktemp("module"), database)
-        _initialize(command, empty_store)
+    folder = tmp_path_factory.mktemp("module")
+    with _with_a_store(Command(folder), backend, servers, empty_store) as command:
         yield command

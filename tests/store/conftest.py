@@ -45,9 +45,7 @@ def place(empty_store, servers):
             empty_store.copy_to(folder / "events.db")
             yield f"sqlite:{folder}/events.db"
         else:
-            with newest_of(servers).lent_place() as url:
-                with connect(url) as store:
-                    store.initialize()
+            with newest_of(servers).lent_store() as url:
                 yield url
 
     return made

@@ -21,6 +21,7 @@ import psycopg
 import pytest
 
 from tests.support.daemons import Account, Daemon, free_port
+from tests.support.emptied_stores import EmptiedStores
 from tests.support.installed_postgres import GIVEN, KINDS, MISSING
 from tests.support.waiting import PATIENCE
 
@@ -89,6 +90,8 @@ class Server:
         self.name = name
         self._base, self._tcp = base, tcp or base
         self._places: set[str] = set()
+        self._kept: psycopg.Connection | None = None
+        self.emptied = EmptiedStores(self)
 
     @property
     def version(self) -> str:
@@ -135,21 +138,53 @@ class Server:
     def drop_places(self) -> None:
         """Drop what the last test made."""
         while self._places:
-            self._drop(self._places.pop())
+            self.drop(self._places.pop())
 
     @contextmanager
     def lent_place(self) -> Iterator[str]:
         """The URL of a place that lasts for the block, however long others last."""
-        schema = f"t_{uuid4().hex[:16]}"
+        schema = self.new_schema()
         try:
             yield self.url(schema)
         finally:
-            self._drop(schema)
+            self.drop(schema)
 
-    def _drop(self, schema: str) -> None:
-        # A lock that is still held there is the fault of a test, which is told.
-        with self.connect(options="-c lock_timeout=10s -c client_min_messages=warning") as connection:
+    @contextmanager
+    def lent_store(self) -> Iterator[str]:
+        """The URL of a place with an empty store, that lasts for the block."""
+        with self.emptied.lent() as schema:
+            yield self.url(schema)
+
+    def new_schema(self) -> str:
+        """A name that nothing has."""
+        return f"t_{uuid4().hex[:16]}"
+
+    def drop(self, schema: str) -> None:
+        """Drop the schema, if it is there."""
+        with self.kept() as connection:
             connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())
+
+    @contextmanager
+    def kept(self) -> Iterator[psycopg.Connection]:
+        """A connection that is kept for what each test leaves; another one after the server has ended it."""
+        if self._kept is None or not _answers(self._kept):
+            # A lock that is still held there is the fault of a test, which is told.
+            self._kept = self.connect(options="-c lock_timeout=10s -c client_min_messages=warning")
+        yield self._kept
+
+    def end_kept(self) -> None:
+        """Close that connection."""
+        if self._kept is not None:
+            self._kept.close()
+
+
+def _answers(connection: psycopg.Connection) -> bool:
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.OperationalError:
+        connection.close()
+        return False
+    return True
 
 
 class OwnServer(Server):
@@ -190,6 +225,7 @@ class OwnServer(Server):
 
     def stop(self, mode: str = "fast") -> None:
         """End every process of the server: "smart", "fast", "immediate", or "kill" for the one that leads."""
+        self.end_kept()
         if self.running:
             self.daemon.end(SIGNALS[mode])
 
@@ -241,6 +277,9 @@ class Servers:
         for server in self._started.values():
             if isinstance(server, OwnServer):
                 server.stop("immediate")  # nobody will look at what is left
+            else:
+                server.emptied.drop()
+                server.end_kept()
         if self._account is not None:
             self._account.close()
 

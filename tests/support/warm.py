@@ -158,17 +158,24 @@ def _serve(path: str) -> None:
 
 def _load() -> None:
     """Load everything that a command may load."""
+    import sqlite3  # noqa: F401
+
     import psycopg
     import rich.progress
     import rich.table  # noqa: F401
+    import sqlite_utils  # noqa: F401
     import typer
+    import typer._click._textwrap
+    import typer._click.decorators
 
     import evstore
     from evstore.cli.app import app
+    from evstore.model import ids
 
     for module in walk_packages(evstore.__path__, "evstore."):
         if not module.name.startswith(_NOT_OF_A_COMMAND):
             import_module(module.name)
+    ids._uuid7()  # makes none: all that are forked would make the same
     assert psycopg.pq.__impl__
     assert [*typer.main.get_command(app).commands.values()]  # type: ignore[attr-defined]
     gc.collect()

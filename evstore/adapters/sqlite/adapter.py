@@ -19,6 +19,7 @@ from evstore.adapters.wholeness import check_agreed
 from evstore.atomic import check_target
 from evstore.blocking import sleep
 from evstore.errors import (
+    InvalidTargetError,
     InvalidUrlError,
     NotInitializedError,
 )
@@ -73,7 +74,11 @@ class SqliteAdapter(Session):
                 raise InvalidUrlError(f"cannot make {self._path}: its folder does not exist")
             if lost := lost_log(self._path):  # before the lock makes a file
                 raise NotInitializedError(self._path, lost)
-            check_target(self._path, force=True, is_store=partial(is_store, self._connect))
+            try:
+                check_target(self._path, force=True, is_store=partial(is_store, self._connect))
+            except InvalidTargetError:
+                if is_empty(self._path):  # otherwise another process has made the store meanwhile
+                    raise
             with self._translated, self._lock.held() as held:
                 if is_empty(self._path):  # otherwise another process was first
                     try:

@@ -14,7 +14,7 @@ from tests.support.postgres_sessions import locked, waiting, writing
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import NoReturn
 
     from evstore.model.facts import LockWait
@@ -36,12 +36,10 @@ RAISED = {"an exception": (fail, ValueError), "Ctrl-C": (press_ctrl_c, KeyboardI
 
 
 @pytest.fixture
-def schema(server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
+def schema(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(watching, "SILENT_SECONDS", 0.1)
-    schema = server.schema("noted")
-    with connect(server.url(schema)) as store:
-        store.initialize()
-    return schema
+    with server.emptied.lent() as schema:
+        yield schema
 
 
 @pytest.mark.parametrize("pool_size", [1, 2])

@@ -37,6 +37,7 @@ from tests.support.sentences import names
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import NoReturn
 
     from psycopg import Connection
@@ -64,12 +65,11 @@ CUTS: dict[str, tuple[int, Rule]] = {
 
 
 @pytest.fixture
-def schema(newest: Server) -> str:
-    schema = newest.schema("outcomes")
-    with connect(newest.url(schema)) as store:
-        store.initialize()
-        store.append("Order-1", [EventData("Placed", 0)])
-    return schema
+def schema(newest: Server) -> Iterator[str]:
+    with newest.emptied.lent() as schema:
+        with connect(newest.url(schema)) as store:
+            store.append("Order-1", [EventData("Placed", 0)])
+        yield schema
 
 
 def some(count: int) -> list[EventData]:

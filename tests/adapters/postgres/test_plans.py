@@ -225,11 +225,36 @@ WHERE schemaname = %s AND relname <> 'store'
 """
 
 
+@pytest.fixture(scope="module")
+def crowds() -> Iterator[dict[Server, str]]:
+    """The schema of the store that each server has for all these tests, once one has asked for it."""
+    made: dict[Server, str] = {}
+    yield made
+    for server, schema in made.items():
+        server.drop(schema)
+
+
 @pytest.fixture
-def crowded(server: Server) -> Iterator[tuple[psycopg.Connection, str]]:
-    """A store where one category, type and stream are common, and thousands are not."""
-    schema = server.schema("crowded")
-    with connect(server.place("crowded")) as store:
+def crowded(server: Server, crowds: dict[Server, str]) -> Iterator[tuple[psycopg.Connection, str]]:
+    """A store where one category, type and stream are common, and thousands are not. It stays as it is."""
+    if server not in crowds:
+        crowds[server] = _crowd(server)
+    with server.connect() as connection:
+        yield connection, crowds[server]
+
+
+@pytest.fixture
+def changing(server: Server) -> Iterator[tuple[psycopg.Connection, str]]:
+    """Such a store for one test, which changes it."""
+    schema = _crowd(server)
+    with server.connect() as connection:
+        yield connection, schema
+    server.drop(schema)
+
+
+def _crowd(server: Server) -> str:
+    schema = server.new_schema()
+    with connect(server.url(schema)) as store:
         store.initialize()
         for low in range(0, 3000, 500):
             store.append_many(
@@ -248,7 +273,7 @@ def crowded(server: Server) -> Iterator[tuple[psycopg.Connection, str]]:
         )
         for table in ("events", "streams", "types", "categories", "tags", "event_tags", "sources"):
             connection.execute(f"VACUUM ANALYZE {schema}.{table}".encode())
-        yield connection, schema
+    return schema
 
 
 def _plan(connection: psycopg.Connection, name: str, given: dict[str, Any], schema: str) -> list[str]:
@@ -329,7 +354,7 @@ def test_an_audit_looks_everything_up_in_its_index(crowded: tuple[psycopg.Connec
 
 
 @pytest.fixture
-def employed(crowded: tuple[psycopg.Connection, str]) -> tuple[psycopg.Connection, str]:
+def employed(crowded: tuple[psycopg.Connection, str]) -> Iterator[tuple[psycopg.Connection, str]]:
     """The same store with a thousand consumers, each divided, and with parked events."""
     connection, schema = crowded
     for statement in (
@@ -339,9 +364,11 @@ def employed(crowded: tuple[psycopg.Connection, str]) -> tuple[psycopg.Connectio
         "parked SELECT key, n, n, 'no', 0, 'parked' FROM {0}.consumers, generate_series(1, 20) AS n",
     ):
         connection.execute(f"INSERT INTO {schema}.{statement.replace('{0}', schema)}".encode())
-    for table in ("consumers", "checkpoints", "holds", "parked"):
+    tables = ("consumers", "checkpoints", "holds", "parked")
+    for table in tables:
         connection.execute(f"VACUUM ANALYZE {schema}.{table}".encode())
-    return connection, schema
+    yield connection, schema
+    connection.execute(f"TRUNCATE {', '.join(f'{schema}.{table}' for table in tables)}".encode())
 
 
 def test_every_statement_about_consumers_has_its_plan_here() -> None:
@@ -386,9 +413,9 @@ def test_a_snapshot_is_found_and_kept_by_its_key(crowded: tuple[psycopg.Connecti
             assert not re.search("Seq Scan on", plan), plan
 
 
-def test_a_large_append_looks_everything_up_in_its_index(crowded: tuple[psycopg.Connection, str]) -> None:
+def test_a_large_append_looks_everything_up_in_its_index(changing: tuple[psycopg.Connection, str]) -> None:
     """Of names that are there and of others, whatever the rest of the store holds: it is never walked through."""
-    connection, schema = crowded
+    connection, schema = changing
     count, staged_as = 600, str(uuid4())
     unit = unit_of(
         [(f"{('Common', 'New')[n % 2]}-{n}", [EventData(f"Kind{n}", n)], -1) for n in range(count)],

@@ -33,8 +33,9 @@ from evstore import (
     UnavailableError,
     connect,
 )
+from evstore.adapters.sqlite import adapter
 from evstore.adapters.sqlite.lists import _resets_wal_safely
-from evstore.adapters.sqlite.location import path_of, uri_of
+from evstore.adapters.sqlite.location import lost_log, path_of, uri_of
 from tests.support.command import files
 
 if TYPE_CHECKING:
@@ -63,6 +64,24 @@ def side_lock(path: Path) -> Iterator[None]:
 
 
 # --- opening ---
+
+
+def test_a_store_that_another_makes_while_this_one_looks_is_found_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "new.db"
+
+    def made_meanwhile(looked_at: str) -> str:
+        monkeypatch.undo()
+        with connect(f"sqlite:{path}") as other:
+            other.initialize()
+            other.append("A-1", [EventData("T", 1)])
+        return lost_log(looked_at)
+
+    monkeypatch.setattr(adapter, "lost_log", made_meanwhile)
+    with connect(f"sqlite:{path}") as store:
+        store.initialize()
+        assert [event.type for event in store.read("A-1")] == ["T"]
 
 
 @pytest.mark.parametrize("ask", ["read", "append", "info"])

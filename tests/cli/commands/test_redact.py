@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evstore import connect
+from evstore import EventData, Metadata, connect
 from tests.support.command_store import server_of
 from tests.support.postgres_roles import ALL_WRITER, a_role, grant
 from tests.support.sentences import names
@@ -20,13 +20,13 @@ ABSENT = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
 
 
 @pytest.fixture
-def ids(evstore: Command) -> list[str]:
+def ids(store: Command) -> list[str]:
     """The ids of two events of Order-1."""
-    evstore.ok("init")
-    for total in (1, 2):
-        data = json.dumps({"card": CARD, "total": total})
-        evstore.ok("append", "Order-1", "-t", "Paid", "-d", data, "--user-id", "bob", "--correlation-id", "c")
-    return [json.loads(line)["id"] for line in evstore.ok("read", "Order-1").lines]
+    by_bob = Metadata("c", user_id="bob")
+    with connect(store.url) as opened:
+        for total in (1, 2):
+            opened.append("Order-1", [EventData("Paid", {"card": CARD, "total": total}, by_bob)])
+        return [event.id for event in opened.read("Order-1")]
 
 
 def test_the_line_of_a_redacted_event_says_so(evstore: Command, ids: list[str]) -> None:

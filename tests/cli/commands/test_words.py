@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from evstore import EventData, Metadata, connect
 from evstore.cli.commands.helping import TOPICS
 from evstore.cli.elsewhere import POINTERS
 from tests.support.terminal import seen
@@ -19,15 +20,13 @@ pytestmark = pytest.mark.sqlite_first("filters and counts keep clauses that hold
 
 
 @pytest.fixture
-def shop(evstore: Command) -> Command:
-    evstore.ok("init")
-    evstore.ok(
-        "append", "Order-1", "-t", "OrderPlaced", "-d", '{"total":19.90}',
-        "--correlation-id", "c", "--user-id", "alice", "--tenant-id", "acme", "-m", "k=v", "-m", "l=w",
-    )  # fmt: skip
-    evstore.ok("append", "Order-3", "-t", "OrderPaid", "-d", "1", "--user-id", "Alice", "-m", "k=v")
-    evstore.ok("append", "Cart-1", "-t", "ItemAdded", "-d", "2", "--user-id", "bob")
-    return evstore
+def shop(store: Command) -> Command:
+    alice = Metadata("c", user_id="alice", tenant_id="acme", custom={"k": "v", "l": "w"})
+    with connect(store.url) as opened:
+        opened.append("Order-1", [EventData.from_json("OrderPlaced", '{"total":19.90}', alice)])
+        opened.append("Order-3", [EventData("OrderPaid", 1, Metadata(user_id="Alice", custom={"k": "v"}))])
+        opened.append("Cart-1", [EventData("ItemAdded", 2, Metadata(user_id="bob"))])
+    return store
 
 
 def positions(evstore: Command, *words: str) -> list[int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pexpect
 import pytest
 
+from evstore import EventData, Metadata, connect
 from tests.support.sentences import names
 from tests.support.terminal import STYLE, seen
 from tests.support.waiting import PATIENCE
@@ -54,9 +55,10 @@ STREAM = "Order-0198e5c4-0000-7000-8000-000000000007"
 @pytest.fixture
 def long_ids(store: Command) -> Command:
     """Streams as they are named in practice, and a correlation."""
-    words = ("-t", "OrderShippedToCustomer", "-d", '{"orderId":"order-1","total":19.90,"customer":"Ann"}')
-    store.ok("append", STREAM, *words, "--correlation-id", "c")
-    store.ok("append", "Order-2", *words, "--correlation-id", "c")
+    data = '{"orderId":"order-1","total":19.90,"customer":"Ann"}'
+    with connect(store.url) as opened:
+        for stream_id in (STREAM, "Order-2"):
+            opened.append(stream_id, [EventData.from_json("OrderShippedToCustomer", data, Metadata("c"))])
     return store
 
 
