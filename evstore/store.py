@@ -112,7 +112,7 @@ class EventStore:
         self._closed = False
         self._nesting: Nesting | None = None  # made by the first consumer
         self._codec = codec
-        self._made_converter: Converter | None = None  # by the first event of an application's own class
+        self._converters: dict[str, Converter] = {}  # one, when it is first needed
         self._snapshots: SnapshotKeeper | None = None
         self.appender = Appender(adapter, max_data_bytes, self._encoded)
         """Appends in bulk, in units and receipts instead of events; for use inside evstore."""
@@ -286,11 +286,12 @@ class EventStore:
 
     @property
     def _converter(self) -> Converter:
-        if self._made_converter is None:
+        found = self._converters.get("")
+        if found is None:
             from evstore.application.converting import Converter
 
-            self._made_converter = Converter(self._codec)
-        return self._made_converter
+            found = self._converters.setdefault("", Converter(self._codec))  # one for all threads
+        return found
 
     def _encoded(self, event: Any) -> EventData:
         return self._converter.encode(event)
@@ -315,7 +316,7 @@ class EventStore:
 
         `function(data)`, or `function(data, stored)`, gets the data as `StoredEvent.data` has it, and returns that
         of version `from_version` + 1. `to` names another event type, of version `to_version` (1), or several: then
-        the function returns a list of `Upcast`. Nothing that is stored changes.
+        the function returns a list of `Upcast`, empty to leave the event out. Nothing that is stored changes.
 
         Raises InvalidInputError for a second upcaster from there, one that closes a circle, and one that leads
         beyond the version of a registered class.
@@ -328,7 +329,7 @@ class EventStore:
         return taken
 
     def decode(self, stored: StoredEvent, *, strict: bool = False) -> tuple[Any, ...]:
-        """The application's event, or the several that an upcaster makes of it.
+        """The application's event, or the several or none that an upcaster makes of it.
 
         An event whose type is not registered stays a StoredEvent, or raises UnknownEventTypeError if `strict`; one
         that was redacted stays it always. Raises CodecError, and UpcastGapError where an upcaster is missing.
@@ -384,7 +385,10 @@ class EventStore:
         """
         if not aggregate.pending:
             return Appended()
-        return self._aggregates.save(aggregate, lambda writes: self.append_many(writes, metadata, **options))
+        saved = [*self._aggregates.save(aggregate, lambda writes: self.append_many(writes, metadata, **options))]
+        found = Appended(event for each in saved for event in each)
+        found.duplicate = all(each.duplicate for each in saved)
+        return found
 
     @overload
     def update(

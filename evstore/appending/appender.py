@@ -45,7 +45,7 @@ class Appender:
 
     def preparing(self, default: Metadata | None = None, tags: Iterable[str] = ()) -> Preparing:
         """A Preparing for events whose gaps in metadata `default` fills, and that get these tags as well."""
-        return Preparing(with_context(default), self._max_data_bytes, tags, self._encode)
+        return Preparing(default, self._max_data_bytes, tags)
 
     def unit(
         self,

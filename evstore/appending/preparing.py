@@ -33,7 +33,7 @@ MOST_KNOWN: Final = 1000
 class Preparing:
     """A maker of prepared events that share default metadata and tags.
 
-    `max_data_bytes` bounds data given to `event`, and `encode` makes EventData of what it is given else.
+    `max_data_bytes` bounds data given to `event`, and `encode` makes the EventData of an application's own event.
     """
 
     def __init__(
@@ -55,12 +55,16 @@ class Preparing:
         self._merged_json = ""
         self._by_text: dict[str, tuple[str, str | None]] = {}
 
-    def event(self, event: Any, made_id: str | None = None) -> PreparedEvent:
-        """The prepared event. `made_id` serves an event without an id. Raises InvalidInputError, CodecError."""
-        if not isinstance(event, EventData):
-            if self._encode is None:
-                raise InvalidInputError(f"an event is an EventData, not {type(event).__name__}")
-            event = self._encode(event)
+    def given(self, event: Any) -> EventData:
+        """The EventData of an event as an application gives it. Raises InvalidInputError, CodecError."""
+        if isinstance(event, EventData):
+            return event
+        if self._encode is None:
+            raise InvalidInputError(f"an event is an EventData, not {type(event).__name__}")
+        return self._encode(event)
+
+    def event(self, event: EventData, made_id: str | None = None) -> PreparedEvent:
+        """The prepared event. `made_id` serves an event without an id. Raises InvalidInputError."""
         from evstore.jsontext.judging import MAX_DATA_BYTES, check_json
 
         check_name("event type", event.type)
@@ -177,10 +181,10 @@ def unit_of(
     for write in writes:
         stream_id, events, expected = Write(*write)
         check_stream_id(stream_id)
-        if isinstance(events, EventData):
+        if isinstance(events, EventData) or not hasattr(events, "__iter__"):
             raise InvalidInputError("events come in a list, also when there is only one")
         complete = []
-        for event in events:
+        for event in map(preparing.given, events):
             made = None if key is None else key_id(stream_id, key, next(ordinals))
             complete.append(preparing.event(event, made))
             has_new_ids = has_new_ids or (made is None and event.id is None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -24,7 +24,7 @@ def snapshots_of(adapter: Adapter) -> Snapshots:
     return cast("HasSnapshots", adapter).snapshots()
 
 
-def a_snapshot(stream_id: str = "Order-1", version: int = 1, **other: str) -> Snapshot:
+def a_snapshot(stream_id: str = "Order-1", version: int = 1, **other: Any) -> Snapshot:
     return Snapshot(stream_id, "shop.Order", version, an_id(), "a code", STATE)._replace(**other)
 
 
