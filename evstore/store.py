@@ -21,6 +21,7 @@ from evstore.model.events import StoredEvent, Write
 from evstore.model.ids import normalize_id
 from evstore.model.names import check_known_stream_id, check_name
 from evstore.model.versions import ANY_VERSION
+from evstore.observing import is_watched, watched_append
 from evstore.port import MOST_IN_PAGE, Initialization, Page, SourceTaken
 from evstore.reading.pages import BY_POSITION, BY_VERSION, Events, events_of, names_of, pages_of
 from evstore.reading.ranges import check_limit, filter_of, range_of, searchable, strings
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
     )
     from evstore.model.filters import Filter
     from evstore.model.metadata import Metadata
-    from evstore.port import Adapter, Capabilities
+    from evstore.port import Adapter, Append, Capabilities
     from evstore.verifying.verification import Verification
 
     Guard: TypeAlias = Query | AppendCondition | "Decision"
@@ -214,6 +215,11 @@ class EventStore:
             self._nesting.check()
         guards = {"unless": unless, "require": require, "source": source}
         unit = self.appender.unit(writes, metadata, key=key, tags=tags, **guards)
+        if is_watched():
+            return watched_append(unit, self._adapter.capabilities.name, lambda: self._appended(unit))
+        return self._appended(unit)
+
+    def _appended(self, unit: Append) -> Appended:
         (outcome,) = self.appender.submit([unit])
         if isinstance(outcome, EvstoreError):
             raise outcome

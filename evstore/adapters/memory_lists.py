@@ -7,10 +7,10 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from evstore.adapters.paging import closed
 from evstore.model.events import StoredEvent
 from evstore.model.facts import CategoryInfo, StoreInfo, StreamInfo
 from evstore.model.names import category_of
+from evstore.port import bounds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +23,7 @@ def page_of(
     events: Sequence[StoredEvent], at: Callable[[StoredEvent], int], page: Page, where: Filter
 ) -> list[StoredEvent]:
     """The page of events that are in the order of their numbers, which `at` gives."""
-    low, high = closed(page)
+    low, high = bounds_of(page)
     inside = range(bisect_left(events, low, key=at), bisect_right(events, high, key=at))
     in_order = reversed(inside) if page.backward else inside
     return list(islice((events[i] for i in in_order if where.matches(events[i])), page.limit))

@@ -6,13 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.model.events import StoredEvent
-from evstore.model.versions import MAX_VERSION
 from evstore.port import PAGE_CHARACTERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    from evstore.port import Page
 
 DATA: Final = StoredEvent._fields.index("data_json")
 """The index of the data in a row of an event."""
@@ -34,18 +31,6 @@ def enough(rows: Iterable[Any]) -> list[Any]:
         if characters > PAGE_CHARACTERS:
             break
     return found
-
-
-def closed(page: Page) -> tuple[int, int]:
-    """The page's range as [low, high], its cursor included."""
-    low, high = page.low, page.high
-    if page.after is not None and page.backward:
-        high = min(high, page.after - 1)
-    elif page.after is not None:
-        if page.after >= MAX_VERSION:  # no number follows the last, and no database could count there
-            high = 0
-        low = max(low, min(page.after, MAX_VERSION - 1) + 1)
-    return low, high
 
 
 def end_of_prefix(prefix: str) -> str | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from evstore.adapters.paging import closed
 from evstore.errors import IncompleteLogError
 from evstore.model.events import StoredEvent
 from evstore.model.filters import Filter
+from evstore.port import bounds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -121,7 +121,7 @@ def numbered(events: Sequence[StoredEvent], page: Page, where: Filter) -> dict[s
     if not events or category is None:
         return None
     ends = sorted((events[0].global_position, events[-1].global_position))
-    return {"category": category, "first": ends[0] if page.backward else closed(page)[0], "last": ends[1]}
+    return {"category": category, "first": ends[0] if page.backward else bounds_of(page)[0], "last": ends[1]}
 
 
 def check_category(
@@ -156,7 +156,7 @@ def _first_gap(
     """
     if not events or where != _NO_FILTER:
         return None
-    first = at(events[0]) if page.backward else max(closed(page)[0], 1)
+    first = at(events[0]) if page.backward else max(bounds_of(page)[0], 1)
     step = -1 if page.backward else 1
     wanted = [*range(first, first + step * len(events), step)]
     if wanted == [*map(at, events)]:

@@ -119,20 +119,8 @@ class Aggregate:
         which changes the state alone. What the method raises leaves no event.
         """
         type_of(type(event))
-        kept = self._kept
-        if kept.is_applying:
-            raise InvalidInputError(
-                f"{type(self).__qualname__} records {type(event).__qualname__} while it applies an event: "
-                "a method of @evstore.when changes the state alone, at every load"
-            )
-        name = appliers_of(type(self)).get(type(event))
-        if name is not None:
-            kept.is_applying = True
-            try:
-                getattr(self, name)(event)
-            finally:
-                kept.is_applying = False
-        kept.recorded.append(Recorded(new_id(), event))
+        applied(self, event)
+        self._kept.recorded.append(Recorded(new_id(), event))
 
     _kept: Kept
 
@@ -169,6 +157,23 @@ def appliers_of(cls: type) -> Mapping[type, str]:
 def classes_of(cls: type) -> Mapping[str, type]:
     """The classes of the events that an aggregate applies, by event type. Raises InvalidInputError."""
     return {type_of(each).name: each for each in appliers_of(cls)}
+
+
+def applied(aggregate: Aggregate, event: Any) -> None:
+    """Change the state by an event, if there is a method for it. Raises InvalidInputError within such a method."""
+    kept, cls = kept_of(aggregate), type(aggregate)
+    if kept.is_applying:
+        raise InvalidInputError(
+            f"{cls.__qualname__} records {type(event).__qualname__} while it applies an event: a method of "
+            "@evstore.when changes the state alone, at every load"
+        )
+    name = appliers_of(cls).get(type(event))
+    if name is not None:
+        kept.is_applying = True
+        try:
+            getattr(aggregate, name)(event)
+        finally:
+            kept.is_applying = False
 
 
 def check_aggregate(cls: Any) -> None:

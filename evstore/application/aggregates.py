@@ -17,6 +17,7 @@ from evstore.errors import (
 from evstore.model.filters import Filter
 from evstore.model.names import check_stream_id
 from evstore.model.versions import MAX_VERSION
+from evstore.observing import logger
 from evstore.port import Page
 from evstore.reading.pages import BY_VERSION, pages_of
 
@@ -156,6 +157,7 @@ def again(tries: int, attempt: Callable[[], Callable[[], T]]) -> T:
             if not left:
                 error.add_note(f"the update lost {tries} races")
                 raise
+            logger().debug("an update lost a race, and is made anew: %s", error)
         time.sleep(random.uniform(0, pause))  # noqa: S311 - spreads tries, keeps no secret
         pause = min(2 * pause, LONGEST_PAUSE)
     raise AssertionError("the last try returns or raises")

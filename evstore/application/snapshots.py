@@ -13,11 +13,11 @@ from evstore.application.digest import code_of
 from evstore.application.types import for_each_class
 from evstore.errors import EvstoreError, InvalidInputError, UnsupportedError
 from evstore.model.names import REDACTIONS
+from evstore.observing import logger
 from evstore.port.snapshots import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from logging import Logger
 
     from evstore.application.converting import Converter
     from evstore.port import Adapter
@@ -80,7 +80,7 @@ class SnapshotKeeper:
                 self._snapshots.keep(made._replace(code="", state="null"))
                 return
         except EvstoreError as error:  # the events are stored
-            _log().info("no snapshot of %s was kept: %s", made.stream_id, error)
+            logger().info("no snapshot of %s was kept: %s", made.stream_id, error)
         else:
             kept.snapshot = kept.version
 
@@ -101,7 +101,7 @@ class SnapshotKeeper:
             reason = f"{type(error).__name__}: {error}"
         if not reason and len(text) <= MAX_STATE_BYTES:
             return text
-        _log().warning(
+        logger().warning(
             "%s has no snapshots: %s; annotate its attributes in the class, or give it snapshot_state() and "
             "restore_state(state)",
             cls.__qualname__,
@@ -115,12 +115,6 @@ class SnapshotKeeper:
         if found is None or found[0] != len(steps):
             found = self._codes[cls] = len(steps), code_of(cls, steps)
         return found[1]
-
-
-def _log() -> Logger:
-    import logging
-
-    return logging.getLogger("evstore")
 
 
 def keeper(adapter: Adapter, converter: Converter, every: int) -> SnapshotKeeper:

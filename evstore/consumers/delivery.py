@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from evstore.errors import EvstoreError, UnavailableError
 from evstore.model.consumers import Parked
+from evstore.observing import counted, logger, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -73,6 +74,7 @@ class Delivery:
 
     def __init__(
         self,
+        name: str,
         cursors: HeldCursors,
         effect: Effect,
         policy: Policy,
@@ -80,6 +82,8 @@ class Delivery:
         on_wait: Callable[[EvstoreError], None],
     ) -> None:
         """`wait` sleeps, unless the consumer is to stop; `on_wait` receives what is waited for."""
+        self._name = name
+        self._about = {"evstore.consumer": name}
         self._cursors = cursors
         self._effect = effect
         self._policy = policy
@@ -112,15 +116,20 @@ class Delivery:
         """Handle events, as often as the policy says. Raises Failed."""
         for tries in count(1):
             try:
-                self._made(change, lambda: self._effect(events, change.make))
+                with span("evstore.handle", {**self._about, "evstore.events": len(events)}, "CONSUMER"):
+                    self._made(change, lambda: self._effect(events, change.make))
             except Failed as failed:
+                counted("evstore.handler.failures", 1, self._about)
                 if tries > self._policy.retries:
                     raise
                 pause = self._policy.pause(tries)
+                again = f"again in {pause:.1f} s"
+                logger().warning("consumer %s: its handler failed, %s: %s", self._name, again, failed.cause)
                 self._policy.on_retry(failed.cause, self._policy.retries + 1 - tries, pause)
                 self._wait(pause)
             else:
                 self.handled += len(events)
+                counted("evstore.events.handled", len(events), self._about)
                 return
 
     def keep(self, event: Parked, moves: Mapping[int, int]) -> None:
@@ -132,6 +141,9 @@ class Delivery:
 
         self.write(Change(make, moves=moves))
         self.parked[event.stream_id] = event
+        counted("evstore.events.parked", 1, self._about)
+        at = event.global_position
+        logger().warning("consumer %s: the event at position %d is parked: %s", self._name, at, event.reason)
 
     def write(self, change: Change) -> None:
         """Change the consumer, without a handler."""

@@ -53,7 +53,7 @@ class Run:
 
     def prepare(self, effect: Effect, policy: Policy, patience: Patience) -> None:
         """Take what the run is for. It is asked nothing before."""
-        self._delivery = Delivery(self.cursors, effect, policy, self._wait, patience.on_wait)
+        self._delivery = Delivery(self._joining.name, self.cursors, effect, policy, self._wait, patience.on_wait)
         where = self._joining.interest.filter()
         parts = (self._joining.consumers, self._joining.name, self.cursors, self._delivery, where)
         self._parking = Parking(self._adapter, *parts)

@@ -101,8 +101,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from evstore.model.filters import Filter
+from evstore.model.versions import check_version
 from evstore.port.adapter import PLAIN, Adapter, Audited, Audits, Capabilities, Initialization
-from evstore.port.pages import MOST_IN_PAGE, PAGE_CHARACTERS, Cut, NamePage, Page
+from evstore.port.pages import MOST_IN_PAGE, PAGE_CHARACTERS, Cut, NamePage, Page, bounds_of
 from evstore.port.units import (
     MOST_VERSIONS,
     AlreadyStored,
@@ -117,7 +119,9 @@ from evstore.port.units import (
 )
 
 if TYPE_CHECKING:
+    from evstore.model.conditions import violation_of
     from evstore.port.consumers import Consumers, HasConsumers, Hold, Step, Tables
+    from evstore.port.digesting import digest_by_reading
     from evstore.port.snapshots import HasSnapshots, Snapshot, Snapshots
 
 __all__ = [
@@ -133,6 +137,7 @@ __all__ = [
     "Capabilities",
     "Consumers",
     "Cut",
+    "Filter",
     "HasConsumers",
     "HasSnapshots",
     "Hold",
@@ -148,18 +153,22 @@ __all__ = [
     "SourceTaken",
     "Step",
     "Tables",
+    "bounds_of",
+    "check_version",
+    "digest_by_reading",
     "outcome_unknown",
     "source_taken",
+    "violation_of",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """What belongs to consumers and snapshots, loaded for those who ask: no append needs it."""
+    """What no plain append needs, loaded for those who ask."""
     if name in __all__:
         from importlib import import_module
 
-        for chapter in ("consumers", "snapshots"):
-            module = import_module(f"evstore.port.{chapter}")
+        for home in ("port.consumers", "port.snapshots", "port.digesting", "model.conditions"):
+            module = import_module(f"evstore.{home}")
             if name in vars(module):
                 return vars(module)[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

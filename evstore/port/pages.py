@@ -34,3 +34,15 @@ class NamePage(NamedTuple):
     limit: int
     after: str | None = None
     prefix: str = ""
+
+
+def bounds_of(page: Page) -> tuple[int, int]:
+    """The range of a page as [low, high], with its cursor taken in."""
+    low, high = page.low, page.high
+    if page.after is not None and page.backward:
+        high = min(high, page.after - 1)
+    elif page.after is not None:
+        if page.after >= MAX_VERSION:  # no number follows the last, and no database could count there
+            high = 0
+        low = max(low, min(page.after, MAX_VERSION - 1) + 1)
+    return low, high

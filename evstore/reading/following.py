@@ -12,6 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from evstore.errors import IncompleteLogError, StoreClosedError, UnavailableError
+from evstore.observing import logger
 from evstore.port import Page
 from evstore.reading.pages import BY_POSITION, BY_VERSION, pages_of
 
@@ -138,8 +139,10 @@ def reached(patience: Patience, ask: Callable[..., T], *what: Any) -> T:
             left = patience.seconds_left(away_since)
             if left <= 0:
                 raise _GaveUp from error
-            if isinstance(error, IncompleteLogError) and str(error) != reported:
+            if str(error) != reported:
                 reported = str(error)
-                patience.on_wait(error)
+                logger().warning("waiting for the event store: %s", error)
+                if isinstance(error, IncompleteLogError):
+                    patience.on_wait(error)
             time.sleep(min(pause, left))
             pause = min(pause * 2, LONGEST_PAUSE)

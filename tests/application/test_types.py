@@ -91,3 +91,16 @@ def test_a_name_belongs_to_one_class():
         registry.register(Other)
     with pytest.raises(UnknownEventTypeError):
         registry.register(dict)
+
+
+@evstore.event
+@dataclass
+class Numbered:
+    id: str
+
+
+def test_the_id_of_an_event_is_not_a_field_of_its_object():
+    with evstore.connect("memory:") as store:
+        stored = store.append("A-1", [OrderPlaced("1", Decimal(2)), Numbered("7"), Numbered("7")])
+    assert len({event.id for event in stored}) == 3
+    assert [event.data for event in stored[1:]] == [{"id": "7"}, {"id": "7"}]

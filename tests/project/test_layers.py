@@ -30,6 +30,7 @@ WINGS = (
     ("jsontext",),
     ("model",),
     ("port",),
+    ("observing",),
     ("appending",),
     ("reading",),
     ("verifying",),

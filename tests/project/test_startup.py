@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # What costs more than the work of a command. Whatever else a command loads, it is none of these.
 HEAVY = {
     "rich", "psycopg", "sqlite_utils", "asyncio", "importlib.metadata", "pydantic", "logging", "pytest",
-    "hypothesis", "difflib", "tempfile", "traceback", "email", "http", "ssl", "multiprocessing", "unittest",
+    "hypothesis", "difflib", "tempfile", "traceback", "email", "http", "ssl", "multiprocessing", "unittest", "opentelemetry",
 }  # fmt: skip
 SQLITE = pytest.mark.sqlite_only("it is about what the SQLite adapter loads, or no store is asked")
 TYPER_LOADS = {"traceback", "difflib"}
@@ -170,8 +170,8 @@ def test_a_store_is_connected_without_the_command_line_and_what_it_does_not_use(
         "evstore.adapters.living",
         "evstore.adapters.memory",
         "evstore.adapters.memory_lists",
+        "evstore.adapters.memory_snapshots",
         "evstore.adapters.memory_sources",
-        "evstore.adapters.paging",
         "evstore.adapters.units",
     }
     assert not (HEAVY | {"sqlite3"}) & modules

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from evstore.adapters.paging import closed, end_of_prefix, enough
+from evstore.adapters.paging import end_of_prefix, enough
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.sql import correlation_hash
 from evstore.adapters.wholeness import check_part, single_category
@@ -17,7 +17,7 @@ from evstore.jsontext.quoting import quote
 from evstore.model.events import StoredEvent
 from evstore.model.filters import Filter
 from evstore.model.versions import MAX_VERSION, MIN_INTEGER
-from evstore.port import Cut
+from evstore.port import Cut, bounds_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +91,7 @@ def of_log(page: Page, where: Filter) -> Question:
 
 def of_matches(page: Page, where: Filter) -> Question:
     """Ask for what the filter's query matches."""
-    low, high = closed(page)
+    low, high = bounds_of(page)
     ends = (high + 1 if high < MAX_VERSION else high, low) if page.backward else (low - 1, high)
     return Question(sql.READ_MATCHES, {**_matched(ends, where), "backward": page.backward, "limit": page.limit})
 
@@ -206,7 +206,7 @@ def is_askable(question: Question) -> bool:
 
 
 def _range(page: Page) -> dict[str, Any]:
-    low, high = closed(page)
+    low, high = bounds_of(page)
     return {"low": low, "high": high, "limit": page.limit}
 
 

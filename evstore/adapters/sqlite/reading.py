@@ -9,7 +9,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from evstore.adapters.paging import closed, enough, event_of
+from evstore.adapters.paging import enough, event_of
 from evstore.adapters.sql import correlation_hash, id_to_blob
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.rows import events_of
@@ -26,7 +26,7 @@ from evstore.adapters.wholeness import (
 from evstore.model.events import StoredEvent
 from evstore.model.filters import Filter
 from evstore.model.versions import MAX_VERSION, MIN_INTEGER
-from evstore.port import Cut
+from evstore.port import Cut, bounds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -139,7 +139,7 @@ def _matches(
     connection.execute("BEGIN")  # one snapshot for all
     try:
         _check_asked(connection, location, counted_tags, where)
-        found = Matching(connection, *closed(page), backward=page.backward).positions(where.query)
+        found = Matching(connection, *bounds_of(page), backward=page.backward).positions(where.query)
         rows = (connection.execute(sql.READ_MATCH, {**given, "position": each}).fetchone() for each in found)
         return _paged(islice(filter(None, rows), page.limit), location)
     finally:
@@ -260,7 +260,7 @@ def _paged(
 
 
 def _range(page: Page) -> dict[str, Any]:
-    low, high = closed(page)
+    low, high = bounds_of(page)
     return {"low": low, "high": high, "limit": page.limit}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -24,8 +24,10 @@ def snapshots_of(adapter: Adapter) -> Snapshots:
     return cast("HasSnapshots", adapter).snapshots()
 
 
-def a_snapshot(stream_id: str = "Order-1", version: int = 1, **other: Any) -> Snapshot:
-    return Snapshot(stream_id, "shop.Order", version, an_id(), "a code", STATE)._replace(**other)
+def a_snapshot(
+    stream_id: str = "Order-1", version: int = 1, kind: str = "shop.Order", code: str = "a code"
+) -> Snapshot:
+    return Snapshot(stream_id, kind, version, an_id(), code, STATE)
 
 
 class SnapshotClauses(Harness):
