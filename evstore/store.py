@@ -17,7 +17,7 @@ from evstore.errors import (
     StreamNotFoundError,
     UnsupportedError,
 )
-from evstore.model.events import StoredEvent, Write
+from evstore.model.events import StoredEvent
 from evstore.model.ids import normalize_id
 from evstore.model.names import check_known_stream_id, check_name
 from evstore.model.versions import ANY_VERSION
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from os import PathLike
     from types import TracebackType
-    from typing import Self, TypeAlias
+    from typing import Self, TypeAlias, TypedDict, Unpack
     from uuid import UUID
 
     from evstore.application.aggregate import Aggregate
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from evstore.consumers.transactions import Nesting
     from evstore.mirroring import Mirrored
     from evstore.model.conditions import AppendCondition, Query
-    from evstore.model.events import EventData
+    from evstore.model.events import EventData, NewWrite
     from evstore.model.facts import (
         Backup,
         CategoryInfo,
@@ -65,9 +65,17 @@ if TYPE_CHECKING:
 
     Guard: TypeAlias = Query | AppendCondition | "Decision"
     Unless: TypeAlias = Guard | Iterable[Guard] | None
-    NewWrite: TypeAlias = Write[Any] | tuple[str, Sequence[Any], int]
 
     A = TypeVar("A", bound=Aggregate)
+
+    class Options(TypedDict, total=False):
+        """Those of `EventStore.append` for events that have their ids."""
+
+        tags: Iterable[str]
+        unless: Unless
+        require: Iterable[tuple[str, int]]
+        source: tuple[str, int] | None
+
 
 S = TypeVar("S")
 
@@ -382,7 +390,9 @@ class EventStore:
         """
         return self._aggregates.load(cls, id, to)
 
-    def save_aggregate(self, aggregate: Aggregate, metadata: Metadata | None = None, **options: Any) -> Appended:
+    def save_aggregate(
+        self, aggregate: Aggregate, metadata: Metadata | None = None, **options: Unpack[Options]
+    ) -> Appended:
         """Append what the aggregate recorded, after the version that it was loaded or saved at, and return it.
 
         Without recorded events nothing is written, and the result is empty. Afterwards the aggregate can go on.

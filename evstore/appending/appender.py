@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from evstore.appending.redaction import Redaction
     from evstore.model.conditions import Query
-    from evstore.model.events import EventData, StoredEvent, Write
+    from evstore.model.events import EventData, NewWrite, StoredEvent
     from evstore.model.metadata import Metadata
     from evstore.port import Adapter, Append, Outcome, PreparedWrite
 
@@ -49,7 +49,7 @@ class Appender:
 
     def unit(
         self,
-        writes: Iterable[Write[EventData] | tuple[str, Sequence[EventData], int]],
+        writes: Iterable[NewWrite],
         metadata: Metadata | None = None,
         **options: Any,
     ) -> Append:

@@ -18,11 +18,11 @@ from evstore.model.versions import check_expected_version
 from evstore.port import Append, PreparedEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from evstore.appending.plain import PlainEnvelopes
     from evstore.jsontext.judging import KeptJson
-    from evstore.model.events import StoredEvent
+    from evstore.model.events import NewWrite, StoredEvent
     from evstore.port import Capabilities, PreparedWrite
 
 
@@ -157,7 +157,7 @@ def prepared_again(columns: Iterable[Iterable[Any]]) -> Iterator[PreparedEvent]:
 
 
 def unit_of(
-    writes: Iterable[Write[EventData] | tuple[str, Sequence[EventData], int]],
+    writes: Iterable[NewWrite],
     metadata: Metadata | None = None,
     *,
     key: str | None = None,

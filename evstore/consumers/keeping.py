@@ -13,29 +13,20 @@ from evstore.consumers.projections import create, handler_of
 from evstore.errors import ConsumerFilterError, ConsumerHeldError, IncompleteLogError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import TypedDict
+    from collections.abc import Sequence
 
     from evstore.appending.appender import Appender
     from evstore.consumers.builds import Build, Builds
+    from evstore.consumers.consumer import Options as OfAny
     from evstore.consumers.projections import Methods, Projection
     from evstore.consumers.transactions import Nesting
-    from evstore.errors import EvstoreError
     from evstore.model.consumers import Interest
     from evstore.port import Adapter, Consumers, Hold
 
-    class Options(TypedDict, total=False):
+    class Options(OfAny, total=False):
         """Those of `Consumer.run` that a projection takes."""
 
         batch_size: int
-        retries: int
-        backoff: float
-        on_failure: str
-        timeout: float | None
-        deadline: float | None
-        on_retry: Callable[[Exception, int, float], None] | None
-        on_wait: Callable[[EvstoreError], None] | None
-        on_idle: Callable[[], None] | None
 
 
 BATCH_SIZE: Final = 1000

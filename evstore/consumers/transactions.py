@@ -11,10 +11,10 @@ from evstore.model.versions import ANY_VERSION
 from evstore.port import Receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from evstore.appending.appender import Appender
-    from evstore.model.events import EventData, StoredEvent, Write
+    from evstore.model.events import NewWrite, StoredEvent
     from evstore.model.metadata import Metadata
     from evstore.port import Step
 
@@ -38,7 +38,7 @@ class Transaction:
     def append(
         self,
         stream_id: str,
-        events: Iterable[EventData],
+        events: Iterable[Any],
         expected_version: int = ANY_VERSION,
         metadata: Metadata | None = None,
         **options: Any,
@@ -48,7 +48,7 @@ class Transaction:
 
     def append_many(
         self,
-        writes: Iterable[Write[EventData] | tuple[str, Sequence[EventData], int]],
+        writes: Iterable[NewWrite],
         metadata: Metadata | None = None,
         **options: Any,
     ) -> list[StoredEvent]:

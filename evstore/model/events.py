@@ -20,8 +20,8 @@ from evstore.model.times import EPOCH, format_timestamp, moment_of, timestamp_us
 from evstore.model.versions import ANY_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from typing import Protocol
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Protocol, TypeAlias
     from uuid import UUID
 
     from evstore.jsontext.decoding import StoredFields
@@ -223,3 +223,8 @@ class Write(NamedTuple, Generic[E]):
     stream_id: str
     events: Many[E]
     expected_version: int = ANY_VERSION
+
+
+if TYPE_CHECKING:
+    NewWrite: TypeAlias = Write[Any] | tuple[str, Sequence[Any], int]
+    """Events as an application gives them: EventData, or of its own classes."""
