@@ -134,6 +134,7 @@ class StoredEvent(NamedTuple):
 
     @property
     def metadata(self) -> Metadata:
+        """Its metadata; that of the last 256 texts is parsed once."""
         return Metadata.from_json(self.metadata_json)
 
     @property
@@ -143,6 +144,7 @@ class StoredEvent(NamedTuple):
 
     @property
     def category(self) -> str:
+        """The text before the first hyphen of its stream id."""
         return category_of(self.stream_id)
 
     @property

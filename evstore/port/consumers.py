@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from evstore.port.adapter import Adapter
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import Protocol
 
     from evstore.model.consumers import ConsumerRecord, Parked, ParkedState
-    from evstore.port.adapter import Adapter
     from evstore.port.pages import NamePage
     from evstore.port.units import Append, Outcome
 else:
@@ -129,10 +130,8 @@ class Consumers(Protocol):
         """
 
 
-if TYPE_CHECKING:
+class HasConsumers(Adapter, Protocol):
+    """An adapter that claims `has_consumers`."""
 
-    class HasConsumers(Adapter, Protocol):
-        """An adapter that claims `has_consumers`."""
-
-        def consumers(self) -> Consumers:
-            """The consumers of the store."""
+    def consumers(self) -> Consumers:
+        """The consumers of the store."""

@@ -61,7 +61,7 @@ class Given(Generic[A]):
 
 
 class Outcome(Generic[A]):
-    """What came of it: the aggregate with the events that it recorded, or an exception."""
+    """The outcome: the aggregate with the events that it recorded, or an exception."""
 
     def __init__(self, aggregate: A, raised: Exception | None) -> None:
         self.aggregate = aggregate
