@@ -101,15 +101,17 @@ class Converter:
         """
         class_of: Callable[[str], type | None] = self._registry.get if classes is None else classes.get
         is_old, decode = self._upcasters.types.__contains__, self._codec.decode
+        plain: dict[str, type] = {}  # of version 1, and without upcasters
 
         def decoded(stored: StoredEvent) -> Sequence[Any]:
             if stored.redacted:
                 return (stored,)
             try:
-                cls = class_of(stored.type)
                 if SCHEMA_VERSION in stored.metadata_json or is_old(stored.type):
                     return self._upcast(stored, class_of, strict)
-                if cls is not None and type_of(cls).version == 1:
+                cls = plain.get(stored.type) or class_of(stored.type)
+                if cls is not None and (stored.type in plain or type_of(cls).version == 1):
+                    plain[stored.type] = cls
                     return (decode(stored.data_json, cls),)
                 return (self._object(Upcast(stored.type, None), stored.data_json, stored, class_of, strict),)
             except CodecError:
