@@ -17,7 +17,7 @@ from evstore.errors import (
     StreamNotFoundError,
     UnsupportedError,
 )
-from evstore.model.events import StoredEvent, Write
+from evstore.model.events import StoredEvent
 from evstore.model.ids import normalize_id
 from evstore.model.names import check_known_stream_id, check_name
 from evstore.model.versions import ANY_VERSION
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from os import PathLike
     from types import TracebackType
-    from typing import Self, TypeAlias
+    from typing import Self, TypeAlias, TypedDict, Unpack
     from uuid import UUID
 
     from evstore.application.aggregate import Aggregate
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from evstore.consumers.transactions import Nesting
     from evstore.mirroring import Mirrored
     from evstore.model.conditions import AppendCondition, Query
-    from evstore.model.events import EventData
+    from evstore.model.events import EventData, NewWrite
     from evstore.model.facts import (
         Backup,
         CategoryInfo,
@@ -65,9 +65,17 @@ if TYPE_CHECKING:
 
     Guard: TypeAlias = Query | AppendCondition | "Decision"
     Unless: TypeAlias = Guard | Iterable[Guard] | None
-    NewWrite: TypeAlias = Write[Any] | tuple[str, Sequence[Any], int]
 
     A = TypeVar("A", bound=Aggregate)
+
+    class AppendOptions(TypedDict, total=False):
+        """Those of `EventStore.append` for events that have their ids."""
+
+        tags: Iterable[str]
+        unless: Unless
+        require: Iterable[tuple[str, int]]
+        source: tuple[str, int] | None
+
 
 S = TypeVar("S")
 
@@ -113,7 +121,7 @@ class EventStore:
         self._closed = False
         self._nesting: Nesting | None = None  # made by the first consumer
         self._codec = codec
-        self._made_converter: Converter | None = None  # by the first event of an application's own class
+        self._converters: dict[str, Converter] = {}  # one, when it is first needed
         self._snapshots: SnapshotKeeper | None = None
         self.appender = Appender(adapter, max_data_bytes, self._encoded)
         """Appends in bulk, in units and receipts instead of events; for use inside evstore."""
@@ -300,11 +308,12 @@ class EventStore:
 
     @property
     def _converter(self) -> Converter:
-        if self._made_converter is None:
+        found = self._converters.get("")
+        if found is None:
             from evstore.application.converting import Converter
 
-            self._made_converter = Converter(self._codec)
-        return self._made_converter
+            found = self._converters.setdefault("", Converter(self._codec))  # one for all threads
+        return found
 
     def _encoded(self, event: Any) -> EventData:
         return self._converter.encode(event)
@@ -329,7 +338,7 @@ class EventStore:
 
         `function(data)`, or `function(data, stored)`, gets the data as `StoredEvent.data` has it, and returns that
         of version `from_version` + 1. `to` names another event type, of version `to_version` (1), or several: then
-        the function returns a list of `Upcast`. Nothing that is stored changes.
+        the function returns a list of `Upcast`, empty to leave the event out. Nothing that is stored changes.
 
         Raises InvalidInputError for a second upcaster from there, one that closes a circle, and one that leads
         beyond the version of a registered class.
@@ -342,7 +351,7 @@ class EventStore:
         return taken
 
     def decode(self, stored: StoredEvent, *, strict: bool = False) -> tuple[Any, ...]:
-        """The application's event, or the several that an upcaster makes of it.
+        """The application's event, or the several or none that an upcaster makes of it.
 
         An event whose type is not registered stays a StoredEvent, or raises UnknownEventTypeError if `strict`; one
         that was redacted stays it always. Raises CodecError, and UpcastGapError where an upcaster is missing.
@@ -389,7 +398,9 @@ class EventStore:
         """
         return self._aggregates.load(cls, id, to)
 
-    def save_aggregate(self, aggregate: Aggregate, metadata: Metadata | None = None, **options: Any) -> Appended:
+    def save_aggregate(
+        self, aggregate: Aggregate, metadata: Metadata | None = None, **options: Unpack[AppendOptions]
+    ) -> Appended:
         """Append what the aggregate recorded, after the version that it was loaded or saved at, and return it.
 
         Without recorded events nothing is written, and the result is empty. Afterwards the aggregate can go on.
@@ -398,7 +409,10 @@ class EventStore:
         """
         if not aggregate.pending:
             return Appended()
-        return self._aggregates.save(aggregate, lambda writes: self.append_many(writes, metadata, **options))
+        saved = [*self._aggregates.save(aggregate, lambda writes: self.append_many(writes, metadata, **options))]
+        found = Appended(event for each in saved for event in each)
+        found.duplicate = all(each.duplicate for each in saved)
+        return found
 
     @overload
     def update(

@@ -84,7 +84,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not reason_of(item, "long")]
 
 
-ON_EACH_STORE: Final = ("test_consumers", "test_mirroring", "test_projections", "test_sources")
+ON_EACH_STORE: Final = (
+    "test_aggregates",
+    "test_consumers",
+    "test_mirroring",
+    "test_projections",
+    "test_snapshots",
+    "test_sources",
+)
 """The tests of the library that find what only one of the databases does."""
 
 

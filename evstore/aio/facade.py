@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from evstore.comparing import Difference
     from evstore.consumers.consumer import Consumer as _Consumer
     from evstore.consumers.elsewhere import SqliteCheckpoint
-    from evstore.consumers.keeping import Options
+    from evstore.consumers.keeping import ProjectionOptions
     from evstore.consumers.overview import ConsumerInfo
     from evstore.consumers.overview import ConsumerList as _ConsumerList
     from evstore.consumers.projecting import ProjectionRunner as _ProjectionRunner
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from evstore.mirroring import Mirrored
     from evstore.model.conditions import Query
     from evstore.model.consumers import Parked
-    from evstore.model.events import EventData, StoredEvent, Write
+    from evstore.model.events import NewWrite, StoredEvent
     from evstore.model.facts import (
         Backup,
         CategoryInfo,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from evstore.model.findings import Finding
     from evstore.model.metadata import Metadata
     from evstore.port import Adapter, Capabilities
-    from evstore.store import A, Appended, Decision, Loaded, NewWrite, S, Unless
+    from evstore.store import A, Appended, AppendOptions, Decision, Loaded, S, Unless
     from evstore.verifying.verification import Verification as _Verification
 
 
@@ -61,7 +61,7 @@ class Transaction(TransactionBase):
     async def append(
         self,
         stream_id: str,
-        events: Iterable[EventData],
+        events: Iterable[Any],
         expected_version: int = ANY_VERSION,
         metadata: Metadata | None = None,
         **options: Any,
@@ -72,10 +72,7 @@ class Transaction(TransactionBase):
         )
 
     async def append_many(
-        self,
-        writes: Iterable[Write[EventData] | tuple[str, Sequence[EventData], int]],
-        metadata: Metadata | None = None,
-        **options: Any,
+        self, writes: Iterable[NewWrite], metadata: Metadata | None = None, **options: Any
     ) -> list[StoredEvent]:
         """Append as `EventStore.append_many` does, in this transaction.
 
@@ -263,7 +260,7 @@ class ProjectionRunner(Wrapper):
         """Let `run` return after the batch in hand, also from another thread or a signal handler."""
         self._sync.stop()
 
-    async def run(self, *, once: bool = False, **options: Unpack[Options]) -> int:
+    async def run(self, *, once: bool = False, **options: Unpack[ProjectionOptions]) -> int:
         """Handle the events after the checkpoint, then those to come, and return their number.
 
         A version that is new here is built beside the one that the views show, and shown once it has caught up;
@@ -276,7 +273,7 @@ class ProjectionRunner(Wrapper):
         """
         return await self._runner.run_long(lambda: self._sync.run(once=once, **with_callbacks(options)))
 
-    async def rebuild(self, **options: Unpack[Options]) -> int:
+    async def rebuild(self, **options: Unpack[ProjectionOptions]) -> int:
         """Build the projection anew beside the present one, show it, and return the number of events.
 
         It goes back to an older version, too. Options are as in `run`. Raises ConsumerHeldError if another process
@@ -569,7 +566,7 @@ class EventStore(EventStoreBase):
 
         `function(data)`, or `function(data, stored)`, gets the data as `StoredEvent.data` has it, and returns that
         of version `from_version` + 1. `to` names another event type, of version `to_version` (1), or several: then
-        the function returns a list of `Upcast`. Nothing that is stored changes.
+        the function returns a list of `Upcast`, empty to leave the event out. Nothing that is stored changes.
 
         Raises InvalidInputError for a second upcaster from there, one that closes a circle, and one that leads
         beyond the version of a registered class.
@@ -577,7 +574,7 @@ class EventStore(EventStoreBase):
         return self._sync.upcaster(event_type, from_version, to=to, to_version=to_version)
 
     def decode(self, stored: StoredEvent, *, strict: bool = False) -> tuple[Any, ...]:
-        """The application's event, or the several that an upcaster makes of it.
+        """The application's event, or the several or none that an upcaster makes of it.
 
         An event whose type is not registered stays a StoredEvent, or raises UnknownEventTypeError if `strict`; one
         that was redacted stays it always. Raises CodecError, and UpcastGapError where an upcaster is missing.
@@ -628,7 +625,7 @@ class EventStore(EventStoreBase):
         return await self._runner.run(lambda: self._sync.load_aggregate(cls, id, to=to))
 
     async def save_aggregate(
-        self, aggregate: Aggregate, metadata: Metadata | None = None, **options: Any
+        self, aggregate: Aggregate, metadata: Metadata | None = None, **options: Unpack[AppendOptions]
     ) -> Appended:
         """Append what the aggregate recorded, after the version that it was loaded or saved at, and return it.
 
@@ -636,8 +633,8 @@ class EventStore(EventStoreBase):
         One that could not be saved keeps its events; saving it again stores none of them twice. `options` as in
         `append`. Raises ConcurrencyError if its stream has another version by now.
         """
-        return await (self._runner.threads if options.get("connection") else self._runner).run(
-            lambda: self._sync.save_aggregate(aggregate, metadata, **options)
+        return await self._runner.run_long(
+            lambda: self._sync.save_aggregate(aggregate, metadata, **with_callbacks(options))
         )
 
     @overload

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from evstore.appending.redaction import Redaction
     from evstore.appending.together import Together
     from evstore.model.conditions import Query
-    from evstore.model.events import EventData, StoredEvent, Write
+    from evstore.model.events import EventData, NewWrite, StoredEvent
     from evstore.model.metadata import Metadata
     from evstore.port import Adapter, Append, Joined, Joins, Outcome, PreparedWrite
 
@@ -55,11 +55,11 @@ class Appender:
 
     def preparing(self, default: Metadata | None = None, tags: Iterable[str] = ()) -> Preparing:
         """A Preparing for events whose gaps in metadata `default` fills, and that get these tags as well."""
-        return Preparing(with_context(default), self._max_data_bytes, tags, self._encode)
+        return Preparing(default, self._max_data_bytes, tags)
 
     def unit(
         self,
-        writes: Iterable[Write[EventData] | tuple[str, Sequence[EventData], int]],
+        writes: Iterable[NewWrite],
         metadata: Metadata | None = None,
         **options: Any,
     ) -> Append:

@@ -18,11 +18,11 @@ from evstore.model.versions import check_expected_version
 from evstore.port import Append, PreparedEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from evstore.appending.plain import PlainEnvelopes
     from evstore.jsontext.judging import KeptJson
-    from evstore.model.events import StoredEvent
+    from evstore.model.events import NewWrite, StoredEvent
     from evstore.port import Capabilities, PreparedWrite
 
 
@@ -33,7 +33,7 @@ MOST_KNOWN: Final = 1000
 class Preparing:
     """A maker of prepared events that share default metadata and tags.
 
-    `max_data_bytes` bounds data given to `event`, and `encode` makes EventData of what it is given else.
+    `max_data_bytes` bounds data given to `event`, and `encode` makes the EventData of an application's own event.
     """
 
     def __init__(
@@ -55,12 +55,16 @@ class Preparing:
         self._merged_json = ""
         self._by_text: dict[str, tuple[str, str | None]] = {}
 
-    def event(self, event: Any, made_id: str | None = None) -> PreparedEvent:
-        """The prepared event. `made_id` serves an event without an id. Raises InvalidInputError, CodecError."""
-        if not isinstance(event, EventData):
-            if self._encode is None:
-                raise InvalidInputError(f"an event is an EventData, not {type(event).__name__}")
-            event = self._encode(event)
+    def given(self, event: Any) -> EventData:
+        """The EventData of an event as an application gives it. Raises InvalidInputError, CodecError."""
+        if isinstance(event, EventData):
+            return event
+        if self._encode is None:
+            raise InvalidInputError(f"an event is an EventData, not {type(event).__name__}")
+        return self._encode(event)
+
+    def event(self, event: EventData, made_id: str | None = None) -> PreparedEvent:
+        """The prepared event. `made_id` serves an event without an id. Raises InvalidInputError."""
         from evstore.jsontext.judging import MAX_DATA_BYTES, check_json
 
         check_name("event type", event.type)
@@ -153,7 +157,7 @@ def prepared_again(columns: Iterable[Iterable[Any]]) -> Iterator[PreparedEvent]:
 
 
 def unit_of(
-    writes: Iterable[Write[EventData] | tuple[str, Sequence[EventData], int]],
+    writes: Iterable[NewWrite],
     metadata: Metadata | None = None,
     *,
     key: str | None = None,
@@ -177,14 +181,13 @@ def unit_of(
     for write in writes:
         stream_id, events, expected = Write(*write)
         check_stream_id(stream_id)
-        if isinstance(events, EventData):
+        if isinstance(events, EventData) or not hasattr(events, "__iter__"):
             raise InvalidInputError("events come in a list, also when there is only one")
         complete = []
-        for event in events:
+        for event in map(preparing.given, events):
             made = None if key is None else key_id(stream_id, key, next(ordinals))
             complete.append(preparing.event(event, made))
-            has_id = isinstance(event, EventData) and event.id is not None  # an object's own `id` is none
-            has_new_ids = has_new_ids or not (made or has_id)
+            has_new_ids = has_new_ids or (made is None and event.id is None)
         if not complete:
             raise NoEventsError(f'no events to append to stream "{stream_id}"')
         check_expected_version(expected)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
+from evstore.application.annotations import resolve
 from evstore.application.handlers import handlers_of
 from evstore.application.types import for_each_class, type_of
 from evstore.errors import InvalidInputError
@@ -23,12 +25,24 @@ class Recorded(NamedTuple):
 
 
 class Kept:
-    """The version of an aggregate, its events to save, and the version of its last snapshot."""
+    """An aggregate as its store sees it."""
 
     def __init__(self) -> None:
         self.version = 0
         self.recorded: list[Recorded] = []
+        self.unsure = 0
+        """The first so many of the recorded events may be stored: the answer to their append was lost."""
+        self.is_applying = False
         self.snapshot = 0
+        """The version of its last snapshot."""
+        self.redactions: int | None = None
+        """The number of redactions that the store had when its events were read."""
+
+    def copied(self) -> Kept:
+        """A copy with a list of its own."""
+        made = Kept()
+        vars(made).update(vars(self), recorded=[*self.recorded])
+        return made
 
 
 class Aggregate:
@@ -62,6 +76,7 @@ class Aggregate:
         if category is not None:
             _check_category(cls, category)
             cls.category = category
+        resolve(cls, sys._getframe(1))  # noqa: SLF001 - where the class is made
 
     def __new__(cls, *_given: Any, **_named: Any) -> Self:
         made = super().__new__(cls)
@@ -70,6 +85,13 @@ class Aggregate:
 
     def __init__(self, id: str) -> None:
         self.id = id
+
+    def __getstate__(self) -> Any:
+        """The attributes for a copy, which has events to save of its own."""
+        state: Any = super().__getstate__()
+        members, slots = state if isinstance(state, tuple) else (state, None)
+        members = {**members, "_kept": self._kept.copied()}
+        return members if slots is None else (members, slots)
 
     def __repr__(self) -> str:
         pending = f", {len(self._kept.recorded)} events to save" if self._kept.recorded else ""
@@ -93,7 +115,8 @@ class Aggregate:
     def record(self, event: Any) -> None:
         """Let an event happen: change the state by it, and keep it for the next save.
 
-        Raises UnknownEventTypeError for an object that is no event; what the method raises leaves no event.
+        Raises UnknownEventTypeError for an object that is no event, InvalidInputError within a method of `when`,
+        which changes the state alone. What the method raises leaves no event.
         """
         type_of(type(event))
         applied(self, event)
@@ -137,10 +160,20 @@ def classes_of(cls: type) -> Mapping[str, type]:
 
 
 def applied(aggregate: Aggregate, event: Any) -> None:
-    """Change the state by an event, if there is a method for it."""
-    name = appliers_of(type(aggregate)).get(type(event))
+    """Change the state by an event, if there is a method for it. Raises InvalidInputError within such a method."""
+    kept, cls = kept_of(aggregate), type(aggregate)
+    if kept.is_applying:
+        raise InvalidInputError(
+            f"{cls.__qualname__} records {type(event).__qualname__} while it applies an event: a method of "
+            "@evstore.when changes the state alone, at every load"
+        )
+    name = appliers_of(cls).get(type(event))
     if name is not None:
-        getattr(aggregate, name)(event)
+        kept.is_applying = True
+        try:
+            getattr(aggregate, name)(event)
+        finally:
+            kept.is_applying = False
 
 
 def check_aggregate(cls: Any) -> None:

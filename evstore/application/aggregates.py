@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from evstore.application.aggregate import Aggregate, appliers_of, check_aggregate, classes_of, kept_of
 from evstore.application.converting import about
 from evstore.blocking import sleep
-from evstore.errors import AppendConditionError, ConcurrencyError, InvalidInputError
+from evstore.errors import (
+    AppendConditionError,
+    AppendOutcomeUnknownError,
+    ConcurrencyError,
+    InvalidInputError,
+)
 from evstore.model.filters import Filter
 from evstore.model.names import check_stream_id
 from evstore.model.versions import MAX_VERSION
@@ -17,7 +22,7 @@ from evstore.port import Page
 from evstore.reading.pages import BY_VERSION, pages_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from evstore.application.converting import Converter
     from evstore.application.snapshots import SnapshotKeeper
@@ -26,7 +31,7 @@ if TYPE_CHECKING:
 
 A = TypeVar("A", bound=Aggregate)
 T = TypeVar("T")
-R = TypeVar("R")
+Stored = TypeVar("Stored", bound="Sequence[StoredEvent]")
 
 TRIES: Final = 10
 """The tries of an update, the first one among them."""
@@ -53,23 +58,48 @@ class Aggregates:
         if to is not None and to < 0:
             raise InvalidInputError(f"a version to load is not negative: {to}")
         found = _made(cls, id)
+        redactions = None
         if self._snapshots is not None and to is None:
+            redactions = self._snapshots.redactions()
             if self._continued(found, self._snapshots):
+                kept_of(found).redactions = redactions
                 return found
             found = _made(cls, id)
         self._apply(found, self._read(found.stream_id, 0, to))
+        kept_of(found).redactions = redactions
         return found
 
-    def save(self, aggregate: Aggregate, append: Callable[[list[tuple[str, list[EventData], int]]], R]) -> R:
-        """Append what the aggregate recorded, after the version that it has. What `append` returns is returned."""
+    def save(
+        self, aggregate: Aggregate, append: Callable[[list[tuple[str, list[EventData], int]]], Stored]
+    ) -> Iterator[Stored]:
+        """Append what the aggregate recorded, after the version that it has. Yields what `append` returned.
+
+        Events whose answer was lost are appended again in an append of their own, the same as before.
+        """
         kept = kept_of(aggregate)
-        events = [self._converter.encode(each.event, each.id) for each in kept.recorded]
-        stored = append([(aggregate.stream_id, events, kept.version)])
-        kept.version += len(events)
-        kept.recorded.clear()
+        if self._snapshots is not None and kept.redactions is None:
+            kept.redactions = self._snapshots.redactions()
+        last = ""
+        while kept.recorded:
+            count = kept.unsure or len(kept.recorded)
+            events = [self._converter.encode(each.event, each.id) for each in kept.recorded[:count]]
+            before, kept.unsure = kept.unsure, count
+            try:
+                stored = append([(aggregate.stream_id, events, kept.version)])
+            except AppendOutcomeUnknownError:
+                raise
+            except Exception:  # this time, nothing is stored
+                kept.unsure = before
+                raise
+            kept.unsure = 0
+            yield stored
+            if not stored:  # its source was taken that far
+                return
+            kept.version += count
+            del kept.recorded[:count]
+            last = str(events[-1].id)
         if self._snapshots is not None:
-            self._snapshots.keep(aggregate, str(events[-1].id))
-        return stored
+            self._snapshots.keep(aggregate, last)
 
     def _continued(self, aggregate: Aggregate, snapshots: SnapshotKeeper) -> bool:
         """Restore a new aggregate from its snapshot, and apply what came since. False if there is none to use."""
@@ -96,6 +126,7 @@ class Aggregates:
         wanted = self._converter.sources_of(classes)
         decode = self._converter.decoding(classes)
         calls = {each: getattr(aggregate, name) for each, name in appliers_of(cls).items()}
+        kept.is_applying = True
         for stored in events:
             if stored.type in wanted:
                 try:
@@ -107,6 +138,7 @@ class Aggregates:
                     error.add_note(f"{cls.__qualname__} failed on {about(stored)}")
                     raise
             kept.version = stored.version
+        kept.is_applying = False
 
 
 def again(tries: int, attempt: Callable[[], Callable[[], T]]) -> T:
@@ -134,4 +166,7 @@ def again(tries: int, attempt: Callable[[], Callable[[], T]]) -> T:
 def _made(cls: type[A], id: str) -> A:
     """A new aggregate. Raises InvalidStreamIdError for an id that no stream can have."""
     check_stream_id(f"{cls.category}-{id}" if isinstance(id, str) else id)
-    return cls(id)
+    made = cls(id)
+    if getattr(made, "id", None) != id:
+        raise InvalidInputError(f"{cls.__qualname__}(id) has not the id that it was given: super().__init__(id)")
+    return made

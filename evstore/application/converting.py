@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from evstore.application.codec import JSON, SCHEMA_VERSION
 from evstore.application.types import Registry, is_event, type_of
 from evstore.application.upcasting import Upcast, Upcasters
 from evstore.errors import CodecError, InvalidInputError, UnknownEventTypeError, UpcastGapError
+from evstore.jsontext.quoting import shortened
 from evstore.model.events import EventData
 from evstore.model.metadata import Metadata
+
+LONGEST_VERSION: Final = 9
+"""Digits of a schema version."""
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -61,9 +65,9 @@ class Converter:
         """These event types, and those that upcasters turn into them."""
         return self._upcasters.sources_of(wanted)
 
-    def functions(self) -> Iterable[Callable[..., Any]]:
-        """The functions of all upcasters."""
-        return self._upcasters.functions()
+    def steps(self) -> Iterable[tuple[str, Callable[..., Any]]]:
+        """The steps of all upcasters, and their functions."""
+        return self._upcasters.steps()
 
     def encode(self, event: Any, id: str | None = None) -> EventData:
         """The EventData of an event of the application; one that is EventData is passed on.
@@ -97,15 +101,17 @@ class Converter:
         """
         class_of: Callable[[str], type | None] = self._registry.get if classes is None else classes.get
         is_old, decode = self._upcasters.types.__contains__, self._codec.decode
+        plain: dict[str, type] = {}  # of version 1, and without upcasters
 
         def decoded(stored: StoredEvent) -> Sequence[Any]:
             if stored.redacted:
                 return (stored,)
             try:
-                cls = class_of(stored.type)
                 if SCHEMA_VERSION in stored.metadata_json or is_old(stored.type):
                     return self._upcast(stored, class_of, strict)
-                if cls is not None and type_of(cls).version == 1:
+                cls = plain.get(stored.type) or class_of(stored.type)
+                if cls is not None and (stored.type in plain or type_of(cls).version == 1):
+                    plain[stored.type] = cls
                     return (decode(stored.data_json, cls),)
                 return (self._object(Upcast(stored.type, None), stored.data_json, stored, class_of, strict),)
             except CodecError:
@@ -168,8 +174,9 @@ class Converter:
 
 def _version_of(stored: StoredEvent) -> int:
     text = stored.metadata.custom.get(SCHEMA_VERSION, "1")
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise CodecError(stored.type, f'its metadata has "{SCHEMA_VERSION}" {text!r}, which is no number from 1')
+    if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_VERSION and int(text) > 0):
+        shown = shortened(repr(text))
+        raise CodecError(stored.type, f'its metadata has "{SCHEMA_VERSION}" {shown}, which is no number from 1')
     return int(text)
 
 

@@ -6,6 +6,7 @@ import sys
 from types import FunctionType, UnionType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, Union, get_args, get_origin, overload
 
+from evstore.application.annotations import names_at
 from evstore.application.types import is_event, type_of
 from evstore.errors import InvalidInputError
 from evstore.model.events import StoredEvent
@@ -13,7 +14,6 @@ from evstore.model.names import check_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FrameType
     from typing import TypeAlias
 
     Handling: TypeAlias = Callable[[Any, StoredEvent, Any], object]
@@ -55,7 +55,7 @@ def when(*wanted: Any) -> Any:
     classes. Raises InvalidInputError, or lets the class that uses the method raise it.
     """
     if len(wanted) == 1 and isinstance(wanted[0], FunctionType):
-        return _marked(wanted[0], _of_annotation(wanted[0], _names_at(sys._getframe(1))))  # noqa: SLF001
+        return _marked(wanted[0], _of_annotation(wanted[0], names_at(sys._getframe(1))))  # noqa: SLF001
     if not wanted or not all(isinstance(each, str | type) for each in wanted):
         raise InvalidInputError("@evstore.when marks a method, or takes the names of event types, or classes")
     for each in wanted:
@@ -88,12 +88,6 @@ def _places(function: Any) -> tuple[str, ...]:
     """The names of the parameters that are given by place."""
     names: tuple[str, ...] = function.__code__.co_varnames
     return names[: function.__code__.co_argcount]
-
-
-def _names_at(body: FrameType) -> dict[str, Any]:
-    """The names that are known where a method is made: of its class, and of the function around that."""
-    around = body.f_back
-    return {**(around.f_locals if around is not None else {}), **body.f_locals}
 
 
 def _of_annotation(function: FunctionType, names: dict[str, Any]) -> tuple[Any, ...]:

@@ -6,19 +6,18 @@ it is the code of today; without it a load gives the same, later.
 
 from __future__ import annotations
 
-import sys
-from hashlib import blake2b
-from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final, cast, get_type_hints
 
-from evstore.application.aggregate import OWN, Aggregate, appliers_of, kept_of
-from evstore.application.types import for_each_class, type_of
-from evstore.errors import DeniedError, InvalidInputError, StorageFullError, UnavailableError, UnsupportedError
+from evstore.application.aggregate import OWN, Aggregate, kept_of
+from evstore.application.digest import code_of
+from evstore.application.types import for_each_class
+from evstore.errors import EvstoreError, InvalidInputError, UnsupportedError
+from evstore.model.names import REDACTIONS
 from evstore.observing import logger
 from evstore.port.snapshots import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable
 
     from evstore.application.converting import Converter
     from evstore.port import Adapter
@@ -30,14 +29,23 @@ MAX_STATE_BYTES: Final = 16 * 1024 * 1024
 class SnapshotKeeper:
     """Keeps a snapshot of an aggregate whenever `every` events were saved since the last one."""
 
-    def __init__(self, snapshots: Snapshots, converter: Converter, every: int) -> None:
+    def __init__(
+        self, snapshots: Snapshots, converter: Converter, redactions: Callable[[], int], every: int
+    ) -> None:
         if type(every) is not int or every < 1:
             raise InvalidInputError(f"a snapshot is kept every so many events, at least 1, not {every!r}")
         self._snapshots = snapshots
         self._converter = converter
         self._every = every
+        self._redactions = redactions
         self._without: set[type] = set()
         """Classes whose state does not come back as it was, which was reported."""
+        self._codes: dict[type, tuple[int, str]] = {}
+        """The digests of code, each made with so many upcasters."""
+
+    def redactions(self) -> int:
+        """The number of redactions so far: a state that is older than one may hold what was redacted."""
+        return self._redactions()
 
     def find(self, aggregate: Aggregate) -> Snapshot | None:
         """The snapshot of the aggregate by the code of today, None if there is none."""
@@ -59,15 +67,20 @@ class SnapshotKeeper:
         cls, kept = type(aggregate), kept_of(aggregate)
         if kept.version - kept.snapshot < self._every or cls in self._without:
             return
+        if kept.redactions != self._redactions():
+            return
         state = self._state(aggregate)
         if state is None:
             self._without.add(cls)
             return
-        stream_id, code = aggregate.stream_id, self._code(cls)
+        made = Snapshot(aggregate.stream_id, kind_of(cls), kept.version, event_id, self._code(cls), state)
         try:
-            self._snapshots.keep(Snapshot(stream_id, kind_of(cls), kept.version, event_id, code, state))
-        except (UnavailableError, DeniedError, StorageFullError) as error:
-            logger().info("no snapshot of %s was kept: %s", stream_id, error)
+            self._snapshots.keep(made)
+            if kept.redactions != self._redactions():  # it removed earlier snapshots, and perhaps not this one
+                self._snapshots.keep(made._replace(code="", state="null"))
+                return
+        except EvstoreError as error:  # the events are stored
+            logger().info("no snapshot of %s was kept: %s", made.stream_id, error)
         else:
             kept.snapshot = kept.version
 
@@ -79,7 +92,10 @@ class SnapshotKeeper:
             again = cls.__new__(cls)
             again.__init__(aggregate.id)  # type: ignore[misc]
             _restore(again, text)
-            odd = [name for name, value in _values(aggregate) if not _same(value, vars(again).get(name))]
+            were, are = _values(aggregate), _values(again)
+            odd = sorted(
+                {*were} ^ {*are} | {name for name in {*were} & {*are} if not _same(were[name], are[name])}
+            )
             reason = f"{', '.join(odd)} would not come back as it is" if odd else ""
         except Exception as error:  # noqa: BLE001 - of any kind of state
             reason = f"{type(error).__name__}: {error}"
@@ -94,14 +110,23 @@ class SnapshotKeeper:
         return None
 
     def _code(self, cls: type[Aggregate]) -> str:
-        return code_of(cls, self._converter.functions())
+        steps = [*self._converter.steps()]
+        found = self._codes.get(cls)
+        if found is None or found[0] != len(steps):
+            found = self._codes[cls] = len(steps), code_of(cls, steps)
+        return found[1]
 
 
 def keeper(adapter: Adapter, converter: Converter, every: int) -> SnapshotKeeper:
     """A keeper for the snapshots of a store. Raises UnsupportedError where it has none."""
     if not adapter.capabilities.has_snapshots:
         raise UnsupportedError(f"a store of {adapter.capabilities.name} keeps no snapshots")
-    return SnapshotKeeper(cast("HasSnapshots", adapter).snapshots(), converter, every)
+
+    def redactions() -> int:
+        info = adapter.stream(REDACTIONS)
+        return info.version if info else 0
+
+    return SnapshotKeeper(cast("HasSnapshots", adapter).snapshots(), converter, redactions, every)
 
 
 def kind_of(cls: type[Aggregate]) -> str:
@@ -109,15 +134,22 @@ def kind_of(cls: type[Aggregate]) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def _values(aggregate: Aggregate) -> Iterator[tuple[str, Any]]:
-    return ((name, value) for name, value in vars(aggregate).items() if name not in OWN)
+def _values(aggregate: Aggregate) -> dict[str, Any]:
+    """The attributes of the application, those in slots as well."""
+    found = {name: value for name, value in vars(aggregate).items() if name not in OWN}
+    for base in type(aggregate).__mro__:
+        slots = vars(base).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if name not in OWN and hasattr(aggregate, name):
+                found[name] = getattr(aggregate, name)
+    return found
 
 
 def _state(aggregate: Aggregate) -> str:
     import msgspec
 
     custom = getattr(aggregate, "snapshot_state", None)
-    return msgspec.json.encode(custom() if custom else dict(_values(aggregate))).decode()
+    return msgspec.json.encode(custom() if custom else _values(aggregate)).decode()
 
 
 def _restore(aggregate: Aggregate, text: str) -> None:
@@ -150,44 +182,3 @@ def _same(one: Any, other: Any) -> bool:
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(_same, one, other))
     return bool(one == other)
-
-
-def code_of(cls: type[Aggregate], functions: Iterable[Any] = ()) -> str:
-    """A digest of the code that makes the state: the class and its bases, its events, and upcasters.
-
-    Code of other modules that these call is not in it.
-    """
-    digest = blake2b(digest_size=16)
-    for part in _parts(cls, functions):
-        digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
-    return digest.hexdigest()
-
-
-def _parts(cls: type[Aggregate], functions: Iterable[Any]) -> Iterator[str]:
-    yield f"{sys.implementation.cache_tag} {cls.snapshot_version}"
-    for base in cls.__mro__:
-        if base not in (Aggregate, object):
-            for name, value in sorted(vars(base).items()):
-                yield from _of_member(name, value)
-    for event in appliers_of(cls):
-        yield f"{type_of(event)} {getattr(event, '__annotations__', '')!r}"
-    for function in functions:
-        yield from _of_member("upcaster", function)
-
-
-def _of_member(name: str, value: Any) -> Iterator[str]:
-    found = getattr(value, "__func__", None) or getattr(value, "fget", None) or value
-    if isinstance(found, FunctionType):
-        yield name
-        yield from _of_code(found.__code__)
-    elif isinstance(found, int | str | float | None):
-        yield f"{name} {found!r}"
-
-
-def _of_code(code: CodeType) -> Iterator[str]:
-    yield f"{code.co_code!r} {code.co_names} {code.co_varnames}"
-    for each in code.co_consts:
-        if isinstance(each, CodeType):
-            yield from _of_code(each)
-        else:
-            yield repr(sorted(map(repr, each)) if isinstance(each, frozenset) else each)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast, overload
 
+from evstore.application.annotations import resolve
 from evstore.errors import InvalidInputError, UnknownEventTypeError
 from evstore.model.names import check_name
 
@@ -35,13 +37,15 @@ def event(*, name: str | None = None, version: int = 1) -> Callable[[type[T]], t
 def event(cls: type[T] | None = None, /, *, name: str | None = None, version: int = 1) -> Any:
     """Name the event type that a class stands for: the name of the class, or `name`.
 
-    It decorates a dataclass, a msgspec Struct, an attrs class or a pydantic model, and changes nothing else of it.
+    It decorates a dataclass, a msgspec Struct, an attrs class or a pydantic model, and changes nothing else of it
+    but annotations that are text and name what the function around the class has defined: these become types.
     A subclass is another type, or none. Raises InvalidInputError.
     """
-    if type(version) is not int or version < 1:
-        raise InvalidInputError(f"the version of an event type is a number from 1, not {version!r}")
+    check_version(version)
     if name is not None:
         check_name("event type", name)
+
+    body = sys._getframe(1)  # noqa: SLF001 - where the class is made
 
     def named(cls: type[T]) -> type[T]:
         if not isinstance(cls, type):
@@ -49,9 +53,16 @@ def event(cls: type[T] | None = None, /, *, name: str | None = None, version: in
         found = EventType(name or cls.__name__, version)
         check_name("event type", found.name)
         setattr(cls, _MARK, found)
+        resolve(cls, body)
         return cls
 
     return named if cls is None else named(cls)
+
+
+def check_version(version: Any) -> None:
+    """Raise InvalidInputError unless it is the version of an event type."""
+    if type(version) is not int or version < 1:
+        raise InvalidInputError(f"the version of an event type is a number from 1, not {version!r}")
 
 
 def is_event(cls: type) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from evstore.application.types import check_version
 from evstore.errors import CodecError, InvalidInputError
 from evstore.model.names import check_name
 
@@ -51,17 +52,15 @@ class Upcasters:
         targets = (event_type,) if to is None else (to,) if isinstance(to, str) else tuple(to)
         for each in (event_type, *targets):
             check_name("event type", each)
+        check_version(from_version)
         if to_version is None:
             to_version = from_version + 1 if targets == (event_type,) else 1
-        for number in (from_version, to_version):
-            if type(number) is not int or number < 1:
-                raise InvalidInputError(f"the version of an event type is a number from 1, not {number!r}")
+        check_version(to_version)
         if (event_type, from_version) in self._steps:
             raise InvalidInputError(
                 f'event type "{event_type}" has an upcaster from version {from_version} already'
             )
-        takes_stored = function.__code__.co_argcount > 1 if hasattr(function, "__code__") else False
-        step = Upcaster(function, targets, to_version, takes_stored)
+        step = Upcaster(function, targets, to_version, _takes_stored(function))
         self._check_no_circle((event_type, from_version), step)
         self._steps[event_type, from_version] = step
         self.types.add(event_type)
@@ -94,9 +93,9 @@ class Upcasters:
             found |= more
         return found
 
-    def functions(self) -> Iterator[Callable[..., Any]]:
-        """The functions of all steps."""
-        return (step.function for step in self._steps.values())
+    def steps(self) -> Iterator[tuple[str, Callable[..., Any]]]:
+        """All steps: from where to where each leads, and its function."""
+        return ((f"{start} {step[1:]}", step.function) for start, step in self._steps.items())
 
     def upcast(
         self, stored: StoredEvent, start: Upcast, is_reached: Callable[[str, int], bool]
@@ -121,8 +120,10 @@ class Upcasters:
     def _called(self, step: Upcaster, here: Upcast, stored: StoredEvent) -> list[Upcast]:
         given = (here.data, stored) if step.takes_stored else (here.data,)
         found = step.function(*given)
-        several = [found] if isinstance(found, Upcast) else found if _are_upcasts(found) else None
+        several = [found] if isinstance(found, Upcast) else found if _are_upcasts(found, step) else None
         if several is None:
+            if found is None and here.data is not None:
+                raise CodecError(here.type, f"its upcaster from version {here.version} returned None, and no data")
             if len(step.targets) > 1:
                 raise CodecError(
                     here.type,
@@ -139,5 +140,19 @@ class Upcasters:
         return [*several]
 
 
-def _are_upcasts(found: Any) -> bool:
-    return isinstance(found, list | tuple) and bool(found) and all(isinstance(each, Upcast) for each in found)
+def _takes_stored(function: Callable[..., Any]) -> bool:
+    """True if it takes the StoredEvent by place after the data. A parameter with a default is its own matter."""
+    from inspect import Parameter, signature
+
+    by_place = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    try:
+        places = [each for each in signature(function).parameters.values() if each.kind in by_place]
+    except (TypeError, ValueError):  # a function of another language may not tell
+        return False
+    return len(places) > 1 and (places[1].default is Parameter.empty or places[1].name == "stored")
+
+
+def _are_upcasts(found: Any, step: Upcaster) -> bool:
+    """True for a list of Upcast. An empty list is data, unless the step leads to several types."""
+    is_list = isinstance(found, list | tuple) and (bool(found) or len(step.targets) > 1)
+    return is_list and all(isinstance(each, Upcast) for each in found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from evstore.consumers.cursors import Cursors, HeldCursors
 from evstore.consumers.delivery import Failed, Policy, Stopped
@@ -14,19 +14,34 @@ from evstore.errors import ConsumerHeldError, InvalidInputError, StoreClosedErro
 from evstore.reading.following import Patience, follow_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
-    from typing import Self
+    from typing import Literal, Self, TypedDict, Unpack
 
     from evstore.appending.appender import Appender
     from evstore.consumers.delivery import Effect
+    from evstore.consumers.effects import Reaction
     from evstore.consumers.elsewhere import SqliteCheckpoint
     from evstore.consumers.joining import Joining
-    from evstore.consumers.transactions import Nesting
+    from evstore.consumers.transactions import Nesting, Transaction
     from evstore.errors import EvstoreError
     from evstore.model.consumers import Parked
-    from evstore.model.events import StoredEvent
+    from evstore.model.events import NewWrite, StoredEvent
     from evstore.port import Adapter
+
+    class HandlerOptions(TypedDict, total=False):
+        """Those of `Consumer.run` for every kind of handler."""
+
+        retries: int
+        backoff: float
+        on_failure: str
+        timeout: float | None
+        deadline: float | None
+        on_retry: Callable[[Exception, int, float], None] | None
+        on_park: Callable[[Parked], None] | None
+        on_wait: Callable[[EvstoreError], None] | None
+        on_idle: Callable[[], None] | None
+
 
 STOP: Final = "stop"
 PARK: Final = "park"
@@ -88,6 +103,54 @@ class Consumer:
         This object stays stopped; another one of the same name goes on.
         """
         self._stopping.set()
+
+    @overload
+    def run(
+        self,
+        handler: Callable[[list[StoredEvent]], object],
+        batch_size: int = 1,
+        *,
+        transactional: Literal[False] = False,
+        appends: Literal[False] = False,
+        checkpoint: SqliteCheckpoint | None = None,
+        once: bool = False,
+        **options: Unpack[HandlerOptions],
+    ) -> int: ...
+
+    @overload
+    def run(
+        self,
+        handler: Callable[[list[StoredEvent], Transaction], object],
+        batch_size: int = 1,
+        *,
+        transactional: Literal[True],
+        once: bool = False,
+        **options: Unpack[HandlerOptions],
+    ) -> int: ...
+
+    @overload
+    def run(
+        self,
+        handler: Callable[[list[StoredEvent]], Reaction | Iterable[NewWrite] | None],
+        batch_size: int = 1,
+        *,
+        appends: bool,
+        once: bool = False,
+        **options: Unpack[HandlerOptions],
+    ) -> int: ...
+
+    @overload
+    def run(
+        self,
+        handler: Callable[..., Any],
+        batch_size: int = 1,
+        *,
+        transactional: bool,
+        appends: bool,
+        checkpoint: SqliteCheckpoint | None,
+        once: bool = False,
+        **options: Unpack[HandlerOptions],
+    ) -> int: ...
 
     def run(
         self,

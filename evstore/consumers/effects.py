@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from evstore.consumers.cursors import HeldCursors
     from evstore.consumers.delivery import Effect
     from evstore.consumers.transactions import Nesting
-    from evstore.model.events import EventData, StoredEvent, Write
+    from evstore.model.events import NewWrite, StoredEvent
     from evstore.port import Append, Step
 
 
@@ -24,7 +24,7 @@ class Reaction(NamedTuple):
     """The writes by which a handler answers events, and the conditions of their append, as `EventStore.append` has
     them."""
 
-    writes: Iterable[Write[EventData] | tuple[str, Sequence[EventData], int]]
+    writes: Iterable[NewWrite]
     unless: Any = None
 
 

@@ -13,30 +13,20 @@ from evstore.consumers.projections import create, handler_of
 from evstore.errors import ConsumerFilterError, ConsumerHeldError, IncompleteLogError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import TypedDict
+    from collections.abc import Sequence
 
     from evstore.appending.appender import Appender
     from evstore.consumers.builds import Build, Builds
+    from evstore.consumers.consumer import HandlerOptions
     from evstore.consumers.projections import Methods, Projection
     from evstore.consumers.transactions import Nesting
-    from evstore.errors import EvstoreError
-    from evstore.model.consumers import Interest, Parked
+    from evstore.model.consumers import Interest
     from evstore.port import Adapter, Consumers, Hold
 
-    class Options(TypedDict, total=False):
+    class ProjectionOptions(HandlerOptions, total=False):
         """Those of `Consumer.run` that a projection takes."""
 
         batch_size: int
-        retries: int
-        backoff: float
-        on_failure: str
-        timeout: float | None
-        deadline: float | None
-        on_retry: Callable[[Exception, int, float], None] | None
-        on_park: Callable[[Parked], None] | None
-        on_wait: Callable[[EvstoreError], None] | None
-        on_idle: Callable[[], None] | None
 
 
 BATCH_SIZE: Final = 1000
@@ -85,10 +75,12 @@ class Keeping:
         self._consumer = Consumer(self._adapter, appender, nesting, self._joining)
         return self._consumer
 
-    def run(self, projection: Projection, methods: Methods, options: Options, *, once: bool = False) -> int:
+    def run(
+        self, projection: Projection, methods: Methods, options: ProjectionOptions, *, once: bool = False
+    ) -> int:
         """Fill the tables, and return the number of events. Raises MovedError."""
         self._on_idle = options.get("on_idle") or (lambda: None)
-        given: Options = {"batch_size": BATCH_SIZE, **options, "on_idle": self._look}
+        given: ProjectionOptions = {"batch_size": BATCH_SIZE, **options, "on_idle": self._look}
         try:
             with self._consumer:
                 self._make(projection, self._hold)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from evstore.appending.appender import Appender
     from evstore.application.converting import Converter
     from evstore.consumers.consumer import Consumer
-    from evstore.consumers.keeping import Options
+    from evstore.consumers.keeping import ProjectionOptions
     from evstore.consumers.transactions import Nesting
     from evstore.port import Adapter
 
@@ -97,7 +97,7 @@ class ProjectionRunner:
         if self._consumer is not None:
             self._consumer.stop()
 
-    def run(self, *, once: bool = False, **options: Unpack[Options]) -> int:
+    def run(self, *, once: bool = False, **options: Unpack[ProjectionOptions]) -> int:
         """Handle the events after the checkpoint, then those to come, and return their number.
 
         A version that is new here is built beside the one that the views show, and shown once it has caught up;
@@ -127,7 +127,7 @@ class ProjectionRunner:
                 self._stopping.wait(PAUSE)
         return handled
 
-    def rebuild(self, **options: Unpack[Options]) -> int:
+    def rebuild(self, **options: Unpack[ProjectionOptions]) -> int:
         """Build the projection anew beside the present one, show it, and return the number of events.
 
         It goes back to an older version, too. Options are as in `run`. Raises ConsumerHeldError if another process
@@ -160,7 +160,7 @@ class ProjectionRunner:
             self._consumer.stop()
         return keeping
 
-    def _run(self, keeping: Keeping, options: Options, *, once: bool) -> int:
+    def _run(self, keeping: Keeping, options: ProjectionOptions, *, once: bool) -> int:
         projection = self._class()
         methods = Methods(projection, self._handlers, self._converter)
         return keeping.run(projection, methods, options, once=once)

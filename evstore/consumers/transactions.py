@@ -9,11 +9,11 @@ from evstore.errors import InvalidInputError
 from evstore.model.versions import ANY_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from contextlib import AbstractContextManager
 
     from evstore.appending.appender import Appender
-    from evstore.model.events import EventData, StoredEvent, Write
+    from evstore.model.events import NewWrite, StoredEvent
     from evstore.model.metadata import Metadata
     from evstore.port import Step
 
@@ -37,7 +37,7 @@ class Transaction:
     def append(
         self,
         stream_id: str,
-        events: Iterable[EventData],
+        events: Iterable[Any],
         expected_version: int = ANY_VERSION,
         metadata: Metadata | None = None,
         **options: Any,
@@ -47,7 +47,7 @@ class Transaction:
 
     def append_many(
         self,
-        writes: Iterable[Write[EventData] | tuple[str, Sequence[EventData], int]],
+        writes: Iterable[NewWrite],
         metadata: Metadata | None = None,
         **options: Any,
     ) -> list[StoredEvent]:

@@ -20,8 +20,8 @@ from evstore.model.times import EPOCH, format_timestamp, moment_of, timestamp_us
 from evstore.model.versions import ANY_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from typing import Protocol
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Protocol, TypeAlias
     from uuid import UUID
 
     from evstore.jsontext.decoding import StoredFields
@@ -134,6 +134,7 @@ class StoredEvent(NamedTuple):
 
     @property
     def metadata(self) -> Metadata:
+        """Its metadata; that of the last 256 texts is parsed once."""
         return Metadata.from_json(self.metadata_json)
 
     @property
@@ -143,6 +144,7 @@ class StoredEvent(NamedTuple):
 
     @property
     def category(self) -> str:
+        """The text before the first hyphen of its stream id."""
         return category_of(self.stream_id)
 
     @property
@@ -223,3 +225,8 @@ class Write(NamedTuple, Generic[E]):
     stream_id: str
     events: Many[E]
     expected_version: int = ANY_VERSION
+
+
+if TYPE_CHECKING:
+    NewWrite: TypeAlias = Write[Any] | tuple[str, Sequence[Any], int]
+    """Events as an application gives them: EventData, or of its own classes."""

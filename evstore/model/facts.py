@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
 
 class StreamInfo(NamedTuple):
+    """A stream: its category, its version, the times of its first and last event in microseconds since
+    1970-01-01T00:00:00Z, and the type of the last."""
+
     stream_id: str
     category: str
     version: int
@@ -33,6 +36,9 @@ class Backup(NamedTuple):
 
 
 class CategoryInfo(NamedTuple):
+    """A category: the numbers of its streams and events, the global positions of its first and last event, and the
+    time of the last in microseconds since 1970-01-01T00:00:00Z."""
+
     category: str
     streams: int
     events: int
@@ -42,6 +48,8 @@ class CategoryInfo(NamedTuple):
 
 
 class TypeInfo(NamedTuple):
+    """An event type: the number of its events, and the global positions of the first and the last."""
+
     type: str
     events: int
     first_position: int
@@ -49,6 +57,8 @@ class TypeInfo(NamedTuple):
 
 
 class TagInfo(NamedTuple):
+    """A tag: the number of events that have it, and the global positions of the first and the last."""
+
     tag: str
     events: int
     first_position: int

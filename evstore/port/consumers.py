@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from evstore.port.adapter import Joined
+from evstore.port.adapter import Adapter, Joined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from evstore.model.consumers import ConsumerRecord, Parked, ParkedState
-    from evstore.port.adapter import Adapter
     from evstore.port.pages import NamePage
 else:
     Protocol = object
@@ -127,10 +126,8 @@ class Consumers(Protocol):
         """
 
 
-if TYPE_CHECKING:
+class HasConsumers(Adapter, Protocol):
+    """An adapter that claims `has_consumers`."""
 
-    class HasConsumers(Adapter, Protocol):
-        """An adapter that claims `has_consumers`."""
-
-        def consumers(self) -> Consumers:
-            """The consumers of the store."""
+    def consumers(self) -> Consumers:
+        """The consumers of the store."""

@@ -31,6 +31,8 @@ class Cut(list["StoredEvent"]):
 
 
 class NamePage(NamedTuple):
+    """A page of names in code point order: at most `limit`, after the name `after`, all with this prefix."""
+
     limit: int
     after: str | None = None
     prefix: str = ""

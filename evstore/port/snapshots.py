@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from evstore.port.adapter import Adapter
+
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from evstore.port.adapter import Adapter
 else:
     Protocol = object
 
@@ -37,10 +38,8 @@ class Snapshots(Protocol):
         """Keep it in place of an older one of its stream and kind. A stream that is missing keeps none."""
 
 
-if TYPE_CHECKING:
+class HasSnapshots(Adapter, Protocol):
+    """An adapter that claims `has_snapshots`."""
 
-    class HasSnapshots(Adapter, Protocol):
-        """An adapter that claims `has_snapshots`."""
-
-        def snapshots(self) -> Snapshots:
-            """The snapshots of the store."""
+    def snapshots(self) -> Snapshots:
+        """The snapshots of the store."""

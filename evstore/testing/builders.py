@@ -27,6 +27,7 @@ def an_id() -> str:
 
 
 def a_stream_id(category: str = "Order") -> str:
+    """A stream id of this category that no other test has."""
     return f"{category}-{an_id()}"
 
 

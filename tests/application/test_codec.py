@@ -125,24 +125,3 @@ def test_attrs_classes_are_events():
         total: Any
 
     assert JSON.decode(JSON.encode(Placed("1", 2)), Placed) == Placed("1", 2)
-
-
-def test_a_model_with_methods_like_those_of_pydantic_is_written_by_them():
-    """Pydantic is no dependency of the tests; these are the two methods of its models that are called."""
-
-    @evstore.event
-    class Model:
-        def __init__(self, n: int) -> None:
-            self.n = n
-
-        def model_dump_json(self) -> str:
-            return f'{{"n":{self.n}}}'
-
-        @classmethod
-        def model_validate_json(cls, text: str) -> Model:
-            return cls(int(json.loads(text)["n"]))
-
-    assert JSON.encode(Model(7)) == '{"n":7}'
-    assert JSON.decode('{"n":"8"}', Model).n == 8
-    with pytest.raises(CodecError):
-        JSON.decode('{"n":"x"}', Model)

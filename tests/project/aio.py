@@ -89,12 +89,17 @@ class Source(NamedTuple):
         for node in ast.walk(self.tree):
             if isinstance(node, ast.ImportFrom) and any((a.asname or a.name) == name for a in node.names):
                 return node.module
-            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name and node in self.tree.body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name and node in self.outermost():
                 return self.module
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
             if any(isinstance(each, ast.Name) and each.id == name for each in targets):
                 return self.module
         return None
+
+    def outermost(self) -> list[ast.stmt]:
+        """The statements of the module, those for type checkers among them."""
+        inner = [each for node in self.tree.body if isinstance(node, ast.If) for each in node.body]
+        return [*self.tree.body, *inner]
 
     def docstring(self, node: ast.ClassDef | ast.FunctionDef) -> str:
         if ast.get_docstring(node) is None:
@@ -248,6 +253,8 @@ class Writer:
                 following = cls.body[at + 1]
                 doc = ast.get_source_segment(source.text, following) or ""
                 parts.append(self.attribute(source, node, doc))
+            elif _takes_handler(node) and "overload" in map(ast.unparse, getattr(node, "decorator_list", ())):
+                continue  # what a function may take and return there is said for functions, not for coroutines
             elif isinstance(node, ast.FunctionDef) and _is_public(node.name) and node.name not in held:
                 parts.append(self.method(source, name, node))
         return "\n\n".join(parts)
@@ -309,6 +316,10 @@ def _called(call: str) -> str:
 def _is_spelled_out(options: ast.arg | None) -> bool:
     """True for the options of `Consumer.run` that others take as well."""
     return options is not None and "Unpack" in ast.dump(options)
+
+
+def _takes_handler(node: ast.stmt) -> bool:
+    return isinstance(node, ast.FunctionDef) and any(each.arg == "handler" for each in node.args.args)
 
 
 def _is_public(name: str) -> bool:

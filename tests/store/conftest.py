@@ -6,7 +6,9 @@ on SQLite as well. `--all-adapters` tries everything on every adapter.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Barrier
 
 import pytest
 
@@ -70,3 +72,20 @@ def shared_store(adapter, tmp_path_factory, place):
     """One store for all the tests of a module that only read what a fixture has put there."""
     with place(adapter, tmp_path_factory.mktemp("shared")) as url, connect(url) as store:
         yield store
+
+
+@pytest.fixture
+def racing():
+    """A function that lets threads begin `work(n)` at the same time, and returns what each returned."""
+
+    def race(threads, work):
+        start = Barrier(threads)
+
+        def run(number):
+            start.wait(60)
+            return work(number)
+
+        with ThreadPoolExecutor(threads) as pool:
+            return [each.result(60) for each in [pool.submit(run, number) for number in range(threads)]]
+
+    return race

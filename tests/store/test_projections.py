@@ -534,3 +534,50 @@ def test_verify_takes_its_tables_for_no_damage(filled):
     filled.projection(Balances).run(once=True)
     filled.projection(BalancesInCents).run(once=True)
     assert [*filled.verify(engine=True)] == []
+
+
+# --- event types that changed ---
+
+
+def test_a_projection_gets_renamed_upcast_and_split_events_as_what_they_are_now(store, reader):
+    store.append(
+        "Account-1",
+        [
+            EventData("Moved", {"from": "ann", "to": "ben", "amount": 3}),
+            EventData("Paid", {"account": "ann", "amount": "1"}),
+            EventData("PaidIn", {"account": "ann", "cents": 200}),
+            Deposited("ann", 4),
+        ],
+    )
+
+    @store.upcaster("Paid", to="PaidIn")
+    def renamed(data):
+        return {"account": data["account"], "cents": 100 * int(data["amount"])}
+
+    @store.upcaster("PaidIn", to="PaidIn", to_version=2)
+    def larger(data):
+        return {"account": data["account"], "amount": data["cents"] // 100}
+
+    @store.upcaster("PaidIn", from_version=2, to="Deposited")
+    def deposited(data):
+        return data
+
+    @store.upcaster("Moved", to=["Deposited", "account-closed"])
+    def parts(data):
+        moved = {"account": data["to"], "amount": data["amount"]}
+        return [evstore.Upcast("Deposited", moved), evstore.Upcast("account-closed", {"account": data["from"]})]
+
+    assert store.projection(Balances).run(once=True) == 4
+    assert reader.rows("SELECT account, amount, events FROM balances ORDER BY account") == [
+        ("ann", 7, 3),
+        ("ben", 3, 1),
+    ]
+    assert store.projection(Balances).status().lag == 0
+
+
+def test_a_projection_stops_at_an_event_that_it_cannot_decode_and_names_it(store):
+    (stored,) = store.append("Account-1", [EventData("Deposited", {"account": "ann"})])
+    with pytest.raises(evstore.CodecError, match="amount") as raised:
+        store.projection(Balances).run(once=True)
+    assert stored.id in raised.value.__notes__[0]
+    assert store.projection(Balances).status().position == 0

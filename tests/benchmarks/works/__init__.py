@@ -15,6 +15,7 @@ for _name in (
     "together",
     "keeping",
     "projecting",
+    "aggregating",
     "growing",
 ):
     import_module(f"{__name__}.{_name}")
