@@ -169,10 +169,12 @@ class MemoryAdapter:
             outcome = self._append(unit)
             if isinstance(outcome, Receipt):
                 for each in ids:
-                    self._replace(without_data(self._ids[each], metadata=metadata))
+                    self._replace(self._redacted(self._ids[each], metadata=metadata))
                     self._snapshots.forget(self._ids[each].stream_id)
                 self._changed.notify_all()
             return outcome
+
+    _redacted = staticmethod(without_data)
 
     def _replace(self, event: StoredEvent) -> None:
         old = self._ids[event.id]

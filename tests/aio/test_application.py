@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import evstore
 from evstore import Aggregate, EventData, Query
-from tests.aio.test_tasks import EVENT, append
+from tests.support.tasks import EVENT, append
 
 
 @evstore.event

@@ -14,7 +14,7 @@ from evstore import EventData, Write
 from evstore.model.ids import new_id
 from evstore.testing.builders import an_id
 from tests.aio.conftest import in_loop, with_store
-from tests.aio.test_tasks import EVENT, append
+from tests.support.tasks import EVENT, append
 
 CANCELLED = 100
 """On each of the two databases."""

@@ -21,7 +21,7 @@ from evstore import (
     Write,
 )
 from tests.aio.conftest import in_loop, with_store
-from tests.aio.test_tasks import EVENT, append, until
+from tests.support.tasks import EVENT, append, until
 
 
 class Handler:

@@ -12,8 +12,7 @@ from evstore.testing import AdapterContract, RaceClauses
 from evstore.testing.clauses.conditions import ConditionRaceClauses
 from evstore.testing.clauses.stepping import StepClauses
 from tests.aio.driven import DrivenAdapter, Loop
-from tests.contract.test_postgres import TestPostgres as OfPostgres
-from tests.contract.test_sqlite import TestSqlite as OfSqlite
+from tests.support.places import lose_in_postgres, lose_in_sqlite, occupy_postgres, occupy_sqlite
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +39,12 @@ class OnPostgres(ByTasks):
         return DrivenAdapter(on_postgres(self.server.place(tmp_path)), self.loop)
 
     reopen = open
-    lose = OfPostgres.lose
-    occupy = OfPostgres.occupy
+
+    def lose(self, tmp_path, what, name):
+        lose_in_postgres(self.server, self.server.schema(tmp_path), what, name)
+
+    def occupy(self, tmp_path):
+        return occupy_postgres(self.server, self.server.schema(tmp_path))
 
 
 class OnSqlite(ByTasks):
@@ -49,8 +52,12 @@ class OnSqlite(ByTasks):
         return DrivenAdapter(on_sqlite(f"sqlite:{tmp_path}/events.db"), self.loop)
 
     reopen = open
-    lose = OfSqlite.lose
-    occupy = OfSqlite.occupy
+
+    def lose(self, tmp_path, what, name):
+        lose_in_sqlite(tmp_path, what, name)
+
+    def occupy(self, tmp_path):
+        return occupy_sqlite(tmp_path)
 
 
 class WhereTasksDiffer(RaceClauses, ConditionRaceClauses, StepClauses):

@@ -8,7 +8,7 @@ import sqlite3
 import psycopg
 
 from evstore.adapters.postgres.location import location_of
-from tests.aio.test_tasks import EVENT, append
+from tests.support.tasks import EVENT, append
 
 
 def connected(url):

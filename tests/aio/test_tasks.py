@@ -15,19 +15,7 @@ from evstore import ConcurrencyError, EventData, InvalidInputError, Query, Store
 from evstore.adapters.sqlite.location import lock_of
 from tests.aio.conftest import in_loop, with_store
 from tests.support.postgres_sessions import waiting, writing
-
-EVENT = EventData("Counted", {"n": 1})
-
-
-async def append(store, stream_id, count):
-    for _ in range(count):
-        await store.append(stream_id, [EVENT])
-
-
-async def until(what):
-    """Return once it is true; for what nobody announces."""
-    while not what():  # noqa: ASYNC110
-        await asyncio.sleep(0.005)
+from tests.support.tasks import EVENT, append, until
 
 
 class Follower:

@@ -6,6 +6,7 @@ import pytest
 from evstore.adapters.postgres import connect
 from evstore.testing import AdapterContract
 from evstore.testing.machine import ModelContract
+from tests.support.places import lose_in_postgres, occupy_postgres
 
 
 class TestPostgres(AdapterContract, ModelContract):
@@ -32,17 +33,7 @@ class TestPostgres(AdapterContract, ModelContract):
         return psycopg.connect(self.server.url())
 
     def lose(self, tmp_path, what, name):
-        table, column = {"type": ("types", "name"), "stream": ("streams", "stream_id")}[what]
-        place = f"{self.schema(tmp_path)}.{table}"
-        self.server.execute(f"ALTER TABLE {place} DISABLE TRIGGER ALL")
-        assert self.server.execute(f"DELETE FROM {place} WHERE {column} = %s RETURNING 1", name) == [(1,)]
-        self.server.execute(f"ALTER TABLE {place} ENABLE TRIGGER ALL")
+        lose_in_postgres(self.server, self.schema(tmp_path), what, name)
 
     def occupy(self, tmp_path):
-        schema = self.schema(tmp_path)
-        self.server.execute(f"CREATE SCHEMA {schema}")
-        self.server.execute(f"CREATE TABLE {schema}.letters AS SELECT 'not an event' AS text")
-        return lambda: self.server.execute(
-            f"SELECT relname, (SELECT text FROM {schema}.letters) FROM pg_class"
-            f" WHERE relnamespace = '{schema}'::regnamespace"
-        )
+        return occupy_postgres(self.server, self.schema(tmp_path))

@@ -1,13 +1,13 @@
 """The SQLite adapter keeps the contract."""
 
 import sqlite3
-from contextlib import closing
 
 import pytest
 
 from evstore.adapters.sqlite import connect
 from evstore.testing import AdapterContract
 from evstore.testing.machine import ModelContract
+from tests.support.places import lose_in_sqlite, occupy_sqlite
 
 
 class TestSqlite(AdapterContract, ModelContract):
@@ -26,15 +26,7 @@ class TestSqlite(AdapterContract, ModelContract):
         return sqlite3.connect(tmp_path / "events.db")
 
     def lose(self, tmp_path, what, name):
-        table, column = {"type": ("types", "name"), "stream": ("streams", "stream_id")}[what]
-        with closing(sqlite3.connect(tmp_path / "events.db", isolation_level=None)) as connection:
-            ((trigger, text),) = connection.execute(
-                "SELECT name, sql FROM sqlite_schema WHERE name = ?", [f"{table}_are_not_deleted"]
-            )
-            connection.execute(f"DROP TRIGGER {trigger}")
-            assert connection.execute(f"DELETE FROM {table} WHERE {column} = ?", [name]).rowcount == 1
-            connection.execute(text)
+        lose_in_sqlite(tmp_path, what, name)
 
     def occupy(self, tmp_path):
-        (tmp_path / "events.db").write_text("Letters, not events.\n" * 100)
-        return lambda: {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+        return occupy_sqlite(tmp_path)

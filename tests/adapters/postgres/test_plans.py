@@ -164,7 +164,6 @@ CONSUMING: dict[str, set[str]] = {
 }
 CONSUMING_WITHOUT_PLAN = {
     "SETTLE_STEP", "HAND_OUT", "PIN", "UNPIN", "RESET_SESSION",
-    "APPEND_UNIT", "APPEND_STAGED_UNIT",  # calls
 }  # fmt: skip
 # Call of a function, the indexes by which it may touch tables, and the entries it may read: few, of a store with
 # thousands of events, tags and types.
