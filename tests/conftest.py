@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 pytest.register_assert_rewrite("evstore.testing")
 
+collect_ignore = ["examples/evstore-lines"]  # a package of others, which a test installs and tries
+
 BACKENDS: Final = ("sqlite", "postgres")
 """What the command is tried on, test by test."""
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
-import evstore.aio
 from tests.support.servers import newest_of
-from tests.support.waiting import PATIENCE
+from tests.support.tasks import in_loop, with_store
 
 ADAPTERS = ("postgres", "sqlite")
 
@@ -37,15 +34,3 @@ def run(url):
         return in_loop(with_store(url, main, **options))
 
     return ran
-
-
-async def with_store(url, main, **options):
-    """The result of a coroutine function that gets an empty store."""
-    async with evstore.aio.connect(url, **options) as store:
-        await store.initialize()
-        return await main(store)
-
-
-def in_loop(coroutine):
-    """The result of a coroutine, in a loop of its own."""
-    return asyncio.run(asyncio.wait_for(coroutine, PATIENCE))

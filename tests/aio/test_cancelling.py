@@ -13,8 +13,7 @@ import evstore.aio
 from evstore import EventData, Write
 from evstore.model.ids import new_id
 from evstore.testing.builders import an_id
-from tests.aio.conftest import in_loop, with_store
-from tests.support.tasks import EVENT, append
+from tests.support.tasks import EVENT, append, in_loop, with_store
 
 CANCELLED = 100
 """On each of the two databases."""

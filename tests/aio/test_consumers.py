@@ -20,8 +20,7 @@ from evstore import (
     UnsupportedError,
     Write,
 )
-from tests.aio.conftest import in_loop, with_store
-from tests.support.tasks import EVENT, append, until
+from tests.support.tasks import EVENT, append, in_loop, until, with_store
 
 
 class Handler:

@@ -13,9 +13,8 @@ import pytest
 import evstore.aio
 from evstore import ConcurrencyError, EventData, InvalidInputError, Query, StoreClosedError, Write
 from evstore.adapters.sqlite.location import lock_of
-from tests.aio.conftest import in_loop, with_store
 from tests.support.postgres_sessions import waiting, writing
-from tests.support.tasks import EVENT, append, until
+from tests.support.tasks import EVENT, append, in_loop, until, with_store
 
 
 class Follower:

@@ -25,6 +25,7 @@ from evstore import (
     SqliteCheckpoint,
     UnsupportedError,
 )
+from evstore.consumers.stopping import Stopping
 from evstore.model.consumers import slot_of
 from evstore.testing.asking import together
 from tests.support.waiting import wait_for
@@ -486,7 +487,7 @@ def test_a_signal_handler_stops_a_run_whatever_it_interrupts(filled, handler):
     consumer = filled.consumer("mailer")
 
     def interrupt(frame, event, _):
-        if frame.f_code.co_name == "wait" and event == "line":
+        if frame.f_code is Stopping.wait.__code__ and event == "line":
             consumer.stop()
         return interrupt
 
