@@ -34,6 +34,10 @@ EXAMPLES = {
     errors.NoEventsError: ((), []),
     errors.CodecError: (("OrderPlaced", "its data is no OrderPlaced"), ["OrderPlaced", "its data"]),
     errors.UnknownEventTypeError: (("OrderPlaced", ""), ["OrderPlaced"]),
+    errors.UpcastGapError: (
+        ("OrderPlaced", 2, 4),
+        ["OrderPlaced", "version 2", "version 4", "2 to 3", "from_version=2"],
+    ),
     errors.SchemaError: (("/a/events.db",), ["/a/events.db"]),
     errors.NotInitializedError: (("/a/events.db",), ["/a/events.db"]),
     errors.NotAStoreError: (("/a/events.db", "it is a folder"), ["/a/events.db", "it is a folder"]),
