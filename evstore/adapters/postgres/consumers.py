@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from evstore.model.consumers import ParkedState
     from evstore.port import Hold, NamePage
 
-GIVING_BACK_SECONDS: Final = 1.0
+GIVING_BACK_SECONDS: Final = 3.0
 """The longest wait for a connection on which to give a hold back; without that it ends by itself."""
 
 MOST_LOST: Final = 2
