@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from evstore.model.filters import Filter
     from evstore.port import Append, Audits, Consumers, Initialization, NamePage, Outcome, Page, Snapshots
 
-POLL_SECONDS: Final = 0.03
+POLL_SECONDS: Final = 0.04
 CAPABILITIES: Final = Capabilities(
     name="SQLite",
     durable=True,
