@@ -11,7 +11,7 @@ import time
 from collections import deque
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         """Runs synchronous code for a task. A cancelled task ends each of its waits with CancelledError."""
 
         has_loop: bool
-        """The code runs on the thread of the event loop, which must not block. Else it has a thread of its own."""
+        """It is `OnLoop`, and its thread must not block. Else the code has a thread of its own."""
 
         def pause(self) -> None:
             """Let other tasks run, if this code has kept them waiting for long."""
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 
         def waiter(self) -> Waiter:
             """A wait that another thread or task may end."""
+
+    class OnLoop(Runner, Protocol):
+        """A runner whose code is on the thread of the event loop."""
 
         def call(self, function: Callable[[], T], dropped: Callable[[T], object]) -> T:
             """The result of a function that blocks. `dropped` gets it if nobody waits for it any more."""
@@ -74,10 +77,10 @@ def current() -> Runner | None:
     return None
 
 
-def on_loop() -> Runner | None:
+def on_loop() -> OnLoop | None:
     """The same, if this code runs on the thread of an event loop."""
     runner = current()
-    return runner if runner is not None and runner.has_loop else None
+    return cast("OnLoop", runner) if runner is not None and runner.has_loop else None
 
 
 def check() -> None:

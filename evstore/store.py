@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import cached_property
 from os import fspath
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
@@ -121,7 +122,6 @@ class EventStore:
         self._closed = False
         self._nesting: Nesting | None = None  # made by the first consumer
         self._codec = codec
-        self._converters: dict[str, Converter] = {}  # one, when it is first needed
         self._snapshots: SnapshotKeeper | None = None
         self.appender = Appender(adapter, max_data_bytes, self._encoded)
         """Appends in bulk, in units and receipts instead of events; for use inside evstore."""
@@ -306,14 +306,13 @@ class EventStore:
 
     # --- events and objects of the application ---
 
-    @property
+    @cached_property
     def _converter(self) -> Converter:
-        found = self._converters.get("")
-        if found is None:
-            from evstore.application.converting import Converter
+        from evstore.application.converting import Converter
 
-            found = self._converters.setdefault("", Converter(self._codec))  # one for all threads
-        return found
+        # Two threads that need it first at the same time must get the same.
+        made: Converter = vars(self).setdefault("_converter", Converter(self._codec))
+        return made
 
     def _encoded(self, event: Any) -> EventData:
         return self._converter.encode(event)

@@ -157,12 +157,6 @@ class _Work:
         if self._is_cancelled and not self._is_told:
             self.check()
 
-    def call(self, function: Callable[[], T], _dropped: Callable[[T], object]) -> T:
-        return function()
-
-    def ready(self, _fileno: int, _wanted: int, _seconds: float | None) -> int:
-        raise NotImplementedError("this code has a thread of its own, which may block")
-
     def called(self, start: Callable[[Inside], Any]) -> Any:
         """The result of an application's function, which the loop runs. This thread does what that asks."""
         inside = self._inside = _Inside(self._loop)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from evstore.port import Adapter, Append, Joined, Outcome, PreparedEvent, PreparedWrite
 
-    Finding = Adapter | Joined
+    Lookup = Adapter | Joined
+    """Whatever tells the stored events of ids."""
     LookedUp = tuple[PreparedWrite, PreparedEvent, StoredEvent | None]
     """An event, its write, and the stored event of the same id."""
 
@@ -75,7 +76,7 @@ def _of_log(adapter: Adapter, receipt: Receipt) -> Iterator[StoredEvent]:
         after = page[-1].global_position
 
 
-def look_up(adapter: Finding, writes: Iterable[PreparedWrite]) -> Iterator[LookedUp]:
+def look_up(adapter: Lookup, writes: Iterable[PreparedWrite]) -> Iterator[LookedUp]:
     """Each event of the writes, with the stored event of the same id."""
     for some in _in_pages((write, event) for write in writes for event in write.events):
         by_id = {each.id: each for each in adapter.get([event.id for _, event in some])}
@@ -97,12 +98,12 @@ def _in_pages(
         yield some
 
 
-def first_stored(adapter: Finding, unit: Append, stored_id: str) -> Iterator[StoredEvent]:
+def first_stored(adapter: Lookup, unit: Append, stored_id: str) -> Iterator[StoredEvent]:
     """The unit's events as first stored. `stored_id` is one of its ids. Raises EventIdConflictError."""
     return check_retry(stored_id, look_up(adapter, unit.writes))
 
 
-def judge(adapter: Finding, unit: Append, outcome: Outcome) -> Done | EvstoreError:
+def judge(adapter: Lookup, unit: Append, outcome: Outcome) -> Done | EvstoreError:
     """The meaning of an adapter's answer.
 
     If the lookup of stored events fails, the outcome is unknown: a lost try of this unit may have stored them.

@@ -33,8 +33,6 @@ A = TypeVar("A", bound=Aggregate)
 T = TypeVar("T")
 Stored = TypeVar("Stored", bound="Sequence[StoredEvent]")
 
-TRIES: Final = 10
-"""The tries of an update, the first one among them."""
 PAUSE: Final = 0.002
 """Seconds, at most, before the second try; twice as many before each further one, up to LONGEST_PAUSE."""
 LONGEST_PAUSE: Final = 0.5

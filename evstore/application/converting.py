@@ -12,9 +12,6 @@ from evstore.jsontext.quoting import shortened
 from evstore.model.events import EventData
 from evstore.model.metadata import Metadata
 
-LONGEST_VERSION: Final = 9
-"""Digits of a schema version."""
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import TypeAlias
@@ -23,6 +20,9 @@ if TYPE_CHECKING:
     from evstore.model.events import StoredEvent
 
     Decode: TypeAlias = Callable[[StoredEvent], Sequence[Any]]
+
+LONGEST_VERSION: Final = 9
+"""Digits of a schema version."""
 
 
 class Converter:

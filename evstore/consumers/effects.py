@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 class Reaction(NamedTuple):
     """The writes by which a handler answers events, and the conditions of their append, as `EventStore.append` has
-    them."""
+    them. Correlation and causation come from the event, where there is one alone."""
 
     writes: Iterable[NewWrite]
     unless: Any = None

@@ -80,9 +80,9 @@ Consumers, without `has_consumers` asked of nobody
         InvalidInputError. Without `has_transactions` a step has no tables: UnsupportedError.
 
 Snapshots, without `has_snapshots` asked of nobody
-    S1  `keep` keeps a snapshot in place of an older one of its stream and kind, and not in place of a later one;
-        `find` finds it as it was kept, text for text, also in another adapter of the store. Of a stream that is
-        missing none is kept.
+    S1  `keep` keeps a snapshot in place of an earlier one of its stream and kind, or one of other code, and not in
+        place of a later one of the same code; `find` finds it as it was kept, text for text, also in another
+        adapter of the store. Of a stream that is missing none is kept.
     S2  A redaction removes all snapshots of the streams of its events, in the same step: their text may have what
         was redacted.
 

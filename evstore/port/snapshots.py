@@ -8,7 +8,6 @@ from evstore.port.adapter import Adapter
 
 if TYPE_CHECKING:
     from typing import Protocol
-
 else:
     Protocol = object
 
@@ -35,7 +34,10 @@ class Snapshots(Protocol):
         """The snapshot, None if there is none."""
 
     def keep(self, snapshot: Snapshot) -> None:
-        """Keep it in place of an older one of its stream and kind. A stream that is missing keeps none."""
+        """Keep it in place of another one of its stream and kind, unless that is later and of the same code.
+
+        A stream that is missing keeps none.
+        """
 
 
 class HasSnapshots(Adapter, Protocol):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from evstore.testing.clauses.living import LifeClauses
     from evstore.testing.clauses.racing import RaceClauses
     from evstore.testing.contract import AdapterContract, ReadClauses, WriteClauses
-    from evstore.testing.given import Given, Outcome, given
+    from evstore.testing.given import Given, When, given
     from evstore.testing.harness import REASONS
     from evstore.testing.truth import TRUTH_TABLE
 
@@ -36,9 +36,9 @@ __all__ = [
     "AdapterContract",
     "Given",
     "LifeClauses",
-    "Outcome",
     "RaceClauses",
     "ReadClauses",
+    "When",
     "WriteClauses",
     "a_stream_id",
     "a_write",
@@ -53,7 +53,7 @@ _HOMES: Final = {
     "clauses.living": ("LifeClauses",),
     "clauses.racing": ("RaceClauses",),
     "contract": ("AdapterContract", "ReadClauses", "WriteClauses"),
-    "given": ("Given", "Outcome", "given"),
+    "given": ("Given", "When", "given"),
     "harness": ("REASONS",),
     "truth": ("TRUTH_TABLE",),
 }

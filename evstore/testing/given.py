@@ -50,24 +50,24 @@ class Given(Generic[A]):
     def __init__(self, aggregate: A) -> None:
         self.aggregate = aggregate
 
-    def when(self, action: Callable[[A], object]) -> Outcome[A]:
+    def when(self, action: Callable[[A], object]) -> When[A]:
         """Ask something of the aggregate. What it raises is for `then_raises`; `then` raises it."""
         raised = None
         try:
             action(self.aggregate)
         except Exception as error:  # noqa: BLE001 - it is what may be expected
             raised = error
-        return Outcome(self.aggregate, raised)
+        return When(self.aggregate, raised)
 
 
-class Outcome(Generic[A]):
+class When(Generic[A]):
     """The outcome: the aggregate with the events that it recorded, or an exception."""
 
     def __init__(self, aggregate: A, raised: Exception | None) -> None:
         self.aggregate = aggregate
         self.raised = raised
 
-    def then(self, *events: Any) -> Outcome[A]:
+    def then(self, *events: Any) -> When[A]:
         """Assert that exactly these events were recorded, in this order; none, if none are named.
 
         An exception that was raised instead leaves as it is.
@@ -77,7 +77,7 @@ class Outcome(Generic[A]):
         self._compare(events)
         return self
 
-    def then_raises(self, expected: type[Exception], match: str = "") -> Outcome[A]:
+    def then_raises(self, expected: type[Exception], match: str = "") -> When[A]:
         """Assert that an exception of this class was raised, in whose text `re.search` finds `match`."""
         if self.raised is None:
             recorded = _listed(self.aggregate.pending)
@@ -89,7 +89,7 @@ class Outcome(Generic[A]):
             raise AssertionError(f"{match!r} is not found in: {self.raised}") from self.raised
         return self
 
-    def then_state(self, is_right: Callable[[A], object]) -> Outcome[A]:
+    def then_state(self, is_right: Callable[[A], object]) -> When[A]:
         """Assert that `is_right(aggregate)` is true, or let its own assertions speak: it may return None."""
         if self.raised is not None:
             raise self.raised

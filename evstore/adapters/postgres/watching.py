@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from evstore.adapters.patience import Patience
-    from evstore.blocking import Runner
+    from evstore.blocking import OnLoop
 
 CANCEL_SECONDS: Final = 5.0
 """Seconds to wait until a cancelled statement ends, as psycopg does."""
@@ -53,7 +53,7 @@ class WatchedConnection(psycopg.Connection[Any]):
 
     def _wait_on(
         self,
-        loop: Runner,
+        loop: OnLoop,
         gen: Generator[Any, Any, Any],
         interval: float = LOOK_SECONDS,
         timeout: float | None = None,
@@ -71,7 +71,7 @@ class WatchedConnection(psycopg.Connection[Any]):
                 self._end(gen)
             raise
 
-    def _driven(self, loop: Runner, gen: Generator[Any, Any, Any], interval: float, timeout: float | None) -> Any:
+    def _driven(self, loop: OnLoop, gen: Generator[Any, Any, Any], interval: float, timeout: float | None) -> Any:
         deadline = None if timeout is None else time.monotonic() + timeout
         is_watched = self._patience is not None and self._patience.on_wait is not None
         socket = self.pgconn.socket
