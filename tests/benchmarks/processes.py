@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryFile
+from threading import Timer
 from typing import TYPE_CHECKING, Final
 
 from tests.benchmarks.comparing import AbsentError
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parents[2]
 BLOCK: Final = 1 << 20
+PATIENCE: Final = 1800.0
+"""The seconds after which a process hangs, and fails: the works after it are measured still."""
 # A process begins with the peak of whoever started it, which therefore must be small.
 _WAITING: Final = """
 import os, sys
@@ -59,11 +62,15 @@ def seconds(argv: Sequence[str], *, stdin: Path | None = None, env: Mapping[str,
             argv, stdin=given, stdout=subprocess.PIPE, stderr=errors, env=dict(env or environment()), cwd=ROOT
         )
         assert process.stdout is not None
+        guard = Timer(PATIENCE, process.kill)
+        guard.daemon = True
+        guard.start()
         with process.stdout as out:
             while os.read(out.fileno(), BLOCK):
                 pass
         code = process.wait()
         took = time.perf_counter() - start
+        guard.cancel()
         if code:
             errors.seek(0)
             raise subprocess.CalledProcessError(code, argv, stderr=errors.read())
@@ -85,7 +92,7 @@ def peak(argv: Sequence[str], *, stdin: Path | None = None) -> float:
 
 def told(argv: Sequence[str]) -> float:
     """The number that a process prints on its last line: it measures itself, without start-up and setup."""
-    done = subprocess.run(argv, capture_output=True, env=environment(), cwd=ROOT, check=True)
+    done = subprocess.run(argv, capture_output=True, env=environment(), cwd=ROOT, check=True, timeout=PATIENCE)
     return float(done.stdout.split()[-1])
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from evstore import EventData, connect
+from tests.benchmarks import processes
 from tests.benchmarks.children import postgres, sqlite
 from tests.benchmarks.comparing import AbsentError, Rival, Work, at_least, at_most, compared, shown
 from tests.benchmarks.generating import Shape, envelopes
@@ -92,6 +93,15 @@ def test_an_absent_peer_and_a_failing_peer_are_reported_by_their_reasons() -> No
         (ours,) = compared("w", Work(measure, [Rival("c", lambda: 2.0)]), 2)
         assert (ours.verdict, ours.ratio) == (verdict, None)
         assert ours.reason.startswith("evstore: ")
+
+
+@pytest.mark.parametrize("measure", [processes.seconds, processes.told])
+def test_a_peer_that_hangs_is_ended_and_fails(
+    measure: Callable[[list[str]], float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "PATIENCE", 0.2)
+    with pytest.raises(subprocess.SubprocessError):
+        measure(["sleep", "60"])
 
 
 def test_medians_are_shown_in_a_unit_that_fits() -> None:
