@@ -36,7 +36,7 @@ class Kept:
         self.snapshot = 0
         """The version of its last snapshot."""
         self.redactions: int | None = None
-        """The number of redactions that the store had when its events were read."""
+        """The number of redactions that the store had when its events were read, None if nobody looked."""
 
     def copied(self) -> Kept:
         """A copy with a list of its own."""

@@ -75,7 +75,7 @@ class Aggregates:
         Events whose answer was lost are appended again in an append of their own, the same as before.
         """
         kept = kept_of(aggregate)
-        if self._snapshots is not None and kept.redactions is None:
+        if self._snapshots is not None and not kept.version:
             kept.redactions = self._snapshots.redactions()
         last = ""
         while kept.recorded:

@@ -65,9 +65,7 @@ class SnapshotKeeper:
     def keep(self, aggregate: Aggregate, event_id: str) -> None:
         """Keep a snapshot if one is due. `event_id` is that of the last event of its stream."""
         cls, kept = type(aggregate), kept_of(aggregate)
-        if kept.version - kept.snapshot < self._every or cls in self._without:
-            return
-        if kept.redactions != self._redactions():
+        if kept.version - kept.snapshot < self._every or kept.redactions is None or cls in self._without:
             return
         state = self._state(aggregate)
         if state is None:
@@ -75,14 +73,11 @@ class SnapshotKeeper:
             return
         made = Snapshot(aggregate.stream_id, kind_of(cls), kept.version, event_id, self._code(cls), state)
         try:
-            self._snapshots.keep(made)
-            if kept.redactions != self._redactions():  # it removed earlier snapshots, and perhaps not this one
-                self._snapshots.keep(made._replace(code="", state="null"))
-                return
+            self._snapshots.keep(made, kept.redactions)
         except EvstoreError as error:  # the events are stored
             logger().info("no snapshot of %s was kept: %s", made.stream_id, error)
         else:
-            kept.snapshot = kept.version
+            kept.snapshot = kept.version  # or there was a redaction, after which a load alone is sure of the state
 
     def _state(self, aggregate: Aggregate) -> str | None:
         """The text of the state, None if it would not come back as it is."""

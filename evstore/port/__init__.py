@@ -84,7 +84,8 @@ Snapshots, without `has_snapshots` asked of nobody
         place of a later one of the same code; `find` finds it as it was kept, text for text, also in another
         adapter of the store. Of a stream that is missing none is kept.
     S2  A redaction removes all snapshots of the streams of its events, in the same step: their text may have what
-        was redacted.
+        was redacted. Nor is one kept after it that was made before: `keep` is given the version of `$redactions`,
+        and keeps nothing, and returns False, if that has changed, whenever a redaction comes.
 
 Living
     E1  `initialize` is idempotent, also when n processes call it at once; at a place that holds something

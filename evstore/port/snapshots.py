@@ -33,10 +33,11 @@ class Snapshots(Protocol):
     def find(self, stream_id: str, kind: str) -> Snapshot | None:
         """The snapshot, None if there is none."""
 
-    def keep(self, snapshot: Snapshot) -> None:
+    def keep(self, snapshot: Snapshot, redactions: int) -> bool:
         """Keep it in place of another one of its stream and kind, unless that is later and of the same code.
 
-        A stream that is missing keeps none.
+        A stream that is missing keeps none. False, and nothing changes, unless stream `$redactions` has version
+        `redactions`: the state may hold what was redacted since.
         """
 
 

@@ -1449,16 +1449,18 @@ class KeepsTheEarlierSnapshot(Caching):
     clause = "S1"
 
     class Kept(MemorySnapshots):
-        def keep(self, snapshot):
+        def keep(self, snapshot, redactions):
             self._kept.setdefault((snapshot.stream_id, snapshot.kind), snapshot)
+            return True
 
 
 class KeepsSnapshotsOfNothing(Caching):
     clause = "S1"
 
     class Kept(MemorySnapshots):
-        def keep(self, snapshot):
+        def keep(self, snapshot, redactions):
             self._kept[snapshot.stream_id, snapshot.kind] = snapshot
+            return True
 
 
 class KeepsWhatWasRedacted(Caching):
@@ -1467,6 +1469,14 @@ class KeepsWhatWasRedacted(Caching):
     class Kept(MemorySnapshots):
         def forget(self, stream_id):
             return
+
+
+class KeepsWhatWasMadeBeforeARedaction(Caching):
+    clause = "S2"
+
+    class Kept(MemorySnapshots):
+        def keep(self, snapshot, redactions):
+            return super().keep(snapshot, len(self._streams().get("$redactions", ())))
 
 
 class ForgetsAllSnapshots(Caching):

@@ -10,6 +10,22 @@ JOIN evstore.snapshots ON snapshots.stream_key = streams.key
 WHERE streams.stream_id = %(stream_id)s AND snapshots.kind = %(kind)s
 """
 
+# Wait until nobody appends or redacts, and let nobody do so in this transaction, which need not reach the disk.
+LOCK_LOG: Final = """
+SELECT
+  pg_catalog.pg_advisory_xact_lock_shared(1163285332, 'evstore.events'::pg_catalog.regclass::oid::integer),
+  pg_catalog.set_config('synchronous_commit', 'off', true)
+"""
+
+# Index streams_by_id, then the last entry of events_by_stream.
+VERSION: Final = """
+SELECT coalesce((
+  SELECT events.version FROM evstore.events
+  WHERE events.stream_key = (SELECT streams.key FROM evstore.streams WHERE streams.stream_id = %(stream_id)s)
+  ORDER BY events.version DESC LIMIT 1
+), 0)
+"""
+
 # A later snapshot stays, unless other code made it.
 KEEP_SNAPSHOT: Final = """
 INSERT INTO evstore.snapshots (stream_key, kind, version, event_id, code, state)

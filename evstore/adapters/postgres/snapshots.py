@@ -8,6 +8,7 @@ from evstore.adapters.postgres import snapshot_statements as sql
 from evstore.adapters.postgres.reading import Question
 from evstore.adapters.postgres.statements import in_schema
 from evstore.adapters.postgres.stepping import settled
+from evstore.model.names import REDACTIONS
 from evstore.port import Snapshot
 
 if TYPE_CHECKING:
@@ -26,12 +27,17 @@ class PostgresSnapshots:
         rows = self._access.rows(Question(sql.FIND_SNAPSHOT, {"stream_id": stream_id, "kind": kind}))
         return Snapshot(stream_id, kind, *rows[0][:-1]) if rows else None
 
-    def keep(self, snapshot: Snapshot) -> None:
-        statement = in_schema(sql.KEEP_SNAPSHOT, self._access.location.schema)
+    def keep(self, snapshot: Snapshot, redactions: int) -> bool:
+        schema = self._access.location.schema
+        lock, version, keep = (in_schema(each, schema) for each in (sql.LOCK_LOG, sql.VERSION, sql.KEEP_SNAPSHOT))
 
-        def keep(connection: Connection) -> None:
+        def kept(connection: Connection) -> bool:
             with settled(connection, self._access.timeout):
-                connection.execute(statement, snapshot._asdict())
+                connection.execute(lock)
+                if connection.execute(version, {"stream_id": REDACTIONS}).fetchone() != (redactions,):
+                    return False
+                connection.execute(keep, snapshot._asdict())
+                return True
 
         self._access.admit_writer()
-        self._access.tried(keep)
+        return bool(self._access.tried(kept))
