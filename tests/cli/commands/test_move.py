@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from evstore import EventData, Metadata, connect
-from evstore.transfer import BATCH_EVENTS
+from evstore.transfer import BATCH_CHARACTERS
 from tests.support.sentences import names
 from tests.support.terminal import seen
 
@@ -265,10 +265,10 @@ def test_a_log_may_be_laid_out_in_any_way(full: Command, other: Path) -> None:
 
 @pytest.mark.sqlite_first("it takes half a minute on PostgreSQL")
 def test_an_import_that_is_killed_ten_times_and_run_again_ends_the_same(store: Command, tmp_path: Path) -> None:
-    log, count = tmp_path / "log.ndjson", 12 * BATCH_EVENTS
+    log, count, pad = tmp_path / "log.ndjson", 12 * 1000, "x" * (BATCH_CHARACTERS // 1000)
     with connect("memory:") as source:
         source.append_many(
-            (f"Order-{n % 50}", [EventData("Placed", {"n": n, "pad": "x" * 100})], -1) for n in range(count)
+            (f"Order-{n % 50}", [EventData("Placed", {"n": n, "pad": pad})], -1) for n in range(count)
         )
         log.write_text("".join(f"{event.to_json()}\n" for event in source.replay()))
     reached = []
