@@ -77,6 +77,8 @@ class Converter:
         if isinstance(event, EventData):
             return event
         cls = type(event)
+        if isinstance(event, type):
+            raise InvalidInputError(f"an event is an object of class {event.__name__}, not the class itself")
         if not is_event(cls):
             raise InvalidInputError(
                 f"an event is an EventData, or of a class that @evstore.event names, not {cls.__name__}"

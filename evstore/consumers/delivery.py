@@ -101,6 +101,7 @@ class Delivery:
             self.tried(events, self.moving(moves))
         except Failed as failed:
             if not self._policy.parks:
+                self._note(failed.cause, events)
                 raise
             if len(events) == 1:
                 self.keep(parked(events[0], reason(failed.cause)), moves)
@@ -108,6 +109,14 @@ class Delivery:
             for each in events:  # one of them is the one that fails
                 if each.stream_id not in self.parked:
                     self.deliver([each])
+
+    def _note(self, error: Exception, events: Sequence[StoredEvent]) -> None:
+        """Let an error of the application report its events, unless it does already."""
+        if not isinstance(error, EvstoreError) and not getattr(error, "__notes__", ()):
+            from evstore.application.converting import about
+
+            number = f"{len(events)} events, the first of them " if len(events) > 1 else ""
+            error.add_note(f"consumer {self._name}: its handler failed on {number}{about(events[0])}")
 
     def moving(self, moves: Mapping[int, int]) -> Change:
         """The change that moves checkpoints and nothing else."""
@@ -124,7 +133,7 @@ class Delivery:
                 if tries > self._policy.retries:
                     raise
                 pause = self._policy.pause(tries)
-                again = f"again in {pause:.1f} s"
+                again = f"again in {pause:.2g} s"
                 logger().warning("consumer %s: its handler failed, %s: %s", self._name, again, failed.cause)
                 self._policy.on_retry(failed.cause, self._policy.retries + 1 - tries, pause)
                 self._wait(pause)

@@ -327,6 +327,20 @@ def test_a_handler_appends_in_the_step_of_its_checkpoint(filled):
     assert filled.consumers.get("mailer").lag == 0
 
 
+@pytest.mark.parametrize(("size", "number"), [(1, ""), (2, "2 events, the first of them ")])
+def test_the_error_of_a_handler_reports_its_event(filled, handler, size, number):
+    handler.fails_at = {3}
+    with pytest.raises(ValueError, match="no route") as caught:
+        filled.consumer("mailer").run(handler, batch_size=size, once=True)
+    third = filled.get(next(filled.replay(after=2)).id)
+    assert caught.value.__notes__ == [
+        (
+            f"consumer mailer: its handler failed on {number}the event at position 3: {third.type} {third.id}, "
+            f'version {third.version} of stream "{third.stream_id}"'
+        )
+    ]
+
+
 def test_a_transactional_handler_that_raises_leaves_nothing(filled, handler):
     def handle(events, tx):
         tx.append("Mail-1", [EventData("Sent", {"about": events[0].global_position})])

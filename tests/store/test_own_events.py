@@ -99,7 +99,7 @@ def test_a_class_names_the_tags_of_its_events(store):
         (EventData("T", 1), "events come in a list"),
         (7, "events come in a list"),
         ([{}], "not dict"),
-        ([OrderPlaced], "not type"),
+        ([OrderPlaced], "an object of class OrderPlaced, not the class itself"),
         ("ab", "not str"),
         ([PLACED, None], "not NoneType"),
     ],
