@@ -114,6 +114,8 @@ def stored_fields_and_unknown(line: str | bytes) -> tuple[StoredFields, list[str
 
 def _fields(decoder: msgspec.json.Decoder[Any], line: str | bytes) -> StoredFields:
     try:
+        if decoder is _stored and isinstance(line, bytes):
+            line.decode()  # what is no member of it is passed over unread
         found = decode(decoder, line)
         data, metadata = keep_json(bytes(found.data), NO_LIMIT), keep_json(bytes(found.metadata), NO_LIMIT)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:

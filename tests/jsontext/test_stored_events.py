@@ -231,12 +231,19 @@ def test_what_is_no_line_is_refused(line):
 
 
 @pytest.mark.parametrize(
-    "line", [LINE.encode().replace(b"order-1", b"\xff"), LINE.encode().replace(b"OrderPlaced", b"\xff")]
+    "line",
+    [
+        LINE.encode().replace(b"order-1", b"\xff"),
+        LINE.encode().replace(b"OrderPlaced", b"\xff"),
+        LINE.encode().replace(b'{"id"', b'{"\xff":1,"id"'),  # a key that is not known
+        LINE.encode().replace(b'{"id"', b'{"more":["\xff"],"id"'),
+    ],
 )
 def test_a_line_that_is_not_utf_8_is_refused(line):
-    with pytest.raises(InvalidInputError) as raised:
-        StoredEvent.from_json(line)
-    assert names(raised.value, "UTF-8")
+    for read in (StoredEvent.from_json, StoredEvent.from_json_noting):
+        with pytest.raises(InvalidInputError) as raised:
+            read(line)
+        assert names(raised.value, "UTF-8")
 
 
 def test_a_line_that_was_spread_over_lines_is_one_again():
