@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.postgres.definitions import OBJECTS, differences, renamed
 from evstore.adapters.postgres.reading import fetched, paged
-from evstore.adapters.postgres.statements import in_schema
-from evstore.adapters.sql import correlation_hash
+from evstore.adapters.postgres.session import SCHEMA_NUMBER
+from evstore.adapters.postgres.statements import ADMITS, in_schema
+from evstore.adapters.sql import correlation_hash, not_compared
 from evstore.model.findings import AuditedEvent, AuditedName, Finding
 from evstore.model.versions import MIN_INTEGER
 
@@ -213,6 +214,9 @@ class PostgresAudits:
 
     def schema(self) -> list[Finding]:
         """Findings where the store differs from schema.sql."""
+        ((_, number, *_),) = self._rows(in_schema(ADMITS, self._schema).decode())
+        if number != SCHEMA_NUMBER:
+            raise not_compared(number, SCHEMA_NUMBER)
         from pkgutil import get_data
 
         text = get_data(__package__, "schema.sql")
