@@ -42,7 +42,8 @@ FROM entry
 after any change, even one that was taken back. Then the store's own row, and that its tables are not large."""
 
 _TABLES: Final = """
-SELECT relname FROM pg_class WHERE relnamespace = '{schema}'::regnamespace AND relkind = 'r' AND relname <> 'store'
+SELECT relname FROM pg_class
+WHERE relnamespace = '{schema}'::regnamespace AND relkind = 'r' AND relname NOT IN ('store', 'migrations')
 """
 
 
