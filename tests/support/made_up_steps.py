@@ -9,11 +9,8 @@ from __future__ import annotations
 import os
 import pkgutil
 import signal
-import subprocess
-import sys
 from contextlib import ExitStack, closing, contextmanager
 from importlib import import_module
-from pathlib import Path
 from pkgutil import get_data as pkgutil_get_data
 from pkgutil import walk_packages
 from typing import TYPE_CHECKING, Any, Final
@@ -31,6 +28,7 @@ from tests.support.users import start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.support.command import Command
 
@@ -127,32 +125,6 @@ def newer(folder: Path, schema: int = LATER, *, oldest: int = OURS) -> Iterator[
 def _later_schema_sql(package: str, resource: str) -> bytes | None:
     text = pkgutil_get_data(package, resource)
     return text and text.replace(b"append_v1", b"append_v2")
-
-
-# --- a command that is an evstore of a later schema ---
-
-_COMMAND: Final = """
-import sys
-from pathlib import Path
-from evstore.cli import main
-from tests.support.made_up_steps import newer
-folder, *sys.argv[1:] = sys.argv[1:]
-with newer(Path(folder)):
-    main()
-"""
-
-
-def newer_command(command: Command, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """The command of that evstore, run."""
-    return subprocess.run(
-        [sys.executable, "-c", _COMMAND, str(folder), *words],
-        cwd=command.folder,
-        env=command.env(PYTHONPATH=str(Path(__file__).parents[2])),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 # --- processes that are killed ---

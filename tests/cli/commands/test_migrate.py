@@ -7,18 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from evstore.cli.run import run
 from tests.project.test_schemas import check
-from tests.support.made_up_steps import ALL, FINISH, READINGS, VERSIONS, kept, newer_command, recorded, written
+from tests.support.made_up_steps import ALL, FINISH, READINGS, VERSIONS, kept, newer, recorded, written
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.command import Command
-
-
-@pytest.fixture
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return written(tmp_path_factory.mktemp("steps"))
 
 
 @pytest.mark.parametrize("words", [(), ("--status",), ("--dry-run",), ("--finish",), ("--dry-run", "--finish")])
@@ -54,41 +50,63 @@ def test_status_excludes_the_others(store: Command, words: tuple[str, ...]) -> N
     assert store("migrate", *words).code == 2
 
 
-def test_steps_are_shown_tried_applied_and_finished(store: Command, folder: Path) -> None:
-    """Each form of the command in the order in which an operator meets them."""
+class Newer:
+    """The command of an evstore that has the steps of a folder, without a process of its own."""
 
-    def run(*words: str) -> tuple[int, list[str], str]:
-        done = newer_command(store, folder, "migrate", *words)
-        lines = [json.loads(line) for line in done.stdout.splitlines()]
+    def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self._capfd = capfd
+
+    def __call__(self, *words: str) -> tuple[int, list[str], str]:
+        """Exit code, each step with its state, and what it noted."""
+        code, out, err = self.raw(*words)
+        lines = [json.loads(line) for line in out.splitlines()]
         for line in lines:
             check("migration", line)
-        return done.returncode, [f"{line['step']} {line['state']}" for line in lines], done.stderr
+        return code, [f"{line['step']} {line['state']}" for line in lines], err
 
+    def raw(self, *words: str) -> tuple[int, str, str]:
+        with newer(self.folder):
+            code = run(["migrate", *words])
+        said = self._capfd.readouterr()
+        return code, said.out, said.err
+
+
+@pytest.fixture
+def new(
+    store: Command,
+    tmp_path_factory: pytest.TempPathFactory,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Newer:
+    monkeypatch.setenv("EVSTORE_DB", store.url)
+    return Newer(written(tmp_path_factory.mktemp("steps")), capfd)
+
+
+def test_steps_are_shown_tried_applied_and_finished(store: Command, new: Newer) -> None:
+    """Each form of the command in the order in which an operator meets them."""
     pending = [f"{step} pending" for step in ALL]
-    code, lines, err = run("--status")
-    assert (code, lines) == (1, pending)
-    assert err == "next: evstore migrate\n"
-    assert run("--dry-run")[:2] == (0, pending[:2])
-    assert run("--dry-run", "--finish")[:2] == (0, pending)
+    assert new("--status") == (1, pending, "next: evstore migrate\n")
+    assert new("--dry-run")[:2] == (0, pending[:2])
+    assert new("--dry-run", "--finish")[:2] == (0, pending)
     assert recorded(store) == []
-    code, lines, err = run()
+    code, lines, err = new()
     assert (code, lines) == (0, [f"{READINGS} applied", f"{VERSIONS} applied"])
     assert "has schema 3\n" in err
     assert err.endswith("next: when every evstore that uses the store is new: evstore migrate --finish\n")
-    code, lines, err = run("--status")
+    code, lines, err = new("--status")
     assert (code, lines) == (1, [*(f"{step} applied" for step in ALL[:2]), f"{FINISH} pending"])
     assert err == "next: evstore migrate --finish\n"
-    assert run("--finish")[:2] == (0, [f"{FINISH} applied"])
-    assert run("--status")[:2] == (0, [f"{step} applied" for step in ALL])
-    assert "nothing to do" in run("--finish")[2]
+    assert new("--finish")[:2] == (0, [f"{FINISH} applied"])
+    assert new("--status")[:2] == (0, [f"{step} applied" for step in ALL])
+    assert "nothing to do" in new("--finish")[2]
 
 
-@pytest.mark.sqlite_first("both databases answer alike")
-def test_a_step_that_fails_is_an_error_with_a_next_step(store: Command, folder: Path) -> None:
-    written(folder, versions="INSERT INTO nowhere VALUES (1);")
-    done = newer_command(store, folder, "migrate", "--errors", "json")
-    assert (done.returncode, done.stdout) == (6, "")
-    error = json.loads(done.stderr)
+def test_a_step_that_fails_is_an_error_with_a_next_step(store: Command, new: Newer) -> None:
+    written(new.folder, versions="INSERT INTO nowhere VALUES (1);")
+    code, out, err = new.raw("--errors", "json")
+    assert (code, out) == (6, "")
+    error = json.loads(err)
     check("error", error)
     assert (error["error"]["class"], error["error"]["step"]) == ("MigrationError", VERSIONS)
     assert "nowhere" in error["error"]["message"]
@@ -97,12 +115,12 @@ def test_a_step_that_fails_is_an_error_with_a_next_step(store: Command, folder: 
 
 
 @pytest.mark.sqlite_only("it is about the form")
-def test_the_table_and_the_tsv(store: Command, folder: Path) -> None:
-    table = newer_command(store, folder, "migrate", "--dry-run", "-F", "table").stdout.splitlines()
-    assert [line.split() for line in table] == [
+def test_the_table_and_the_tsv(new: Newer) -> None:
+    _, table, _ = new.raw("--dry-run", "-F", "table")
+    assert [line.split() for line in table.splitlines()] == [
         ["step", "schema", "state", "applied"],
         [READINGS, "2", "pending"],
         [VERSIONS, "3", "pending"],
     ]
-    tsv = newer_command(store, folder, "migrate", "--status", "-F", "tsv").stdout
+    _, tsv, _ = new.raw("--status", "-F", "tsv")
     assert tsv.splitlines()[2] == f"{FINISH}\t2\ttrue\tpending\t"
