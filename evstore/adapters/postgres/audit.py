@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.postgres.definitions import OBJECTS, differences, renamed
+from evstore.adapters.postgres.location import SCHEMA_NUMBER
 from evstore.adapters.postgres.reading import fetched, paged
-from evstore.adapters.postgres.session import SCHEMA_NUMBER
 from evstore.adapters.postgres.statements import ADMITS, in_schema
 from evstore.adapters.sql import correlation_hash, not_compared
 from evstore.model.findings import AuditedEvent, AuditedName, Finding

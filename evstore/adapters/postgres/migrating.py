@@ -22,7 +22,7 @@ from evstore.adapters.migrating import Record, StepFile, refused, step_files, st
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.connections import is_ours
 from evstore.adapters.postgres.errors import Meaning, meaning
-from evstore.adapters.postgres.session import SCHEMA_NUMBER
+from evstore.adapters.postgres.location import SCHEMA_NUMBER
 from evstore.adapters.sql import FIRST_SCHEMA, check_admits
 from evstore.blocking import sleep
 from evstore.errors import StoreBusyError, UnsupportedError

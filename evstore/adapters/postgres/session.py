@@ -13,6 +13,7 @@ from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.connections import is_standby, milliseconds, unharmed
 from evstore.adapters.postgres.errors import Meaning, meaning, not_the_primary, renamed, translated
 from evstore.adapters.postgres.flushing import wait_for_flush
+from evstore.adapters.postgres.location import SCHEMA_NUMBER
 from evstore.adapters.postgres.waiting import Hints
 from evstore.adapters.postgres.writing import PAUSES, Calls
 from evstore.adapters.sql import OLDEST_SCHEMA, check_admits, check_current
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from evstore.model.facts import LockWait
     from evstore.port import Consumers, Joined, Migrations, Snapshots
 
-SCHEMA_NUMBER: Final = 1
-"""The number of the schema that this evstore makes, reads and writes."""
 APPLICATION: Final = "EVST"
 LAST_COLUMN: Final = -1
 """The index of the highest position in any row but those of events."""

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
+import jsonschema
 import pytest
 
 from evstore.cli.run import run
-from tests.project.test_schemas import check
 from tests.support.made_up_steps import ALL, FINISH, READINGS, VERSIONS, kept, newer, recorded, written
+
+SCHEMAS = {
+    name: jsonschema.Draft202012Validator(json.loads((files("evstore") / "schemas" / f"{name}.json").read_text()))
+    for name in ("migration", "error")
+}
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +68,7 @@ class Newer:
         code, out, err = self.raw(*words)
         lines = [json.loads(line) for line in out.splitlines()]
         for line in lines:
-            check("migration", line)
+            SCHEMAS["migration"].validate(line)
         return code, [f"{line['step']} {line['state']}" for line in lines], err
 
     def raw(self, *words: str) -> tuple[int, str, str]:
@@ -107,7 +113,7 @@ def test_a_step_that_fails_is_an_error_with_a_next_step(store: Command, new: New
     code, out, err = new.raw("--errors", "json")
     assert (code, out) == (6, "")
     error = json.loads(err)
-    check("error", error)
+    SCHEMAS["error"].validate(error)
     assert (error["error"]["class"], error["error"]["step"]) == ("MigrationError", VERSIONS)
     assert "nowhere" in error["error"]["message"]
     assert "a second run goes on" in error["error"]["hint"]
