@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,7 @@ from evstore import (
     SchemaTooNewError,
     SchemaTooOldError,
     StoreBusyError,
+    UnsupportedError,
     connect,
 )
 from evstore.adapters.migrating import folder_of, step_files
@@ -38,6 +40,7 @@ from tests.support.made_up_steps import (
     written,
 )
 from tests.support.postgres_roles import a_role
+from tests.support.servers import pgbouncer
 from tests.support.users import ANNE, AS_ROOT, doing, start
 from tests.support.users import folder_of as folder_of_user
 from tests.support.waiting import wait_for
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.command import Command
+    from tests.support.servers import Server
 
 
 @pytest.fixture
@@ -279,7 +283,7 @@ def test_of_processes_that_migrate_at_once_one_applies_each_step(
 # --- who may not ---
 
 
-def test_a_role_that_may_only_use_a_store_sees_its_steps_and_applies_none(newest: object, folder: Path) -> None:
+def test_a_role_that_may_only_use_a_store_sees_its_steps_and_applies_none(newest: Server, folder: Path) -> None:
     schema = newest.schema()
     with connect(newest.url(schema)) as made, a_role(newest) as role:
         made.initialize(grant_append=[role.name])
@@ -313,7 +317,48 @@ def test_a_store_that_may_only_be_read_shows_its_steps_and_is_not_migrated() -> 
 # --- PostgreSQL ---
 
 
-def test_an_index_that_a_killed_build_left_invalid_is_built_anew(newest: object, folder: Path) -> None:
+def test_a_step_whose_process_is_killed_while_the_server_works_leaves_nothing(
+    newest: Server, folder: Path
+) -> None:
+    schema = newest.schema()
+    store = newest.url(schema)
+    with connect(store) as made, newest.connect() as gate:
+        made.initialize()
+        gate.execute("SELECT pg_advisory_lock(4711)")
+        written(folder, readings="CREATE TABLE evstore.half (n integer); SELECT pg_advisory_xact_lock(4711);")
+        waiting = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted"
+
+        def work() -> None:
+            with connect(store) as opened:
+                opened.migrate()
+
+        with newer(folder):
+            child = start(None, work)
+            ((pid,),) = wait_for(lambda: newest.execute(waiting))
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            gate.execute("SELECT pg_advisory_unlock(4711)")
+            wait_for(lambda: not newest.execute("SELECT FROM pg_stat_activity WHERE pid = %s", pid))
+            assert newest.execute(f"SELECT to_regclass('{schema}.half')") == [(None,)]
+            assert not any(steps(made).values())
+        with newer(written(folder)):
+            assert [each.step for each in made.migrate()] == [READINGS, VERSIONS]
+
+
+def test_behind_a_pooler_steps_are_applied_but_no_index_is_built(newest: Server, folder: Path) -> None:
+    schema = newest.schema()
+    with connect(newest.url(schema)) as made:
+        made.initialize()
+    with newer(folder), pgbouncer(newest) as pooler, connect(pooler.url(schema)) as opened:
+        with pytest.raises(UnsupportedError, match="step 0003_versions builds an index beside its use"):
+            opened.migrate()
+        assert steps(opened) == {READINGS: True, VERSIONS: False, FINISH: False}
+        with connect(newest.url(schema)) as direct:
+            assert [each.step for each in direct.migrate()] == [VERSIONS]
+        assert [each.step for each in opened.migrate(finish=True)] == [FINISH]
+
+
+def test_an_index_that_a_killed_build_left_invalid_is_built_anew(newest: Server, folder: Path) -> None:
     schema = newest.schema()
     store = newest.url(schema)
     building = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%%' AND wait_event_type = 'Lock'"
@@ -333,7 +378,7 @@ def test_an_index_that_a_killed_build_left_invalid_is_built_anew(newest: object,
             )  # the build waits for its end
             child = start(None, work)
             ((pid,),) = wait_for(lambda: newest.execute(building))
-            os.kill(child, 9)
+            os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             newest.execute("SELECT pg_terminate_backend(%s)", pid)
             wait_for(lambda: not newest.execute(building))
@@ -344,7 +389,7 @@ def test_an_index_that_a_killed_build_left_invalid_is_built_anew(newest: object,
     assert newest.execute(valid) == [(True,)]
 
 
-def test_a_step_that_waits_for_a_table_lets_others_pass(newest: object, folder: Path) -> None:
+def test_a_step_that_waits_for_a_table_lets_others_pass(newest: Server, folder: Path) -> None:
     written(folder, versions="ALTER TABLE evstore.events ADD COLUMN later integer;")
     schema = newest.schema()
     with connect(newest.url(schema)) as made:
@@ -367,7 +412,7 @@ def test_a_step_that_waits_for_a_table_lets_others_pass(newest: object, folder: 
             assert steps(made) == {READINGS: True, VERSIONS: True, FINISH: False}
 
 
-def test_another_migration_is_waited_for_no_longer_than_the_timeout(newest: object, folder: Path) -> None:
+def test_another_migration_is_waited_for_no_longer_than_the_timeout(newest: Server, folder: Path) -> None:
     schema = newest.schema()
     with newest.connect() as other, newer(folder), connect(newest.url(schema), timeout=0.2) as opened:
         with newer(folder, OURS):
