@@ -22,6 +22,9 @@ from evstore import (
     connect,
 )
 from evstore.adapters.migrating import folder_of, step_files
+from evstore.adapters.postgres.location import SCHEMA_NUMBER
+from evstore.adapters.postgres.migrating import OUTSIDE
+from evstore.adapters.sqlite.location import SCHEMA
 from tests.support.command_store import server_of
 from tests.support.made_up_steps import (
     ALL,
@@ -29,6 +32,7 @@ from tests.support.made_up_steps import (
     INDEXES,
     LATER,
     OURS,
+    POSTGRES,
     READINGS,
     VERSIONS,
     kept,
@@ -345,6 +349,17 @@ def test_a_step_whose_process_is_killed_while_the_server_works_leaves_nothing(
             assert [each.step for each in made.migrate()] == [READINGS, VERSIONS]
 
 
+@pytest.mark.parametrize(
+    "text", ["", "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON evstore.events (version);", "SELECT 1;"]
+)
+def test_outside_a_transaction_nothing_but_an_index_is_made(newest: Server, folder: Path, text: str) -> None:
+    written(folder, versions=f"{POSTGRES[VERSIONS]}\n{text}" if text else OUTSIDE)
+    with connect(newest.place()) as made:
+        made.initialize()
+        with newer(folder), pytest.raises(MigrationError, match="it may only build indexes"):
+            made.migrate()
+
+
 def test_behind_a_pooler_steps_are_applied_but_no_index_is_built(newest: Server, folder: Path) -> None:
     schema = newest.schema()
     with connect(newest.url(schema)) as made:
@@ -431,7 +446,7 @@ def test_another_migration_is_waited_for_no_longer_than_the_timeout(newest: Serv
 def test_the_shipped_steps_are_in_the_package_and_lead_from_schema_to_schema(engine: str) -> None:
     assert os.path.exists(os.path.join(folder_of(engine), "README.md"))
     files = step_files(engine)
-    numbers = [each.schema for each in files if not each.finishes]
-    assert numbers == [*range(2, len(numbers) + 2)]
+    assert [each.schema for each in files if not each.finishes] == [*range(2, SCHEMA + 1)]
+    assert SCHEMA == SCHEMA_NUMBER
     begun = {each.step for each in files if not each.finishes}
     assert all(each.step.removesuffix(".finish") in begun for each in files)

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from evstore.model.facts import Migration
 
 OUTSIDE: Final = "-- evstore: outside a transaction"
-_INDEX: Final = re.compile(r"^CREATE (?:UNIQUE )?INDEX CONCURRENTLY (\w+)\s[^;]*;$", re.MULTILINE)
+_INDEX: Final = re.compile(r"^CREATE (?:UNIQUE )?INDEX CONCURRENTLY (\w+)\s+ON [^;]*;$", re.MULTILINE)
+_COMMENT: Final = re.compile("--[^\n]*")
 PAUSE: Final = 0.1
 """Seconds between two tries to get a lock."""
 TABLE_WAIT: Final = "1s"
@@ -178,14 +179,24 @@ class PostgresMigrations:
             if not self._is_pending(connection, file):
                 return False
             with self._explained(file), _patient(connection):
-                for index in _INDEX.finditer(file.text):
-                    self._build_index(connection, index[1], index[0])
+                for name, statement in self._indexes(file):
+                    self._build_index(connection, name, statement)
             with self._transaction(connection):
                 self._record(connection, file)
             return True
         finally:
             if not connection.closed:
                 connection.execute(UNLOCK, {"schema": self._schema})
+
+    def _indexes(self, file: StepFile) -> list[tuple[str, str]]:
+        """The indexes that a step builds, by name. Raises MigrationError if it asks for anything else."""
+        found = [(index[1], index[0]) for index in _INDEX.finditer(file.text)]
+        rest = _COMMENT.sub("", _INDEX.sub("", file.text)).strip()
+        if rest or not found:
+            raise refused(
+                self._access.location.shown, file.step, "outside a transaction it may only build indexes"
+            )
+        return found
 
     def _build_index(self, connection: Connection, name: str, statement: str) -> None:
         row = connection.execute(INDEX_IS_VALID, {"index": name, "schema": self._schema}).fetchone()
