@@ -10,6 +10,7 @@ import pytest
 from evstore import EventData, connect
 from evstore.adapters.postgres import connect as connect_postgres
 from evstore.adapters.sqlite import connect as connect_sqlite
+from evstore.adapters.sqlite.location import SCHEMA
 from evstore.testing.asking import everything
 from evstore.testing.contract import ReadClauses
 from tests.stores import AGAIN, EMPTY, FOLDER, FULL, RestoredStores, export_file, restore, unpack
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 
     from tests.support.servers import Servers
 
-LONG: Final = pytest.mark.long("it shows something only where the schema has changed since the stores were kept")
+LONG: Final = pytest.mark.long(
+    "it shows something only where a migration lies between the kept store and this schema"
+)
+SELDOM: Final = pytest.mark.seldom if SCHEMA == 1 else LONG
 
 
 @pytest.fixture(params=FULL)
@@ -152,6 +156,7 @@ def test_a_kept_store_is_appended_to_and_consumed(kept: Command, name: str) -> N
 
 
 @LONG
+@SELDOM
 class TestKeptSqlite(ReadClauses):
     @pytest.fixture(autouse=True)
     def _kept(self, tmp_path, request):
@@ -180,6 +185,7 @@ def restored(servers: Servers) -> Iterator[RestoredStores]:
 
 
 @LONG
+@SELDOM
 class TestKeptPostgres(ReadClauses):
     @pytest.fixture(autouse=True)
     def _kept(self, newest, restored, tmp_path, request):
