@@ -223,7 +223,7 @@ complete -c evstore -n '__evstore_at ""' -a export -d 'Print the log as NDJSON, 
 complete -c evstore -n '__evstore_at ""' -a import -d 'Store what `evstore export` wrote, as it was'
 complete -c evstore -n '__evstore_at ""' -a backup -d 'Copy a SQLite store, whole and consistent, while it is in use'
 complete -c evstore -n '__evstore_at ""' -a verify -d 'Check that the store does not contradict itself, while it is in use'
-complete -c evstore -n '__evstore_at ""' -a migrate -d 'Bring a store that an older evstore made up to the schema of this one'
+complete -c evstore -n '__evstore_at ""' -a migrate -d 'Bring a store of an older evstore up to the schema of this one'
 complete -c evstore -n '__evstore_at ""' -a redact -d 'Take the data of events, for ever: it becomes null. The events stay'
 complete -c evstore -n '__evstore_at ""' -a subscribe -d 'Run a command for each event, and keep how far NAME has come'
 complete -c evstore -n '__evstore_at ""' -a consumers -d 'List the consumers with their lag, or look after one'

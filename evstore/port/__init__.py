@@ -88,9 +88,9 @@ Snapshots, without `has_snapshots` asked of nobody
         and keeps nothing, and returns False, if that has changed, whenever a redaction comes.
 
 Migrations, without `has_migrations` asked of nobody
-    M1  A store that `initialize` has just made has no step, applied or pending. Each step is one transaction with
-        the record of it, so a killed migration goes on where it was. Of racing migrations one applies a step. No
-        step changes an event.
+    M1  A store that `initialize` has just made has no step, applied or pending. A step is on record as soon as it
+        is applied whole, and not before: a killed migration goes on with it. Of racing migrations one applies a
+        step. No step changes an event.
 
 Living
     E1  `initialize` is idempotent, also when n processes call it at once; at a place that holds something

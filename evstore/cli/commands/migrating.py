@@ -27,7 +27,7 @@ def migrate(
         bool, typer.Option("--finish", help="Take away what older versions of evstore need, once none is left.")
     ] = False,
 ) -> None:
-    """Bring a store that an older evstore made up to the schema of this one.
+    """Bring a store of an older evstore up to the schema of this one.
 
     \b
     Examples:
@@ -39,10 +39,10 @@ def migrate(
     Each step is a transaction, and is applied once: run the command again after
     whatever ended it. Events never change. Readers and writers go on meanwhile, and
     so do older versions of evstore, until --finish: run that when each of them is
-    upgraded. What it applies cannot be taken back.
+    upgraded. After it, only a backup leads back.
 
-    Steps are lines with the schema they lead to; the exit code is 1 only with
-    --status. Make a backup first.
+    Each step is a line with the schema it leads to. The exit code is 1 only with
+    --status.
     """
     if status and (dry_run or finish):
         raise UsageError("--status excludes --dry-run and --finish: it applies nothing, and prints all steps")
