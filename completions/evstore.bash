@@ -111,6 +111,10 @@ _evstore_flags() {
             flags='--engine --from --expect --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --from --expect --db --format --errors --color --timeout ' letters='F'
             ;;
+        migrate)
+            flags='--status --dry-run --finish --utc --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
+            valued=' --db --format --errors --color --timeout ' letters='F'
+            ;;
         redact)
             flags='--reason --metadata --user-id --db -F --format --errors --color -q --quiet -v --verbose --timeout -h --help'
             valued=' --reason --user-id --db --format --errors --color --timeout ' letters='F'
@@ -298,7 +302,7 @@ _evstore() {
         _evstore_behind "$command" "${word%%=*}"
         _evstore_offer "${word#*=}" "${word%%=*}="
     else
-        if [[ ! $command ]]; then offers='init append read replay categories tail count types tags streams get info trace export import backup verify redact subscribe consumers mirror diff help completion'
+        if [[ ! $command ]]; then offers='init append read replay categories tail count types tags streams get info trace export import backup verify migrate redact subscribe consumers mirror diff help completion'
         else _evstore_at "$command" "$place"
         fi
         [[ ! $ended && ($word == -* || ! $offers) ]] && offers=$flags

@@ -38,6 +38,8 @@ function __evstore_longs
             printf '%s\n' --db --format --errors --color --timeout
         case verify
             printf '%s\n' --from --expect --db --format --errors --color --timeout
+        case migrate
+            printf '%s\n' --db --format --errors --color --timeout
         case redact
             printf '%s\n' --reason --user-id --db --format --errors --color --timeout
         case subscribe
@@ -92,6 +94,8 @@ function __evstore_letters
         case backup
             printf '%s\n' F
         case verify
+            printf '%s\n' F
+        case migrate
             printf '%s\n' F
         case redact
             printf '%s\n' F
@@ -219,6 +223,7 @@ complete -c evstore -n '__evstore_at ""' -a export -d 'Print the log as NDJSON, 
 complete -c evstore -n '__evstore_at ""' -a import -d 'Store what `evstore export` wrote, as it was'
 complete -c evstore -n '__evstore_at ""' -a backup -d 'Copy a SQLite store, whole and consistent, while it is in use'
 complete -c evstore -n '__evstore_at ""' -a verify -d 'Check that the store does not contradict itself, while it is in use'
+complete -c evstore -n '__evstore_at ""' -a migrate -d 'Bring a store of an older evstore up to the schema of this one'
 complete -c evstore -n '__evstore_at ""' -a redact -d 'Take the data of events, for ever: it becomes null. The events stay'
 complete -c evstore -n '__evstore_at ""' -a subscribe -d 'Run a command for each event, and keep how far NAME has come'
 complete -c evstore -n '__evstore_at ""' -a consumers -d 'List the consumers with their lag, or look after one'
@@ -392,6 +397,11 @@ complete -c evstore -n '__evstore_at backup 1' -F
 complete -c evstore -n '__evstore_at verify' -l engine -d 'Run the database\'s own check as well: integrity_check, amcheck'
 complete -c evstore -n '__evstore_at verify' -l from -r -f -d 'Begin with number N, inclusive'
 complete -c evstore -n '__evstore_at verify' -l expect -r -f -d 'The digest of the log up to P'
+
+complete -c evstore -n '__evstore_at migrate' -l status -d 'Print each step and whether it is applied; exit 1 if one is pending'
+complete -c evstore -n '__evstore_at migrate' -l dry-run -d 'Print the steps that would be applied, and apply none'
+complete -c evstore -n '__evstore_at migrate' -l finish -d 'Take away what older versions of evstore need, once none is left'
+complete -c evstore -n '__evstore_at migrate' -l utc -d 'Print and read times without a zone in UTC'
 
 complete -c evstore -n '__evstore_at redact' -l reason -r -f -d 'Why the data goes; kept for ever'
 complete -c evstore -n '__evstore_at redact' -l metadata -d 'Take the metadata as well'

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         InvalidVersionError,
         LogDivergedError,
         LogsDifferError,
+        MigrationError,
         MissingDependencyError,
         NoEventsError,
         NotAStoreError,
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
     from evstore.model.facts import (
         Backup,
         CategoryInfo,
+        Migration,
         SourceInfo,
         StoreInfo,
         StreamInfo,
@@ -146,6 +148,7 @@ _HOMES = {
     "evstore.model.facts": (
         "Backup",
         "CategoryInfo",
+        "Migration",
         "SourceInfo",
         "StoreInfo",
         "StreamInfo",
@@ -228,6 +231,8 @@ __all__ = [
     "LogDivergedError",
     "LogsDifferError",
     "Metadata",
+    "Migration",
+    "MigrationError",
     "MissingDependencyError",
     "NoEventsError",
     "NotAStoreError",

@@ -7,7 +7,8 @@
     ├── InvalidInputError            InvalidStreamIdError · InvalidVersionError · InvalidPayloadError ·
     │                                NoEventsError · ConsumerFilterError · ConsumerStartError
     ├── CodecError                   UnknownEventTypeError · UpcastGapError
-    ├── SchemaError                  NotInitializedError · NotAStoreError · SchemaTooOldError · SchemaTooNewError
+    ├── SchemaError                  NotInitializedError · NotAStoreError · SchemaTooOldError · SchemaTooNewError ·
+    │                                MigrationError
     ├── UnavailableError             StoreBusyError · StoreReplacedError · AppendOutcomeUnknownError
     ├── InvalidTargetError           TargetExistsError
     ├── DeniedError
@@ -327,7 +328,7 @@ class SchemaError(EvstoreError):
     """The location holds no store that this evstore may use; it was left unchanged."""
 
     code = "schema"
-    _facts = ("location", "detail")
+    _facts: ClassVar[tuple[str, ...]] = ("location", "detail")
 
     def __init__(self, location: str, detail: str = "") -> None:
         super().__init__(location, detail)
@@ -364,6 +365,20 @@ class SchemaTooNewError(SchemaError):
 
     def __str__(self) -> str:
         return f"the event store at {self.location} is too new for this evstore: {self.detail}"
+
+
+class MigrationError(SchemaError):
+    """A step of a migration cannot be applied. Earlier steps stay, and this one left nothing."""
+
+    _facts = ("location", "step", "detail")
+
+    def __init__(self, location: str, step: str, detail: str) -> None:
+        super().__init__(location, detail)
+        self.args = (location, step, detail)  # to be pickled
+        self.step = step
+
+    def __str__(self) -> str:
+        return f"the event store at {self.location} was not migrated by step {self.step}: {self.detail}"
 
 
 class UnavailableError(EvstoreError):

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         Backup,
         CategoryInfo,
         LockWait,
+        Migration,
         SourceInfo,
         StoreInfo,
         StreamInfo,
@@ -770,6 +771,34 @@ class EventStore:
 
         parts = (self._adapter, audits_of(self._adapter))
         return Verification(*parts, after=after, expect=expect, engine=engine, on_progress=on_progress)
+
+    def migrations(self) -> list[Migration]:
+        """The steps between schemas that this store has taken or must take, in their order.
+
+        A store that was made with the schema of this evstore has none. Raises MigrationError if a step that was
+        applied is not the one that this evstore has under its name.
+        """
+        from evstore.migrating import steps_of
+
+        self._check_open()
+        return steps_of(self._adapter)
+
+    def migrate(
+        self, *, finish: bool = False, on_progress: Callable[[int, int], None] | None = None
+    ) -> list[Migration]:
+        """Bring the store up to the schema of this evstore, and return the steps that this call has applied.
+
+        Others may use the store meanwhile, also by older versions of evstore. `finish` takes from the store what
+        only those need: call it when none of them is left. Events never change. Whatever ends the call, the steps
+        it has applied stay, and the next call goes on after them.
+
+        `on_progress` receives, step by step, the steps done and the steps in all. Raises MigrationError if the
+        database refuses a step.
+        """
+        from evstore.migrating import migrate
+
+        self._check_open()
+        return migrate(self._adapter, finish=finish, on_progress=on_progress or (lambda _done, _total: None))
 
     def redact(
         self, ids: Iterable[str | UUID], reason: str, *, metadata: bool = False, by: Metadata | None = None

@@ -12,21 +12,36 @@ if TYPE_CHECKING:
     from hashlib import blake2b
 
 OLDEST_SCHEMA: Final = 1
+"""The oldest schema that this evstore reads and writes as it is. An older one is migrated first."""
+FIRST_SCHEMA: Final = 1
+"""The oldest schema that the steps of `migrate` begin with."""
 
 ON_DISK: Final = "an append is on disk before it is acknowledged"
 
 
-def check_admits(location: str, found: tuple[int, int, int], ours: int, *, to_write: bool) -> None:
+def check_admits(location: str, found: tuple[int, int, int], ours: int, *, to_write: bool, oldest: int) -> None:
     """Raise unless an evstore of our schema may use the store. `found`: the store's schema, and the oldest reader
-    and writer that it admits."""
+    and writer that it admits. `oldest`: the oldest schema that the caller can use."""
     number, reader, writer = found
-    if number < OLDEST_SCHEMA:
-        raise SchemaTooOldError(location, f"its schema is {number}, the oldest known is {OLDEST_SCHEMA}")
+    if number < oldest:
+        raise SchemaTooOldError(location, f"its schema is {number}, the oldest known is {oldest}")
     if reader > ours or (to_write and writer > ours):
         what = "readers" if reader > ours else "writers"
         raise SchemaTooNewError(
             location, f"it admits {what} of schema {max(reader, writer)} and later, this evstore has schema {ours}"
         )
+
+
+def check_current(location: str, number: int, ours: int) -> None:
+    """Raise if the store waits for steps that `initialize` would take for done."""
+    if number < ours:
+        raise SchemaTooOldError(location, f"its schema is {number}, this evstore makes {ours}")
+
+
+def not_compared(number: int, ours: int) -> UnsupportedError:
+    """The error where a store is sound, but of a schema whose tables and functions this evstore does not know."""
+    then = "evstore migrate brings it up" if number < ours else "a newer evstore migrated it"
+    return UnsupportedError(f"the store has schema {number}, this evstore makes {ours}; {then}")
 
 
 def not_tamper_evident(location: str) -> UnsupportedError:

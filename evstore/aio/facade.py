@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Backup,
         CategoryInfo,
         LockWait,
+        Migration,
         SourceInfo,
         StoreInfo,
         StreamInfo,
@@ -315,6 +316,11 @@ class Verification(Wrapper):
     def skipped(self) -> str:
         """The reason why the engine's own check was skipped, if it was."""
         return self._sync.skipped
+
+    @property
+    def uncompared(self) -> str:
+        """The reason why tables, indexes, triggers and functions were not compared, if they were not."""
+        return self._sync.uncompared
 
     @property
     def unchecked(self) -> str:
@@ -930,6 +936,28 @@ class EventStore(EventStoreBase):
             self._sync.verify(after=after, expect=expect, engine=engine, on_progress=callback(on_progress)),
             self._runner,
         )
+
+    async def migrations(self) -> list[Migration]:
+        """The steps between schemas that this store has taken or must take, in their order.
+
+        A store that was made with the schema of this evstore has none. Raises MigrationError if a step that was
+        applied is not the one that this evstore has under its name.
+        """
+        return await self._runner.run(self._sync.migrations)
+
+    async def migrate(
+        self, *, finish: bool = False, on_progress: Callable[[int, int], object] | None = None
+    ) -> list[Migration]:
+        """Bring the store up to the schema of this evstore, and return the steps that this call has applied.
+
+        Others may use the store meanwhile, also by older versions of evstore. `finish` takes from the store what
+        only those need: call it when none of them is left. Events never change. Whatever ends the call, the steps
+        it has applied stay, and the next call goes on after them.
+
+        `on_progress` receives, step by step, the steps done and the steps in all. Raises MigrationError if the
+        database refuses a step.
+        """
+        return await self._runner.run(lambda: self._sync.migrate(finish=finish, on_progress=callback(on_progress)))
 
     async def redact(
         self, ids: Iterable[str | UUID], reason: str, *, metadata: bool = False, by: Metadata | None = None

@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "import": ("importing", "import_"),
     "backup": ("keep", "backup"),
     "verify": ("keep", "verify"),
+    "migrate": ("migrating", "migrate", _UTC),
     "redact": ("redacting", "redact"),
     "subscribe": ("subscribing", "subscribe", _UTC, _RUNS),
     "consumers": ("consuming", "consumers", _UTC),
@@ -48,7 +49,7 @@ GROUPS: Final = {
     "Look": ("tail", "count", "types", "tags", "streams", "get", "info", "trace"),
     "Handle": ("subscribe", "consumers"),
     "Move": ("export", "import", "backup", "mirror"),
-    "Keep": ("verify", "diff", "redact"),
+    "Keep": ("verify", "diff", "migrate", "redact"),
     "Shell": ("help", "completion"),
 }
 

@@ -38,6 +38,7 @@ POINTERS: Final = {
     **dict.fromkeys(("sync", "replicate", "clone", "replica"), "evstore mirror URL; evstore backup FILE"),
     **dict.fromkeys(("compare", "cmp"), "evstore diff URL"),
     **dict.fromkeys(("delete", "rm", "remove", "truncate", "edit", "update", "drop"), _NEVER),
+    **dict.fromkeys(("upgrade", "migrations", "up"), "evstore migrate; evstore migrate --status"),
     "version": "evstore --version",
 }
 """For each word the hint."""

@@ -123,6 +123,7 @@ _HINTS: Final[dict[str, Callable[[Any], str | None] | str]] = {
     "ConsumerNotFoundError": lambda _: _again("consumers"),
     "LogDivergedError": lambda error: _again(f"consumers reset {_word(error.name)} --to P"),
     "SchemaTooOldError": lambda _: _again("migrate"),
+    "MigrationError": lambda _: _again("migrate --status"),
     "SchemaTooNewError": "install a newer evstore",
     "ConcurrencyError": _conflict,
     "AppendConditionError": _matching,

@@ -107,6 +107,19 @@ class StoreInfo(NamedTuple):
         return self.head - self.missing
 
 
+class Migration(NamedTuple):
+    """A step that brings a store from one schema to the next, or that finishes such a step."""
+
+    step: str
+    """`0002_what`, or `0002_what.finish`."""
+    schema: int
+    """The schema that the step leads to, or that it finishes."""
+    finishes: bool
+    """It takes from older evstores what they need. So it waits until nobody uses the store with one of them."""
+    applied_us: int | None
+    """The time when it was applied, in microseconds since 1970-01-01T00:00:00Z; None while it is pending."""
+
+
 class LockWait(NamedTuple):
     """A wait for another writer that goes on already. Its text is a clause for a person."""
 

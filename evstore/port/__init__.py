@@ -87,6 +87,11 @@ Snapshots, without `has_snapshots` asked of nobody
         was redacted. Nor is one kept after it that was made before: `keep` is given the version of `$redactions`,
         and keeps nothing, and returns False, if that has changed, whenever a redaction comes.
 
+Migrations, without `has_migrations` asked of nobody
+    M1  A store that `initialize` has just made has no step, applied or pending. A step is on record as soon as it
+        is applied whole, and not before: a killed migration goes on with it. Of racing migrations one applies a
+        step. No step changes an event.
+
 Living
     E1  `initialize` is idempotent, also when n processes call it at once; at a place that holds something
         else it raises and changes nothing.
@@ -138,6 +143,7 @@ if TYPE_CHECKING:
     from evstore.model.conditions import violation_of
     from evstore.port.consumers import Consumers, HasConsumers, Hold, Step, Tables
     from evstore.port.digesting import digest_by_reading
+    from evstore.port.migrations import HasMigrations, Migrations
     from evstore.port.snapshots import HasSnapshots, Snapshot, Snapshots
 
 __all__ = [
@@ -155,11 +161,13 @@ __all__ = [
     "Cut",
     "Filter",
     "HasConsumers",
+    "HasMigrations",
     "HasSnapshots",
     "Hold",
     "Initialization",
     "Joined",
     "Joins",
+    "Migrations",
     "NamePage",
     "Outcome",
     "Page",
@@ -186,7 +194,7 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         from importlib import import_module
 
-        for home in ("port.consumers", "port.snapshots", "port.digesting", "model.conditions"):
+        for home in ("port.consumers", "port.snapshots", "port.migrations", "port.digesting", "model.conditions"):
             module = import_module(f"evstore.{home}")
             if name in vars(module):
                 return vars(module)[name]

@@ -51,6 +51,8 @@ class Capabilities(NamedTuple):
     """The adapter is `Joins`: it appends in a transaction of the application, on the driver's connection."""
     has_snapshots: bool = False
     """The adapter is `HasSnapshots`: a cache of objects that were made of streams."""
+    has_migrations: bool = False
+    """The adapter is `HasMigrations`: stores that an older evstore has made are brought up in steps."""
     can_backup: bool = False
     """`backup` makes a copy."""
     tamper_evident: bool = False
@@ -230,7 +232,10 @@ class Audits(Protocol):
         """The number of positions up to `high` that searches for all tags together find."""
 
     def schema(self) -> list[Finding]:
-        """Findings about tables, indexes, triggers, views and functions, such as `missing-index`, with advice."""
+        """Findings about tables, indexes, triggers, views and functions, such as `missing-index`, with advice.
+
+        Raises UnsupportedError for a store of another schema than this evstore makes.
+        """
 
     def engine(self) -> list[Finding]:
         """Findings of the engine's own check, of kind `engine`. Raises UnsupportedError or DeniedError."""

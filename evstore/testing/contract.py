@@ -33,6 +33,7 @@ from evstore.testing.clauses.joining import JoinClauses
 from evstore.testing.clauses.judging import IdClauses, PositionClauses, VersionClauses
 from evstore.testing.clauses.listing import InfoClauses, NameClauses
 from evstore.testing.clauses.living import LifeClauses
+from evstore.testing.clauses.migrating import MigrationClauses
 from evstore.testing.clauses.racing import RaceClauses
 from evstore.testing.clauses.reading import AbsenceClauses, PageClauses
 from evstore.testing.clauses.redacting import RedactionClauses, TamperEvidenceClauses
@@ -90,6 +91,7 @@ class AdapterContract(
     ReadClauses,
     ConsumerClauses,
     SnapshotClauses,
+    MigrationClauses,
     LifeClauses,
     ClaimClauses,
 ):

@@ -27,6 +27,7 @@ BACKUP: Final = "can_backup"
 CONSUMERS: Final = "has_consumers"
 TRANSACTIONS: Final = "has_transactions"
 SNAPSHOTS: Final = "has_snapshots"
+MIGRATIONS: Final = "has_migrations"
 CAN_REDACT: Final = "can_redact"
 TAMPER_EVIDENT: Final = "tamper_evident"
 JOIN: Final = "can_join"
@@ -46,6 +47,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         CONSUMERS: "keeps no consumers, and it says so: an application keeps its checkpoints itself",
         TRANSACTIONS: "has no tables of an application, and it says so",
         SNAPSHOTS: "keeps no snapshots, and it says so: an object is loaded from all events of its stream",
+        MIGRATIONS: "its stores are never migrated, and it says so",
         JOIN: "appends in no transaction of an application, and it says so",
         CAN_REDACT: "redacts no events, and it says so",
         TAMPER_EVIDENT: "keeps no digests, and it says so: only a digest noted elsewhere shows a change",

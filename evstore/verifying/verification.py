@@ -43,6 +43,8 @@ class Verification:
     """`POSITION:HASH` of the log up to the head; None if it was not read from its start, or has gaps."""
     skipped: str = ""
     """The reason why the engine's own check was skipped, if it was."""
+    uncompared: str = ""
+    """The reason why tables, indexes, triggers and functions were not compared, if they were not."""
     unchecked: str = ""
     """The reason why events and names were not checked, if they were not."""
 
@@ -112,10 +114,13 @@ class Verification:
         return found[0].chain_hash if found else None
 
     def _schema(self) -> Iterator[Finding]:
-        for found in self._audits.schema():
-            if found.kind == "missing-index":
-                self.unchecked = "without all indexes each search would read the whole table"
-            yield found
+        try:
+            for found in self._audits.schema():
+                if found.kind == "missing-index":
+                    self.unchecked = "without all indexes each search would read the whole table"
+                yield found
+        except UnsupportedError as error:
+            self.uncompared = str(error)
 
     def _names(self) -> Iterator[Finding]:
         kinds: tuple[What, ...] = () if self.unchecked else ("category", "type", "tag", "stream")

@@ -34,12 +34,13 @@ from evstore.errors import (
 from evstore.model.consumers import Checkpoint
 from evstore.model.digests import EMPTY, chained, content_hash, digest_of_part, shown
 from evstore.model.events import EventData
-from evstore.model.facts import Backup
+from evstore.model.facts import Backup, Migration
 from evstore.model.filters import Filter
 from evstore.model.versions import ANY_VERSION, NO_STREAM, STREAM_EXISTS, check_version
 from evstore.port import PLAIN, AlreadyStored, Page, Receipt, SourceTaken
 from evstore.testing import AdapterContract
 from evstore.testing.asking import ALL_NAMES, ANYTHING, WHOLE, expected_page
+from evstore.testing.builders import an_append
 
 
 class Saboteur(MemoryAdapter):
@@ -1485,6 +1486,30 @@ class ForgetsAllSnapshots(Caching):
     class Kept(MemorySnapshots):
         def forget(self, stream_id):
             self._kept.clear()
+
+
+class Migrating(Saboteur):
+    """It claims migrations, and `steps` are those of a new store."""
+
+    capabilities = MemoryAdapter.capabilities._replace(has_migrations=True)
+
+    def migrations(self):
+        return SimpleNamespace(steps=self.steps)
+
+
+class SendsNewStoresThroughOldSteps(Migrating):
+    clause = "M1"
+
+    def steps(self):
+        return [Migration("0002_readings", 2, finishes=False, applied_us=None)]
+
+
+class TellsOfMigrationsInTheLog(Migrating):
+    clause = "M1"
+
+    def steps(self):
+        self.append([an_append("$migrations")])
+        return []
 
 
 def _leaves(of):

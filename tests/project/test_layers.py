@@ -37,6 +37,7 @@ WINGS = (
     ("application",),
     ("comparing",),
     ("mirroring",),
+    ("migrating",),
     ("consumers",),
     ("store",),
     ("adapters",),
@@ -50,7 +51,8 @@ WINGS = (
 RANK = {wing: rank for rank, wings in enumerate(WINGS) for wing in wings}
 # An adapter stands beside the core, not on it.
 OF_NO_CONCERN_TO_AN_ADAPTER = {
-    "appending", "reading", "verifying", "application", "consumers", "comparing", "mirroring", "store",
+    "appending", "reading", "verifying", "application", "consumers", "comparing", "mirroring", "migrating",
+    "store",
 }  # fmt: skip
 MAY_IMPORT_ADAPTERS = {"adapters", "connecting", "testing"}
 

@@ -42,6 +42,7 @@ SCHEMAS = {
         "tag",
         "difference",
         "consumer",
+        "migration",
     )
 }
 
@@ -299,6 +300,10 @@ RIGHT: dict[str, Any] = {
             }
         ],
     },
+    "migration": {
+        "step": "0002_what.finish", "schemaVersion": 2, "finishes": True, "state": "applied",
+        "appliedAt": "2026-11-23T14:30:00.123456Z",
+    },
     "difference": {
         "finding": "differs", "globalPosition": 1, "streamId": "A-1", "fields": ["data", "tags"], "message": "m",
         "lastPosition": 1,
@@ -322,6 +327,7 @@ OF: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "tag": ("tag", lambda value: value),
     "consumer": ("consumer", lambda value: value),
     "difference": ("difference", lambda value: value),
+    "migration": ("migration", lambda value: value),
 }
 OPTIONAL = {
     ("difference", "streamId"),
@@ -358,6 +364,8 @@ WRONG = [
     ("stream_info", "updatedAt", "2026-11-23 14:30:00"), ("stream_info", "lastType", ""),
     ("category", "category", ""), ("category", "events", "1,000"), ("category", "lastTimestamp", None),
     ("difference", "finding", "other"), ("difference", "globalPosition", 0), ("difference", "streamId", ""),
+    ("migration", "step", "what"), ("migration", "schemaVersion", 1), ("migration", "finishes", None),
+    ("migration", "state", "done"), ("migration", "appliedAt", "2026-11-23 14:30:00"),
     ("difference", "fields", ["data", "data"]), ("difference", "fields", "data"), ("difference", "lastPosition", None),
     ("type", "type", ""), ("type", "events", 0), ("type", "firstPosition", "1"),
     ("failure", "exitCode", 9), ("failure", "name", 1), ("failure", "globalPosition", 0), ("held", "exitCode", 8),
@@ -394,7 +402,7 @@ def test_what_is_wrong_does_not_fit(subtests: pytest.Subtests) -> None:
     "shape",
     [
         *("event", "stream", "many", "each", "taken", "takenOfMany", "info", "stream_info", "category", "type"),
-        *("tag", "difference", "consumer"),
+        *("tag", "difference", "consumer", "migration"),
     ],
 )
 def test_a_key_of_a_later_evstore_fits(shape: str) -> None:

@@ -66,6 +66,8 @@ def loaded(command: Command, *words: str) -> set[str]:
         ("info", "A-1"),
         ("trace", "c"),
         ("verify",),
+        ("migrate",),
+        ("migrate", "--status"),
         ("backup", "copy.db"),
         ("subscribe", "mailer", "A", "--once"),
         ("subscribe", "mailer", "A", "--once", "--", "true"),

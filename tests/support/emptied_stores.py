@@ -42,7 +42,8 @@ FROM entry
 after any change, even one that was taken back. Then the store's own row, and that its tables are not large."""
 
 _TABLES: Final = """
-SELECT relname FROM pg_class WHERE relnamespace = '{schema}'::regnamespace AND relkind = 'r' AND relname <> 'store'
+SELECT relname FROM pg_class
+WHERE relnamespace = '{schema}'::regnamespace AND relkind = 'r' AND relname NOT IN ('store', 'migrations')
 """
 
 
@@ -74,11 +75,14 @@ class EmptiedStores:
 
     def _make(self) -> str:
         schema = self._server.new_schema()
-        with connect(self._server.url(schema)) as store:
-            store.initialize()
+        self._begin(schema)
         with self._server.kept() as connection:
             self._made[schema] = connection.execute(_LOOK.format(schema=schema).encode()).fetchone()
         return schema
+
+    def _begin(self, schema: str) -> None:
+        with connect(self._server.url(schema)) as store:
+            store.initialize()
 
     def _emptied(self, schema: str) -> bool:
         """False if it is not as it was made: then it stays as it is."""

@@ -39,15 +39,12 @@ WRITER = (
     "EXECUTE ON FUNCTION {0}.append_staged_unit_v1",
     "EXECUTE ON FUNCTION {0}.sweep_staged_v1",
 )
+STAYING = ("store", "migrations", "categories", "types", "tags", "streams", "events", "event_tags", "sources")
 CHANGING = ("consumers", "checkpoints", "parked", "holds", "snapshots")
 # What `init` grants, so that the role can verify as well, and look at the views.
 SCHEMA = "its schema"
 TO_READ = {
-    *(
-        (name, "SELECT")
-        for name in ("store", "categories", "types", "tags", "streams", "events", "event_tags", "sources")
-    ),
-    *((name, "SELECT") for name in CHANGING),
+    *((name, "SELECT") for name in (*STAYING, *CHANGING)),
     ("log", "SELECT"),
     ("log_tags", "SELECT"),
     (SCHEMA, "USAGE"),

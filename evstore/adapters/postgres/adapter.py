@@ -7,7 +7,6 @@ durable yet, and waits for the disk before it returns them.
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -59,6 +58,7 @@ CAPABILITIES: Final = Capabilities(
     has_consumers=True,
     has_transactions=True,
     has_snapshots=True,
+    has_migrations=True,
     can_join=True,
     tamper_evident=True,
     can_redact=True,
@@ -83,14 +83,6 @@ class PostgresAdapter(Session):
         self._admit()
         if wanted.tamper_evident and not self.info().tamper_evident:
             raise not_tamper_evident(self.location)
-
-    def close(self) -> None:
-        was_open, self._closed = not self._closed, True  # first: whoever loses a hold sees why
-        if was_open and self._pid == os.getpid():  # the connections belong to the process that opened them
-            if self._consumers is not None:
-                self._consumers.close()
-            self._hints.close()
-            self._connections.close()
 
     # --- writing ---
 

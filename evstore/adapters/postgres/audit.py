@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.definitions import OBJECTS, differences, renamed
+from evstore.adapters.postgres.location import SCHEMA_NUMBER
 from evstore.adapters.postgres.reading import fetched, paged
-from evstore.adapters.postgres.statements import in_schema
-from evstore.adapters.sql import correlation_hash
+from evstore.adapters.sql import correlation_hash, not_compared
 from evstore.model.findings import AuditedEvent, AuditedName, Finding
 from evstore.model.versions import MIN_INTEGER
 
@@ -213,11 +214,14 @@ class PostgresAudits:
 
     def schema(self) -> list[Finding]:
         """Findings where the store differs from schema.sql."""
+        ((_, number, *_),) = self._rows(sql.in_schema(sql.ADMITS, self._schema).decode())
+        if number != SCHEMA_NUMBER:
+            raise not_compared(number, SCHEMA_NUMBER)
         from pkgutil import get_data
 
         text = get_data(__package__, "schema.sql")
         assert text is not None
-        schema_sql = in_schema(text.decode(), self._schema).decode()
+        schema_sql = sql.in_schema(text.decode(), self._schema).decode()
         found, there = renamed(self._rows(OBJECTS, {"schema": self._schema}), self._appends_to(), self._schema)
         return [*found, *differences(schema_sql, self._schema, there)]
 
@@ -242,7 +246,7 @@ class PostgresAudits:
         def ask(connection: Connection) -> list[tuple[Any, ...]]:
             with connection.transaction():
                 connection.execute(BY_INDEX)
-                return fetch(connection, in_schema(statement, self._schema), given)
+                return fetch(connection, sql.in_schema(statement, self._schema), given)
 
         rows: list[tuple[Any, ...]] = self._tried(ask)
         return rows

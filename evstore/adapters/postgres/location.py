@@ -14,6 +14,8 @@ from evstore.errors import InvalidUrlError
 from evstore.urls import is_secret, parts_of, redacted
 
 DEFAULT_SCHEMA: Final = "evstore"
+SCHEMA_NUMBER: Final = 1
+"""The number of the schema that this evstore makes, reads and writes."""
 
 _SCHEMA_NAME = re.compile("(?!pg_)[A-Za-z_][A-Za-z0-9_]{0,62}")
 _NO_ENCODING = re.compile("%(?![0-9A-Fa-f]{2})")

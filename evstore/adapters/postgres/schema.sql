@@ -17,6 +17,14 @@ CREATE TABLE evstore.store (
 
 INSERT INTO evstore.store (id, application, schema_version, min_reader, min_writer) VALUES (1, 'EVST', 1, 1, 1);
 
+-- The steps of `evstore migrate` that were applied here. A store that is made new needs none of them.
+CREATE TABLE evstore.migrations (
+  step text COLLATE "C" NOT NULL,  -- 0002_what, and 0002_what.finish
+  checksum text NOT NULL,          -- SHA-256 of its file
+  applied_at bigint NOT NULL,
+  PRIMARY KEY (step)
+);
+
 CREATE TABLE evstore.categories (
   key integer PRIMARY KEY,
   name text COLLATE "C" NOT NULL

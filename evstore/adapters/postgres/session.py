@@ -13,9 +13,10 @@ from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.connections import is_standby, milliseconds, unharmed
 from evstore.adapters.postgres.errors import Meaning, meaning, not_the_primary, renamed, translated
 from evstore.adapters.postgres.flushing import wait_for_flush
+from evstore.adapters.postgres.location import SCHEMA_NUMBER
 from evstore.adapters.postgres.waiting import Hints
 from evstore.adapters.postgres.writing import PAUSES, Calls
-from evstore.adapters.sql import check_admits
+from evstore.adapters.sql import OLDEST_SCHEMA, check_admits, check_current
 from evstore.adapters.wholeness import Counted
 from evstore.blocking import sleep
 from evstore.errors import CorruptStoreError, EvstoreError, NotAStoreError, NotInitializedError, UnavailableError
@@ -33,10 +34,8 @@ if TYPE_CHECKING:
     from evstore.adapters.postgres.location import Location
     from evstore.adapters.postgres.reading import Question
     from evstore.model.facts import LockWait
-    from evstore.port import Consumers, Joined, Snapshots
+    from evstore.port import Consumers, Joined, Migrations, Snapshots
 
-SCHEMA_NUMBER: Final = 1
-"""The number of the schema that this evstore makes, reads and writes."""
 APPLICATION: Final = "EVST"
 LAST_COLUMN: Final = -1
 """The index of the highest position in any row but those of events."""
@@ -67,6 +66,14 @@ class Session:
         self._closed = False
         self._pid = os.getpid()
 
+    def close(self) -> None:
+        was_open, self._closed = not self._closed, True  # first: whoever loses a hold sees why
+        if was_open and self._pid == os.getpid():  # the connections belong to the process that opened them
+            if self._consumers is not None:
+                self._consumers.close()
+            self._hints.close()
+            self._connections.close()
+
     def consumers(self) -> Consumers:
         from evstore.adapters.postgres.consumers import PostgresConsumers
 
@@ -87,6 +94,13 @@ class Session:
         from evstore.adapters.postgres.snapshots import PostgresSnapshots
 
         return PostgresSnapshots(self._access())
+
+    def migrations(self) -> Migrations:
+        from evstore.adapters.postgres.migrating import PostgresMigrations
+
+        self._check_open()
+        self._admitted = False  # what is applied may raise what the store asks of its readers and writers
+        return PostgresMigrations(self._access(), self._asked, self._check_procedures)
 
     def _access(self) -> Access:
         from evstore.adapters.postgres.access import Access
@@ -131,10 +145,11 @@ class Session:
         return rows[0][1], rows[0][2], rows[0][3]
 
     def _usable(self, connection: Connection) -> tuple[int, int, int] | None:
-        """The same. Raises if this evstore may not use the store."""
+        """The same. Raises if this evstore may not use the store, or would have to migrate it first."""
         found = self._admission(connection)
         if found is not None:
-            check_admits(self._location.shown, found, SCHEMA_NUMBER, to_write=False)
+            self._check_admits(found)
+            check_current(self._location.shown, found[0], SCHEMA_NUMBER)
         return found
 
     def _admit(self, *, to_write: bool = False) -> None:
@@ -143,9 +158,12 @@ class Session:
         if not self._admitted:
             self._oldest = self._tried(self._asked)
             self._admitted = True
-        check_admits(self._location.shown, self._oldest, SCHEMA_NUMBER, to_write=to_write)
+        self._check_admits(self._oldest, to_write=to_write)
         if to_write:
             self._check_procedures()
+
+    def _check_admits(self, found: tuple[int, int, int], *, to_write: bool = False) -> None:
+        check_admits(self._location.shown, found, SCHEMA_NUMBER, to_write=to_write, oldest=OLDEST_SCHEMA)
 
     def _check_procedures(self) -> None:
         """Raise if the schema was renamed: its procedures and functions would go to another store."""
@@ -217,7 +235,9 @@ class Session:
             if meaning(error) != Meaning.SCHEMA:
                 return failed
             with self._connections.connection() as connection:
-                self._asked(connection)
+                found_now = self._asked(connection)
+            # A migration may have been finished since this evstore was admitted.
+            self._check_admits(found_now, to_write=True)
         except EvstoreError as found:
             return found
         except psycopg.Error:

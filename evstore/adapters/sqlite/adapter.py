@@ -4,36 +4,38 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from evstore.adapters.sql import ON_DISK, not_tamper_evident
+from evstore.adapters.sql import ON_DISK, check_current, not_tamper_evident
 from evstore.adapters.sqlite import statements as sql
-from evstore.adapters.sqlite.beside import check_writable
-from evstore.adapters.sqlite.location import is_empty, is_store, lost_log, make
-from evstore.adapters.sqlite.session import Session
+from evstore.adapters.sqlite.committing import WritingSession
+from evstore.adapters.sqlite.location import SCHEMA, is_empty, is_store, lost_log, make
 from evstore.adapters.sqlite.sharing import append_units
-from evstore.adapters.sqlite.writing import Ledger
 from evstore.adapters.wholeness import check_agreed
 from evstore.atomic import check_target
 from evstore.blocking import sleep
-from evstore.errors import (
-    InvalidTargetError,
-    InvalidUrlError,
-    NotInitializedError,
-)
+from evstore.errors import InvalidTargetError, InvalidUrlError, NotInitializedError
 from evstore.port import PLAIN, Capabilities
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from evstore.adapters.sqlite.consumers import SqliteConsumers
-    from evstore.adapters.sqlite.lock import Held
     from evstore.model.events import StoredEvent
     from evstore.model.facts import Backup, CategoryInfo, SourceInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
     from evstore.model.filters import Filter
-    from evstore.port import Append, Audits, Consumers, Initialization, NamePage, Outcome, Page, Snapshots
+    from evstore.port import (
+        Append,
+        Audits,
+        Consumers,
+        Initialization,
+        Migrations,
+        NamePage,
+        Outcome,
+        Page,
+        Snapshots,
+    )
 
 POLL_SECONDS: Final = 0.04
 CAPABILITIES: Final = Capabilities(
@@ -49,13 +51,13 @@ CAPABILITIES: Final = Capabilities(
     has_transactions=True,
     shares_commits=True,
     has_snapshots=True,
+    has_migrations=True,
     can_join=True,
 )
 
 
-class SqliteAdapter(Session):
+class SqliteAdapter(WritingSession):
     capabilities = CAPABILITIES
-    _ledger: Ledger  # of the connection that writes
     _consumers: SqliteConsumers | None = None
 
     @property
@@ -87,6 +89,7 @@ class SqliteAdapter(Session):
                         held.unmake()
                         raise
         with self._reading() as connection:  # what is there must be a store that this evstore may use
+            check_current(self._path, connection.execute(sql.ADMITS).fetchone()[0], SCHEMA)
             if wanted.tamper_evident and connection.execute(sql.IS_TAMPER_EVIDENT).fetchone() != (1,):
                 raise not_tamper_evident(self._path)
 
@@ -121,66 +124,11 @@ class SqliteAdapter(Session):
 
         return SqliteSnapshots(self._reading, self._committing)
 
-    @contextmanager
-    def _committing(self) -> Iterator[tuple[Any, Ledger]]:
-        with self._writing() as connection, self._committed(connection) as ledger:
-            yield connection, ledger
+    def migrations(self) -> Migrations:
+        from evstore.adapters.sqlite.migrating import SqliteMigrations
 
-    @contextmanager
-    def _writing(self) -> Iterator[Any]:
-        """The connection that writes, under the lock."""
         self._check_open()
-        with self._translated:
-            self._opened.check()
-            if self._writer is None:
-                self._check_is_store()  # before the lock makes a file
-                check_writable(self._path)
-            while True:
-                with self._lock.held() as held:
-                    try:
-                        self._check_open()
-                        if self._has_writer(held):
-                            yield self._writer
-                            return
-                    finally:
-                        # A close waits for this, or has waited in vain.
-                        if self._closed and self._writer is not None:
-                            self._close_writer()
-
-    def _has_writer(self, held: Held) -> bool:
-        """False if another lock took the place of the one that is held before the database was open."""
-        if self._writer is not None:
-            return True
-        try:
-            self._writer = self._open_writer()
-            self._ledger = Ledger(self._sqlite, self._writer, self._path)
-            self._check_open()  # a close that found no writer has returned
-        except BaseException:
-            if self._writer is not None:
-                self._close_writer()
-            held.unmake()
-            raise
-        self._opened.check()
-        if held.at_its_place():
-            return True
-        self._close_writer()
-        return False
-
-    @contextmanager
-    def _committed(self, connection: Any) -> Iterator[Ledger]:
-        """The ledger of the store, in a transaction that is durable after the block, or rolled back."""
-        self._begin(connection)
-        ledger = self._ledger
-        try:
-            ledger.look()
-            yield ledger
-            connection.execute("COMMIT")
-        except BaseException:
-            ledger.forget()
-            if connection.in_transaction:  # a full disk has rolled back already
-                connection.execute("ROLLBACK")
-            raise
-        self._opened.check()  # what lies in another file must not be acknowledged
+        return SqliteMigrations(self._sqlite, self._path, self._timeout, self.on_wait)
 
     # --- reading ---
 

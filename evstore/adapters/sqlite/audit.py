@@ -9,13 +9,14 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.paging import enough
-from evstore.adapters.sql import correlation_hash
+from evstore.adapters.sql import correlation_hash, not_compared
 from evstore.adapters.sqlite import audit_statements as sql
 from evstore.adapters.sqlite.definitions import OBJECTS, differences, made
 from evstore.adapters.sqlite.ids import ids_from_blobs
 from evstore.adapters.sqlite.kinds import AGREED, NAMES_AND_NUMBERS, are_of, kept
+from evstore.adapters.sqlite.location import SCHEMA
 from evstore.adapters.sqlite.rows import learn
-from evstore.adapters.sqlite.statements import NAMES_OF_STREAMS, NAMES_OF_TYPES
+from evstore.adapters.sqlite.statements import ADMITS, NAMES_OF_STREAMS, NAMES_OF_TYPES
 from evstore.model.findings import AuditedEvent, AuditedName, Finding
 from evstore.model.versions import MIN_INTEGER
 
@@ -127,6 +128,9 @@ class SqliteAudits:
 
     def schema(self) -> list[Finding]:
         """Findings where the store differs from schema.sql."""
+        ((number, *_),) = self._rows(ADMITS)
+        if number != SCHEMA:
+            raise not_compared(number, SCHEMA)
         return list(differences(made(self._sqlite), self._rows(OBJECTS)))
 
     def engine(self) -> list[Finding]:

@@ -40,6 +40,11 @@ def is_busy(error: Exception) -> bool:
     return primary_code(error) in BUSY
 
 
+def is_of_statement(error: Exception) -> bool:
+    """True if the statement is at fault, or does not suit the rows: the database and its disk are as they were."""
+    return primary_code(error) in (1, 18, 19, 20, 25)  # ERROR, TOOBIG, CONSTRAINT, MISMATCH, RANGE
+
+
 def primary_code(error: BaseException) -> int:
     """SQLite's primary result code of its error, 0 for an error that is not SQLite's."""
     return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF

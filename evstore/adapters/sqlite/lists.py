@@ -119,7 +119,7 @@ def range_of(page: NamePage, category: str | None = None) -> dict[str, Any]:
 
 
 def info(sqlite: ModuleType, connection: Any, path: str, notes: Sequence[str]) -> StoreInfo:
-    head, streams_, categories_, _, _, is_chained, digest, _ = connection.execute(sql.LAST_KEYS).fetchone()
+    head, streams_, categories_, _, _, _, is_chained, digest, _ = connection.execute(sql.LAST_KEYS).fetchone()
     (schema,) = connection.execute("PRAGMA user_version").fetchone()
     (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
     size = sum(os.path.getsize(each) for each in (path, f"{path}-wal") if os.path.exists(each))

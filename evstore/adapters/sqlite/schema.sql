@@ -14,6 +14,14 @@ CREATE TABLE store (
 
 INSERT INTO store (id, min_reader, min_writer) VALUES (1, 1, 1);
 
+-- The steps of `evstore migrate` that were applied here. A store that is made new needs none of them.
+CREATE TABLE migrations (
+  step TEXT NOT NULL,           -- 0002_what, and 0002_what.finish
+  checksum TEXT NOT NULL,       -- SHA-256 of its file
+  applied_at INTEGER NOT NULL,
+  PRIMARY KEY (step)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE categories (
   key INTEGER PRIMARY KEY,
   name TEXT NOT NULL

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from evstore.adapters.living import check_open
 from evstore.adapters.patience import Patience
-from evstore.adapters.sql import check_admits
+from evstore.adapters.sql import OLDEST_SCHEMA, check_admits
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.beside import READ, READ_FROZEN, Frozen, may, reading_mode, share
 from evstore.adapters.sqlite.errors import Translated, is_busy
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 class Session:
     """The connections to one store, and who may use it."""
+
+    _oldest_schema = OLDEST_SCHEMA
 
     def __init__(self, sqlite: ModuleType, path: str, timeout: float) -> None:
         self.location = path
@@ -198,7 +200,7 @@ class Session:
                 f"the event store at {self._path} is damaged: its schema number cannot be read"
             )
         try:
-            check_admits(self._path, rows[0], SCHEMA, to_write=to_write)
+            check_admits(self._path, rows[0], SCHEMA, to_write=to_write, oldest=self._oldest_schema)
         except SchemaTooOldError as error:
             error.add_note(f"evstore migrate; where another program lost the number: {marking(self._path)}")
             raise

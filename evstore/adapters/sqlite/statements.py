@@ -49,6 +49,7 @@ SELECT
   (SELECT coalesce(max(key), 0) FROM categories),
   (SELECT coalesce(max(key), 0) FROM types),
   (SELECT coalesce(max(key), 0) FROM tags),
+  (SELECT min_writer FROM store WHERE id = 1),
   (SELECT tamper_evident FROM store WHERE id = 1),
   (SELECT chain_hash FROM events WHERE global_position = (SELECT max(global_position) FROM events)),
   CASE

@@ -7,9 +7,10 @@ from array import array
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
-from evstore.adapters.sql import correlation_hash, id_to_blob
+from evstore.adapters.sql import check_admits, correlation_hash, id_to_blob
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.ids import ids_to_blobs
+from evstore.adapters.sqlite.location import SCHEMA
 from evstore.adapters.wholeness import check_agreed, incomplete
 from evstore.errors import CorruptStoreError, EvstoreError, PositionConflictError
 from evstore.jsontext.quoting import quote
@@ -77,7 +78,9 @@ class Ledger:
     def _read(self) -> None:
         found = self._connection.execute(sql.LAST_KEYS).fetchone()
         self._head, self._last_stream, self._last_category, self._last_type, self._last_tag, *rest = found
-        is_chained, digest, missing = rest
+        min_writer, is_chained, digest, missing = rest
+        # Another process may have finished a migration since this one opened the store.
+        check_admits(self._location, (SCHEMA, 0, min_writer), SCHEMA, to_write=True, oldest=SCHEMA)
         check_agreed(self._location, self._head, missing)
         self._digest = self._checked_digest(digest) if is_chained else None
         self._forget_names()

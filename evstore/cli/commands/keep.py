@@ -127,6 +127,8 @@ def _print_notes(verification: "Verification", advice: dict[str, str]) -> None:
     writer.note(f"{verification.checked} {events} checked, up to position {verification.head}{digest}")
     if verification.unchecked:
         writer.note(f"the events were not checked: {verification.unchecked}")
+    if verification.uncompared:
+        writer.note(f"tables, indexes, triggers and functions were not compared: {verification.uncompared}")
     if verification.skipped:
         writer.note(f"the engine's own check was skipped: {verification.skipped}")
 

@@ -20,10 +20,12 @@ _HEADS: Final = {
     "lastTimestamp": "last time",
     "updatedAt": "updated",
     "createdAt": "created",
+    "appliedAt": "applied",
+    "schemaVersion": "schema",
     "lastType": "last type",
 }
 _STYLES: Final = {"version": "cyan", "type": "green", "category": "cyan", "lastType": "green"}
-_TIMES: Final = frozenset({"createdAt", "updatedAt", "lastTimestamp"})
+_TIMES: Final = frozenset({"createdAt", "updatedAt", "appliedAt", "lastTimestamp"})
 _GAP: Final = 2
 _LEAST_NAME: Final = 12
 _LEAST_BAR: Final = 8

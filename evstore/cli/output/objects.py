@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from evstore.cli.output.events import moment
 
 if TYPE_CHECKING:
-    from evstore.model.facts import StoreInfo, StreamInfo
+    from evstore.model.facts import Migration, StoreInfo, StreamInfo
 
 
 def of_store(info: StoreInfo) -> dict[str, Any]:
@@ -38,4 +38,15 @@ def of_stream(info: StreamInfo) -> dict[str, Any]:
         "createdAt": moment(info.created_us),
         "updatedAt": moment(info.updated_us),
         "lastType": info.last_type,
+    }
+
+
+def of_migration(step: Migration) -> dict[str, Any]:
+    """The object that `migrate` prints."""
+    return {
+        "step": step.step,
+        "schemaVersion": step.schema,
+        "finishes": step.finishes,
+        "state": "pending" if step.applied_us is None else "applied",
+        "appliedAt": None if step.applied_us is None else moment(step.applied_us),
     }
