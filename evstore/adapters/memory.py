@@ -65,6 +65,7 @@ CAPABILITIES: Final = Capabilities(
     born_initialized=True,
     can_redact=True,
     has_consumers=True,
+    steps_append=True,
     has_snapshots=True,
 )
 

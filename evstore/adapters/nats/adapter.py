@@ -1,0 +1,260 @@
+"""The NATS JetStream adapter: a stream of a cluster, with many clients.
+
+An append is one atomic batch of two messages for each event: the event at sequence 2p - 1, on the subject of its
+stream, and its id at 2p. Guards on these exact subjects make the leader refuse what an older state judged.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, TypeVar
+
+from evstore.adapters.living import check_open
+from evstore.adapters.nats import info as facts
+from evstore.adapters.nats import layout
+from evstore.adapters.nats.bucket import Bucket
+from evstore.adapters.nats.client import Client
+from evstore.adapters.nats.errors import (
+    NO_STREAM,
+    AnsweredError,
+    ForbiddenError,
+    NoAnswerError,
+    NotReachedError,
+    meant,
+)
+from evstore.adapters.nats.limits import Limits, limits_of
+from evstore.adapters.nats.lists import Lists
+from evstore.adapters.nats.loop import EndedError, Loop
+from evstore.adapters.nats.reading import Reading
+from evstore.adapters.nats.session import Session
+from evstore.adapters.nats.sources import Sources
+from evstore.adapters.nats.watching import Watch
+from evstore.adapters.nats.writing import Writing
+from evstore.errors import EvstoreError, NotInitializedError, StoreClosedError, UnsupportedError
+from evstore.port import PLAIN, Capabilities
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from evstore.adapters.nats.consumers import NatsConsumers
+    from evstore.adapters.nats.location import Location
+    from evstore.model.events import StoredEvent
+    from evstore.model.facts import CategoryInfo, LockWait, SourceInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
+    from evstore.model.filters import Filter
+    from evstore.port import Append, Audits, Consumers, Initialization, NamePage, Outcome, Page, Snapshots
+
+T = TypeVar("T")
+
+CAPABILITIES: Final = Capabilities(
+    name="NATS JetStream",
+    durable=True,
+    how_durable=facts.HOW_DURABLE,
+    multi_process=True,
+    has_consumers=True,
+    has_audits=True,
+    has_snapshots=True,
+    limits_set_by="the option jetstream { limits { batch { max_msgs } } } or max_payload of its servers",
+)
+
+
+class _Parts(NamedTuple):
+    """The parts that work in the loop, made there."""
+
+    session: Session
+    reading: Reading
+    writing: Writing
+    lists: Lists
+    sources: Sources
+    watch: Watch
+    bucket: Bucket
+
+
+class NatsAdapter:
+    files: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    on_wait: Callable[[LockWait], None] | None = None
+
+    def __init__(self, location: Location, timeout: float) -> None:
+        self.location = location.shown
+        self._location = location
+        self._timeout = timeout
+        self._loop = Loop()
+        self._client: Client | None = None
+        self._parts: _Parts | None = None
+        self._limits: Limits | None = None
+        self._consumers: NatsConsumers | None = None
+        self._closed = False
+        self._pid = os.getpid()
+
+    def __repr__(self) -> str:
+        return f"NatsAdapter({self.location})"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """The servers are asked for their limits once; where they do not answer, those are the usual ones."""
+        limits = self._known_limits()
+        return CAPABILITIES._replace(max_unit_events=limits.events, max_data_bytes=limits.data_bytes)
+
+    def _known_limits(self) -> Limits:
+        if self._limits is None:
+            try:
+                self._limits = self._tried(lambda parts: limits_of(parts.session.client, self._location.name))
+            except EvstoreError:
+                self._limits = Limits()
+        return self._limits
+
+    # --- living ---
+
+    def initialize(self, _wanted: Initialization = PLAIN) -> None:
+        self._tried(lambda parts: layout.initialize(parts.session.client, self._location))
+
+    def close(self) -> None:
+        was_open, self._closed = not self._closed, True  # first: whoever loses a hold sees why
+        if was_open and self._pid == os.getpid():
+            if self._consumers is not None:
+                self._consumers.end(lambda work: self._answered(lambda _: work()))
+            self._loop.end(self._finish())
+
+    async def _finish(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+    async def _made(self) -> _Parts:
+        if self._parts is None:
+            self._client = client = Client(self._location, self._timeout)
+            session = Session(client, self._location)
+            reading, bucket = Reading(session), Bucket(client, self._location.name)
+            sources = Sources(session, reading, bucket)
+            writing = Writing(session, reading, sources, self._timeout)
+            self._parts = _Parts(
+                session, reading, writing, Lists(session, reading), sources, Watch(session), bucket
+            )
+        return self._parts
+
+    def _tried(self, work: Callable[[_Parts], Awaitable[T]]) -> T:
+        """The answer of the loop, whether or not there is a store."""
+        check_open(self._closed, self._pid)
+        return self._answered(work)
+
+    def _answered(self, work: Callable[[_Parts], Awaitable[T]]) -> T:
+        async def run() -> T:
+            return await work(await self._made())
+
+        try:
+            return self._loop.call(run())
+        except EndedError:
+            raise StoreClosedError from None
+        except AnsweredError as error:
+            if error.code == NO_STREAM:
+                raise NotInitializedError(self.location) from error
+            raise meant(error, self.location) from error
+        except (NoAnswerError, NotReachedError, ForbiddenError) as error:
+            raise meant(error, self.location) from error
+
+    def _call(self, work: Callable[[_Parts], Awaitable[T]]) -> T:
+        """The answer of the loop, of a store that is there."""
+
+        async def opened(parts: _Parts) -> T:
+            await parts.session.open()
+            return await work(parts)
+
+        return self._tried(opened)
+
+    def _called(self, work: Callable[[], Awaitable[Any]]) -> Any:
+        """The same for what has its parts already."""
+        return self._call(lambda _: work())
+
+    # --- writing ---
+
+    def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
+        check_open(self._closed, self._pid)
+        limits = self._known_limits()
+        return self._call(lambda parts: parts.writing.append(units, until_refused, limits))
+
+    def redact(self, _ids: Sequence[str], _unit: Append, *, metadata: bool) -> NoReturn:  # noqa: ARG002 - the port's
+        raise UnsupportedError("a store on NATS JetStream cannot redact: a stream changes none of its messages")
+
+    # --- reading ---
+
+    def read_stream(self, stream_id: str, page: Page, where: Filter) -> list[StoredEvent]:
+        return self._call(lambda parts: parts.reading.read_stream(stream_id, page, where))
+
+    def read_all(self, page: Page, where: Filter) -> list[StoredEvent]:
+        return self._call(lambda parts: parts.reading.read_all(page, where))
+
+    def count(self, low: int, high: int, where: Filter) -> int:
+        return self._call(lambda parts: parts.reading.count(low, high, where))
+
+    def digest(self, low: int, high: int) -> bytes:
+        from evstore.port.digesting import digest_by_reading
+
+        return digest_by_reading(self.read_all, low, high)
+
+    def get(self, ids: Sequence[str]) -> list[StoredEvent]:
+        return self._call(lambda parts: parts.reading.get(ids))
+
+    def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
+        return self._call(lambda parts: parts.reading.span(since_us, until_us))
+
+    def head(self, beyond: int, timeout: float) -> int:
+        return self._call(lambda parts: parts.watch.head(beyond, timeout))
+
+    # --- lists and facts ---
+
+    def stream(self, stream_id: str) -> StreamInfo | None:
+        return self._call(lambda parts: parts.lists.stream(stream_id))
+
+    def streams(self, page: NamePage, category: str | None) -> list[StreamInfo]:
+        return self._call(lambda parts: parts.lists.streams(page, category))
+
+    def categories(self, page: NamePage) -> list[CategoryInfo]:
+        return self._call(lambda parts: parts.lists.categories(page))
+
+    def types(self, page: NamePage, category: str | None) -> list[TypeInfo]:
+        return self._call(lambda parts: parts.lists.types(page, category))
+
+    def tags(self, page: NamePage) -> list[TagInfo]:
+        return self._call(lambda parts: parts.lists.tags(page))
+
+    def sources(self, page: NamePage) -> list[SourceInfo]:
+        from evstore.adapters.memory_lists import names_of
+
+        async def listed(parts: _Parts) -> list[SourceInfo]:
+            found = await parts.sources.up_to(await parts.session.end())
+            return [found[name] for name in names_of(found, page)]
+
+        return self._call(listed)
+
+    def consumers(self) -> Consumers:
+        from evstore.adapters.nats.consumers import NatsConsumers
+
+        parts = self._call(_itself)
+        if self._consumers is None:
+            places = (parts.session, parts.reading, parts.bucket)
+            self._consumers = NatsConsumers(*places, self._called, self._timeout)
+        return self._consumers
+
+    def snapshots(self) -> Snapshots:
+        from evstore.adapters.nats.snapshots import NatsSnapshots
+
+        parts = self._call(_itself)
+        return NatsSnapshots(parts.session, parts.bucket, self._called)
+
+    def info(self) -> StoreInfo:
+        return self._call(lambda parts: facts.info(parts.session, parts.lists))
+
+    def audits(self) -> Audits:
+        from evstore.adapters.nats.audit import NatsAudits
+
+        parts = self._call(_itself)
+        return NatsAudits(parts.session, parts.reading, parts.lists, self._called)
+
+    def backup(self, path: str, _force: bool) -> NoReturn:
+        raise UnsupportedError(
+            f"the servers back up a store on NATS JetStream: nats stream backup {self._location.name} {path}; "
+            "evstore export writes its events to a file"
+        )
+
+
+async def _itself(parts: _Parts) -> _Parts:
+    return parts

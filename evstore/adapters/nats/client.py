@@ -1,0 +1,290 @@
+"""The client of a cluster: requests of JetStream, and messages of a stream.
+
+The leader of a stream answers `message`; any replica answers `direct`, perhaps with an older state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import time
+from base64 import b64decode
+from contextlib import suppress
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+from nats import errors as nats_errors
+from nats.aio.client import Client as NatsClient
+
+from evstore.adapters.nats.errors import (
+    NO_MESSAGE,
+    NOT_NOW,
+    AnsweredError,
+    ForbiddenError,
+    NoAnswerError,
+    NotReachedError,
+)
+from evstore.errors import DeniedError, InvalidUrlError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from nats.aio.msg import Msg
+
+    from evstore.adapters.nats.location import Location
+
+T = TypeVar("T")
+
+CONNECT_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 3.0
+"""The longest wait for one answer. A new leader takes over within about six seconds: requests are repeated."""
+PAUSE: Final = 0.05
+SERVER_SECONDS: Final = 2
+"""The longest wait for one server, before the next is tried."""
+PING_SECONDS: Final = 3
+"""After two pings without an answer the next server is taken: one that is frozen closes no connection."""
+_END_OF_BATCH: Final = "204"
+_NOTHING: Final = "404"
+_NOBODY: Final = "503"
+
+
+class Found(NamedTuple):
+    """A message of a stream."""
+
+    sequence: int
+    subject: str
+    body: bytes
+    headers: dict[str, str]
+
+
+class _Collected:
+    """The answers to one direct request."""
+
+    def __init__(self) -> None:
+        self.found: list[Found] = []
+        self.done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+
+class Client:
+    """A connection, which nats-py makes again when it breaks."""
+
+    def __init__(self, location: Location, timeout: float) -> None:
+        self._location = location
+        self.timeout = timeout
+        self._connection: NatsClient | None = None
+        self._connecting = asyncio.Lock()
+        self._last_error: Exception | None = None
+        self._asked: dict[asyncio.Future[Any], str] = {}
+        """The waits for an answer, each with the subjects that it needs."""
+        self._inbox = ""
+        self._tokens = count()
+        self._answers: dict[str, asyncio.Future[bytes]] = {}
+        self._collecting: dict[str, _Collected] = {}
+
+    async def connected(self) -> NatsClient:
+        """The connection. Raises UnavailableError, DeniedError or InvalidUrlError."""
+        if self._connection is None:
+            async with self._connecting:
+                if self._connection is None:
+                    self._connection = await self._connect()
+        return self._connection
+
+    async def has_jetstream(self) -> bool:
+        """True if the server itself says so."""
+        connection = await self.connected()
+        return bool(connection._server_info.get("jetstream"))  # noqa: SLF001 - nats-py shows it nowhere else
+
+    async def _connect(self) -> NatsClient:
+        place, made = self._location, NatsClient()
+        seconds = min(self.timeout, CONNECT_SECONDS)
+        options: dict[str, Any] = {**place.login}
+        if place.ca is not None:
+            try:
+                options["tls"] = ssl.create_default_context(cafile=place.ca)
+            except OSError as error:
+                raise InvalidUrlError(f"the file of certificates {place.ca} cannot be read: {error}") from error
+        try:
+            await asyncio.wait_for(
+                made.connect(
+                    [*place.servers], name="evstore", error_cb=self._failed, disconnected_cb=self._broken,
+                    connect_timeout=SERVER_SECONDS, max_outstanding_pings=1,
+                    reconnect_time_wait=0, ping_interval=PING_SECONDS, max_reconnect_attempts=2, **options,
+                ),
+                seconds,
+            )  # fmt: skip
+            made.options["max_reconnect_attempts"] = -1
+            made.options["reconnect_time_wait"] = 0.2
+            self._inbox = made.new_inbox()
+            await made.subscribe(
+                f"{self._inbox}.*", cb=self._collect, pending_msgs_limit=-1, pending_bytes_limit=-1
+            )
+        except (TimeoutError, nats_errors.Error, OSError, ValueError) as error:
+            with suppress(Exception):
+                await made.close()
+            raise self._unreached(error) from error
+        return made
+
+    def _unreached(self, error: Exception) -> Exception:
+        reason = self._last_error if isinstance(error, nats_errors.NoServersError) and self._last_error else error
+        if isinstance(reason, nats_errors.AuthorizationError) or "authorization" in str(reason).lower():
+            return DeniedError(f"the servers of {self._location.shown} refuse the user: {reason}")
+        shown = str(reason) or type(reason).__name__
+        return UnavailableError(f"cannot connect to {self._location.shown}: {shown}")
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _failed(self, error: Exception) -> None:
+        """Take note of an error that belongs to no request, but perhaps explains why one has no answer."""
+        self._last_error = error
+        text = str(error).lower()
+        if "permissions violation" in text:
+            for future, subjects in [*self._asked.items()]:
+                if (subjects.lower() in text or "subscription" in text) and not future.done():
+                    future.set_exception(ForbiddenError(str(error)))
+
+    async def _broken(self) -> None:
+        """The answers to what was asked over the connection are lost with it."""
+        for future in [*self._asked]:
+            if not future.done():
+                future.set_exception(NoAnswerError("the connection broke"))
+
+    # --- requests ---
+
+    async def ask(
+        self, subject: str, body: bytes, headers: dict[str, str] | None = None, needs: str = ""
+    ) -> bytes:
+        """The answer to one request. Raises NoAnswerError, NotReachedError or ForbiddenError."""
+        connection = await self.connected()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[bytes] = loop.create_future()
+        token = str(next(self._tokens))
+        self._answers[token] = answer
+        self._asked[answer] = needs or subject
+        timer = loop.call_later(ANSWER_SECONDS, _late, answer, subject)
+        try:
+            await connection.publish(subject, body, reply=f"{self._inbox}.{token}", headers=headers)
+            return await answer
+        except (nats_errors.Error, OSError) as error:
+            raise NoAnswerError(str(error) or type(error).__name__) from error
+        finally:
+            timer.cancel()
+            del self._answers[token]
+            del self._asked[answer]
+            answer.cancel()
+
+    async def api(self, verb: str, given: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The answer to a request of JetStream's own. Raises AnsweredError."""
+        body = b"" if given is None else json.dumps(given).encode()
+        answer: dict[str, Any] = json.loads(await self.ask(f"$JS.API.{verb}", body))
+        if "error" in answer:
+            raise AnsweredError(answer["error"])
+        return answer
+
+    async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """The answer, asked for again and again while nobody answers, until the timeout."""
+        deadline = time.monotonic() + self.timeout
+        while True:
+            try:
+                return await ask()
+            except (NoAnswerError, NotReachedError) as error:
+                left, failed = deadline - time.monotonic(), error
+            except AnsweredError as error:
+                if error.code not in NOT_NOW:
+                    raise
+                left, failed = deadline - time.monotonic(), error  # type: ignore[assignment]
+            if left <= PAUSE:
+                raise failed
+            await asyncio.sleep(PAUSE)
+
+    # --- messages ---
+
+    async def message(self, stream: str, given: dict[str, Any]) -> Found | None:
+        """A message, by the leader."""
+        try:
+            answer = await self.patiently(lambda: self.api(f"STREAM.MSG.GET.{stream}", given))
+        except AnsweredError as error:
+            if error.code == NO_MESSAGE:
+                return None
+            raise
+        message = answer["message"]
+        headers = b64decode(message.get("hdrs", "")).decode(errors="replace").split("\r\n")[1:]
+        pairs = dict(line.split(": ", 1) for line in headers if ": " in line)
+        return Found(message["seq"], message["subject"], b64decode(message.get("data", "")), pairs)
+
+    async def subjects(self, stream: str, subject: str) -> dict[str, int]:
+        """The subjects that a filter admits, with their numbers of messages, by the leader."""
+        found: dict[str, int] = {}
+        given: dict[str, Any] = {"subjects_filter": subject, "offset": 0}
+        while True:
+            info = await self.patiently(lambda: self.api(f"STREAM.INFO.{stream}", given))
+            page = info["state"].get("subjects") or {}
+            found.update(page)
+            given["offset"] += len(page)
+            if not page or given["offset"] >= info.get("total", 0):
+                return found
+
+    async def direct(self, stream: str, given: dict[str, Any]) -> list[Found]:
+        """Messages, by any replica."""
+        return await self.patiently(lambda: self._direct(stream, given))
+
+    async def _direct(self, stream: str, given: dict[str, Any]) -> list[Found]:
+        connection = await self.connected()
+        token, collected = str(next(self._tokens)), _Collected()
+        self._collecting[token] = collected
+        subject = f"$JS.API.DIRECT.GET.{stream}"
+        self._asked[collected.done] = subject
+        try:
+            await connection.publish(subject, json.dumps(given).encode(), reply=f"{self._inbox}.{token}")
+            seen = -1
+            while not collected.done.done():
+                await asyncio.wait((collected.done,), timeout=ANSWER_SECONDS)
+                if not collected.done.done() and len(collected.found) == seen:
+                    raise NoAnswerError(f"no answer to {subject}")
+                seen = max(len(collected.found), 0)
+            status = collected.done.result()
+        except (nats_errors.Error, OSError) as error:
+            raise NoAnswerError(str(error) or type(error).__name__) from error
+        finally:
+            del self._collecting[token]
+            del self._asked[collected.done]
+            collected.done.cancel()
+        if status == _NOBODY:
+            raise NotReachedError(f"no server listens to {subject}")
+        if status not in (_END_OF_BATCH, _NOTHING):
+            raise AnsweredError({"code": int(status), "description": f"{subject}: {status}"})
+        return collected.found
+
+    async def _collect(self, message: Msg) -> None:
+        token = message.subject.rpartition(".")[2]
+        answer = self._answers.get(token)
+        if answer is not None:
+            _answered(answer, message)
+            return
+        collected = self._collecting.get(token)
+        if collected is None or collected.done.done():
+            return
+        headers = message.headers or {}
+        status = headers.get("Status")
+        if status is not None:
+            collected.done.set_result(status)
+            return
+        sequence, subject = headers.get("Nats-Sequence"), headers.get("Nats-Subject")
+        if sequence is not None and subject is not None:
+            collected.found.append(Found(int(sequence), subject, message.data, headers))
+
+
+def _answered(answer: asyncio.Future[bytes], message: Msg) -> None:
+    if answer.done():
+        return
+    if message.headers and message.headers.get("Status") == _NOBODY:
+        answer.set_exception(NotReachedError("no server listens to it"))
+    else:
+        answer.set_result(message.data)
+
+
+def _late(answer: asyncio.Future[bytes], subject: str) -> None:
+    if not answer.done():
+        answer.set_exception(NoAnswerError(f"no answer to {subject}"))

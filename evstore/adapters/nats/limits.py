@@ -1,0 +1,44 @@
+"""The limits of a server: how long a message may be, and how many a batch may have."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+from uuid import uuid4
+
+from evstore.adapters.nats.errors import TOO_LARGE
+
+if TYPE_CHECKING:
+    from evstore.adapters.nats.client import Client
+
+BATCH_MESSAGES: Final = 1000
+"""The most messages of a batch, unless the server's option `batch { max_msgs }` says otherwise."""
+PAYLOAD_BYTES: Final = 1024 * 1024
+"""The most bytes of a message, unless the server's option `max_payload` says otherwise."""
+_LINE_BYTES: Final = 128 * 1024
+"""Enough for the line of an event and its headers: metadata have 64 KiB at most, tags 16 KiB."""
+_ASKED: Final = 1_000_000_000
+"""The number of a message that no batch has."""
+
+
+class Limits(NamedTuple):
+    """The limits of a unit."""
+
+    events: int = BATCH_MESSAGES // 2
+    data_bytes: int = PAYLOAD_BYTES - _LINE_BYTES
+
+
+async def limits_of(client: Client, name: str) -> Limits:
+    """The limits of the servers of a store, of which nothing is stored.
+
+    JetStream tells the size of a batch to whoever exceeds it, and to nobody else: this message comes too late in a
+    batch that was never begun, and no server keeps it.
+    """
+    connection = await client.connected()
+    headers = {"Nats-Batch-Id": uuid4().hex, "Nats-Batch-Sequence": str(_ASKED)}
+    answer = json.loads(await client.ask(f"{name}.i.limits", b"", headers))
+    error = answer.get("error", {})
+    found = re.search(r"[0-9]+$", error.get("description", "")) if error.get("err_code") == TOO_LARGE else None
+    messages = int(found[0]) if found else BATCH_MESSAGES
+    return Limits(messages // 2, max(connection.max_payload - _LINE_BYTES, 1))
