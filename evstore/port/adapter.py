@@ -100,7 +100,10 @@ class Adapter(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """The abilities of the adapter, constant for its lifetime."""
+        """The abilities of the adapter, constant for its lifetime.
+
+        An adapter that asks a server for its limits has another attribute, `claims`: the same without asking.
+        """
 
     @property
     def location(self) -> str:

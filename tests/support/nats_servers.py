@@ -20,6 +20,7 @@ from uuid import uuid4
 import nats
 
 from tests.support.daemons import Daemon, free_port
+from tests.support.disks import SmallDisk
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -60,10 +61,13 @@ class NatsServer:
         quick: bool = True,
         starts: bool = True,
         with_jetstream: bool = True,
+        disk_mebibytes: int = 0,
     ) -> None:
+        """`disk_mebibytes`: its log lies on a disk of this size. Raises PermissionError where none can be had."""
         parent = _QUICK if quick and os.access(_QUICK, os.W_OK) else None
         self.folder = Path(tempfile.mkdtemp(prefix="evs-nats-", dir=parent))
         self.port = free_port()
+        self.disk = SmallDisk(self.folder / "js", disk_mebibytes) if disk_mebibytes else None
         self.login = ""
         """As `user:password@`, for whoever asks JetStream itself."""
         self.configuration = self.folder / "nats.conf"
@@ -123,12 +127,18 @@ class NatsServer:
     def kill(self) -> None:
         self._daemon.end(signal.SIGKILL)
 
+    def stop(self) -> None:
+        """End it as an operator does."""
+        self._daemon.end(signal.SIGTERM)
+
     def start(self) -> None:
         self._daemon.start()
 
     def close(self) -> None:
         if self._daemon.running:
             self._daemon.end(signal.SIGKILL)
+        if self.disk is not None:
+            self.disk.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -189,7 +199,7 @@ class NatsCluster:
 
     NODES: Final = 3
 
-    def __init__(self, *, limits: str = "", more: str = "", quick: bool = False) -> None:
+    def __init__(self, *, limits: str = "", more: str = "", quick: bool = False, disk_mebibytes: int = 0) -> None:
         routes = [free_port() for _ in range(self.NODES)]
         listed = ", ".join(f"nats://127.0.0.1:{port}" for port in routes)
         self.nodes = [
@@ -198,6 +208,7 @@ class NatsCluster:
                 more=f'server_name: n{number}\ncluster {{ name: C, listen: "127.0.0.1:{port}", routes: [{listed}] }}\n{more}',
                 quick=quick,
                 starts=False,
+                disk_mebibytes=disk_mebibytes,
             )
             for number, port in enumerate(routes)
         ]
@@ -240,6 +251,17 @@ class NatsCluster:
 
         wait_for(is_led)
         return self.nodes[int(found.removeprefix("n"))]
+
+    def is_whole(self, url: str) -> bool:
+        """True if each node has all of a store."""
+        name = url.rpartition("/")[2]
+        with suppress(Exception):
+            found = self.leader_of(url).ask(f"STREAM.INFO.{name}")["cluster"]
+            replicas = found.get("replicas", ())
+            return len(replicas) == self.NODES - 1 and all(
+                each["current"] and not each.get("offline") and not each.get("lag") for each in replicas
+            )
+        return False
 
     def close(self) -> None:
         for node in self.nodes:

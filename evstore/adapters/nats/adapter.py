@@ -7,13 +7,11 @@ stream, and its id at 2p. Guards on these exact subjects make the leader refuse 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 from evstore.adapters.living import check_open
 from evstore.adapters.nats import info as facts
 from evstore.adapters.nats import layout
-from evstore.adapters.nats.bucket import Bucket
-from evstore.adapters.nats.client import Client
 from evstore.adapters.nats.errors import (
     NO_STREAM,
     AnsweredError,
@@ -22,15 +20,11 @@ from evstore.adapters.nats.errors import (
     NotReachedError,
     meant,
 )
-from evstore.adapters.nats.limits import Limits, limits_of
-from evstore.adapters.nats.lists import Lists
-from evstore.adapters.nats.loop import EndedError, Loop
-from evstore.adapters.nats.reading import Reading
-from evstore.adapters.nats.session import Session
-from evstore.adapters.nats.sources import Sources
-from evstore.adapters.nats.watching import Watch
-from evstore.adapters.nats.writing import Writing
+from evstore.adapters.nats.limits import USUAL, limits_of
+from evstore.adapters.nats.loops import EndedError, Loops
+from evstore.adapters.nats.parts import Parts
 from evstore.errors import EvstoreError, NotInitializedError, StoreClosedError, UnsupportedError
+from evstore.model.facts import Limits
 from evstore.port import PLAIN, Capabilities
 
 if TYPE_CHECKING:
@@ -53,35 +47,24 @@ CAPABILITIES: Final = Capabilities(
     has_consumers=True,
     has_audits=True,
     has_snapshots=True,
+    native_asyncio=True,
+    max_unit_events=USUAL.events,
+    max_data_bytes=USUAL.data_bytes,
     limits_set_by="the option jetstream { limits { batch { max_msgs } } } or max_payload of its servers",
 )
-
-
-class _Parts(NamedTuple):
-    """The parts that work in the loop, made there."""
-
-    session: Session
-    reading: Reading
-    writing: Writing
-    lists: Lists
-    sources: Sources
-    watch: Watch
-    bucket: Bucket
 
 
 class NatsAdapter:
     files: Sequence[str] = ()
     notes: Sequence[str] = ()
     on_wait: Callable[[LockWait], None] | None = None
+    claims = CAPABILITIES
 
     def __init__(self, location: Location, timeout: float) -> None:
         self.location = location.shown
         self._location = location
-        self._timeout = timeout
-        self._loop = Loop()
-        self._client: Client | None = None
-        self._parts: _Parts | None = None
-        self._limits: Limits | None = None
+        self._loops = Loops(lambda: Parts.made(location, timeout))
+        self._capabilities: Capabilities | None = None
         self._consumers: NatsConsumers | None = None
         self._closed = False
         self._pid = os.getpid()
@@ -92,16 +75,17 @@ class NatsAdapter:
     @property
     def capabilities(self) -> Capabilities:
         """The servers are asked for their limits once; where they do not answer, those are the usual ones."""
-        limits = self._known_limits()
-        return CAPABILITIES._replace(max_unit_events=limits.events, max_data_bytes=limits.data_bytes)
-
-    def _known_limits(self) -> Limits:
-        if self._limits is None:
+        if self._capabilities is None:
             try:
-                self._limits = self._tried(lambda parts: limits_of(parts.session.client, self._location.name))
+                limits = self._tried(lambda parts: limits_of(parts.session.client, self._location.name))
             except EvstoreError:
-                self._limits = Limits()
-        return self._limits
+                limits = USUAL
+            if limits is None:  # there is no store yet, and nobody knows the servers that will have it
+                return CAPABILITIES
+            self._capabilities = CAPABILITIES._replace(
+                max_unit_events=limits.events, max_data_bytes=limits.data_bytes
+            )
+        return self._capabilities
 
     # --- living ---
 
@@ -112,36 +96,17 @@ class NatsAdapter:
         was_open, self._closed = not self._closed, True  # first: whoever loses a hold sees why
         if was_open and self._pid == os.getpid():
             if self._consumers is not None:
-                self._consumers.end(lambda work: self._answered(lambda _: work()))
-            self._loop.end(self._finish())
+                self._consumers.end(self._answered)
+            self._loops.end()
 
-    async def _finish(self) -> None:
-        if self._client is not None:
-            await self._client.close()
-
-    async def _made(self) -> _Parts:
-        if self._parts is None:
-            self._client = client = Client(self._location, self._timeout)
-            session = Session(client, self._location)
-            reading, bucket = Reading(session), Bucket(client, self._location.name)
-            sources = Sources(session, reading, bucket)
-            writing = Writing(session, reading, sources, self._timeout)
-            self._parts = _Parts(
-                session, reading, writing, Lists(session, reading), sources, Watch(session), bucket
-            )
-        return self._parts
-
-    def _tried(self, work: Callable[[_Parts], Awaitable[T]]) -> T:
-        """The answer of the loop, whether or not there is a store."""
+    def _tried(self, work: Callable[[Parts], Awaitable[T]]) -> T:
+        """The answer of a coroutine, whether or not there is a store."""
         check_open(self._closed, self._pid)
         return self._answered(work)
 
-    def _answered(self, work: Callable[[_Parts], Awaitable[T]]) -> T:
-        async def run() -> T:
-            return await work(await self._made())
-
+    def _answered(self, work: Callable[[Parts], Awaitable[T]]) -> T:
         try:
-            return self._loop.call(run())
+            return self._loops.call(work)
         except EndedError:
             raise StoreClosedError from None
         except AnsweredError as error:
@@ -151,25 +116,21 @@ class NatsAdapter:
         except (NoAnswerError, NotReachedError, ForbiddenError) as error:
             raise meant(error, self.location) from error
 
-    def _call(self, work: Callable[[_Parts], Awaitable[T]]) -> T:
-        """The answer of the loop, of a store that is there."""
+    def _call(self, work: Callable[[Parts], Awaitable[T]]) -> T:
+        """The answer of a coroutine, of a store that is there."""
 
-        async def opened(parts: _Parts) -> T:
+        async def opened(parts: Parts) -> T:
             await parts.session.open()
             return await work(parts)
 
         return self._tried(opened)
 
-    def _called(self, work: Callable[[], Awaitable[Any]]) -> Any:
-        """The same for what has its parts already."""
-        return self._call(lambda _: work())
-
     # --- writing ---
 
     def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
         check_open(self._closed, self._pid)
-        limits = self._known_limits()
-        return self._call(lambda parts: parts.writing.append(units, until_refused, limits))
+        most = self.capabilities.max_unit_events or USUAL.events
+        return self._call(lambda parts: parts.writing.append(units, until_refused, most))
 
     def redact(self, _ids: Sequence[str], _unit: Append, *, metadata: bool) -> NoReturn:  # noqa: ARG002 - the port's
         raise UnsupportedError("a store on NATS JetStream cannot redact: a stream changes none of its messages")
@@ -219,7 +180,7 @@ class NatsAdapter:
     def sources(self, page: NamePage) -> list[SourceInfo]:
         from evstore.adapters.memory_lists import names_of
 
-        async def listed(parts: _Parts) -> list[SourceInfo]:
+        async def listed(parts: Parts) -> list[SourceInfo]:
             found = await parts.sources.up_to(await parts.session.end())
             return [found[name] for name in names_of(found, page)]
 
@@ -228,26 +189,27 @@ class NatsAdapter:
     def consumers(self) -> Consumers:
         from evstore.adapters.nats.consumers import NatsConsumers
 
-        parts = self._call(_itself)
+        self._call(_nothing)
         if self._consumers is None:
-            places = (parts.session, parts.reading, parts.bucket)
-            self._consumers = NatsConsumers(*places, self._called, self._timeout)
+            self._consumers = NatsConsumers(self._call)
         return self._consumers
 
     def snapshots(self) -> Snapshots:
         from evstore.adapters.nats.snapshots import NatsSnapshots
 
-        parts = self._call(_itself)
-        return NatsSnapshots(parts.session, parts.bucket, self._called)
+        self._call(_nothing)
+        return NatsSnapshots(self._call)
 
     def info(self) -> StoreInfo:
-        return self._call(lambda parts: facts.info(parts.session, parts.lists))
+        found = self._call(lambda parts: facts.info(parts.session, parts.lists))
+        can = self.capabilities
+        return found._replace(limits=Limits(can.max_unit_events or 0, can.max_data_bytes or 0))
 
     def audits(self) -> Audits:
         from evstore.adapters.nats.audit import NatsAudits
 
-        parts = self._call(_itself)
-        return NatsAudits(parts.session, parts.reading, parts.lists, self._called)
+        self._call(_nothing)
+        return NatsAudits(self._location.name, self._call)
 
     def backup(self, path: str, _force: bool) -> NoReturn:
         raise UnsupportedError(
@@ -256,5 +218,5 @@ class NatsAdapter:
         )
 
 
-async def _itself(parts: _Parts) -> _Parts:
-    return parts
+async def _nothing(_parts: Parts) -> None:
+    """Make sure that there is a store."""

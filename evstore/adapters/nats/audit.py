@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from evstore.adapters.nats.layout import LOG, checked
 from evstore.adapters.nats.lines import event_of, line_of, out_of_step, position_of, sequence_of
+from evstore.adapters.nats.subjects import Subjects
 from evstore.errors import UnsupportedError
 from evstore.model.digests import content_hash_of
 from evstore.model.findings import AuditedEvent, AuditedName, Finding
@@ -17,11 +18,10 @@ from evstore.model.names import tags_of
 from evstore.port import MOST_IN_PAGE, PAGE_CHARACTERS, NamePage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from evstore.adapters.nats.client import Found
-    from evstore.adapters.nats.lists import Lists
-    from evstore.adapters.nats.reading import Reading
+    from evstore.adapters.nats.parts import Call, Parts
     from evstore.adapters.nats.session import Session
     from evstore.model.events import StoredEvent
     from evstore.model.findings import What
@@ -34,14 +34,10 @@ _OF_CONFIGURATION: Final = tuple(name for name in LOG if name not in {"metadata"
 
 
 class NatsAudits:
-    """`port.Audits`. `call` waits for the answer of the loop."""
+    """`port.Audits`."""
 
-    def __init__(
-        self, session: Session, reading: Reading, lists: Lists, call: Callable[[Callable[[], Awaitable[Any]]], Any]
-    ) -> None:
-        self._session = session
-        self._reading = reading
-        self._lists = lists
+    def __init__(self, name: str, call: Call) -> None:
+        self._subjects = Subjects(name)
         self._call = call
         self._names: dict[What, list[AuditedName]] = {}
         self._begin = self._next = 1
@@ -53,16 +49,18 @@ class NatsAudits:
         """The page that was read last, whose tags are asked for next."""
 
     def events(self, low: int, high: int, limit: int) -> list[AuditedEvent]:
-        found: list[AuditedEvent] = self._call(lambda: self._events(max(low, 1), high, min(limit, MOST_IN_PAGE)))
+        found: list[AuditedEvent] = self._call(
+            lambda parts: self._events(parts, max(low, 1), high, min(limit, MOST_IN_PAGE))
+        )
         self._page = found
         return found
 
-    async def _events(self, low: int, high: int, limit: int) -> list[AuditedEvent]:
+    async def _events(self, parts: Parts, low: int, high: int, limit: int) -> list[AuditedEvent]:
         first, end = sequence_of(low), 2 * high
         found: list[tuple[StoredEvent, str | None]] = []
         characters = 0
-        async for message in self._reading.messages(f"{self._session.name}.>", first, end, 2 * limit):
-            event_id = self._session.subjects.event_id(message.subject)
+        async for message in parts.reading.messages(f"{self._subjects.name}.>", first, end, 2 * limit):
+            event_id = self._subjects.event_id(message.subject)
             if event_id is None:
                 found.append((self._event(message), None))
                 characters += len(message.body)
@@ -75,17 +73,19 @@ class NatsAudits:
         if low != self._next:  # else the page follows the one before
             self._versions, self._begin = {}, low
         if self._begin > 1:
-            await self._look_before(first, {event.stream_id for event, _ in found} - {*self._versions})
+            await self._look_before(
+                parts.session, first, {event.stream_id for event, _ in found} - {*self._versions}
+            )
         self._next = found[-1][0].global_position + 1 if found else low
         return [self._audited(event, event_id) for event, event_id in found]
 
     def _event(self, message: Found) -> StoredEvent:
-        return event_of(message.body, self._session.subjects.stream_id(message.subject), message.sequence)
+        return event_of(message.body, self._subjects.stream_id(message.subject), message.sequence)
 
-    async def _look_before(self, first: int, streams: set[str]) -> None:
+    async def _look_before(self, session: Session, first: int, streams: set[str]) -> None:
         """Find version and position of the last event of each of these streams before the page."""
-        subjects = {self._session.subjects.of_stream(each): each for each in streams}
-        found = await self._session.lasts([*subjects], up_to=first - 1)
+        subjects = {self._subjects.of_stream(each): each for each in streams}
+        found = await session.lasts([*subjects], up_to=first - 1)
         for subject, message in found.items():
             version = line_of(message.body, message.sequence).version
             self._versions[subjects[subject]] = version, position_of(message.sequence)
@@ -112,10 +112,11 @@ class NatsAudits:
 
     def _named(self, what: What) -> list[tuple[str, tuple[Any, ...]]]:
         if what == "stream":
-            streams = self._call(lambda: self._lists.streams(_WHOLE, None))
+            streams = self._call(lambda parts: parts.lists.streams(_WHOLE, None))
             return [(s.stream_id, (s.category, 1, None, s.stream_id)) for s in streams]
         if what == "category":
-            return [(each.category, ()) for each in self._call(lambda: self._lists.categories(_WHOLE))]
+            categories = self._call(lambda parts: parts.lists.categories(_WHOLE))
+            return [(each.category, ()) for each in categories]
         types, tags, _ = self._in_lines()
         return [(name, ()) for name in sorted(tags if what == "tag" else types)]
 
@@ -126,11 +127,11 @@ class NatsAudits:
         assert self._of_lines is not None
         return self._of_lines
 
-    async def _read_lines(self) -> tuple[set[str], set[str], list[int]]:
+    async def _read_lines(self, parts: Parts) -> tuple[set[str], set[str], list[int]]:
         types: set[str] = set()
         tags: set[str] = set()
         counts = [0]  # nothing is at position 0
-        async for position, line in self._lists.lines(self._session.subjects.events):
+        async for position, line in parts.lists.lines(self._subjects.events):
             its = tags_of(line.tags)
             types.add(line.type)
             tags.update(its)
@@ -154,28 +155,7 @@ class NatsAudits:
     # --- the stream ---
 
     def schema(self) -> list[Finding]:
-        found: list[Finding] = self._call(self._of_stream)
-        return found
-
-    async def _of_stream(self) -> list[Finding]:
-        for _ in range(_TRIES):
-            end = await self._session.end()
-            info = await checked(self._session.client, self._session.location)
-            if info["state"]["last_seq"] == end.sequence:
-                break  # else a unit is being stored, or the last message is of another program
-        state, configuration = info["state"], info["config"]
-        found = [
-            Finding("configuration", f"the stream has {name} {configuration.get(name)!r} and not {LOG[name]!r}",
-                    advice=_UPDATED)
-            for name in _OF_CONFIGURATION
-            if configuration.get(name) != LOG[name]
-        ]  # fmt: skip
-        if state["last_seq"] != end.sequence:
-            after = f"the stream ends at sequence {state['last_seq']}, and its last event at {end.sequence}"
-            found.append(Finding("unknown-message", after, advice=_FOREIGN))
-        lost = state["last_seq"] - state["messages"]
-        if lost:
-            found.append(Finding("configuration", f"{lost} messages of the stream are not there", advice=_UPDATED))
+        found: list[Finding] = self._call(lambda parts: _of_stream(parts.session))
         return found
 
     def engine(self) -> NoReturn:
@@ -183,3 +163,25 @@ class NatsAudits:
 
     def correlation_hash(self, _correlation_id: str) -> None:
         return None
+
+
+async def _of_stream(session: Session) -> list[Finding]:
+    for _ in range(_TRIES):
+        end = await session.end()
+        info = await checked(session.client, session.location)
+        if info["state"]["last_seq"] == end.sequence:
+            break  # else a unit is being stored, or the last message is of another program
+    state, configuration = info["state"], info["config"]
+    found = [
+        Finding("configuration", f"the stream has {name} {configuration.get(name)!r} and not {LOG[name]!r}",
+                advice=_UPDATED)
+        for name in _OF_CONFIGURATION
+        if configuration.get(name) != LOG[name]
+    ]  # fmt: skip
+    if state["last_seq"] != end.sequence:
+        after = f"the stream ends at sequence {state['last_seq']}, and its last event at {end.sequence}"
+        found.append(Finding("unknown-message", after, advice=_FOREIGN))
+    lost = state["last_seq"] - state["messages"]
+    if lost:
+        found.append(Finding("configuration", f"{lost} messages of the stream are not there", advice=_UPDATED))
+    return found

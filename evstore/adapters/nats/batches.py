@@ -9,8 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import uuid4
 
-from nats import errors as nats_errors
-
+from evstore.adapters.nats.connection import Outgoing
 from evstore.adapters.nats.errors import LOST_RACE, AnsweredError, NoAnswerError, NotReachedError
 from evstore.adapters.nats.lines import out_of_step
 
@@ -21,10 +20,11 @@ if TYPE_CHECKING:
 
 OF_SUBJECT: Final = "Nats-Expected-Last-Subject-Sequence"
 OF_LOG: Final = "Nats-Expected-Last-Sequence"
+COMMIT: Final = "Nats-Batch-Commit: 1\r\n"
 
 
 class Message(NamedTuple):
-    """A message on its way."""
+    """A message of a log or of a bucket."""
 
     subject: str
     body: bytes
@@ -42,36 +42,27 @@ async def publish(client: Client, messages: Sequence[Message], end: int | None, 
     With `end` the batch must follow the message of that sequence. `root` begins all of the subjects. Raises
     LostRaceError, NotReachedError and AnsweredError if nothing was stored, NoAnswerError if that is not known.
     """
-    connection = await client.connected()
     batch = uuid4().hex
-    try:
-        for number, message in enumerate(messages[:-1], 1):
-            headers = _headers(batch, number, message.guard, end if number == 1 else None)
-            await connection.publish(message.subject, message.body, headers=headers)
-    except (nats_errors.Error, OSError) as error:  # without its last message nothing of a batch is stored
-        raise NotReachedError(str(error)) from error
-    last = messages[-1]
-    headers = _headers(batch, len(messages), last.guard, end if len(messages) == 1 else None)
-    headers["Nats-Batch-Commit"] = "1"
-    sequence = _sequence_in(await client.ask(last.subject, last.body, headers, needs=root))
+    sent = [_outgoing(batch, number, message) for number, message in enumerate(messages, 1)]
+    if end is not None:
+        sent[0] = sent[0]._replace(headers=f"{sent[0].headers}{OF_LOG}: {end}\r\n")
+    *first, (subject, headers, body, _) = sent
+    sequence = _sequence_in(await client.ask(subject, body, headers + COMMIT, first=first, needs=root))
     if sequence % 2:
         raise out_of_step(sequence)
     return sequence
 
 
-def _headers(batch: str, number: int, guard: int | None, end: int | None) -> dict[str, str]:
-    headers = {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
-    if guard is not None:
-        headers[OF_SUBJECT] = str(guard)
-    if end is not None:
-        headers[OF_LOG] = str(end)
-    return headers
+def _outgoing(batch: str, number: int, message: Message) -> Outgoing:
+    subject, body, guard = message
+    guarded = "" if guard is None else f"{OF_SUBJECT}: {guard}\r\n"
+    return Outgoing(subject, f"Nats-Batch-Id: {batch}\r\nNats-Batch-Sequence: {number}\r\n{guarded}", body)
 
 
 async def publish_one(client: Client, message: Message) -> int:
     """Publish one message with its guard. Raises as `publish` does."""
     try:
-        answer = await client.ask(message.subject, message.body, {OF_SUBJECT: str(message.guard)})
+        answer = await client.ask(message.subject, message.body, f"{OF_SUBJECT}: {message.guard}\r\n")
     except NotReachedError as error:
         raise LostRaceError(str(error)) from error
     return _sequence_in(answer)

@@ -15,8 +15,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from nats import errors as nats_errors
-from nats.aio.client import Client as NatsClient
 
+from evstore.adapters.nats.connection import Connection, Incoming, Outgoing
 from evstore.adapters.nats.errors import (
     NO_MESSAGE,
     NOT_NOW,
@@ -28,9 +28,7 @@ from evstore.adapters.nats.errors import (
 from evstore.errors import DeniedError, InvalidUrlError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from nats.aio.msg import Msg
+    from collections.abc import Awaitable, Callable, Sequence
 
     from evstore.adapters.nats.location import Location
 
@@ -42,11 +40,15 @@ ANSWER_SECONDS: Final = 3.0
 PAUSE: Final = 0.05
 SERVER_SECONDS: Final = 2
 """The longest wait for one server, before the next is tried."""
-PING_SECONDS: Final = 3
-"""After two pings without an answer the next server is taken: one that is frozen closes no connection."""
+PING_SECONDS: Final = 1
+UNANSWERED_PINGS: Final = 2
+"""After so many pings without an answer the next server is taken: one that is frozen closes no connection."""
 _END_OF_BATCH: Final = "204"
 _NOTHING: Final = "404"
 _NOBODY: Final = "503"
+_SEQUENCE: Final = b"Nats-Sequence"
+_SUBJECT: Final = b"Nats-Subject"
+_PENDING: Final = b"Nats-Num-Pending"
 
 
 class Found(NamedTuple):
@@ -55,14 +57,21 @@ class Found(NamedTuple):
     sequence: int
     subject: str
     body: bytes
-    headers: dict[str, str]
 
 
-class _Collected:
+class Messages(NamedTuple):
     """The answers to one direct request."""
 
+    found: list[Found]
+    are_more: bool
+    """The replica has more messages that were asked for, after these."""
+
+
+class _Collecting:
+    """The answers to one direct request, as they come."""
+
     def __init__(self) -> None:
-        self.found: list[Found] = []
+        self.came: list[Incoming] = []
         self.done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
 
@@ -72,17 +81,16 @@ class Client:
     def __init__(self, location: Location, timeout: float) -> None:
         self._location = location
         self.timeout = timeout
-        self._connection: NatsClient | None = None
+        self._connection: Connection | None = None
         self._connecting = asyncio.Lock()
         self._last_error: Exception | None = None
         self._asked: dict[asyncio.Future[Any], str] = {}
         """The waits for an answer, each with the subjects that it needs."""
-        self._inbox = ""
         self._tokens = count()
         self._answers: dict[str, asyncio.Future[bytes]] = {}
-        self._collecting: dict[str, _Collected] = {}
+        self._collecting: dict[str, _Collecting] = {}
 
-    async def connected(self) -> NatsClient:
+    async def connected(self) -> Connection:
         """The connection. Raises UnavailableError, DeniedError or InvalidUrlError."""
         if self._connection is None:
             async with self._connecting:
@@ -90,13 +98,8 @@ class Client:
                     self._connection = await self._connect()
         return self._connection
 
-    async def has_jetstream(self) -> bool:
-        """True if the server itself says so."""
-        connection = await self.connected()
-        return bool(connection._server_info.get("jetstream"))  # noqa: SLF001 - nats-py shows it nowhere else
-
-    async def _connect(self) -> NatsClient:
-        place, made = self._location, NatsClient()
+    async def _connect(self) -> Connection:
+        place, made = self._location, Connection()
         seconds = min(self.timeout, CONNECT_SECONDS)
         options: dict[str, Any] = {**place.login}
         if place.ca is not None:
@@ -108,17 +111,14 @@ class Client:
             await asyncio.wait_for(
                 made.connect(
                     [*place.servers], name="evstore", error_cb=self._failed, disconnected_cb=self._broken,
-                    connect_timeout=SERVER_SECONDS, max_outstanding_pings=1,
+                    connect_timeout=SERVER_SECONDS, max_outstanding_pings=UNANSWERED_PINGS,
                     reconnect_time_wait=0, ping_interval=PING_SECONDS, max_reconnect_attempts=2, **options,
                 ),
                 seconds,
             )  # fmt: skip
             made.options["max_reconnect_attempts"] = -1
             made.options["reconnect_time_wait"] = 0.2
-            self._inbox = made.new_inbox()
-            await made.subscribe(
-                f"{self._inbox}.*", cb=self._collect, pending_msgs_limit=-1, pending_bytes_limit=-1
-            )
+            await made.begin(self._receive)
         except (TimeoutError, nats_errors.Error, OSError, ValueError) as error:
             with suppress(Exception):
                 await made.close()
@@ -154,9 +154,12 @@ class Client:
     # --- requests ---
 
     async def ask(
-        self, subject: str, body: bytes, headers: dict[str, str] | None = None, needs: str = ""
+        self, subject: str, body: bytes, headers: str = "", *, first: Sequence[Outgoing] = (), needs: str = ""
     ) -> bytes:
-        """The answer to one request. Raises NoAnswerError, NotReachedError or ForbiddenError."""
+        """The answer to one request, or to the last of several messages, which `first` come before.
+
+        Raises NoAnswerError, NotReachedError or ForbiddenError, which `needs` tells by the begin of the subjects.
+        """
         connection = await self.connected()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[bytes] = loop.create_future()
@@ -165,10 +168,8 @@ class Client:
         self._asked[answer] = needs or subject
         timer = loop.call_later(ANSWER_SECONDS, _late, answer, subject)
         try:
-            await connection.publish(subject, body, reply=f"{self._inbox}.{token}", headers=headers)
+            await _send(connection, [*first, Outgoing(subject, headers, body, connection.inbox + token)])
             return await answer
-        except (nats_errors.Error, OSError) as error:
-            raise NoAnswerError(str(error) or type(error).__name__) from error
         finally:
             timer.cancel()
             del self._answers[token]
@@ -210,9 +211,7 @@ class Client:
                 return None
             raise
         message = answer["message"]
-        headers = b64decode(message.get("hdrs", "")).decode(errors="replace").split("\r\n")[1:]
-        pairs = dict(line.split(": ", 1) for line in headers if ": " in line)
-        return Found(message["seq"], message["subject"], b64decode(message.get("data", "")), pairs)
+        return Found(message["seq"], message["subject"], b64decode(message.get("data", "")))
 
     async def subjects(self, stream: str, subject: str) -> dict[str, int]:
         """The subjects that a filter admits, with their numbers of messages, by the leader."""
@@ -226,63 +225,73 @@ class Client:
             if not page or given["offset"] >= info.get("total", 0):
                 return found
 
-    async def direct(self, stream: str, given: dict[str, Any]) -> list[Found]:
+    async def direct(self, stream: str, given: dict[str, Any]) -> Messages:
         """Messages, by any replica."""
         return await self.patiently(lambda: self._direct(stream, given))
 
-    async def _direct(self, stream: str, given: dict[str, Any]) -> list[Found]:
+    async def _direct(self, stream: str, given: dict[str, Any]) -> Messages:
         connection = await self.connected()
-        token, collected = str(next(self._tokens)), _Collected()
-        self._collecting[token] = collected
+        token, collecting = str(next(self._tokens)), _Collecting()
+        self._collecting[token] = collecting
         subject = f"$JS.API.DIRECT.GET.{stream}"
-        self._asked[collected.done] = subject
+        self._asked[collecting.done] = subject
         try:
-            await connection.publish(subject, json.dumps(given).encode(), reply=f"{self._inbox}.{token}")
+            await _send(connection, [Outgoing(subject, "", json.dumps(given).encode(), connection.inbox + token)])
             seen = -1
-            while not collected.done.done():
-                await asyncio.wait((collected.done,), timeout=ANSWER_SECONDS)
-                if not collected.done.done() and len(collected.found) == seen:
+            while not collecting.done.done():
+                await asyncio.wait((collecting.done,), timeout=ANSWER_SECONDS)
+                if not collecting.done.done() and len(collecting.came) == seen:
                     raise NoAnswerError(f"no answer to {subject}")
-                seen = max(len(collected.found), 0)
-            status = collected.done.result()
-        except (nats_errors.Error, OSError) as error:
-            raise NoAnswerError(str(error) or type(error).__name__) from error
+                seen = len(collecting.came)
+            status = collecting.done.result()
         finally:
             del self._collecting[token]
-            del self._asked[collected.done]
-            collected.done.cancel()
+            del self._asked[collecting.done]
+            collecting.done.cancel()
         if status == _NOBODY:
             raise NotReachedError(f"no server listens to {subject}")
         if status not in (_END_OF_BATCH, _NOTHING):
             raise AnsweredError({"code": int(status), "description": f"{subject}: {status}"})
-        return collected.found
+        last = collecting.came[-1] if collecting.came else None
+        return Messages(
+            [*map(_found, collecting.came)], last is not None and last.header(_PENDING) not in (None, "0")
+        )
 
-    async def _collect(self, message: Msg) -> None:
-        token = message.subject.rpartition(".")[2]
+    def _receive(self, token: str, message: Incoming) -> None:
+        """Take the answer to the request of this token."""
         answer = self._answers.get(token)
         if answer is not None:
             _answered(answer, message)
             return
-        collected = self._collecting.get(token)
-        if collected is None or collected.done.done():
+        collecting = self._collecting.get(token)
+        if collecting is None or collecting.done.done():
             return
-        headers = message.headers or {}
-        status = headers.get("Status")
-        if status is not None:
-            collected.done.set_result(status)
-            return
-        sequence, subject = headers.get("Nats-Sequence"), headers.get("Nats-Subject")
-        if sequence is not None and subject is not None:
-            collected.found.append(Found(int(sequence), subject, message.data, headers))
+        status = message.status
+        if status is None:
+            collecting.came.append(message)
+        else:
+            collecting.done.set_result(status)
 
 
-def _answered(answer: asyncio.Future[bytes], message: Msg) -> None:
+async def _send(connection: Connection, messages: Sequence[Outgoing]) -> None:
+    """Send the messages. Raises NotReachedError if the connection is broken."""
+    try:
+        await connection.send(messages)
+    except nats_errors.Error as error:
+        raise NotReachedError(str(error) or type(error).__name__) from error
+
+
+def _found(message: Incoming) -> Found:
+    return Found(int(message.header(_SEQUENCE) or 0), message.header(_SUBJECT) or "", message.body)
+
+
+def _answered(answer: asyncio.Future[bytes], message: Incoming) -> None:
     if answer.done():
         return
-    if message.headers and message.headers.get("Status") == _NOBODY:
+    if message.status == _NOBODY:
         answer.set_exception(NotReachedError("no server listens to it"))
     else:
-        answer.set_result(message.data)
+        answer.set_result(message.body)
 
 
 def _late(answer: asyncio.Future[bytes], subject: str) -> None:

@@ -46,6 +46,20 @@ class ForbiddenError(Exception):
     """The server refused the subject to this user."""
 
 
+def is_unsure(error: Exception, has_replicas: bool) -> bool:
+    """True if what was published is perhaps stored.
+
+    A leader without room may have failed alone: the other replicas have it, and one of them leads next.
+    """
+    if isinstance(error, AnsweredError):
+        return error.code in NOT_NOW or (has_replicas and error.code in FULL - TOO_LONG)
+    return isinstance(error, NoAnswerError)
+
+
+FAILURES: Final = (EvstoreError, AnsweredError, ForbiddenError, NoAnswerError, NotReachedError)
+"""The errors of a call, those that `meant` translates and those that need it not."""
+
+
 def meant(error: Exception, location: str) -> EvstoreError:
     """The error as evstore's."""
     made = _meant(error, location)

@@ -111,7 +111,7 @@ async def _check_server(client: Client, location: Location) -> None:
 
 async def _check_jetstream(client: Client, location: Location) -> None:
     """Raise UnsupportedError where no server has JetStream. One that has none may still lead to others."""
-    if await client.has_jetstream():
+    if (await client.connected()).has_jetstream:
         return
     try:
         await client.api("INFO")

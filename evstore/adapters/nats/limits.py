@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+import time
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from evstore.adapters.nats.errors import TOO_LARGE
+from evstore.adapters.nats.errors import TOO_LARGE, NoAnswerError, NotReachedError
+from evstore.model.facts import Limits
 
 if TYPE_CHECKING:
     from evstore.adapters.nats.client import Client
@@ -22,23 +24,29 @@ _ASKED: Final = 1_000_000_000
 """The number of a message that no batch has."""
 
 
-class Limits(NamedTuple):
-    """The limits of a unit."""
-
-    events: int = BATCH_MESSAGES // 2
-    data_bytes: int = PAYLOAD_BYTES - _LINE_BYTES
+USUAL: Final = Limits(BATCH_MESSAGES // 2, PAYLOAD_BYTES - _LINE_BYTES)
+"""The limits of a server whose options say nothing of sizes."""
 
 
-async def limits_of(client: Client, name: str) -> Limits:
-    """The limits of the servers of a store, of which nothing is stored.
+async def limits_of(client: Client, name: str) -> Limits | None:
+    """The limits of the servers of a store, of which nothing is stored; None if there is no store.
 
     JetStream tells the size of a batch to whoever exceeds it, and to nobody else: this message comes too late in a
     batch that was never begun, and no server keeps it.
     """
-    connection = await client.connected()
-    headers = {"Nats-Batch-Id": uuid4().hex, "Nats-Batch-Sequence": str(_ASKED)}
-    answer = json.loads(await client.ask(f"{name}.i.limits", b"", headers))
+    headers = f"Nats-Batch-Id: {uuid4().hex}\r\nNats-Batch-Sequence: {_ASKED}\r\n"
+    deadline = time.monotonic() + client.timeout
+    while True:
+        try:
+            answer = json.loads(await client.ask(f"{name}.i.limits", b"", headers))
+            break
+        except NotReachedError:
+            return None
+        except NoAnswerError:  # there is no leader for the moment
+            if time.monotonic() > deadline:
+                raise
     error = answer.get("error", {})
     found = re.search(r"[0-9]+$", error.get("description", "")) if error.get("err_code") == TOO_LARGE else None
     messages = int(found[0]) if found else BATCH_MESSAGES
+    connection = await client.connected()
     return Limits(messages // 2, max(connection.max_payload - _LINE_BYTES, 1))

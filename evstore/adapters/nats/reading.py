@@ -40,7 +40,7 @@ class Reading:
         if page.limit <= 0 or high < low or _admits_nothing(where):
             return []
         subject = self._subject(where)
-        last = await self._last_sequence(subject)
+        last = await self._last_sequence(subject, high)
         high = min(high, position_of(last))
         if high < low:
             return []
@@ -98,7 +98,7 @@ class Reading:
         if _admits_nothing(where) or high < low:
             return 0
         subject = self._subject(where)
-        last = await self._last_sequence(subject)
+        last = await self._last_sequence(subject, high)
         high = min(high, position_of(last))
         if high < low:
             return 0
@@ -129,9 +129,14 @@ class Reading:
             return self._session.subjects.of_category(where.categories[0])
         return self._session.subjects.events
 
-    async def _last_sequence(self, subject: str) -> int:
-        """The sequence of the last event of the subject, 0 without one. The log's own end is told by an id."""
+    async def _last_sequence(self, subject: str, high: int) -> int:
+        """The sequence of the last event of the subject, 0 without one. The log's own end is told by an id.
+
+        Of the whole log it is that of the position `high`, and nobody is asked, if the log is known to go so far.
+        """
         if subject == self._session.subjects.events:
+            if 0 < 2 * high <= self._session.seen:
+                return sequence_of(high)
             return max((await self._session.end()).sequence - 1, 0)
         found = await self._session.last(subject)
         return found.sequence if found else 0
@@ -149,17 +154,17 @@ class Reading:
         while first <= end:
             given = {"seq": first, "next_by_subj": subject, "batch": batch, "max_bytes": _BYTES_AT_ONCE}
             page = await self._session.client.direct(self._session.name, given)
-            for found in page:
+            for found in page.found:
                 if found.sequence > end:
                     return
                 yield found
                 first = found.sequence + 1
-            if first > end or (page and page[-1].headers.get("Nats-Num-Pending") != "0"):
+            if first > end or page.are_more:
                 continue
             following = await self._session.next(subject, first)
             if following is None or following.sequence > end:
                 return
-            tries = 0 if page else tries + 1  # this replica is behind the leader
+            tries = 0 if page.found else tries + 1  # this replica is behind the leader
             if tries == _TRIES:
                 raise NoAnswerError("a replica stays behind its leader")
             await asyncio.sleep(_PAUSE)

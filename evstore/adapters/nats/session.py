@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from evstore.adapters.nats.errors import NoAnswerError
 from evstore.adapters.nats.layout import checked
@@ -11,7 +11,7 @@ from evstore.adapters.nats.lines import out_of_step, position_of
 from evstore.adapters.nats.subjects import Subjects
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from evstore.adapters.nats.client import Client, Found
     from evstore.adapters.nats.location import Location
@@ -41,12 +41,31 @@ class Session:
         self.location = location
         self.name = location.name
         self.subjects = Subjects(location.name)
+        self.has_replicas = True
+        self.seen = 0
+        """The last sequence of the log that the leader has told, or a later one by now."""
         self._is_checked = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Begin to run a coroutine that nobody waits for, until the session ends."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def end_tasks(self) -> None:
+        """End all of these."""
+        tasks = [*self._tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def open(self) -> None:
         """Make sure that the place holds a store."""
         if not self._is_checked:
-            await checked(self.client, self.location)
+            info = await checked(self.client, self.location)
+            self.has_replicas = info["config"]["num_replicas"] > 1
             self._is_checked = True
 
     async def end(self) -> End:
@@ -56,6 +75,7 @@ class Session:
             return End(0, None)
         if found.sequence % 2:
             raise out_of_step(found.sequence)
+        self.seen = max(self.seen, found.sequence)
         return End(found.sequence, found.subject)
 
     async def last(self, subject: str) -> Found | None:
@@ -100,11 +120,9 @@ class Session:
         while rest:
             given = {"multi_last": rest, "batch": len(rest)} | ({"up_to_seq": up_to} if up_to else {})
             page = await self.client.direct(self.name, given)
-            found += page
-            if not page or len(page) == len(rest):
+            found += page.found
+            if not page.are_more:
                 break
-            missing = {each.subject for each in page}
-            if "Nats-Num-Pending" not in page[-1].headers or page[-1].headers["Nats-Num-Pending"] == "0":
-                break
-            rest = [each for each in rest if each not in missing]
+            came = {each.subject for each in page.found}
+            rest = [each for each in rest if each not in came]
         return found

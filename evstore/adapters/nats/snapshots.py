@@ -3,56 +3,51 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from evstore.adapters.nats.batches import LostRaceError
 from evstore.adapters.nats.bucket import key_of
 from evstore.port import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from evstore.adapters.nats.bucket import Bucket, Entry
-    from evstore.adapters.nats.session import Session
+    from evstore.adapters.nats.bucket import Entry
+    from evstore.adapters.nats.parts import Call, Parts
 
 KIND: Final = "snapshot"
 
 
 class NatsSnapshots:
-    """`port.Snapshots`. `call` waits for the answer of the loop."""
+    """`port.Snapshots`."""
 
-    def __init__(
-        self, session: Session, bucket: Bucket, call: Callable[[Callable[[], Awaitable[Any]]], Any]
-    ) -> None:
-        self._session = session
-        self._bucket = bucket
+    def __init__(self, call: Call) -> None:
         self._call = call
 
     def find(self, stream_id: str, kind: str) -> Snapshot | None:
-        entry: Entry = self._call(lambda: self._bucket.get(_key(stream_id, kind)))
+        entry: Entry = self._call(lambda parts: parts.bucket.get(_key(stream_id, kind)))
         return _snapshot(entry)
 
     def keep(self, snapshot: Snapshot) -> None:
-        self._call(lambda: self._keep(snapshot))
+        self._call(lambda parts: _keep(parts, snapshot))
 
-    async def _keep(self, snapshot: Snapshot) -> None:
-        """Keep it unless a later one is there, also of another process; one that no message takes is left out."""
-        value = json.dumps(snapshot, ensure_ascii=False).encode()
-        connection = await self._session.client.connected()
-        subject = self._session.subjects.of_stream(snapshot.stream_id)
-        if len(value) > connection.max_payload - 1024 or await self._session.last(subject) is None:
+
+async def _keep(parts: Parts, snapshot: Snapshot) -> None:
+    """Keep it unless a later one is there, also of another process; one that no message takes is left out."""
+    value = json.dumps(snapshot, ensure_ascii=False).encode()
+    connection = await parts.session.client.connected()
+    subject = parts.session.subjects.of_stream(snapshot.stream_id)
+    if len(value) > connection.max_payload - 1024 or await parts.session.last(subject) is None:
+        return
+    key = _key(snapshot.stream_id, snapshot.kind)
+    while True:
+        entry = await parts.bucket.get(key)
+        kept = _snapshot(entry)
+        if kept is not None and kept.version > snapshot.version and kept.code == snapshot.code:
             return
-        key = _key(snapshot.stream_id, snapshot.kind)
-        while True:
-            entry = await self._bucket.get(key)
-            kept = _snapshot(entry)
-            if kept is not None and kept.version > snapshot.version and kept.code == snapshot.code:
-                return
-            try:
-                await self._bucket.put(key, value, entry.revision)
-            except LostRaceError:
-                continue
-            return
+        try:
+            await parts.bucket.put(key, value, entry.revision)
+        except LostRaceError:
+            continue
+        return
 
 
 def _key(stream_id: str, kind: str) -> str:

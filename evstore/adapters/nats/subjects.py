@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 from evstore.errors import CorruptStoreError
 from evstore.model.names import category_of
 
+MOST_KEPT: Final = 10_000
 _TOKENS: Final = 4
 """The stream's name, `e`, the category and the stream id."""
 
@@ -23,6 +24,8 @@ class Subjects:
         self.events = f"{name}.e.>"
         self.ids = f"{name}.i.*"
         self.all = (self.events, self.ids)
+        self._read: dict[str, str] = {}
+        """The stream ids of subjects that were read, for those that are read again."""
 
     def of_stream(self, stream_id: str) -> str:
         return f"{self.name}.e.{encoded(category_of(stream_id))}.{encoded(stream_id)}"
@@ -35,6 +38,14 @@ class Subjects:
 
     def stream_id(self, subject: str) -> str:
         """The stream id in a subject. Raises CorruptStoreError for a subject that evstore does not make."""
+        found = self._read.get(subject)
+        if found is None:
+            if len(self._read) == MOST_KEPT:
+                self._read.clear()
+            found = self._read[subject] = self._stream_id(subject)
+        return found
+
+    def _stream_id(self, subject: str) -> str:
         tokens = subject.split(".")
         stream_id = decoded(tokens[-1])
         if len(tokens) != _TOKENS or self.of_stream(stream_id) != subject:

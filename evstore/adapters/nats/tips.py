@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from evstore.adapters.nats.judging import NEW
 from evstore.model.versions import NO_STREAM
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from evstore.adapters.nats.judging import Tip
     from evstore.port import Append
@@ -30,7 +31,9 @@ class Tips:
     def __init__(self) -> None:
         self._tips: OrderedDict[str, Tip] = OrderedDict()
         self._unsure: OrderedDict[str, int] = OrderedDict()
-        self._turns: dict[str, list[asyncio.Lock]] = {}
+        self._busy: set[str] = set()
+        self._left = asyncio.Event()
+        """Set once, and then another one, when a turn is over."""
 
     def guessed(self, units: Sequence[Append]) -> dict[str, Tip]:
         """The tips of streams that are known, or that a unit expects not to be there."""
@@ -52,11 +55,12 @@ class Tips:
             self._tips.move_to_end(stream_id)
         _shorten(self._tips)
 
-    def forget(self, stream_ids: Iterable[str]) -> None:
-        """Another has written to one of these streams."""
-        for stream_id in stream_ids:
-            self._tips.pop(stream_id, None)
-            self._unsure[stream_id] = UNSURE_FOR
+    def compare(self, tips: Mapping[str, Tip | None]) -> None:
+        """Forget those that are no longer what the servers say: another has written to these streams."""
+        for stream_id, tip in tips.items():
+            if stream_id in self._tips and self._tips[stream_id] != tip:
+                del self._tips[stream_id]
+                self._unsure[stream_id] = UNSURE_FOR
         _shorten(self._unsure)
 
     def _is_unsure(self, stream_id: str) -> bool:
@@ -68,24 +72,22 @@ class Tips:
         return left > 0
 
     @asynccontextmanager
-    async def turn(self, stream_ids: Iterable[str], seconds: float) -> AsyncIterator[None]:
-        """Wait for threads of this adapter that write to the same streams: their batches would refuse each other.
+    async def turn(self, stream_ids: AbstractSet[str], seconds: float) -> AsyncIterator[None]:
+        """Wait for what this adapter stores in the same streams: the batches would refuse each other.
 
-        Streams are locked in the order of their names, so that no two wait for each other. Raises TimeoutError.
+        All of the streams are taken at once, so that no two wait for each other. Raises TimeoutError.
         """
-        async with AsyncExitStack() as held:
+        if not self._busy.isdisjoint(stream_ids):
             async with asyncio.timeout(seconds):
-                for stream_id in sorted({*stream_ids}):
-                    lock = self._turns.setdefault(stream_id, [asyncio.Lock()])[0]
-                    self._turns[stream_id].append(lock)
-                    held.callback(self._left, stream_id)
-                    await held.enter_async_context(lock)
+                while not self._busy.isdisjoint(stream_ids):
+                    await self._left.wait()
+        self._busy |= stream_ids
+        try:
             yield
-
-    def _left(self, stream_id: str) -> None:
-        self._turns[stream_id].pop()
-        if len(self._turns[stream_id]) == 1:
-            del self._turns[stream_id]
+        finally:
+            self._busy -= stream_ids
+            self._left.set()
+            self._left = asyncio.Event()
 
 
 def _shorten(kept: OrderedDict[str, object] | OrderedDict[str, Tip] | OrderedDict[str, int]) -> None:

@@ -64,8 +64,9 @@ class Versions:
 
         async def ask() -> tuple[int, int]:
             page = await client.direct(self._session.name, given)
-            if not page:
+            if not page.found:
                 raise NoAnswerError("a replica stays behind its leader")
-            return page[0].sequence, line_of(page[0].body, page[0].sequence).version
+            (found,) = page.found
+            return found.sequence, line_of(found.body, found.sequence).version
 
         return await client.patiently(ask)

@@ -13,27 +13,36 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from evstore.adapters.nats.batches import LostRaceError, publish
-from evstore.adapters.nats.errors import AnsweredError, ForbiddenError, NoAnswerError, NotReachedError, meant
+from evstore.adapters.nats.errors import (
+    FAILURES,
+    AnsweredError,
+    NoAnswerError,
+    NotReachedError,
+    is_unsure,
+    meant,
+)
 from evstore.adapters.nats.judging import Judged, Known, Tip, judge, needs_end
 from evstore.adapters.nats.lines import line_of
+from evstore.adapters.nats.sharing import Sharing, size_of
 from evstore.adapters.nats.tips import Tips
-from evstore.errors import EvstoreError, StoreBusyError
+from evstore.errors import EvstoreError, StoreBusyError, UnavailableError
 from evstore.model.filters import Filter
-from evstore.port import Append, Outcome, Page, Receipt, outcome_unknown
+from evstore.port import Append, Outcome, Page, Receipt, error_of, outcome_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from evstore.adapters.nats.limits import Limits
+    from evstore.adapters.nats.client import Found
     from evstore.adapters.nats.reading import Reading
     from evstore.adapters.nats.session import End, Session
     from evstore.adapters.nats.sources import Sources
 
 MOST_BYTES: Final = 8 * 1024 * 1024
 """Units of one call share a batch up to about so many characters of data."""
+FEW_STREAMS: Final = 4
+"""So many last events are asked for one by one."""
 FIRST_PAUSE: Final = 0.002
 LONGEST_PAUSE: Final = 0.2
-FAILURES: Final = (EvstoreError, AnsweredError, ForbiddenError, NoAnswerError, NotReachedError)
 
 
 class Writing:
@@ -45,15 +54,21 @@ class Writing:
         self._sources = sources
         self._timeout = timeout
         self._ends = Tips()
+        self._sharing = Sharing(self._once, self._apart, session.start)
 
-    async def append(self, units: Sequence[Append], until_refused: bool, limits: Limits) -> list[Outcome]:
-        """The outcome of each unit. Raises only if the first batch fails: stored units must be reported."""
+    async def append(self, units: Sequence[Append], until_refused: bool, most: int) -> list[Outcome]:
+        """The outcome of each unit; a batch has `most` events. Raises only if the first batch fails: stored units
+        must be reported."""
+        if len(units) == 1 and not needs_end(units[0]):
+            size = size_of(units[0])
+            if size is not None and size[0] <= most:
+                return [await self._sharing.outcome(units[0], size)]
         outcomes: list[Outcome] = []
-        for group in _groups(units, limits.events):
+        for group in _groups(units, most):
             try:
                 outcomes += await self._in_turn(group, until_refused)
             except FAILURES as error:
-                failed = error if isinstance(error, EvstoreError) else meant(error, self._session.location.shown)
+                failed = self._meant(error)
                 if not outcomes:
                     raise failed from failed.__cause__
                 rest = 1 if until_refused else len(units) - len(outcomes)
@@ -62,19 +77,36 @@ class Writing:
                 break
         return outcomes
 
-    async def _in_turn(self, units: Sequence[Append], until_refused: bool) -> list[Outcome]:
+    async def _once(self, units: Sequence[Append]) -> list[Outcome]:
+        """The outcomes of a first try."""
+        async with self._ends.turn(_streams_of(units), self._timeout):
+            return await self._stored(await self._judged(units, False, guesses=True, lost=False))
+
+    async def _apart(self, unit: Append, failed: Exception) -> Outcome:
+        """The outcome of a unit after its first try failed."""
+        if isinstance(failed, UnavailableError):  # which was found out by a long wait
+            raise error_of(unit, failed)
+        if isinstance(failed, TimeoutError):
+            raise self._busy() from failed
+        lost = failed if self._is_unsure(failed) else None
+        (outcome,) = await self._in_turn([unit], False, 1, lost)
+        return outcome
+
+    async def _in_turn(
+        self, units: Sequence[Append], until_refused: bool, tries: int = 0, lost: Exception | None = None
+    ) -> list[Outcome]:
+        """Try until the outcome is known, or the time has passed. There were `tries`, which may have `lost` an
+        answer."""
         deadline = time.monotonic() + self._timeout
-        streams = {write.stream_id for unit in units for write in unit.writes}
         try:
-            async with self._ends.turn(streams, self._timeout):
-                return await self._settled(units, until_refused, deadline)
+            async with self._ends.turn(_streams_of(units), self._timeout):
+                return await self._settled(units, until_refused, deadline, tries, lost)
         except TimeoutError as error:
             raise self._busy() from error
 
-    async def _settled(self, units: Sequence[Append], until_refused: bool, deadline: float) -> list[Outcome]:
-        """Try until the outcome is known, or the deadline has passed."""
-        lost: Exception | None = None
-        tries = 0
+    async def _settled(
+        self, units: Sequence[Append], until_refused: bool, deadline: float, tries: int, lost: Exception | None
+    ) -> list[Outcome]:
         while True:
             try:
                 judged = await self._judged(units, until_refused, guesses=not tries, lost=lost is not None)
@@ -84,12 +116,11 @@ class Writing:
                 raise self._unknown(units, lost) from error
             try:
                 return await self._stored(judged)
-            except LostRaceError as error:
+            except (LostRaceError, NotReachedError) as error:
                 failed: Exception = error
-                self._ends.forget(judged.tips)
-            except NotReachedError as error:
-                failed = error
-            except NoAnswerError as error:
+            except (AnsweredError, NoAnswerError) as error:
+                if not self._is_unsure(error):
+                    raise
                 lost = failed = error
             tries += 1
             left = deadline - time.monotonic()
@@ -99,16 +130,23 @@ class Writing:
                 pause = min(FIRST_PAUSE * 2**tries, LONGEST_PAUSE)
                 await asyncio.sleep(min(left, random.uniform(pause / 4, pause)))  # noqa: S311 - no secret
 
+    def _is_unsure(self, error: Exception) -> bool:
+        return is_unsure(error, self._session.has_replicas)
+
+    def _meant(self, error: Exception) -> EvstoreError:
+        return error if isinstance(error, EvstoreError) else meant(error, self._session.location.shown)
+
     def _busy(self) -> EvstoreError:
         return StoreBusyError(self._session.location.shown, self._timeout)
 
     def _given_up(self, units: Sequence[Append], failed: Exception, lost: Exception | None) -> EvstoreError:
         if lost is not None:
             return self._unknown(units, lost)
-        return self._busy() if isinstance(failed, LostRaceError) else meant(failed, self._session.location.shown)
+        return self._busy() if isinstance(failed, LostRaceError) else self._meant(failed)
 
     def _unknown(self, units: Sequence[Append], lost: Exception) -> EvstoreError:
-        unknown = outcome_unknown(units, f"no answer from {self._session.location.shown}: {lost}")
+        what = "an error" if isinstance(lost, AnsweredError) else "no answer"
+        unknown = outcome_unknown(units, f"{what} from {self._session.location.shown}: {lost}")
         unknown.__cause__ = lost
         return unknown
 
@@ -149,9 +187,9 @@ class Writing:
         end = await self._session.end() if needs_end(units[0]) else None
         held: frozenset[str] = frozenset()
         if guessed is None:
-            held, tips = await asyncio.gather(self._held(units, end), self._tips(units, {}))
+            held, tips = await asyncio.gather(self._held(units, end), self._tips(units, {}, end))
         else:
-            tips = await self._tips(units, guessed)
+            tips = await self._tips(units, guessed, end)
         if end is None:
             return Known(held, tips)
         (unit,) = units
@@ -168,22 +206,36 @@ class Writing:
         by_subject = {of_id(each): each for unit in units for each in unit.ids()}
         return frozenset(by_subject[each] for each in await self._session.lasts([*by_subject], end))
 
-    async def _tips(self, units: Sequence[Append], guessed: dict[str, Tip]) -> dict[str, Tip]:
-        streams = {write.stream_id for unit in units for write in unit.writes}
+    async def _tips(self, units: Sequence[Append], guessed: dict[str, Tip], end: End | None) -> dict[str, Tip]:
+        streams = _streams_of(units)
         streams.update(each.stream_id for unit in units for each in unit.requirements)
         asked = [stream_id for stream_id in streams if stream_id not in guessed]
         if not asked:
             return guessed
-        found = await asyncio.gather(*map(self._tip, asked))
-        there = {stream_id: tip for stream_id, tip in zip(asked, found, strict=True) if tip is not None}
-        return {**guessed, **there}
+        tips = await self._looked_up(asked, end)
+        self._ends.compare(tips)
+        return {**guessed, **{stream_id: tip for stream_id, tip in tips.items() if tip is not None}}
 
-    async def _tip(self, stream_id: str) -> Tip | None:
-        found = await self._session.last(self._session.subjects.of_stream(stream_id))
-        if found is None:
-            return None
-        line = line_of(found.body, found.sequence)
-        return Tip(found.sequence, line.version, line.created_us)
+    async def _looked_up(self, streams: Sequence[str], end: End | None) -> dict[str, Tip | None]:
+        """The tips of streams: of few by the leader, of many by a replica that has the log up to its end."""
+        subjects = {self._session.subjects.of_stream(each): each for each in streams}
+        if len(streams) <= FEW_STREAMS:
+            found = [*await asyncio.gather(*map(self._session.last, subjects))]
+            return {each: _tip(last) for each, last in zip(streams, found, strict=True)}
+        lasts = await self._session.lasts([*subjects], end or await self._session.end())
+        return {each: _tip(lasts.get(subject)) for subject, each in subjects.items()}
+
+
+def _tip(last: Found | None) -> Tip | None:
+    """The tip of the stream with this last message."""
+    if last is None:
+        return None
+    line = line_of(last.body, last.sequence)
+    return Tip(last.sequence, line.version, line.created_us)
+
+
+def _streams_of(units: Sequence[Append]) -> set[str]:
+    return {write.stream_id for unit in units for write in unit.writes}
 
 
 def _groups(units: Sequence[Append], most: int) -> Iterator[list[Append]]:

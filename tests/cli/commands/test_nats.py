@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from tests.support.servers import newest_of
 from tests.support.waiting import PATIENCE
 
 
@@ -52,12 +53,28 @@ def test_init_names_the_permissions_and_info_what_it_cannot_see(evstore, nats_se
     assert any("1 replica" in warning for warning in info["warnings"])
 
 
-def test_a_log_moves_there_and_back_unchanged(shop, tmp_path):
-    lines = b"".join(b'{"type":"T","data":{"n":%d.0},"tags":["t%d"]}\n' % (n, n % 3) for n in range(30))
+@pytest.fixture
+def another(request, servers, tmp_path):
+    """A place for a store on another engine."""
+    if request.param == "sqlite":
+        yield f"sqlite:{tmp_path}/copy.db"
+    else:
+        with newest_of(servers).lent_place() as url:
+            yield url
+
+
+@pytest.mark.parametrize("another", ["sqlite", "postgres"], indirect=True)
+def test_a_log_moves_there_and_back_unchanged(shop, another, nats_server):
+    lines = b"".join(
+        b'{"type":"T","data":{"n":%d.0,"t":"\\u00e9\xe2\x82\xac"},"tags":["t%d"],"metadata":{"userId":"u"}}\n'
+        % (n, n % 3)
+        for n in range(30)
+    )
     shop.ok("append", "Order-1", "-", stdin=lines)
+    shop.ok("append", "Stock.a-*", "-t", "Taken", "-d", "[1.10]", "--source", "orders.csv@3")
     exported = shop.ok("export").out
     there = shop.database
-    shop.database = f"sqlite:{tmp_path}/copy.db"
+    shop.database = another
     shop.ok("init")
     shop.ok("import", "-", stdin=exported)
     assert shop.ok("export").out == exported
@@ -65,6 +82,37 @@ def test_a_log_moves_there_and_back_unchanged(shop, tmp_path):
     digest = shop.ok("verify").err.partition("digest ")[2].split()[0]
     shop.database = there
     assert digest in shop.ok("verify", "--expect", digest).err
+    shop.database = nats_server.place()
+    shop.ok("init")
+    shop.ok("import", "-", stdin=exported)
+    assert shop.ok("export").out == exported
+
+
+def test_an_export_is_the_same_in_memory(shop, tmp_path):
+    shop.ok("append", "Order-1", "-t", "Placed", "-d", '{"total": 99.90}', "--tag", "shop")
+    exported = shop.ok("export").out
+    (tmp_path / "log.ndjson").write_bytes(exported)
+    shop.ok("diff", f"memory:{tmp_path}/log.ndjson")
+    shop.database = f"memory:{tmp_path}/log.ndjson"
+    assert shop.ok("export").out == exported
+
+
+def test_verify_trace_lists_and_completion_work(shop):
+    for stream, event_type, tag in (("Order-1", "Placed", "shop"), ("Stock-1", "Taken", "store")):
+        words = ("append", stream, "-t", event_type, "-d", "1", "--tag", tag)
+        assert shop(*words, env={"EVSTORE_CORRELATION_ID": "c1"}).code == 0
+    shop.ok("append", "Stock-1", "-t", "Counted", "-d", "3")
+    for words, member, wanted in (
+        (("trace", "c1"), "type", ["Placed", "Taken"]),
+        (("streams", "Order"), "streamId", ["Order-1"]),
+        (("types",), "type", ["Counted", "Placed", "Taken"]),
+        (("types", "Stock"), "type", ["Counted", "Taken"]),
+    ):
+        assert [json.loads(line)[member] for line in shop.ok(*words).lines] == wanted
+    assert json.loads(shop.ok("count", "Stock").out)["events"] == 2
+    assert "3 events" in shop.ok("verify").err
+    for kind, begin, wanted in (("streams", "O", "Order-1"), ("types", "Ta", "Taken"), ("tags", "sh", "shop")):
+        assert shop("--complete", kind, begin, env={"EVSTORE_COMPLETE_REMOTE": "1"}).lines == [wanted]
 
 
 def test_a_follower_prints_an_event_as_soon_as_it_is_there(shop):

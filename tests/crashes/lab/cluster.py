@@ -1,9 +1,9 @@
-"""The leader of a store on NATS JetStream is killed under writers and followers, again and again.
+"""The servers of a store on NATS JetStream fail under writers and followers, again and again.
 
-    python -m tests.crashes.lab.cluster --cycles 10 --seed 7 --nodes 1
+    python -m tests.crashes.lab.cluster --cycles 10 --seed 7 --fault leader
 
-Three nodes keep three replicas, and sync every message. In each cycle the leader of the stream is killed (-9), with
-`--nodes 2` another one as well and with 3 all of them; then they start again. Everybody goes on by himself. What was
+Three nodes keep three replicas, and sync every message. In each cycle one fault happens, and ends; `--fault mixed`
+takes each in turn, and `tests.crashes.lab.faults` says what they are. Everybody goes on by himself. What was
 acknowledged must be there, whole and in order, and followers have been handed all of it, in order and once.
 """
 
@@ -12,12 +12,14 @@ from __future__ import annotations
 import sys
 import time
 from argparse import ArgumentParser
+from collections import Counter
 from contextlib import ExitStack, closing
 from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from evstore import connect
 from tests.crashes.lab.crew import Common, Crew, Follower, Reader, Writer
+from tests.crashes.lab.faults import DISK_MEBIBYTES, FAULTS, Stage
 from tests.crashes.lab.figures import figures_beside
 from tests.crashes.lab.load import Load
 from tests.support.long_runs import a_seed
@@ -28,16 +30,15 @@ if TYPE_CHECKING:
     from tests.crashes.lab.figures import Figures
 
 MOST_DELAY: Final = 2.0
-"""Seconds of work before a kill, at most."""
-DOWN_SECONDS: Final = 0.5
+"""Seconds of work before a fault, at most."""
 TIMEOUT: Final = 60.0
+MIXED: Final = "mixed"
 
 
 class Profile(NamedTuple):
     cycles: int
     seed: int
-    nodes: int = 1
-    """So many are killed at once."""
+    fault: str = "leader"
     writers: int = 4
     readers: int = 1
     followers: int = 2
@@ -55,8 +56,8 @@ class Run:
         self._crew = Crew()
         self._common = Common(self._crew)
         self._common.is_up.set()
-        self._slowest = 0.0
-        self._cycles = 0
+        self._slowest = dict.fromkeys(self._faults(), 0.0)
+        self._happened = Counter[str]()
         for number in range(profile.writers):
             rng = Random(f"{profile.seed} writer {number}")
             self._crew.hire(Writer(self._common, self._connected(), f"w{number}", Load(rng, "0"), rng).step)
@@ -70,27 +71,23 @@ class Run:
         return self._ends.enter_context(connect(self._url, timeout=TIMEOUT))
 
     def cycle(self) -> None:
-        """Work, kill, start, and work again until every writer has had an answer; then all rest."""
-        self._cycles += 1
+        """Work, let a fault happen, and work again until every writer has had an answer; then all rest."""
+        faults = self._faults()
+        fault = faults[self._happened.total() % len(faults)]
         self._crew.go_on()
         self._all_are_answered()
         time.sleep(self._rng.uniform(0, MOST_DELAY))
-        leader = self._cluster.leader_of(self._url)
-        others = [node for node in self._cluster.nodes if node is not leader]
-        killed = [leader, *self._rng.sample(others, self._profile.nodes - 1)]
-        for node in killed:
-            node.kill()
         begin = time.monotonic()
-        if len(killed) == 1:
-            self._all_are_answered()  # two nodes go on without it
-        time.sleep(DOWN_SECONDS)
-        for node in killed:
-            node.start()
+        FAULTS[fault](Stage(self._cluster, self._url, self._rng, self._all_are_answered))
         self._all_are_answered()
-        self._slowest = max(self._slowest, time.monotonic() - begin)
+        self._happened[fault] += 1
+        self._slowest[fault] = max(self._slowest[fault], time.monotonic() - begin)
         self._crew.rest()
         head = self.store.head()
         self._crew.until(lambda: sum(at >= head for at in self._common.handed.values()) == self._profile.followers)
+
+    def _faults(self) -> tuple[str, ...]:
+        return tuple(FAULTS) if self._profile.fault == MIXED else (self._profile.fault,)
 
     def _all_are_answered(self) -> None:
         before = self._common.answers.copy()
@@ -104,11 +101,14 @@ class Run:
             self._common.records,
             self.store,
             damage,
-            title=f"cluster: {self._cycles} kills of {profile.nodes} nodes at once, seed {profile.seed}",
-            done=(
-                f"{profile.writers} writers, {profile.readers} readers",
-                f"slowest recovery {self._slowest:.1f} s",
-            ),
+            title=f"cluster: {self._told()}, seed {profile.seed}",
+            done=(f"{profile.writers} writers, {profile.readers} readers",),
+        )
+
+    def _told(self) -> str:
+        return ", ".join(
+            f"{fault} {count} times (longest {self._slowest[fault]:.1f} s)"
+            for fault, count in self._happened.items()
         )
 
 
@@ -127,12 +127,13 @@ def cluster_run(cluster: NatsCluster, profile: Profile) -> Figures:
 def main() -> int:
     parser = ArgumentParser("python -m tests.crashes.lab.cluster", description=__doc__.partition("\n")[0])
     parser.add_argument("--cycles", type=int, default=10)
-    parser.add_argument("--nodes", type=int, default=1, choices=(1, 2, 3))
+    parser.add_argument("--fault", default=MIXED, choices=(*FAULTS, MIXED))
     parser.add_argument("--seed", type=int, default=a_seed())
     asked = parser.parse_args()
     print(f"seed {asked.seed}", flush=True)
-    with closing(NatsCluster()) as cluster:
-        figures = cluster_run(cluster, Profile(asked.cycles, asked.seed, asked.nodes))
+    disk = DISK_MEBIBYTES if asked.fault in ("full", MIXED) else 0
+    with closing(NatsCluster(disk_mebibytes=disk)) as cluster:
+        figures = cluster_run(cluster, Profile(asked.cycles, asked.seed, asked.fault))
     print(figures)
     return 0 if figures.ok else 1
 
