@@ -74,14 +74,12 @@ class NatsAdapter:
 
     @property
     def capabilities(self) -> Capabilities:
-        """The servers are asked for their limits once; where they do not answer, those are the usual ones."""
+        """The servers are asked for their limits once; without a store, or an answer, those are the usual ones."""
         if self._capabilities is None:
             try:
                 limits = self._tried(lambda parts: limits_of(parts.session.client, self._location.name))
             except EvstoreError:
                 limits = USUAL
-            if limits is None:  # there is no store yet, and nobody knows the servers that will have it
-                return CAPABILITIES
             self._capabilities = CAPABILITIES._replace(
                 max_unit_events=limits.events, max_data_bytes=limits.data_bytes
             )

@@ -28,8 +28,8 @@ USUAL: Final = Limits(BATCH_MESSAGES // 2, PAYLOAD_BYTES - _LINE_BYTES)
 """The limits of a server whose options say nothing of sizes."""
 
 
-async def limits_of(client: Client, name: str) -> Limits | None:
-    """The limits of the servers of a store, of which nothing is stored; None if there is no store.
+async def limits_of(client: Client, name: str) -> Limits:
+    """The limits of the servers of a store, of which nothing is stored; the usual ones if there is no store.
 
     JetStream tells the size of a batch to whoever exceeds it, and to nobody else: this message comes too late in a
     batch that was never begun, and no server keeps it.
@@ -41,7 +41,7 @@ async def limits_of(client: Client, name: str) -> Limits | None:
             answer = json.loads(await client.ask(f"{name}.i.limits", b"", headers))
             break
         except NotReachedError:
-            return None
+            return USUAL
         except NoAnswerError:  # there is no leader for the moment
             if time.monotonic() > deadline:
                 raise

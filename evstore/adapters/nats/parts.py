@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evstore.adapters.nats.bucket import Bucket
@@ -42,6 +43,7 @@ class Parts(NamedTuple):
         session = Session(client, location)
         reading, bucket = Reading(session), Bucket(client, location.name)
         sources = Sources(session, reading, bucket)
+        session.start(_closed_at_last(client))
         return cls(
             session,
             reading,
@@ -56,4 +58,11 @@ class Parts(NamedTuple):
     async def end(self) -> None:
         """End what works by itself, and the connection."""
         await self.session.end_tasks()
-        await self.session.client.close()
+
+
+async def _closed_at_last(client: Client) -> None:
+    """Close the connection when the task is cancelled: by the adapter, or by a loop that ends without it."""
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await client.close()

@@ -76,6 +76,6 @@ def test_the_adapter_claims_what_it_is_known_for_whether_or_not_a_server_answers
         can = adapter.capabilities
         assert adapter.capabilities == can
     assert {field for field, value in can._asdict().items() if value is True} == {
-        "durable", "multi_process", "has_audits", "has_consumers", "has_snapshots",
+        "durable", "multi_process", "has_audits", "has_consumers", "has_snapshots", "native_asyncio",
     }  # fmt: skip
     assert (can.max_unit_events, can.max_data_bytes) == (500, (1024 - 128) * 1024)

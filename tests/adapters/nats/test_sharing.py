@@ -21,13 +21,15 @@ from tests.support.waiting import PATIENCE, wait_for
 class Crowd:
     """Threads that append while the server sleeps: the first take all places, the others wait for the next batch."""
 
-    def __init__(self, adapter, server, pool):
-        self._adapter, self._server, self._pool = adapter, server, pool
+    def __init__(self, adapter, sleeper, pool):
+        self._adapter, self._server, self._pool = adapter, sleeper, pool
 
     def __enter__(self):
         self._server.pause()
-        self.first = [self._appends(an_append()) for _ in range(PLACES)]
-        wait_for(lambda: self._sharing._taken == PLACES and not self._sharing._waiting)
+        self.first = []
+        for taken in range(1, PLACES + 1):
+            self.first.append(self._appends(an_append()))
+            wait_for(lambda taken=taken: self._sharing._taken == taken and not self._sharing._waiting)
         self._joined = 0
         return self
 
@@ -49,47 +51,47 @@ class Crowd:
 
 
 @pytest.fixture(scope="module")
-def server():
+def sleeper():
     made = NatsServer()
     yield made
     made.close()
 
 
 @pytest.fixture
-def adapter(server):
-    with closing(adapter_of(server.place())) as made:
+def adapter(sleeper):
+    with closing(adapter_of(sleeper.place())) as made:
         made.initialize()
         answer(made, an_append("First-1"))
         yield made
 
 
 @pytest.fixture
-def crowd(adapter, server):
+def crowd(adapter, sleeper):
     with ThreadPoolExecutor(32) as pool:
-        yield Crowd(adapter, server, pool)
+        yield Crowd(adapter, sleeper, pool)
 
 
 def _outcomes(futures):
     return [each.result(PATIENCE) for each in futures]
 
 
-def _batches(server, adapter):
+def _batches(sleeper, adapter):
     """The batch of each event, by position."""
     name = adapter._location.name
     found = []
     for event in log(adapter):
-        message = server.ask(f"STREAM.MSG.GET.{name}", {"seq": 2 * event.global_position - 1})["message"]
+        message = sleeper.ask(f"STREAM.MSG.GET.{name}", {"seq": 2 * event.global_position - 1})["message"]
         lines = base64.b64decode(message["hdrs"]).decode().split("\r\n")
         found.append(next(line for line in lines if line.startswith("Nats-Batch-Id")))
     return found
 
 
-def test_appends_that_come_while_others_are_stored_share_a_batch(crowd, adapter, server):
+def test_appends_that_come_while_others_are_stored_share_a_batch(crowd, adapter, sleeper):
     with crowd:
         joined = [crowd.joins(an_append(f"Order-{n % 3}", n % 2 + 1)) for n in range(9)]
     outcomes = _outcomes([*crowd.first, *joined])
     assert all(isinstance(each, Receipt) for each in outcomes)
-    assert len({*_batches(server, adapter)[1 + PLACES :]}) == 1
+    assert len({*_batches(sleeper, adapter)[1 + PLACES :]}) == 1
     for n in range(3):
         stored = sum(each % 2 + 1 for each in range(n, 9, 3))
         assert [event.version for event in history(adapter, f"Order-{n}")] == [*range(1, stored + 1)]
@@ -115,7 +117,7 @@ def test_each_append_gets_its_own_refusal(crowd, adapter):
     assert [event.version for event in history(adapter, "Order-1")] == [1, 2, 3, 4]
 
 
-def test_another_process_that_writes_to_one_stream_hinders_no_other(crowd, adapter, server):
+def test_another_process_that_writes_to_one_stream_hinders_no_other(crowd, adapter, sleeper):
     answer(adapter, an_append("Order-1"))
     with closing(adapter_of(adapter.location)) as other:
         answer(other, an_append("Order-1"))  # so that the guess of the first adapter is wrong
@@ -125,21 +127,21 @@ def test_another_process_that_writes_to_one_stream_hinders_no_other(crowd, adapt
     assert [event.version for event in history(adapter, "Order-1")] == [1, 2, 3]
 
 
-def test_no_more_events_share_a_batch_than_it_takes(crowd, adapter, server):
+def test_no_more_events_share_a_batch_than_it_takes(crowd, adapter, sleeper):
     with crowd:
         joined = [crowd.joins(an_append(f"Order-{n}", MOST_EVENTS // 2)) for n in range(3)]
     assert all(isinstance(each, Receipt) for each in _outcomes([*crowd.first, *joined]))
-    assert len({*_batches(server, adapter)[1 + PLACES :]}) == 2
+    assert len({*_batches(sleeper, adapter)[1 + PLACES :]}) == 2
 
 
-def test_what_was_in_a_batch_whose_answer_was_lost_is_stored_once(server):
-    proxy = Proxy(server)
+def test_what_was_in_a_batch_whose_answer_was_lost_is_stored_once(sleeper):
+    proxy = Proxy(sleeper)
     try:
         with closing(adapter_of(proxy.place(), timeout=20)) as adapter, ThreadPoolExecutor(8) as pool:
             adapter.initialize()
             answer(adapter, an_append("First-1"))
             units = [an_append(f"Order-{n}", 2) for n in range(4)]
-            with Crowd(adapter, server, pool) as crowd:
+            with Crowd(adapter, sleeper, pool) as crowd:
                 joined = [crowd.joins(unit) for unit in units]
                 proxy.cuts = 1
             outcomes = _outcomes([*crowd.first, *joined])
