@@ -15,14 +15,16 @@ from evstore.adapters.nats import layout
 from evstore.adapters.nats.errors import (
     NO_STREAM,
     AnsweredError,
+    EndedError,
     ForbiddenError,
     NoAnswerError,
     NotReachedError,
     meant,
 )
 from evstore.adapters.nats.limits import USUAL, limits_of
-from evstore.adapters.nats.loops import EndedError, Loops
+from evstore.adapters.nats.loops import Loops
 from evstore.adapters.nats.parts import Parts
+from evstore.adapters.nats.writing import shareable
 from evstore.errors import EvstoreError, NotInitializedError, StoreClosedError, UnsupportedError
 from evstore.model.facts import Limits
 from evstore.port import PLAIN, Capabilities
@@ -103,8 +105,12 @@ class NatsAdapter:
         return self._answered(work)
 
     def _answered(self, work: Callable[[Parts], Awaitable[T]]) -> T:
+        return self._meant(lambda: self._loops.call(work))
+
+    def _meant(self, call: Callable[[], T]) -> T:
+        """What it returns, or an error of evstore."""
         try:
-            return self._loops.call(work)
+            return call()
         except EndedError:
             raise StoreClosedError from None
         except AnsweredError as error:
@@ -128,6 +134,11 @@ class NatsAdapter:
     def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
         check_open(self._closed, self._pid)
         most = self.capabilities.max_unit_events or USUAL.events
+        size = shareable(units, most)
+        if size is not None:
+            parts = self._loops.of_threads
+            if parts is not None and parts.session.is_open:
+                return [self._meant(lambda: parts.writing.sharing.outcome(units[0], size))]
         return self._call(lambda parts: parts.writing.append(units, until_refused, most))
 
     def redact(self, _ids: Sequence[str], _unit: Append, *, metadata: bool) -> NoReturn:  # noqa: ARG002 - the port's

@@ -42,6 +42,10 @@ class NotReachedError(Exception):
     """Nobody received the request, so nothing was done."""
 
 
+class EndedError(Exception):
+    """The adapter was closed before the answer came."""
+
+
 class ForbiddenError(Exception):
     """The server refused the subject to this user."""
 

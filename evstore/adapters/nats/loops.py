@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from evstore import blocking
+from evstore.adapters.nats.errors import EndedError
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -26,10 +27,6 @@ T = TypeVar("T")
 THREAD: Final = "evstore-nats"
 END_SECONDS: Final = 5
 """The longest wait for the end of calls and connections."""
-
-
-class EndedError(Exception):
-    """The loop ended before the answer came."""
 
 
 class Loops:
@@ -67,6 +64,11 @@ class Loops:
             self._present = _Home(self._make, asyncio.get_running_loop())
         return self._present
 
+    @property
+    def of_threads(self) -> Parts | None:
+        """The parts that serve threads, None before their first call."""
+        return self._own.parts if blocking.on_loop() is None else None
+
     def end(self) -> None:
         """End all calls, and all connections."""
         with self._starting:
@@ -85,16 +87,16 @@ class _Home:
     def __init__(self, make: Make, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self.loop = loop
         self._make = make
-        self._parts: Parts | None = None
+        self.parts: Parts | None = None
         self._at_work: set[asyncio.Task[Any]] = set()
         self._ended = False
 
     async def run(self, work: Callable[[Parts], Awaitable[T]]) -> T:
         if self._ended:
             raise EndedError
-        if self._parts is None:
-            self._parts = self._make()
-        task = asyncio.ensure_future(work(self._parts))
+        if self.parts is None:
+            self.parts = self._make()
+        task = asyncio.ensure_future(work(self.parts))
         self._at_work.add(task)
         try:
             return await task
@@ -107,11 +109,13 @@ class _Home:
 
     async def end(self) -> None:
         self._ended = True
+        if self.parts is not None:
+            self.parts.writing.sharing.end()
         for task in [*self._at_work]:
             task.cancel()
-        if self._parts is not None:
+        if self.parts is not None:
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._parts.end(), END_SECONDS)
+                await asyncio.wait_for(self.parts.end(), END_SECONDS)
 
 
 class _Thread:

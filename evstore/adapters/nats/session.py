@@ -44,7 +44,7 @@ class Session:
         self.has_replicas = True
         self.seen = 0
         """The last sequence of the log that the leader has told, or a later one by now."""
-        self._is_checked = False
+        self.is_open = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -63,10 +63,10 @@ class Session:
 
     async def open(self) -> None:
         """Make sure that the place holds a store."""
-        if not self._is_checked:
+        if not self.is_open:
             info = await checked(self.client, self.location)
             self.has_replicas = info["config"]["num_replicas"] > 1
-            self._is_checked = True
+            self.is_open = True
 
     async def end(self) -> End:
         """The end of the log: an id is the last message of each event."""

@@ -45,6 +45,14 @@ FIRST_PAUSE: Final = 0.002
 LONGEST_PAUSE: Final = 0.2
 
 
+def shareable(units: Sequence[Append], most: int) -> tuple[int, int] | None:
+    """The size of a single unit that may share a batch of so many events, None if it may not."""
+    if len(units) > 1 or needs_end(units[0]):
+        return None
+    size = size_of(units[0])
+    return size if size is None or size[0] <= most else None
+
+
 class Writing:
     """The appends of an adapter."""
 
@@ -54,15 +62,14 @@ class Writing:
         self._sources = sources
         self._timeout = timeout
         self._ends = Tips()
-        self._sharing = Sharing(self._once, self._apart, session.start)
+        self.sharing = Sharing(self._once, self._apart, session.start)
 
     async def append(self, units: Sequence[Append], until_refused: bool, most: int) -> list[Outcome]:
         """The outcome of each unit; a batch has `most` events. Raises only if the first batch fails: stored units
         must be reported."""
-        if len(units) == 1 and not needs_end(units[0]):
-            size = size_of(units[0])
-            if size is not None and size[0] <= most:
-                return [await self._sharing.outcome(units[0], size)]
+        size = shareable(units, most)
+        if size is not None:
+            return [await self.sharing.outcome_for_task(units[0], size)]
         outcomes: list[Outcome] = []
         for group in _groups(units, most):
             try:
