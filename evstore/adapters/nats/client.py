@@ -7,25 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 import time
 from base64 import b64decode
-from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from nats import errors as nats_errors
 
-from evstore.adapters.nats.connection import Connection, Incoming, Outgoing
+from evstore.adapters.nats.connection import Connection, Incoming, Outgoing, connect
 from evstore.adapters.nats.errors import (
     NO_MESSAGE,
     NOT_NOW,
     AnsweredError,
+    EndedError,
     ForbiddenError,
     NoAnswerError,
     NotReachedError,
 )
-from evstore.errors import DeniedError, InvalidUrlError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -34,15 +32,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 3.0
 """The longest wait for one answer. A new leader takes over within about six seconds: requests are repeated."""
 PAUSE: Final = 0.05
-SERVER_SECONDS: Final = 2
-"""The longest wait for one server, before the next is tried."""
-PING_SECONDS: Final = 1
-UNANSWERED_PINGS: Final = 2
-"""After so many pings without an answer the next server is taken: one that is frozen closes no connection."""
 _END_OF_BATCH: Final = "204"
 _NOTHING: Final = "404"
 _NOBODY: Final = "503"
@@ -83,7 +75,7 @@ class Client:
         self.timeout = timeout
         self._connection: Connection | None = None
         self._connecting = asyncio.Lock()
-        self._last_error: Exception | None = None
+        self._has_ended = False
         self._asked: dict[asyncio.Future[Any], str] = {}
         """The waits for an answer, each with the subjects that it needs."""
         self._tokens = count()
@@ -92,53 +84,23 @@ class Client:
 
     async def connected(self) -> Connection:
         """The connection. Raises UnavailableError, DeniedError or InvalidUrlError."""
-        if self._connection is None:
+        if self._connection is None or self._connection.is_closed:
             async with self._connecting:
-                if self._connection is None:
-                    self._connection = await self._connect()
+                if self._has_ended:
+                    raise EndedError
+                if self._connection is None or self._connection.is_closed:  # nats-py gives up where it is refused
+                    self._connection = await connect(
+                        self._location, self.timeout, self._receive, self._failed, self._broken
+                    )
         return self._connection
 
-    async def _connect(self) -> Connection:
-        place, made = self._location, Connection()
-        seconds = min(self.timeout, CONNECT_SECONDS)
-        options: dict[str, Any] = {**place.login}
-        if place.ca is not None:
-            try:
-                options["tls"] = ssl.create_default_context(cafile=place.ca)
-            except OSError as error:
-                raise InvalidUrlError(f"the file of certificates {place.ca} cannot be read: {error}") from error
-        try:
-            await asyncio.wait_for(
-                made.connect(
-                    [*place.servers], name="evstore", error_cb=self._failed, disconnected_cb=self._broken,
-                    connect_timeout=SERVER_SECONDS, max_outstanding_pings=UNANSWERED_PINGS,
-                    reconnect_time_wait=0, ping_interval=PING_SECONDS, max_reconnect_attempts=2, **options,
-                ),
-                seconds,
-            )  # fmt: skip
-            made.options["max_reconnect_attempts"] = -1
-            made.options["reconnect_time_wait"] = 0.2
-            await made.begin(self._receive)
-        except (TimeoutError, nats_errors.Error, OSError, ValueError) as error:
-            with suppress(Exception):
-                await made.close()
-            raise self._unreached(error) from error
-        return made
-
-    def _unreached(self, error: Exception) -> Exception:
-        reason = self._last_error if isinstance(error, nats_errors.NoServersError) and self._last_error else error
-        if isinstance(reason, nats_errors.AuthorizationError) or "authorization" in str(reason).lower():
-            return DeniedError(f"the servers of {self._location.shown} refuse the user: {reason}")
-        shown = str(reason) or type(reason).__name__
-        return UnavailableError(f"cannot connect to {self._location.shown}: {shown}")
-
     async def close(self) -> None:
+        self._has_ended = True
         if self._connection is not None:
             await self._connection.close()
 
     async def _failed(self, error: Exception) -> None:
         """Take note of an error that belongs to no request, but perhaps explains why one has no answer."""
-        self._last_error = error
         text = str(error).lower()
         if "permissions violation" in text:
             for future, subjects in [*self._asked.items()]:

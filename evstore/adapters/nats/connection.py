@@ -7,16 +7,29 @@ is used of nats-py without being documented there is used here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+import asyncio
+import ssl
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nats import errors as nats_errors
 from nats.aio.client import Client as NatsClient
 
+from evstore.errors import DeniedError, InvalidUrlError, UnavailableError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from nats.aio.msg import Msg
 
+    from evstore.adapters.nats.location import Location
+
+CONNECT_SECONDS: Final = 5.0
+SERVER_SECONDS: Final = 2
+"""The longest wait for one server, before the next is tried."""
+PING_SECONDS: Final = 1
+UNANSWERED_PINGS: Final = 2
+"""After so many pings without an answer the next server is taken: one that is frozen closes no connection."""
 _VERSION: Final = b"NATS/1.0"
 _STATUS: Final = slice(9, 12)
 """The place of a status in the first line of headers."""
@@ -107,3 +120,54 @@ class Connection(NatsClient):
         lines = b"".join(f"{name}: {value}\r\n".encode() for name, value in headers.items())
         given = Incoming(message.data, b"%b\r\n%b\r\n" % (first, lines) if message.headers else b"")
         self._receive(message.subject.removeprefix(self.inbox), given)
+
+
+async def connect(
+    location: Location,
+    seconds: float,
+    receive: Callable[[str, Incoming], None],
+    failed: Callable[[Exception], Awaitable[None]],
+    broken: Callable[[], Awaitable[None]],
+) -> Connection:
+    """A connection to one of the servers. `receive` gets each answer, `failed` errors that belong to no request,
+    and `broken` is called when answers are lost. Raises UnavailableError, DeniedError or InvalidUrlError."""
+    made = Connection()
+    told: list[Exception] = []
+
+    async def note(error: Exception) -> None:
+        told[:] = [error]
+        await failed(error)
+
+    try:
+        async with asyncio.timeout(min(seconds, CONNECT_SECONDS)):
+            await made.connect(
+                [*location.servers], name="evstore", error_cb=note, disconnected_cb=broken,
+                connect_timeout=SERVER_SECONDS, max_outstanding_pings=UNANSWERED_PINGS,
+                reconnect_time_wait=0, ping_interval=PING_SECONDS, max_reconnect_attempts=2,
+                **_options_of(location),
+            )  # fmt: skip
+        made.options["max_reconnect_attempts"] = -1
+        made.options["reconnect_time_wait"] = 0.2
+        await made.begin(receive)
+    except (TimeoutError, nats_errors.Error, OSError, ValueError) as error:
+        with suppress(Exception):
+            await made.close()
+        reason = told[-1] if told and isinstance(error, nats_errors.NoServersError) else error
+        raise _unreached(reason, location.shown) from error
+    return made
+
+
+def _options_of(location: Location) -> dict[str, Any]:
+    """The options of nats-py to log in, and for certificates that sign those of the servers."""
+    if location.ca is None:
+        return {**location.login}
+    try:
+        return {**location.login, "tls": ssl.create_default_context(cafile=location.ca)}
+    except OSError as error:
+        raise InvalidUrlError(f"the file of certificates {location.ca} cannot be read: {error}") from error
+
+
+def _unreached(reason: Exception, shown: str) -> Exception:
+    if isinstance(reason, nats_errors.AuthorizationError) or "authorization" in str(reason).lower():
+        return DeniedError(f"the servers of {shown} refuse the user: {reason}")
+    return UnavailableError(f"cannot connect to {shown}: {str(reason) or type(reason).__name__}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from evstore.adapters.nats.ahead import Ahead
 from evstore.adapters.nats.errors import NoAnswerError
 from evstore.adapters.nats.lines import event_of, position_of, sequence_of
 from evstore.adapters.nats.versions import Versions
@@ -24,7 +25,6 @@ _PAUSE: Final = 0.01
 _TRIES: Final = 500
 _FIRST_WINDOW: Final = 32
 """Events of the first window of a backward read, which may be long."""
-_BYTES_AT_ONCE: Final = 8 * 1024 * 1024
 
 
 class Reading:
@@ -33,6 +33,7 @@ class Reading:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._versions = Versions(session)
+        self._ahead = Ahead(session)
 
     async def read_all(self, page: Page, where: Filter) -> list[StoredEvent]:
         """Events of the log by global position."""
@@ -152,8 +153,7 @@ class Reading:
         tries = 0
         batch = max(1, min(limit, MOST_IN_PAGE))
         while first <= end:
-            given = {"seq": first, "next_by_subj": subject, "batch": batch, "max_bytes": _BYTES_AT_ONCE}
-            page = await self._session.client.direct(self._session.name, given)
+            page = await self._ahead.page(subject, first, end, batch)
             for found in page.found:
                 if found.sequence > end:
                     return

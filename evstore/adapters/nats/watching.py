@@ -44,8 +44,9 @@ class Watch:
                 await asyncio.sleep(min(left, _PAUSE))
                 continue
             if beat is self._beat:
-                with suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(beat.wait(), min(left, LONGEST_PAUSE))
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(left, LONGEST_PAUSE)):
+                        await beat.wait()
 
     async def _is_subscribed(self) -> bool:
         """True once there is a consumer. Made by this call, it may have missed an event, so that it wakes all."""
@@ -57,7 +58,7 @@ class Watch:
                 config = ConsumerConfig(
                     deliver_policy=DeliverPolicy.NEW, headers_only=True, inactive_threshold=30.0
                 )
-                with suppress(nats_errors.Error, asyncio.TimeoutError):
+                with suppress(nats_errors.Error, TimeoutError):
                     self._subscription = await connection.jetstream().subscribe(
                         self._session.subjects.ids, stream=self._session.name, ordered_consumer=True,
                         cb=self._wake, config=config,

@@ -47,7 +47,7 @@ LONGEST_PAUSE: Final = 0.2
 
 def shareable(units: Sequence[Append], most: int) -> tuple[int, int] | None:
     """The size of a single unit that may share a batch of so many events, None if it may not."""
-    if len(units) > 1 or needs_end(units[0]):
+    if len(units) != 1 or needs_end(units[0]):
         return None
     size = size_of(units[0])
     return size if size is None or size[0] <= most else None
