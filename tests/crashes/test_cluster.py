@@ -9,6 +9,7 @@ import pytest
 
 from evstore import EventData, InvalidUrlError, connect
 from tests.crashes.lab.cluster import Profile, cluster_run
+from tests.crashes.lab.faults import DISK_MEBIBYTES, FAULTS
 from tests.support.nats_servers import NatsCluster
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
     from tests.support.nats_servers import NatsServer
 
-pytestmark = pytest.mark.long("servers of a cluster are killed again and again")
+pytestmark = pytest.mark.long("servers of a cluster fail again and again")
+
+RARER = [each for each in FAULTS if each not in ("leader", "all", "full")]
 
 
 @pytest.fixture(scope="module")
@@ -25,15 +28,31 @@ def cluster() -> Iterator[NatsCluster]:
         yield made
 
 
-@pytest.mark.parametrize("nodes", [1, 3])
-def test_nothing_acknowledged_is_lost_when_servers_of_a_cluster_are_killed(
-    cluster: NatsCluster, seed: int, nodes: int
-) -> None:
-    figures = cluster_run(cluster, Profile(2, seed, nodes))
+def _check(cluster: NatsCluster, profile: Profile) -> None:
+    figures = cluster_run(cluster, profile)
     print(figures)
     assert figures.ok, figures
     assert figures.acknowledged
     assert all(figures.handed.values())
+
+
+@pytest.mark.parametrize(
+    "fault", ["leader", "all", *(pytest.param(each, marks=pytest.mark.seldom) for each in RARER)]
+)
+def test_nothing_acknowledged_is_lost_when_servers_of_a_cluster_fail(
+    cluster: NatsCluster, seed: int, fault: str
+) -> None:
+    _check(cluster, Profile(1, seed, fault))
+
+
+@pytest.mark.seldom
+def test_nothing_acknowledged_is_lost_when_the_disk_of_the_leader_is_full(seed: int) -> None:
+    try:
+        made = NatsCluster(quick=True, disk_mebibytes=DISK_MEBIBYTES)
+    except PermissionError as error:
+        pytest.skip(str(error))
+    with closing(made):
+        _check(made, Profile(1, seed, "full"))
 
 
 def test_calls_go_on_while_the_leader_is_frozen_and_what_it_takes_later_breaks_nothing(

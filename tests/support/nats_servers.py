@@ -67,7 +67,7 @@ class NatsServer:
         parent = _QUICK if quick and os.access(_QUICK, os.W_OK) else None
         self.folder = Path(tempfile.mkdtemp(prefix="evs-nats-", dir=parent))
         self.port = free_port()
-        self.disk = SmallDisk(self.folder / "js", disk_mebibytes) if disk_mebibytes else None
+        self.disk = self._small_disk(disk_mebibytes) if disk_mebibytes else None
         self.login = ""
         """As `user:password@`, for whoever asks JetStream itself."""
         self.configuration = self.folder / "nats.conf"
@@ -78,6 +78,13 @@ class NatsServer:
         self._daemon = Daemon(_Own(), [BINARY, "-c", self.configuration], READY)
         if starts:
             self._daemon.start()
+
+    def _small_disk(self, mebibytes: int) -> SmallDisk:
+        try:
+            return SmallDisk(self.folder / "js", mebibytes)
+        except PermissionError:
+            shutil.rmtree(self.folder)
+            raise
 
     @property
     def url(self) -> str:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from evstore import EventData, InvalidInputError, connect
 from evstore.adapters.nats import connect as adapter_of
+from evstore.adapters.nats.adapter import CAPABILITIES
+from evstore.testing import REASONS
 from tests.support.nats_servers import NatsServer
+
+GUIDE = Path(__file__).parents[3] / "evstore" / "guide" / "nats.md"
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +73,12 @@ def test_an_import_and_a_batch_are_cut_to_the_limit(usual, evstore):
     evstore.ok("init")
     evstore.ok("import", "-", stdin=exported)
     assert evstore.ok("export").out == exported
+
+
+def test_the_guide_gives_each_reason_for_which_a_clause_of_the_contract_is_skipped():
+    lacks = {name for name, claimed in CAPABILITIES._asdict().items() if name in REASONS and not claimed}
+    for name in (*lacks - {"born_initialized"}, "losable", "max_unit_events"):
+        assert f"| {REASONS[name]} |" in GUIDE.read_text(), name
 
 
 def test_the_adapter_claims_what_it_is_known_for_whether_or_not_a_server_answers():

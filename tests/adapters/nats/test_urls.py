@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -56,16 +58,24 @@ def test_a_subject_that_evstore_does_not_make_is_known(subject):
         Subjects("shop").stream_id(subject)
 
 
-def test_without_nats_py_the_command_that_installs_it_is_named():
+def test_without_nats_py_one_line_names_the_command_that_installs_it():
     script = (
         "import sys\n"
         "sys.modules['nats'] = None\n"
-        "from evstore import connect, MissingDependencyError\n"
-        "try:\n    connect('nats://localhost/shop')\n"
-        "except MissingDependencyError as error:\n    print(error)\n"
+        "sys.argv[1:] = ['--db', 'nats://localhost/shop', 'info']\n"
+        "from evstore.cli import command\n"
+        "command()\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert "pip install 'evstore[nats]'" in done.stdout
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("a store on NATS needs the package nats-py: pip install 'evstore[nats]'")
+
+
+def test_evstore_alone_installs_no_driver_of_nats():
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    assert not any("nats" in each for each in project["dependencies"])
+    assert any("nats-py" in each for each in project["optional-dependencies"]["nats"])
 
 
 def test_connecting_asks_no_server():
