@@ -1,6 +1,7 @@
 """The NATS JetStream adapter keeps the contract, but for what it declares that it cannot do."""
 
 import pytest
+from hypothesis import settings
 
 from evstore.adapters.nats import connect
 from evstore.testing import AdapterContract
@@ -11,6 +12,8 @@ pytestmark = pytest.mark.long("one replica makes a folder for each batch")
 
 
 class TestNats(AdapterContract, ModelContract):
+    histories = settings(ModelContract.histories, max_examples=10)  # each has streams of its own to make
+
     @pytest.fixture(autouse=True)
     def _on_a_server(self, nats_server):
         self.server = nats_server

@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 ANSWER_SECONDS: Final = 3.0
 """The longest wait for one answer. A new leader takes over within about six seconds: requests are repeated."""
+MESSAGES_A_SECOND: Final = 2000
+"""A batch has more time the longer it is, as on a slow disk."""
 PAUSE: Final = 0.05
 _END_OF_BATCH: Final = "204"
 _NOTHING: Final = "404"
@@ -128,7 +130,8 @@ class Client:
         token = str(next(self._tokens))
         self._answers[token] = answer
         self._asked[answer] = needs or subject
-        timer = loop.call_later(ANSWER_SECONDS, _late, answer, subject)
+        seconds = ANSWER_SECONDS + len(first) / MESSAGES_A_SECOND
+        timer = loop.call_later(seconds, _late, answer, subject)
         try:
             await _send(connection, [*first, Outgoing(subject, headers, body, connection.inbox + token)])
             return await answer

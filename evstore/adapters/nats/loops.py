@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 THREAD: Final = "evstore-nats"
+LOST_SECONDS: Final = 0.5
+"""After so long a cancellation is taken for lost."""
 END_SECONDS: Final = 5
 """The longest wait for the end of calls and connections."""
 
@@ -99,23 +101,32 @@ class _Home:
         task = asyncio.ensure_future(work(self.parts))
         self._at_work.add(task)
         try:
-            return await task
+            await asyncio.wait((task,))
         except asyncio.CancelledError:
-            if self._ended:
-                raise EndedError from None
+            await _ended(task)
             raise
         finally:
             self._at_work.discard(task)
+        if task.cancelled() and self._ended:
+            raise EndedError
+        return task.result()
 
     async def end(self) -> None:
         self._ended = True
         if self.parts is not None:
             self.parts.writing.sharing.end()
-        for task in [*self._at_work]:
-            task.cancel()
+        await asyncio.gather(*map(_ended, self._at_work))
         if self.parts is not None:
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self.parts.end(), END_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(END_SECONDS):
+                    await self.parts.end()
+
+
+async def _ended(task: asyncio.Future[Any]) -> None:
+    """Cancel a task, and wait for its end. Python 3.11 and nats-py lose a cancellation now and then."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait((task,), timeout=LOST_SECONDS)
 
 
 class _Thread:
