@@ -96,33 +96,27 @@ class NatsServer:
 
     def ask(self, verb: str, given: dict[str, Any] | None = None) -> dict[str, Any]:
         """The answer of JetStream itself."""
-        return asyncio.run(self._ask(verb, given))
+        return self._request((f"$JS.API.{verb}", b"" if given is None else json.dumps(given).encode()))[0]
 
-    async def _ask(self, verb: str, given: dict[str, Any] | None) -> dict[str, Any]:
-        connection = await nats.connect(self.url)
-        try:
-            body = b"" if given is None else json.dumps(given).encode()
-            return json.loads((await connection.request(f"$JS.API.{verb}", body, timeout=5)).data)
-        finally:
-            await connection.close()
+    def _request(self, *requests: tuple[str, bytes]) -> list[dict[str, Any]]:
+        async def answers() -> list[dict[str, Any]]:
+            connection = await nats.connect(self.url)
+            try:
+                found = [await connection.request(subject, body, timeout=5) for subject, body in requests]
+            finally:
+                await connection.close()
+            return [json.loads(each.data) for each in found]
+
+        return asyncio.run(answers())
 
     def publish(self, subject: str, body: bytes) -> dict[str, Any]:
         """Publish a message as another program would."""
-
-        async def publish() -> dict[str, Any]:
-            connection = await nats.connect(self.url)
-            try:
-                return json.loads((await connection.request(subject, body, timeout=5)).data)
-            finally:
-                await connection.close()
-
-        return asyncio.run(publish())
+        return self._request((subject, body))[0]
 
     def drop(self, names: Sequence[str]) -> None:
         """Remove the streams of these stores."""
-        for name in names:
-            for stream in (name, f"KV_{name}_evstore"):
-                self.ask(f"STREAM.DELETE.{stream}")
+        streams = [stream for name in names for stream in (name, f"KV_{name}_evstore")]
+        self._request(*((f"$JS.API.STREAM.DELETE.{stream}", b"") for stream in streams))
 
     def pause(self) -> None:
         """Freeze it: its connections stay open, and nothing is answered."""
