@@ -75,15 +75,6 @@ class SourceInfo(NamedTuple):
     """Of the last event that was stored with it."""
 
 
-class Limits(NamedTuple):
-    """The limits of an append that an engine sets."""
-
-    events: int
-    """The most events."""
-    data_bytes: int
-    """The most bytes of one event's data."""
-
-
 class StoreInfo(NamedTuple):
     """The kind, location and size of a store."""
 
@@ -111,8 +102,6 @@ class StoreInfo(NamedTuple):
     """`POSITION:HASH` of the last event of a tamper-evident store."""
     protection: tuple[str, ...] = ()
     """The protection that an operator gives the store; sentences for whoever makes it."""
-    limits: Limits | None = None
-    """Those of the engine, if it has any but the core's."""
 
     @property
     def events(self) -> int:

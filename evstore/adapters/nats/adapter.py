@@ -26,7 +26,6 @@ from evstore.adapters.nats.loops import Loops
 from evstore.adapters.nats.parts import Parts
 from evstore.adapters.nats.writing import shareable
 from evstore.errors import EvstoreError, NotInitializedError, StoreClosedError, UnsupportedError
-from evstore.model.facts import Limits
 from evstore.port import PLAIN, Capabilities
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ class NatsAdapter:
         return self._meant(lambda: self._loops.call(work))
 
     def _meant(self, call: Callable[[], T]) -> T:
-        """What it returns, or an error of evstore."""
+        """The result of a call, or an error of evstore."""
         try:
             return call()
         except EndedError:
@@ -210,9 +209,9 @@ class NatsAdapter:
         return NatsSnapshots(self._call)
 
     def info(self) -> StoreInfo:
-        found = self._call(lambda parts: facts.info(parts.session, parts.lists))
         can = self.capabilities
-        return found._replace(limits=Limits(can.max_unit_events or 0, can.max_data_bytes or 0))
+        limits = {"maxUnitEvents": str(can.max_unit_events), "maxDataBytes": str(can.max_data_bytes)}
+        return self._call(lambda parts: facts.info(parts.session, parts.lists, limits))
 
     def audits(self) -> Audits:
         from evstore.adapters.nats.audit import NatsAudits

@@ -9,6 +9,8 @@ from evstore.model.facts import StoreInfo
 from evstore.model.names import category_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from evstore.adapters.nats.lists import Lists
     from evstore.adapters.nats.session import Session
 
@@ -22,8 +24,8 @@ _ONE: Final = (
 )
 
 
-async def info(session: Session, lists: Lists) -> StoreInfo:
-    """The kind, location and size of the store."""
+async def info(session: Session, lists: Lists, limits: Mapping[str, str]) -> StoreInfo:
+    """The kind, location and size of the store, with its limits among the settings."""
     end = await session.end()
     streams = await lists.counts(session.subjects.events)
     found = await checked(session.client, session.location)
@@ -39,7 +41,7 @@ async def info(session: Session, lists: Lists) -> StoreInfo:
         categories=len({*map(category_of, streams)}),
         head=end.position,
         size_bytes=found["state"]["bytes"],
-        durability={"replicas": str(replicas), "sync_interval": _UNSEEN},
+        durability={"replicas": str(replicas), "sync_interval": _UNSEEN, **limits},
         warnings=(_ONE,) if replicas == 1 else (),
         durable=True,
         how_durable=HOW_DURABLE,

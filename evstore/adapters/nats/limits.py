@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import re
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import uuid4
 
 from evstore.adapters.nats.errors import TOO_LARGE, NoAnswerError, NotReachedError
-from evstore.model.facts import Limits
 
 if TYPE_CHECKING:
     from evstore.adapters.nats.client import Client
@@ -22,6 +21,14 @@ _LINE_BYTES: Final = 128 * 1024
 """Enough for the line of an event and its headers: metadata have 64 KiB at most, tags 16 KiB."""
 _ASKED: Final = 1_000_000_000
 """The number of a message that no batch has."""
+
+
+class Limits(NamedTuple):
+    """The limits of a unit."""
+
+    events: int
+    data_bytes: int
+    """Of one event."""
 
 
 USUAL: Final = Limits(BATCH_MESSAGES // 2, PAYLOAD_BYTES - _LINE_BYTES)

@@ -39,9 +39,6 @@ def of_store(store: EventStore, info: StoreInfo) -> None:
     report.line("durability", info.how_durable or _NO_PROMISE, "" if info.durable else "yellow")
     report.line("", ", ".join(f"{name} {value}" for name, value in info.durability.items()), "dim")
 
-    if info.limits:
-        most = f"an append has at most {screen.counted(info.limits.events, 'event')}"
-        report.line("limits", f"{most}, each with {info.limits.data_bytes:,} bytes of data")
     if info.tamper_evident:
         report.line("digest", info.digest or "missing", whole=True)
 

@@ -25,7 +25,6 @@ def of_store(info: StoreInfo) -> dict[str, Any]:
         "durability": dict(info.durability),
         "warnings": list(info.warnings),
         **({"tamperEvident": True, "digest": info.digest} if info.tamper_evident else {}),
-        **({"limits": {"events": info.limits.events, "dataBytes": info.limits.data_bytes}} if info.limits else {}),
     }
 
 

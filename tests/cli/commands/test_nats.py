@@ -51,12 +51,13 @@ def test_init_names_the_permissions_and_info_what_it_cannot_see(evstore, nats_se
     assert info["durability"]["replicas"] == "1"
     assert "not visible" in info["durability"]["sync_interval"]
     assert any("1 replica" in warning for warning in info["warnings"])
-    assert info["limits"] == {"events": 40_000, "dataBytes": (8 * 1024 - 128) * 1024}
+    assert info["durability"]["maxUnitEvents"] == "40000"
+    assert info["durability"]["maxDataBytes"] == str((8 * 1024 - 128) * 1024)
     report = evstore.ok("info", "--format", "table").out.decode()
     for words in (
         "as the servers are configured",
         "replicas 1",
-        "at most 40,000 events",
+        "maxUnitEvents 40000",
         "the stream has 1 replica",
     ):
         assert words in " ".join(report.split())
