@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from evstore.adapters.nats.batches import LostRaceError
 from evstore.adapters.nats.bucket import key_of
+from evstore.model.names import REDACTIONS
 from evstore.port import Snapshot
 
 if TYPE_CHECKING:
@@ -26,28 +27,35 @@ class NatsSnapshots:
         entry: Entry = self._call(lambda parts: parts.bucket.get(_key(stream_id, kind)))
         return _snapshot(entry)
 
-    def keep(self, snapshot: Snapshot) -> None:
-        self._call(lambda parts: _keep(parts, snapshot))
+    def keep(self, snapshot: Snapshot, redactions: int) -> bool:
+        is_kept: bool = self._call(lambda parts: _keep(parts, snapshot, redactions))
+        return is_kept
 
 
-async def _keep(parts: Parts, snapshot: Snapshot) -> None:
-    """Keep it unless a later one is there, also of another process; one that no message takes is left out."""
+async def _keep(parts: Parts, snapshot: Snapshot, redactions: int) -> bool:
+    """Keep it unless a later one is there, also of another process; one that no message takes is left out.
+
+    Nothing is redacted here: stream `$redactions` tells of what was redacted before it came.
+    """
+    told = await parts.lists.stream(REDACTIONS)
+    if (told.version if told else 0) != redactions:
+        return False
     value = json.dumps(snapshot, ensure_ascii=False).encode()
     connection = await parts.session.client.connected()
     subject = parts.session.subjects.of_stream(snapshot.stream_id)
     if len(value) > connection.max_payload - 1024 or await parts.session.last(subject) is None:
-        return
+        return True
     key = _key(snapshot.stream_id, snapshot.kind)
     while True:
         entry = await parts.bucket.get(key)
         kept = _snapshot(entry)
         if kept is not None and kept.version > snapshot.version and kept.code == snapshot.code:
-            return
+            return True
         try:
             await parts.bucket.put(key, value, entry.revision)
         except LostRaceError:
             continue
-        return
+        return True
 
 
 def _key(stream_id: str, kind: str) -> str:
