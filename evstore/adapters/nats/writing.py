@@ -85,9 +85,14 @@ class Writing:
         return outcomes
 
     async def _once(self, units: Sequence[Append]) -> list[Outcome]:
-        """The outcomes of a first try."""
+        """The outcomes of a first try. An error that is none of evstore's is about what was published."""
         async with self._ends.turn(_streams_of(units), self._timeout):
-            return await self._stored(await self._judged(units, False, guesses=True, lost=False))
+            try:
+                judged = await self._judged(units, False, guesses=True, lost=False)
+            except FAILURES as error:
+                failed = self._meant(error)
+                raise failed from failed.__cause__
+            return await self._stored(judged)
 
     async def _apart(self, unit: Append, failed: Exception) -> Outcome:
         """The outcome of a unit after its first try failed."""
@@ -134,7 +139,7 @@ class Writing:
             if left <= 0:
                 raise self._given_up(units, failed, lost) from failed
             if tries > 1 or lost:  # the first try was a guess
-                pause = min(FIRST_PAUSE * 2**tries, LONGEST_PAUSE)
+                pause = min(FIRST_PAUSE * 2 ** min(tries, 10), LONGEST_PAUSE)
                 await asyncio.sleep(min(left, random.uniform(pause / 4, pause)))  # noqa: S311 - no secret
 
     def _is_unsure(self, error: Exception) -> bool:
