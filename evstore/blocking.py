@@ -14,8 +14,8 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Protocol, TypeVar
+    from collections.abc import Callable, Coroutine, Iterator
+    from typing import Any, Protocol, TypeVar
 
     T = TypeVar("T")
 
@@ -51,6 +51,9 @@ if TYPE_CHECKING:
 
         def call(self, function: Callable[[], T], dropped: Callable[[T], object]) -> T:
             """The result of a function that blocks. `dropped` gets it if nobody waits for it any more."""
+
+        def result_of(self, work: Coroutine[Any, Any, T]) -> T:
+            """The result of a coroutine, which the task of this code runs."""
 
         def ready(self, fileno: int, wanted: int, seconds: float | None) -> int:
             """The state of a socket once it can be read (1) or written (2), as wanted; 0 after these seconds."""

@@ -23,7 +23,7 @@ from evstore.errors import (
 from evstore.model.events import Write
 from evstore.model.ids import is_id
 from evstore.model.names import REDACTIONS
-from evstore.port import Append, Page, Receipt
+from evstore.port import MOST_IN_PAGE, Append, Page, Receipt
 from evstore.reading.following import follow_log, reached
 from evstore.reading.pages import BY_POSITION, BY_VERSION, events_of, pages_of
 
@@ -177,6 +177,11 @@ class Mirroring:
         return work(*what) if self._once else reached(self._patience, work, *what)
 
     def _store(self, events: Sequence[StoredEvent]) -> None:
+        most = self._target.capabilities.most_at_once(MOST_IN_PAGE)
+        for at in range(0, len(events), most):
+            self._store_whole(events[at : at + most])
+
+    def _store_whole(self, events: Sequence[StoredEvent]) -> None:
         while events:
             (outcome,) = self._appender.submit([self._unit(events)])
             if isinstance(outcome, Receipt):

@@ -106,20 +106,20 @@ def import_events(store: EventStore, arrivals: Iterable[Arrival], *, renumber: b
     events get the next positions and versions.
     """
     are_new = True  # as long as it is true, nobody looks for them in advance
-    for batch in _batches(arrivals):
+    for batch in _batches(arrivals, store.capabilities.most_at_once(BATCH_EVENTS)):
         done = _stored_if_new(store, batch, renumber) if are_new else None
         done = done or _stored(store, batch, renumber)
         are_new = not done.skipped
         yield done
 
 
-def _batches(arrivals: Iterable[Arrival]) -> Iterator[list[Arrival]]:
+def _batches(arrivals: Iterable[Arrival], most: int) -> Iterator[list[Arrival]]:
     batch: list[Arrival] = []
     ids: set[str] = set()
     characters = 0
     for found in arrivals:
         # An id that comes again must find its first event stored.
-        if len(batch) == BATCH_EVENTS or characters > BATCH_CHARACTERS or found.stored.id in ids:
+        if len(batch) == most or characters > BATCH_CHARACTERS or found.stored.id in ids:
             yield batch
             batch, characters = [], 0
             ids.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.nats_servers import NatsCluster, NatsServer
     from tests.support.servers import Server
 
 pytest.register_assert_rewrite("evstore.testing")
@@ -117,6 +119,17 @@ def server(request: pytest.FixtureRequest, servers: Servers) -> Iterator[Server]
     """The newest PostgreSQL there is, with --all-adapters every one in turn; its places last for the test."""
     yield running(servers, request.param)
     running(servers, request.param).drop_places()
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[NatsServer | NatsCluster]:
+    """One node of NATS with JetStream, for large units too; with EVSTORE_TEST_NATS_NODES=3 a cluster."""
+    from tests.support.nats_servers import WIDE, NatsCluster, NatsServer
+
+    several = os.environ.get("EVSTORE_TEST_NATS_NODES") == "3"
+    made = NatsCluster(**WIDE, quick=True) if several else NatsServer(**WIDE)
+    yield made
+    made.close()
 
 
 @pytest.fixture

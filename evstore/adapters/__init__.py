@@ -28,6 +28,8 @@ BUILT_IN: Final = {
     "postgresql": "evstore.adapters.postgres:connect",
     "postgres": "evstore.adapters.postgres:connect",
     "postgresql+psycopg": "evstore.adapters.postgres:connect",
+    "nats": "evstore.adapters.nats:connect",
+    "tls": "evstore.adapters.nats:connect",
 }
 ENTRY_POINTS: Final = "evstore.adapters"
 

@@ -65,6 +65,7 @@ CAPABILITIES: Final = Capabilities(
     born_initialized=True,
     can_redact=True,
     has_consumers=True,
+    steps_append=True,
     has_snapshots=True,
 )
 
@@ -246,9 +247,8 @@ class MemoryAdapter:
         from evstore.adapters.memory_consumers import MemoryConsumers
 
         with self._opened():
-            if self._consumers is None:
-                given = (self._opened, lambda: self._log, self._append, self._unappend, self.get)
-                self._consumers = MemoryConsumers(*given)
+            given = (self._opened, lambda: self._log, self._append, self._unappend, self.get)
+            self._consumers = self._consumers or MemoryConsumers(*given)
             return self._consumers
 
     def snapshots(self) -> Snapshots:

@@ -7,8 +7,8 @@
         async for event in store.read("Order-1"):
             ...
 
-PostgreSQL works natively, on the thread of the event loop, and needs `pip install 'evstore[aio]'`. SQLite, memory
-and adapters of others work on threads of the store's own. Values and errors are those of `evstore`.
+PostgreSQL and NATS work natively, on the thread of the event loop, and need `pip install 'evstore[aio]'`. SQLite,
+memory and adapters of others work on threads of the store's own. Values and errors are those of `evstore`.
 
 A cancelled task has stored all or nothing of what it appended: append again with the same ids or the same `key`,
 and `duplicate` tells which. A cancelled iterator is at its end; `timeout` ends a subscription without that.

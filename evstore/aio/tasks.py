@@ -23,7 +23,7 @@ from evstore.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from asyncio import Future
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
     from typing import TypeVar
 
     from evstore.aio.threads import ThreadRunner
@@ -199,6 +199,13 @@ class LoopRunner:
             if not future.cancel():
                 future.add_done_callback(lambda done: done.exception() or dropped(done.result()))
             raise
+
+    def result_of(self, work: Coroutine[Any, Any, T]) -> T:
+        self._gave_way = monotonic()
+        try:
+            return _awaited(work)
+        finally:
+            work.close()  # which a task that is gone has never begun
 
     def ready(self, fileno: int, wanted: int, seconds: float | None) -> int:
         if fileno < 0:

@@ -221,14 +221,20 @@ def check_fits(units: Iterable[Append], capabilities: Capabilities) -> None:
     for unit in units:
         size = sum(len(write.events) for write in unit.writes)
         if most is not None and size > most:
-            raise InvalidInputError(f"an append of {size} events, and {capabilities.name} takes {most} at once")
+            takes = f"{capabilities.name} takes {most} at once{_set_by(capabilities)}"
+            raise InvalidInputError(f"an append of {size} events, and {takes}")
         if longest is not None:
-            _check_lengths(unit, longest, capabilities.name)
+            _check_lengths(unit, longest, capabilities)
 
 
-def _check_lengths(unit: Append, longest: int, engine: str) -> None:
+def _check_lengths(unit: Append, longest: int, capabilities: Capabilities) -> None:
     for write in unit.writes:
         for event in write.events:
             length = len(event.data_json.encode())
             if length > longest:
-                raise InvalidPayloadError(f"data of {length} bytes, and {engine} takes {longest}")
+                takes = f"{capabilities.name} takes {longest}{_set_by(capabilities)}"
+                raise InvalidPayloadError(f"data of {length} bytes, and {takes}")
+
+
+def _set_by(capabilities: Capabilities) -> str:
+    return f", as {capabilities.limits_set_by} says" if capabilities.limits_set_by else ""

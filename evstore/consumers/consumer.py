@@ -190,6 +190,7 @@ class Consumer:
         _check(batch_size, retries, backoff, on_failure)
         mode = Mode(transactional, appends, checkpoint is not None)
         mode.check(parks=on_failure == PARK)
+        mode.check_claimed(self._adapter.capabilities)
         reports = (on_retry or (lambda *_: None), on_park or (lambda _: None))
         policy = Policy(retries, backoff, on_failure == PARK, *reports)
         patience = Patience(

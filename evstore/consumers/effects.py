@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from evstore.appending.context import handling
 from evstore.consumers.delivery import Failed, called
 from evstore.consumers.transactions import Transaction
-from evstore.errors import EvstoreError, InvalidInputError
+from evstore.errors import EvstoreError, InvalidInputError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from evstore.consumers.delivery import Effect
     from evstore.consumers.transactions import Nesting
     from evstore.model.events import NewWrite, StoredEvent
-    from evstore.port import Append, Step
+    from evstore.port import Append, Capabilities, Step
 
 
 class Reaction(NamedTuple):
@@ -41,6 +41,14 @@ class Mode(NamedTuple):
             raise InvalidInputError("a handler is transactional, or appends, or has its checkpoint elsewhere")
         if self.elsewhere and parks:
             raise InvalidInputError("with a checkpoint elsewhere nothing can be parked")
+
+    def check_claimed(self, capabilities: Capabilities) -> None:
+        """Raise UnsupportedError for a mode whose step the store does not have."""
+        if (self.transactional or self.appends) and not capabilities.steps_append:
+            raise UnsupportedError(
+                f"a store of {capabilities.name} cannot append in the step of a checkpoint: let handlers append "
+                "with ids of its own, so that a repetition finds them stored"
+            )
 
 
 def plain(handler: Callable[..., Any], cursors: HeldCursors) -> Effect:

@@ -100,6 +100,8 @@ class StoreInfo(NamedTuple):
     """Each event is stored with the digest of the log up to it."""
     digest: str | None = None
     """`POSITION:HASH` of the last event of a tamper-evident store."""
+    protection: tuple[str, ...] = ()
+    """The protection that an operator gives the store; sentences for whoever makes it."""
 
     @property
     def events(self) -> int:

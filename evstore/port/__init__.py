@@ -67,7 +67,8 @@ Consumers, without `has_consumers` asked of nobody
         ConsumerHeldError if there was none for `hold`. A hold ends with `release`, with its adapter, and within
         ten seconds with its process.
     C3  A step is all or nothing, with the units and rows that were written in it. After it all see it, and it is
-        durable if the adapter claims that. A step whose block raises leaves nothing.
+        durable if the adapter claims that. A step whose block raises leaves nothing. Without `steps_append` a step
+        takes no units: UnsupportedError.
     C4  A step of a hold that another one has replaced raises ConsumerHeldError and changes nothing.
     C5  A checkpoint has the id of the event at its position. It moves back only by `reset`. Where the log has no
         event at the new position, or another one at the old one, the step raises LogDivergedError.

@@ -47,6 +47,8 @@ class Capabilities(NamedTuple):
     """The adapter is `HasConsumers`: checkpoints, and holds of them, are kept in the store."""
     has_transactions: bool = False
     """A step of a consumer has a `connection`, for tables of the application."""
+    steps_append: bool = False
+    """A step of a consumer stores units with what else it changes."""
     can_join: bool = False
     """The adapter is `Joins`: it appends in a transaction of the application, on the driver's connection."""
     has_snapshots: bool = False
@@ -71,6 +73,12 @@ class Capabilities(NamedTuple):
     """The most events of a unit, None if there is no limit."""
     max_data_bytes: int | None = None
     """The most bytes of one event's data, None if there is no limit but the core's."""
+    limits_set_by: str = ""
+    """Whatever sets these limits, as `its server's option max_payload`."""
+
+    def most_at_once(self, events: int) -> int:
+        """So many events, or as many as a unit may have if those are fewer."""
+        return events if self.max_unit_events is None else min(events, self.max_unit_events)
 
 
 class Initialization(NamedTuple):
@@ -92,7 +100,10 @@ class Adapter(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """The abilities of the adapter, constant for its lifetime."""
+        """The abilities of the adapter, constant for its lifetime.
+
+        An adapter that asks a server for its limits has another attribute, `claims`: the same without asking.
+        """
 
     @property
     def location(self) -> str:
@@ -191,7 +202,10 @@ class Joined(Protocol):
     """The store within a transaction that is not over yet."""
 
     def append(self, unit: Append) -> Outcome:
-        """Append a unit in the transaction; its outcome as that of `Adapter.append`."""
+        """Append a unit in the transaction; its outcome as that of `Adapter.append`.
+
+        A step of a consumer raises UnsupportedError without `steps_append`.
+        """
 
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         """The events with these ids, also those that were appended in the transaction, in any order."""

@@ -26,10 +26,12 @@ AUDITS: Final = "has_audits"
 BACKUP: Final = "can_backup"
 CONSUMERS: Final = "has_consumers"
 TRANSACTIONS: Final = "has_transactions"
+STEPS_APPEND: Final = "steps_append"
 SNAPSHOTS: Final = "has_snapshots"
 MIGRATIONS: Final = "has_migrations"
 CAN_REDACT: Final = "can_redact"
 TAMPER_EVIDENT: Final = "tamper_evident"
+ANY_SIZE: Final = "max_unit_events"
 JOIN: Final = "can_join"
 OCCUPIABLE: Final = "occupiable"
 """`occupy` can put something else where the store would be."""
@@ -46,11 +48,13 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         AUDITS: "no audits, and it says so: it is verified by its reads",
         CONSUMERS: "keeps no consumers, and it says so: an application keeps its checkpoints itself",
         TRANSACTIONS: "has no tables of an application, and it says so",
+        STEPS_APPEND: "stores no units in the step of a consumer, and it says so: a handler appends them before",
         SNAPSHOTS: "keeps no snapshots, and it says so: an object is loaded from all events of its stream",
         MIGRATIONS: "its stores are never migrated, and it says so",
         JOIN: "appends in no transaction of an application, and it says so",
         CAN_REDACT: "redacts no events, and it says so",
         TAMPER_EVIDENT: "keeps no digests, and it says so: only a digest noted elsewhere shows a change",
+        ANY_SIZE: "takes units up to a size, and it says so: the core refuses a larger one",
         BACKUP: "no backup, and it says so: something else copies its store",
     }
 )
@@ -100,6 +104,12 @@ class Harness:
         """Skip the test if the adapter claims this."""
         if claims(adapter, capability):
             pytest.skip(REASONS[capability])
+
+    def needs_room(self, adapter: Adapter, events: int) -> None:
+        """Skip the test unless the adapter takes a unit of so many events."""
+        most = adapter.capabilities.max_unit_events
+        if most is not None and events > most:
+            pytest.skip(REASONS[ANY_SIZE])
 
     def needs_occupy(self) -> None:
         """Skip the test unless the contract class defines how its place is occupied."""

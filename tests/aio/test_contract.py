@@ -6,13 +6,21 @@ contract tries by threads.
 
 import pytest
 
+from evstore.adapters.nats import connect as on_nats
 from evstore.adapters.postgres import connect as on_postgres
 from evstore.adapters.sqlite import connect as on_sqlite
 from evstore.testing import AdapterContract, RaceClauses
 from evstore.testing.clauses.conditions import ConditionRaceClauses
 from evstore.testing.clauses.stepping import StepClauses
 from tests.aio.driven import DrivenAdapter, Loop
-from tests.support.places import lose_in_postgres, lose_in_sqlite, occupy_postgres, occupy_sqlite
+from tests.support.places import (
+    lose_in_postgres,
+    lose_in_sqlite,
+    nats_name,
+    occupy_nats,
+    occupy_postgres,
+    occupy_sqlite,
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +55,20 @@ class OnPostgres(ByTasks):
         return occupy_postgres(self.server, self.server.schema(tmp_path))
 
 
+class OnNats(ByTasks):
+    @pytest.fixture(autouse=True)
+    def _on_nats(self, nats_server):
+        self.nats = nats_server
+
+    def open(self, tmp_path):
+        return DrivenAdapter(on_nats(self.nats.place(nats_name(tmp_path))), self.loop)
+
+    reopen = open
+
+    def occupy(self, tmp_path):
+        return occupy_nats(self.nats, nats_name(tmp_path))
+
+
 class OnSqlite(ByTasks):
     def open(self, tmp_path):
         return DrivenAdapter(on_sqlite(f"sqlite:{tmp_path}/events.db"), self.loop)
@@ -68,6 +90,11 @@ class TestTasksOnPostgres(OnPostgres, WhereTasksDiffer):
     pass
 
 
+@pytest.mark.long("it needs a server of NATS")
+class TestTasksOnNats(OnNats, WhereTasksDiffer):
+    pass
+
+
 @pytest.mark.long("worker threads are threads, which the contract of SQLite tries")
 class TestThreadsOnSqlite(OnSqlite, WhereTasksDiffer):
     pass
@@ -76,6 +103,12 @@ class TestThreadsOnSqlite(OnSqlite, WhereTasksDiffer):
 @pytest.mark.seldom
 @pytest.mark.long("it tries again what the adapter's own contract tries")
 class TestTheWholeContractOnPostgres(OnPostgres, AdapterContract):
+    pass
+
+
+@pytest.mark.seldom
+@pytest.mark.long("it tries again what the adapter's own contract tries")
+class TestTheWholeContractOnNats(OnNats, AdapterContract):
     pass
 
 

@@ -357,14 +357,18 @@ def test_a_command_uses_the_newer_sqlite_if_it_is_installed(here, monkeypatch):
 
 SQL = {
     "durable", "multi_process", "has_audits", "tamper_evident", "can_redact", "has_consumers", "has_transactions",
-    "has_snapshots", "can_join",
+    "has_snapshots", "can_join", "steps_append",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("url", "name", "claimed"),
     [
-        ("memory:", "memory", {"born_initialized", "can_redact", "has_consumers", "has_snapshots"}),
+        (
+            "memory:",
+            "memory",
+            {"born_initialized", "can_redact", "has_consumers", "has_snapshots", "steps_append"},
+        ),
         ("e.db", "SQLite", {*SQL, "can_backup", "shares_commits"}),
         ("postgresql://h/db", "PostgreSQL", {*SQL, "can_grant", "native_asyncio"}),
     ],

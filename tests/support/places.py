@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from hashlib import sha256
 
 
 def lose_in_sqlite(folder, what, name):
@@ -37,3 +38,20 @@ def occupy_postgres(server, schema):
         f"SELECT relname, (SELECT text FROM {schema}.letters) FROM pg_class"
         f" WHERE relnamespace = '{schema}'::regnamespace"
     )
+
+
+def occupy_nats(server, name):
+    server.ask(f"STREAM.CREATE.{name}", {"name": name, "subjects": [f"{name}.letters"]})
+    server.publish(f"{name}.letters", b"not an event")
+
+    def described():
+        info = server.ask(f"STREAM.INFO.{name}")
+        bucket = server.ask(f"STREAM.INFO.KV_{name}_evstore")
+        return info["config"], info["state"], bucket.get("error")
+
+    return described
+
+
+def nats_name(folder):
+    """The stream of a store whose test has this folder."""
+    return f"T{sha256(str(folder).encode()).hexdigest()[:20]}"

@@ -56,6 +56,7 @@ CAPABILITIES: Final = Capabilities(
     multi_process=True,
     has_audits=True,
     has_consumers=True,
+    steps_append=True,
     has_transactions=True,
     has_snapshots=True,
     has_migrations=True,
@@ -249,8 +250,7 @@ class PostgresAdapter(Session):
         return next(((first, last) for first, last, _ in rows if first is not None), None)
 
     def head(self, beyond: int, timeout: float) -> int:
-        deadline = time.monotonic() + timeout
-        pause = SHORTEST_PAUSE
+        deadline, pause = time.monotonic() + timeout, SHORTEST_PAUSE
         try:
             while True:
                 ((missing, head),) = self._rows(reading.Question(sql.HEAD, {}))

@@ -48,6 +48,7 @@ CAPABILITIES: Final = Capabilities(
     tamper_evident=True,
     can_redact=True,
     has_consumers=True,
+    steps_append=True,
     has_transactions=True,
     shares_commits=True,
     has_snapshots=True,

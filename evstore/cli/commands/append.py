@@ -86,7 +86,10 @@ def _append(flags: AppendFlags) -> None:
             results = append_modes.watched(append_modes.each(store, plan, groups), intake)
         elif batch is not None:
             results = append_modes.batches(
-                store, plan, append_modes.batched(intake, batch), skip_stored=flags.skip_stored
+                store,
+                plan,
+                append_modes.batched(intake, store.capabilities.most_at_once(batch)),
+                skip_stored=flags.skip_stored,
             )
         else:
             results = append_modes.whole(store, plan, intake, skip_stored=flags.skip_stored)

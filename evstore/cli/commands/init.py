@@ -58,6 +58,8 @@ def init(
         info = store.info()
     with writer.after_the_fact(f"the event store at {info.location} is there", {"place": info.location}):
         _print(info)
+        for each in info.protection:
+            writer.note(each)
         for roles, what in ((grant_read, "read"), (grant_append, "read and append")):
             for role in roles or ():
                 writer.note(f"role {writer.to_json(role)} may {what}")

@@ -80,6 +80,7 @@ class IdClauses(Harness):
         assert len(log(adapter)) == len([*unit.ids()])
 
     def test_W5_a_large_unit_that_is_stored_already_is_held(self, adapter: Adapter) -> None:
+        self.needs_room(adapter, MORE_THAN_A_STATEMENT_BINDS)
         unit = an_append(events=MORE_THAN_A_STATEMENT_BINDS)
         accepted(adapter, unit)
         assert _held(adapter, unit) == set(unit.ids())

@@ -18,7 +18,7 @@ from evstore.testing.builders import a_write, an_append, an_event
 from evstore.testing.clauses.consuming import consumers_of
 from evstore.testing.clauses.listing import NAMES, PREFIXES
 from evstore.testing.clauses.racing import ROUNDS, Racing
-from evstore.testing.harness import CONSUMERS, DURABLE, Harness
+from evstore.testing.harness import CONSUMERS, DURABLE, STEPS_APPEND, Harness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,6 +180,7 @@ class SourceClauses(Harness):
 
     def test_W12_a_step_records_a_source_with_what_it_stores_or_not_at_all(self, adapter: Adapter) -> None:
         self.needs(adapter, CONSUMERS)
+        self.needs(adapter, STEPS_APPEND)
         consumers = consumers_of(adapter)
         consumers.add("reader", "{}", 0)
         hold = consumers.hold("reader", [WHOLE])

@@ -12,7 +12,7 @@ from evstore.port import AlreadyStored, Receipt
 from evstore.testing.asking import ALL_NAMES, accepted, everything, history
 from evstore.testing.builders import an_append, an_event, an_id
 from evstore.testing.clauses.consuming import NAME, Consuming, a_parked, checkpoint, consumers_of, found, move
-from evstore.testing.harness import DURABLE, MULTI_PROCESS, TRANSACTIONS
+from evstore.testing.harness import DURABLE, MULTI_PROCESS, STEPS_APPEND, TRANSACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,7 @@ class StepClauses(Consuming):
     def test_C3_a_step_stores_all_that_belongs_to_it(
         self, adapter: Adapter, events: list[StoredEvent], consumers: Consumers
     ) -> None:
+        self.needs(adapter, STEPS_APPEND)
         hold = consumers.hold(NAME, [WHOLE])
         unit = an_append("Mail-1", 2)
         with consumers.step(hold) as step:
@@ -47,6 +48,7 @@ class StepClauses(Consuming):
     def test_C3_a_step_whose_block_raises_leaves_nothing(
         self, adapter: Adapter, events: list[StoredEvent], consumers: Consumers, error: type[BaseException]
     ) -> None:
+        self.needs(adapter, STEPS_APPEND)
         before, record = everything(adapter), found(consumers)
         hold = consumers.hold(NAME, [WHOLE])
 
@@ -68,7 +70,26 @@ class StepClauses(Consuming):
         hold.release()
         assert (adapter.head(0, 0), checkpoint(consumers)[0]) == (5, 1)
 
+    def test_C3_without_units_in_steps_one_is_refused_with_all_of_its_step(
+        self, adapter: Adapter, events: list[StoredEvent], consumers: Consumers
+    ) -> None:
+        self.needs_no(adapter, STEPS_APPEND)
+        before, record = everything(adapter), found(consumers)
+        hold = consumers.hold(NAME, [WHOLE])
+
+        def write() -> None:
+            with consumers.step(hold) as step:
+                step.park(a_parked(events[1]))
+                step.move({WHOLE: 4})
+                step.append(an_append("Mail-1"))
+
+        with pytest.raises(UnsupportedError):
+            write()
+        hold.release()
+        assert (everything(adapter), found(consumers), consumers.parked(NAME)) == (before, record, [])
+
     def test_C3_a_refused_unit_leaves_the_rest_of_its_step(self, adapter: Adapter, consumers: Consumers) -> None:
+        self.needs(adapter, STEPS_APPEND)
         hold = consumers.hold(NAME, [WHOLE])
         with consumers.step(hold) as step:
             refused = step.append(an_append("Order-1", 1, 7))
@@ -220,6 +241,7 @@ class StepClauses(Consuming):
 
     def test_C3_an_unheld_look_sees_nothing_of_an_open_step(self, adapter: Adapter, consumers: Consumers) -> None:
         self.needs(adapter, MULTI_PROCESS)
+        self.needs(adapter, STEPS_APPEND)
         hold = consumers.hold(NAME, [WHOLE])
         with consumers.step(hold) as step:
             step.move({WHOLE: 2})

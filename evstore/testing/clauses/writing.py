@@ -90,6 +90,7 @@ class UnitClauses(Harness):
         assert adapter.append([]) == []
 
     def test_W1_a_unit_may_be_larger_than_what_a_statement_can_bind(self, adapter: Adapter) -> None:
+        self.needs_room(adapter, MORE_THAN_A_STATEMENT_BINDS)
         unit = an_append(events=MORE_THAN_A_STATEMENT_BINDS)
         assert accepted(adapter, unit).size == MORE_THAN_A_STATEMENT_BINDS
         assert {event.id for event in adapter.get([*unit.ids()])} == set(unit.ids())

@@ -65,13 +65,20 @@ def figures_of(
     records: Sequence[Record], store: EventStore, server: Server, schema: str, *, title: str, done: Sequence[str]
 ) -> Figures:
     """Judge what the store holds, while nobody appends. Every follower must have come to its end."""
+    return figures_beside(records, store, gaps(server, schema), title=title, done=done)
+
+
+def figures_beside(
+    records: Sequence[Record], store: EventStore, damage: list[str], *, title: str, done: Sequence[str]
+) -> Figures:
+    """The same where the damage was looked for otherwise."""
     log = list(store.replay())
     history = History.of(records)
     figures = Figures(
         history=history,
         log=log,
         findings=check(history, log),
-        damage=gaps(server, schema),
+        damage=damage,
         title=title,
         done=done,
     )
