@@ -1016,6 +1016,7 @@ SELECT
    WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s)
      AND relkind = 'r'),
   pg_catalog.pg_is_in_recovery(),
+  evstore.filled_by_v1(ARRAY['evstore.events'::pg_catalog.regclass]),
   pg_catalog.current_setting('fsync'),
   pg_catalog.current_setting('full_page_writes'),
   pg_catalog.current_setting('synchronous_commit'),
