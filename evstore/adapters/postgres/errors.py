@@ -234,6 +234,8 @@ _DENIED_WORDS: Final = (
     'role "',
 )
 _WRONG: Final = re.compile("(?<!received )invalid |definition of service|service file|could not parse")
+_UNWANTED_WORDS: Final = ("server is in hot standby mode", "session is read-only")
+"""libpq's own, of a server that took the password and is not what target_session_attrs wants."""
 _TAKEN_WORDS: Final = ("too many", "connection slots")
 _RETRIED_WORDS: Final = (
     *_TAKEN_WORDS,
@@ -250,6 +252,7 @@ def not_connected(error: Any, location: Location) -> EvstoreError:
     message = without_secrets(_message_of(error), location)
     lost = getattr(error, "pgconn", None)
     asked = lost is not None and (lost.needs_password or lost.used_password)  # the words may be in any language
+    asked = asked and not any(words in message for words in _UNWANTED_WORDS)
     at = f"the event store at {location.shown}"
     found: EvstoreError
     if _WRONG.search(message):  # libpq's own message, before it contacts a server
