@@ -64,6 +64,7 @@ CAPABILITIES: Final = Capabilities(
     can_redact=True,
     can_grant=True,
     native_asyncio=True,
+    fails_over=True,
 )
 
 

@@ -1410,6 +1410,11 @@ END $$;
 --
 -- What fails between the two commits is told as EV006: it refuses nothing, for the events are stored.
 --
+-- Where a commit waits for standbys, whoever reads waits as well, else a failover would take back what was shown. Who
+-- must wait is told by locks that keep nobody off: from before the first commit to the end of the second one, a writer
+-- shares the lock (events, position) of its first event, without its highest bits. The session holds it over the first
+-- commit alone; what an interruption leaves there makes readers look longer, and nothing else.
+--
 -- `answer` is a list of what append_unit_v1 said for each unit that was judged.
 CREATE PROCEDURE evstore.append_v1(
   unit_writes integer[],        -- for each unit: how many writes
@@ -1437,6 +1442,8 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
   answers pg_catalog.json[] := '{}';  -- resolved before the path is set
+  lock_class integer := 'evstore.events'::pg_catalog.regclass::pg_catalog.oid::integer;
+  lock_at integer;
   w integer := 1;  -- the unit's first write
   e integer := 1;  -- and first event
   last_w integer;
@@ -1475,7 +1482,19 @@ BEGIN
     END LOOP;
     answer := array_to_json(answers);
   END IF;
+  IF current_setting('synchronous_standby_names') <> '' THEN
+    lock_at := (
+      SELECT min((its.of_unit ->> 'position')::bigint) FROM json_array_elements(answer) AS its (of_unit)
+      WHERE its.of_unit ->> 'status' = 'stored'
+    ) & 2147483647;
+    PERFORM pg_try_advisory_lock_shared(lock_class, lock_at);
+  END IF;
   COMMIT;
+  IF lock_at IS NOT NULL THEN
+    PERFORM
+      pg_catalog.pg_try_advisory_xact_lock_shared(lock_class, lock_at),
+      pg_catalog.pg_advisory_unlock_shared(lock_class, lock_at);
+  END IF;
   BEGIN
     PERFORM evstore.make_durable_v1();
   EXCEPTION WHEN OTHERS THEN
@@ -1496,6 +1515,9 @@ CREATE PROCEDURE evstore.append_staged_v1(
 )
 LANGUAGE plpgsql
 AS $$
+DECLARE
+  lock_class integer := 'evstore.events'::pg_catalog.regclass::pg_catalog.oid::integer;
+  lock_at integer;
 BEGIN
   IF pg_catalog.pg_is_in_recovery() THEN
     RAISE EXCEPTION USING ERRCODE = 'EV001', MESSAGE = 'evstore: a read replica cannot append';
@@ -1511,7 +1533,19 @@ BEGIN
     pg_catalog.set_config('synchronous_commit', 'off', true),
     pg_catalog.set_config('lock_timeout', wait_ms::pg_catalog.text, true);
   answer := json_build_array(evstore.append_staged_unit_v1(staged_as, size, wanted_position, most_versions, guards));
+  IF current_setting('synchronous_standby_names') <> '' THEN
+    lock_at := (
+      SELECT min((its.of_unit ->> 'position')::bigint) FROM json_array_elements(answer) AS its (of_unit)
+      WHERE its.of_unit ->> 'status' = 'stored'
+    ) & 2147483647;
+    PERFORM pg_try_advisory_lock_shared(lock_class, lock_at);
+  END IF;
   COMMIT;
+  IF lock_at IS NOT NULL THEN
+    PERFORM
+      pg_catalog.pg_try_advisory_xact_lock_shared(lock_class, lock_at),
+      pg_catalog.pg_advisory_unlock_shared(lock_class, lock_at);
+  END IF;
   BEGIN
     PERFORM evstore.make_durable_v1();
   EXCEPTION WHEN OTHERS THEN
