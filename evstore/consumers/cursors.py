@@ -66,6 +66,10 @@ class Cursors:
         self.stored.update(moves)
         self._reached.update(moves)
 
+    def begin_anew(self) -> None:
+        """Begin after the positions that the store has: nothing was passed over."""
+        self._reached = dict(self.stored)
+
     def begin_at(self, position: int) -> None:
         """Begin after a position that is kept elsewhere, whatever the store has."""
         self._reached = dict.fromkeys(self._reached, position)
