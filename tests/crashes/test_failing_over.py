@@ -1,0 +1,20 @@
+"""The short profile of `tests.crashes.lab.failing_over`; that module fails over as often as one likes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.crashes.lab.failing_over import Profile, fails_over
+from tests.support.clusters import ANY_STANDBY, cluster
+from tests.support.servers import newest_of
+
+if TYPE_CHECKING:
+    from tests.support.servers import Servers
+
+
+def test_all_go_on_when_a_synchronous_standby_takes_over(servers: Servers, seed: int) -> None:
+    with cluster(newest_of(servers), synchronous_standby_names=ANY_STANDBY) as made:
+        figures = fails_over(made, Profile(1, seed, most_delay=0.3))
+    print(figures)
+    assert figures.ok, figures
+    assert figures.acknowledged
