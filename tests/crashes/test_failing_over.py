@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.crashes.lab.failing_over import Profile, fails_over
 from tests.support.clusters import ANY_STANDBY, cluster
 from tests.support.servers import newest_of
 
 if TYPE_CHECKING:
     from tests.support.servers import Servers
+
+pytestmark = pytest.mark.long("three servers, of which one is killed")
 
 
 def test_all_go_on_when_a_synchronous_standby_takes_over(servers: Servers, seed: int) -> None:

@@ -184,6 +184,8 @@ def test_a_copy_with_consumers_shows_them_and_changes_none(two: tuple[OwnServer,
         follows(pair)
 
 
+@pytest.mark.long("a copy of its own")
+@pytest.mark.seldom
 def test_a_hold_that_is_older_than_the_subscription_moves_nothing(two: tuple[OwnServer, OwnServer]) -> None:
     with filled(two, LOG) as pair, connect(pair.url) as copy, copy.consumer("mailer") as consumer:
         publish(pair.publisher, pair.name, [f"{pair.schema}.{table}" for table in CONSUMERS], adds=True)

@@ -31,6 +31,8 @@ KEPT = 5
 """Events that the standby has."""
 SEEN = 10
 """Events that were read before the failover."""
+REASON = "each fails over"
+SHORTER = pytest.param(1, marks=[pytest.mark.long(REASON), pytest.mark.seldom])
 CONSUMERS = ("plain", "transactional", "elsewhere", "slow", "mailer")
 """Consumers that have handled what the standby has, and that it has, too."""
 
@@ -109,7 +111,7 @@ FOLLOWERS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("appended", [0, 20], ids=["a shorter log", "a longer log"])
+@pytest.mark.parametrize("appended", [SHORTER, 20], ids=["a shorter log", "a longer log"])
 def test_whoever_follows_is_told_that_events_are_gone(lost: Lost, appended: int, subtests: Any) -> None:
     with ExitStack() as ends:
         stores = [ends.enter_context(connect(lost.url)) for _ in FOLLOWERS]
@@ -122,7 +124,7 @@ def test_whoever_follows_is_told_that_events_are_gone(lost: Lost, appended: int,
         wait_for(lambda: all(_waits(store) for store in stores))
         lost.fail_over()
         with connect(lost.url) as store:
-            others(store, appended or 1)
+            others(store, appended)
         for name, following in followers.items():
             with subtests.test(following=name), pytest.raises(LogDivergedError) as told:
                 following.ended()
@@ -154,6 +156,8 @@ def test_pages_of_a_read_are_of_one_log(lost: Lost) -> None:
                 list(read)
 
 
+@pytest.mark.long(REASON)
+@pytest.mark.seldom
 def test_an_event_that_the_standby_has_is_followed_by_what_comes(lost: Lost) -> None:
     """Whoever has not seen what was lost goes on."""
     with connect(lost.url) as behind, connect(lost.url) as other:
@@ -167,6 +171,8 @@ def test_an_event_that_the_standby_has_is_followed_by_what_comes(lost: Lost) -> 
         assert numbers(in_category.take(1)) == [7]
 
 
+@pytest.mark.long(REASON)
+@pytest.mark.seldom
 def test_what_was_only_passed_over_is_read_anew(lost: Lost) -> None:
     """Positions that held nothing for a follower hold something after the failover."""
     with connect(lost.url) as store, connect(lost.url) as other:
@@ -179,6 +185,8 @@ def test_what_was_only_passed_over_is_read_anew(lost: Lost) -> None:
         assert numbers(following.take(20)) == [-n for n in range(1, 21)]
 
 
+@pytest.mark.long(REASON)
+@pytest.mark.seldom
 def test_commands_exit_as_of_a_damaged_store(lost: Lost, tmp_path: Path) -> None:
     command = Command(tmp_path, lost.url)
     running = [
@@ -231,7 +239,7 @@ def consuming(url: str, name: str, folder: Path, kind: str) -> Iterator[tuple[li
             consumer.stop()
 
 
-@pytest.mark.parametrize("appended", [1, 20], ids=["a shorter log", "a longer log"])
+@pytest.mark.parametrize("appended", [SHORTER, 20], ids=["a shorter log", "a longer log"])
 def test_a_consumer_at_work_is_told(lost: Lost, tmp_path: Path, appended: int, subtests: Any) -> None:
     kinds = ("plain", "transactional", "elsewhere")
     with ExitStack() as ends:
@@ -299,6 +307,8 @@ def test_a_consumer_whose_handler_runs_meanwhile_moves_nothing(lost: Lost) -> No
             assert _position(other, "slow") == KEPT
 
 
+@pytest.mark.long(REASON)
+@pytest.mark.seldom
 def test_a_checkpoint_that_is_kept_elsewhere_is_held_against_the_log(lost: Lost, tmp_path: Path) -> None:
     """A process that begins again knows of what was lost by its own database alone."""
     with consuming(lost.url, "elsewhere", tmp_path, "elsewhere") as (handled, _), connect(lost.url) as store:
@@ -314,6 +324,8 @@ def test_a_checkpoint_that_is_kept_elsewhere_is_held_against_the_log(lost: Lost,
         assert handled == []
 
 
+@pytest.mark.long(REASON)
+@pytest.mark.seldom
 def test_a_consumer_that_begins_after_the_failover_handles_what_is_there(lost: Lost) -> None:
     """Its checkpoint went back with the log, so that nothing is passed over."""
     handled: list[int] = []
@@ -334,6 +346,8 @@ def test_a_consumer_that_begins_after_the_failover_handles_what_is_there(lost: L
     assert handled == [-1, -2, -3]
 
 
+@pytest.mark.long(REASON)
+@pytest.mark.seldom
 def test_of_two_holders_with_the_same_token_one_moves_the_checkpoint(lost: Lost) -> None:
     """The token of the first was lost, and is given out again."""
     with connect(lost.url) as first, connect(lost.url) as second:
@@ -374,6 +388,8 @@ def test_lost_events_are_stored_again_when_they_are_sent_again(lost: Lost, tmp_p
         assert store.append("Order-1", given).duplicate
 
 
+@pytest.mark.long(REASON)
+@pytest.mark.seldom
 def test_a_pipe_that_is_the_only_writer_of_its_stream_notices(lost: Lost, tmp_path: Path) -> None:
     """It expects the version after its last one, and the stream has gone back."""
     command = Command(tmp_path, lost.url)

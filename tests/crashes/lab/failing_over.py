@@ -16,7 +16,6 @@ import sys
 import time
 from collections import Counter
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -34,10 +33,10 @@ from tests.crashes.lab.victims import FollowingCommand
 from tests.support import long_runs
 from tests.support.clusters import ANY_STANDBY, Cluster, cluster
 from tests.support.command import Command
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from evstore import EventStore, StoredEvent
     from tests.crashes.lab.figures import Figures
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
 
 WAYS: Final = ("immediate", "kill")
 """How the primary dies: with all its processes at once, or the one that leads them, which the others notice."""
-BATCH: Final = 10
+BATCH: Final = 100
 MOST_IN_PIPE: Final = 8
 """Events that a pipe is given before its receipts are read, at most."""
 COMMAND: Final = "the command"
@@ -110,24 +109,35 @@ def _line(sent: Sent) -> bytes:
     return f'{{"type":"{sent.type}","id":"{sent.id}","data":{sent.data}}}\n'.encode()
 
 
-class Handling(Thread):
-    """A consumer of everything, until it is stopped."""
+class Work(Thread):
+    """Work of a thread that lasts as long as the run; its error ends that."""
 
-    def __init__(self, crew: Crew, store: EventStore, name: str, rows: str = "") -> None:
-        """With the name of a table, each position goes into it, in the step of the checkpoint."""
+    def __init__(self, crew: Crew, work: Callable[[], object]) -> None:
         super().__init__(daemon=True)
         self._crew = crew
-        self._rows = rows
-        self.consumer = store.consumer(name)
-        self.batches: list[list[int]] = []
+        self._work = work
 
     def run(self) -> None:
         try:
-            self.consumer.run(self._handle, BATCH, transactional=bool(self._rows), appends=False, checkpoint=None)
+            self._work()
         except BaseException as error:  # noqa: BLE001 - it is raised where somebody waits
             with self._crew.changed:
                 self._crew.failed = self._crew.failed or error
                 self._crew.changed.notify_all()
+
+
+class Handling(Work):
+    """A consumer of everything, until it is stopped."""
+
+    def __init__(self, crew: Crew, store: EventStore, name: str, rows: str = "") -> None:
+        """With the name of a table, each position goes into it, in the step of the checkpoint."""
+        super().__init__(crew, self._consume)
+        self._rows = rows
+        self.consumer = store.consumer(name)
+        self.batches: list[list[int]] = []
+
+    def _consume(self) -> None:
+        self.consumer.run(self._handle, BATCH, transactional=bool(self._rows), appends=False, checkpoint=None)
 
     def _handle(self, events: Sequence[StoredEvent], *tx: Any) -> None:
         positions = [event.global_position for event in events]
@@ -188,8 +198,7 @@ class Run:
         for number in range(profile.followers):
             Follower(self._crew, common, self._connected(number % 2 or 10), f"follower {number}").start()
         self._command = FollowingCommand(command.folder, common.tell, self.url, COMMAND)
-        self._commanding = Thread(target=self._command.run, daemon=True)
-        self._commanding.start()
+        Work(self._crew, self._command.run).start()
         self.handling = [
             Handling(self._crew, self._connected(1), "plain"),
             Handling(self._crew, self._connected(), "rows", f"{self.schema}_rows"),
@@ -237,12 +246,12 @@ class Run:
         followers = self._profile.followers + 1
         self._crew.until(lambda: sum(at >= head for at in self.common.handed.values()) == followers)
         for each in self.handling:
-            wait_for(partial(self._has_handled, each, head))
+            reached = -1
+            while not self.store.consumers.wait(each.consumer.name, head, PATIENCE):
+                self._crew.until(lambda: True)  # raises what a consumer raised
+                before, reached = reached, each.consumer.reached
+                assert reached > before, f"consumer {each.consumer.name} stands still at {reached} of {head}"
         return head
-
-    def _has_handled(self, each: Handling, head: int) -> bool:
-        self._crew.until(lambda: True)  # raises what a consumer raised
-        return self.store.consumers.wait(each.consumer.name, head, 0.2)
 
     def judged(self, head: int) -> Figures:
         done = ", ".join(f"{count} {what}" for what, count in sorted(self.done.items()))
