@@ -15,11 +15,8 @@ if TYPE_CHECKING:
 
 FAR: Final = "SELECT greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())"
 STREAMS: Final = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
-COMMON: Final = SETTINGS | {
-    "wal_log_hints": "on",  # else pg_rewind cannot tell which pages differ
-    "wal_retrieve_retry_interval": "50ms",
-}
-KEEP: Final = "ALTER SYSTEM SET wal_keep_size = '256MB'"
+COMMON: Final = SETTINGS | {"wal_retrieve_retry_interval": "50ms"}
+FOR_REWINDING: Final = {"wal_keep_size": "256MB", "wal_log_hints": "on"}
 """In a file of the server: pg_rewind first lets the former primary recover, without the words of its command."""
 ANY_STANDBY: Final = "ANY 1 (*)"
 
@@ -103,8 +100,9 @@ def cluster(server: Server, standbys: int = 2, **settings: object) -> Iterator[C
     with ExitStack() as ends:
         primary = OwnServer(server.kind, server.account, COMMON)
         ends.enter_context(lent(primary))
-        primary.execute(KEEP)
-        primary.execute("SELECT pg_reload_conf()")
+        for name, value in FOR_REWINDING.items():
+            primary.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+        primary.restart()
         made = Cluster(primary, [Replica(primary) for _ in range(standbys)])
         primary.stop()
         for node in made.nodes:

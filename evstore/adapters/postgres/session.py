@@ -65,7 +65,7 @@ class Session:
         self._started: object = None
         """The time at which the server was started that a pooler led to last."""
         self._moves = 0
-        """How often a pooler has led to another server than before."""
+        """The number of times that a pooler has led to another server than before."""
         self._consumers: PostgresConsumers | None = None
         self._joining: Joining | None = None
         self._closed = False
