@@ -117,12 +117,11 @@ class Run:
         return moves_of(self._adapter) != self._moves
 
     def _begin_anew(self) -> None:
-        """Hold the run against the log of another server, where events may stand that were passed over elsewhere.
-        Raises LogDivergedError if it lacks what was handled."""
+        """Go on from the checkpoint that another server has: events may stand where some were passed over, and a
+        step may be lost with all that it did. Raises LogDivergedError if the log lacks what was handled."""
         moves = moves_of(self._adapter)
         self._check_handed()
-        if self._handed is None:
-            self.cursors.load()
+        self.cursors.load()
         self.cursors.begin_anew()
         self._take_up()
         self._check_in_log()
@@ -136,9 +135,12 @@ class Run:
             self._check_found(self._adapter.get([self._handed.id]), self._handed, head)
 
     def _check_handled(self, step: Step, event: StoredEvent) -> None:
-        """Raise LogDivergedError unless the log of the step has the event."""
+        """Raise unless the log of the step has the event, and the store all steps before it."""
         if self._has_moved():
             self._check_found(step.get([event.id]), event, event.global_position)
+            self.cursors.load()
+            if self.cursors.went_back:
+                raise _AgainError
 
     def _check_found(self, found: Sequence[StoredEvent], event: StoredEvent, head: int) -> None:
         if all(each.global_position != event.global_position for each in found):

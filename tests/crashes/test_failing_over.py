@@ -1,4 +1,4 @@
-"""The short profile of `tests.crashes.lab.failing_over`; that module fails over as often as one likes."""
+"""The short profiles of `tests.crashes.lab.failing_over` and `.losing`; those modules fail over as often as one likes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.crashes.lab.failing_over import Profile, fails_over
+from tests.crashes.lab.losing import loses
 from tests.support.clusters import ANY_STANDBY, cluster
 from tests.support.servers import newest_of
 
@@ -22,3 +23,12 @@ def test_all_go_on_when_a_synchronous_standby_takes_over(servers: Servers, seed:
     print(figures)
     assert figures.ok, figures
     assert figures.acknowledged
+
+
+def test_whoever_saw_what_a_late_standby_lacks_is_told(servers: Servers, seed: int) -> None:
+    with cluster(newest_of(servers), standbys=1) as made:
+        outcome = loses(made, Profile(1, seed, most_delay=0.3))
+    print(outcome)
+    assert not outcome.faults
+    assert outcome.lost
+    assert outcome.noticed

@@ -285,6 +285,38 @@ def test_a_consumer_goes_on_over_what_it_has_not_handled(whole: Lost, tmp_path: 
             wait_for(lambda handled=handled: handled == [-n for n in range(1, 21)])
 
 
+def test_a_step_that_is_lost_without_its_events_is_made_again(whole: Lost) -> None:
+    """Its rows are lost with its checkpoint, and the events are still there."""
+    rows = f"{whole.schema}_rows"
+    whole.pair.primary.execute(f"CREATE TABLE {rows} (position bigint)")
+    first, second = threading.Event(), threading.Event()
+
+    def handle(batch: Any, tx: Any) -> None:
+        (first if batch[0].data == KEPT else second).wait(PATIENCE)
+        for event in batch:
+            tx.execute(f"INSERT INTO {rows} VALUES ({event.global_position})")
+
+    def written() -> list[int]:
+        found = whole.pair.primary.execute(f"SELECT position FROM {rows} ORDER BY position")
+        return [position for (position,) in found]
+
+    with connect(whole.url) as store, ThreadPoolExecutor(1) as threads, connect(whole.url) as other:
+        consumer = store.consumer("transactional", categories=["Order"])
+        running = threads.submit(consumer.run, handle, 3, transactional=True)
+        wait_for(lambda: _is_held(other, "transactional"))
+        other.append("Order-1", events(*range(KEPT, SEEN)))
+        whole.cut()
+        first.set()
+        wait_for(lambda: _position(other, "transactional") == KEPT + 3)
+        whole.fail_over()
+        second.set()  # for the step after the one that is lost
+        others(other, 3)
+        wait_for(lambda: _position(other, "transactional") == SEEN + 3 or running.done())
+        consumer.stop()
+        running.result(PATIENCE)
+    assert written() == [*range(KEPT + 1, SEEN + 4)]
+
+
 def test_a_consumer_whose_handler_runs_meanwhile_moves_nothing(lost: Lost) -> None:
     """It handled an event that is gone: its checkpoint must not move to the event in its place."""
     begun, done = threading.Event(), threading.Event()

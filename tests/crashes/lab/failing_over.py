@@ -9,25 +9,23 @@ new copy, while the others work. A seed repeats what is asked and how the primar
 
 from __future__ import annotations
 
-import json
 import logging
-import subprocess
 import sys
 import time
 from collections import Counter
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from threading import Thread
-from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from evstore import ANY_VERSION, connect
+from evstore import connect
+from tests.crashes.lab import recorded
 from tests.crashes.lab.checker import Finding
-from tests.crashes.lab.crew import Common, Crew, Follower, Reader, Writer
+from tests.crashes.lab.crew import Common, Crew, Reader, Writer
 from tests.crashes.lab.figures import FOLLOWING, figures_of
-from tests.crashes.lab.history import Invoked, Part, Stored
+from tests.crashes.lab.hands import Handling, Pipe, Work
 from tests.crashes.lab.load import Load
 from tests.crashes.lab.victims import FollowingCommand
 from tests.support import long_runs
@@ -36,17 +34,14 @@ from tests.support.command import Command
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from evstore import EventStore, StoredEvent
+    from evstore import EventStore
     from tests.crashes.lab.figures import Figures
-    from tests.crashes.lab.history import Sent
+    from tests.support.servers import OwnServer
 
 WAYS: Final = ("immediate", "kill")
 """How the primary dies: with all its processes at once, or the one that leads them, which the others notice."""
-BATCH: Final = 100
-MOST_IN_PIPE: Final = 8
-"""Events that a pipe is given before its receipts are read, at most."""
 COMMAND: Final = "the command"
 """The name of the follower that is one."""
 
@@ -60,103 +55,6 @@ class Profile(NamedTuple):
     followers: int = 2
     most_delay: float = 1.0
     """Seconds from the first acknowledgements to the death of the primary, at most."""
-
-
-class Pipe:
-    """`evstore append --each -`, which is one process from the first failover to the last."""
-
-    def __init__(self, common: Common, command: Command, who: str, load: Load, rng: Random) -> None:
-        self._tell = common.tell
-        self._who = who
-        self._load = load
-        self._rng = rng
-        self._number = 0
-        self._stream = f"Pipe-{who}"
-        self._process = command.start("append", self._stream, "--each", "-", stdin=subprocess.PIPE)
-
-    def step(self) -> None:
-        """Append some events, and read their receipts."""
-        assert self._process.stdin is not None
-        ops = []
-        for _ in range(self._rng.randint(1, MOST_IN_PIPE)):
-            (sent,) = self._load.events(1)
-            self._number += 1
-            ops.append(f"{self._who}-{self._number}")
-            self._tell(Invoked(ops[-1], monotonic_ns(), (Part(self._stream, ANY_VERSION, (sent,)),)))
-            self._process.stdin.write(_line(sent))
-        self._process.stdin.flush()
-        for op in ops:
-            receipt = self._receipt()
-            versions = (receipt["version"],)
-            self._tell(Stored(op, monotonic_ns(), receipt["globalPosition"], versions, receipt["duplicate"]))
-
-    def _receipt(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise ChildProcessError(f"the pipe {self._who} ended: {self._process.stderr.read().decode()}")
-        receipt: dict[str, Any] = json.loads(line)
-        return receipt
-
-    def close(self) -> None:
-        with self._process as process:
-            assert process.stdin is not None
-            process.stdin.close()
-
-
-def _line(sent: Sent) -> bytes:
-    return f'{{"type":"{sent.type}","id":"{sent.id}","data":{sent.data}}}\n'.encode()
-
-
-class Work(Thread):
-    """Work of a thread that lasts as long as the run; its error ends that."""
-
-    def __init__(self, crew: Crew, work: Callable[[], object]) -> None:
-        super().__init__(daemon=True)
-        self._crew = crew
-        self._work = work
-
-    def run(self) -> None:
-        try:
-            self._work()
-        except BaseException as error:  # noqa: BLE001 - it is raised where somebody waits
-            with self._crew.changed:
-                self._crew.failed = self._crew.failed or error
-                self._crew.changed.notify_all()
-
-
-class Handling(Work):
-    """A consumer of everything, until it is stopped."""
-
-    def __init__(self, crew: Crew, store: EventStore, name: str, rows: str = "") -> None:
-        """With the name of a table, each position goes into it, in the step of the checkpoint."""
-        super().__init__(crew, self._consume)
-        self._rows = rows
-        self.consumer = store.consumer(name)
-        self.batches: list[list[int]] = []
-
-    def _consume(self) -> None:
-        self.consumer.run(self._handle, BATCH, transactional=bool(self._rows), appends=False, checkpoint=None)
-
-    def _handle(self, events: Sequence[StoredEvent], *tx: Any) -> None:
-        positions = [event.global_position for event in events]
-        for each in tx:
-            each.execute(f"INSERT INTO {self._rows} (position) SELECT unnest(%s::bigint[])", (positions,))
-        self.batches.append(positions)
-
-    def faults(self, head: int) -> list[str]:
-        """What is wrong with the batches, of which some may have come again: a step may have been lost."""
-        found, reached = [], 0
-        for batch in self.batches:
-            if batch != [*range(batch[0], batch[0] + len(batch))]:
-                found.append(f"{self.consumer.name} got a batch with a gap: {batch}")
-            if not reached - BATCH < batch[0] <= reached + 1:
-                found.append(f"{self.consumer.name} got {batch[0]} after {reached}")
-            reached = max(reached, batch[-1])
-        if reached != head:
-            found.append(f"{self.consumer.name} came to {reached} of {head}")
-        return found
 
 
 class Run:
@@ -173,6 +71,8 @@ class Run:
         self._crew = Crew()
         self.common = Common(self._crew)
         self.done = Counter[str]()
+        self.noticed: set[str] = set()
+        """Who was told that events are lost: nobody, where a standby has them all."""
         self.outages: list[float] = []
         """Seconds from the death of a primary until every writer had an answer again."""
         self._hire(Command(folder, self.url))
@@ -196,16 +96,21 @@ class Run:
             rng = Random(f"{profile.seed} reader {number}")
             self._crew.hire(Reader(common, shared, rng).step)
         for number in range(profile.followers):
-            Follower(self._crew, common, self._connected(number % 2 or 10), f"follower {number}").start()
+            who, store = f"follower {number}", self._connected(number % 2 or 10)
+            self._begin(who, partial(recorded.follow, store, common.tell, who))
         self._command = FollowingCommand(command.folder, common.tell, self.url, COMMAND)
-        Work(self._crew, self._command.run).start()
+        self._begin(COMMAND, self._command.run)
         self.handling = [
-            Handling(self._crew, self._connected(1), "plain"),
-            Handling(self._crew, self._connected(), "rows", f"{self.schema}_rows"),
+            Handling(self._connected(1), "plain"),
+            Handling(self._connected(), "rows", f"{self.schema}_rows"),
         ]
         for each in self.handling:
-            each.start()
+            self._begin(each.consumer.name, each.work)
         self._ends.callback(self._end)
+
+    def _begin(self, _who: str, work: Callable[[], object]) -> None:
+        """Work in a thread of its own, to the end of the run."""
+        Work(self._crew, work).start()
 
     def _end(self) -> None:
         self._crew.end()
@@ -224,7 +129,7 @@ class Run:
         self.done[f"killed by {way}"] += 1
         self.done["rewound" if rewinds else "copied anew"] += 1
         self.common.is_up.clear()
-        former = self._cluster.kill(way)
+        former = self._kill(way)
         begin = time.monotonic()
         self._cluster.promote()
         self.common.is_up.set()
@@ -232,6 +137,9 @@ class Run:
         self.outages.append(time.monotonic() - begin)
         self._cluster.rebuild(former, rewinds=rewinds)
         self._cluster.until_streaming(len(self._cluster.nodes) - 1)
+
+    def _kill(self, way: str) -> OwnServer:
+        return self._cluster.kill(way)
 
     def _all_are_answered(self) -> None:
         names = [f"w{number}" for number in range(self._profile.writers)]
@@ -243,15 +151,20 @@ class Run:
         """Let all come to the end of the log, and return that."""
         self._crew.rest()
         head = self.store.head()
-        followers = self._profile.followers + 1
-        self._crew.until(lambda: sum(at >= head for at in self.common.handed.values()) == followers)
+        followers = [COMMAND, *(f"follower {number}" for number in range(self._profile.followers))]
+        self._crew.until(lambda: all(self._has_come_to(who, head) for who in followers))
         for each in self.handling:
             reached = -1
-            while not self.store.consumers.wait(each.consumer.name, head, PATIENCE):
+            while each.consumer.name not in self.noticed and not self.store.consumers.wait(
+                each.consumer.name, head, PATIENCE
+            ):
                 self._crew.until(lambda: True)  # raises what a consumer raised
                 before, reached = reached, each.consumer.reached
                 assert reached > before, f"consumer {each.consumer.name} stands still at {reached} of {head}"
         return head
+
+    def _has_come_to(self, who: str, head: int) -> bool:
+        return self.common.handed.get(who, 0) >= head
 
     def judged(self, head: int) -> Figures:
         done = ", ".join(f"{count} {what}" for what, count in sorted(self.done.items()))
