@@ -76,6 +76,7 @@ def test_a_copy_by_subscription_is_made_read_and_promoted(servers: Servers) -> N
         with connect(publisher.url()) as store:
             store.consumer("mailer").run(lambda _: None, once=True)
             wait_for(lambda: [each.global_position for each in _consumers(copy)] == [2])
+        wait_for(lambda: not _is_held(copy, "mailer"))  # else for ten seconds
         copy.execute(promote)
         append(copy, 3)
         with connect(copy.url()) as store:
@@ -89,6 +90,11 @@ def test_a_copy_by_subscription_is_made_read_and_promoted(servers: Servers) -> N
 def _consumers(server: OwnServer) -> list[evstore.ConsumerInfo]:
     with connect(server.url()) as store:
         return [*store.consumers.all()]
+
+
+def _is_held(server: OwnServer, name: str) -> bool:
+    with connect(server.url()) as store:
+        return bool(store._adapter.consumers().holders(name))
 
 
 def _copy_schema(source: OwnServer, target: OwnServer) -> None:
