@@ -512,11 +512,12 @@ class IncompleteLogError(CorruptStoreError):
 
 
 class LogDivergedError(IntegrityError):
-    """The checkpoint of consumer `name`, at `position`, is not in this log, which ends at `head`."""
+    """The event that was read at `position` is not in this log, which ends at `head`: that of the checkpoint of
+    consumer `name`, or with None that of a reader or a subscription."""
 
     _facts = ("name", "position", "head")
 
-    def __init__(self, name: str, position: int, head: int) -> None:
+    def __init__(self, name: str | None, position: int, head: int) -> None:
         super().__init__(name, position, head)
         self.name = name
         self.position = position
@@ -524,9 +525,10 @@ class LogDivergedError(IntegrityError):
 
     def __str__(self) -> str:
         found = f"the log ends at {self.head}" if self.position > self.head else "another event is there"
+        who = "this reader has read" if self.name is None else f'consumer "{self.name}" has handled'
         return (
-            f'consumer "{self.name}" has handled events up to position {self.position}, but {found}: '
-            "this is another log, as after a backup was restored"
+            f"{who} events up to position {self.position}, but {found}: "
+            "this is another log, as after a backup was restored, or after a failover that lost events"
         )
 
 

@@ -24,6 +24,7 @@ from evstore.model.names import check_known_stream_id, check_name
 from evstore.model.versions import ANY_VERSION
 from evstore.observing import is_watched, watched_append
 from evstore.port import MOST_IN_PAGE, Initialization, Page, SourceTaken
+from evstore.reading.anchoring import steady
 from evstore.reading.pages import BY_POSITION, BY_VERSION, Paged, events_of, names_of, pages_of
 from evstore.reading.ranges import check_limit, filter_of, range_of, searchable, strings
 
@@ -268,7 +269,8 @@ class EventStore:
         check_known_stream_id(stream_id)
         where = filter_of(types=types, since=since, until=until, tags=tags)
         page = range_of(after, to, backward)
-        return events_of(lambda p: self._adapter.read_stream(stream_id, p, where), page, limit, BY_VERSION)
+        fetch = steady(self._adapter, lambda p: self._adapter.read_stream(stream_id, p, where), BY_VERSION)
+        return events_of(fetch, page, limit, BY_VERSION)
 
     def replay(
         self,
@@ -301,7 +303,8 @@ class EventStore:
         def pages() -> Generator[list[StoredEvent], None, None]:
             narrowed = self._narrowed(page, where)
             if narrowed:
-                yield from pages_of(lambda p: self._adapter.read_all(p, where), narrowed, limit, BY_POSITION)
+                fetch = steady(self._adapter, lambda p: self._adapter.read_all(p, where), BY_POSITION)
+                yield from pages_of(fetch, narrowed, limit, BY_POSITION)
 
         return Paged.of(pages())
 

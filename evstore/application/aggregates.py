@@ -19,6 +19,7 @@ from evstore.model.names import check_stream_id
 from evstore.model.versions import MAX_VERSION
 from evstore.observing import logger
 from evstore.port import Page
+from evstore.reading.anchoring import steady
 from evstore.reading.pages import BY_VERSION, pages_of
 
 if TYPE_CHECKING:
@@ -115,7 +116,8 @@ class Aggregates:
 
     def _read(self, stream_id: str, after: int, to: int | None) -> Iterator[StoredEvent]:
         page = Page(0, after, high=MAX_VERSION if to is None else to)
-        fetched = pages_of(lambda p: self._adapter.read_stream(stream_id, p, ALL), page, None, BY_VERSION)
+        fetch = steady(self._adapter, lambda p: self._adapter.read_stream(stream_id, p, ALL), BY_VERSION)
+        fetched = pages_of(fetch, page, None, BY_VERSION)
         return (event for events in fetched for event in events)
 
     def _apply(self, aggregate: Aggregate, events: Iterable[StoredEvent]) -> None:

@@ -121,7 +121,7 @@ _HINTS: Final[dict[str, Callable[[Any], str | None] | str]] = {
     "ConsumerFilterError": "--refilter keeps the new filter; the checkpoint stays where it is",
     "ConsumerHeldError": "end that process first",
     "ConsumerNotFoundError": lambda _: _again("consumers"),
-    "LogDivergedError": lambda error: _again(f"consumers reset {_word(error.name)} --to P"),
+    "LogDivergedError": lambda error: error.name and _again(f"consumers reset {_word(error.name)} --to P"),
     "SchemaTooOldError": lambda _: _again("migrate"),
     "MigrationError": lambda _: _again("migrate --status"),
     "SchemaTooNewError": "install a newer evstore",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, overload
 
 from evstore.consumers.cursors import Cursors, HeldCursors
@@ -200,7 +201,8 @@ class Consumer:
             hold = self._joining.hold
             assert hold is not None
             run = Run(self._adapter, self._joining, hold, self._stopping, batch_size, once=once)
-            run.prepare(self._effect(handler, run.cursors, checkpoint, mode), policy, patience)
+            take_up = partial(checkpoint.take_up, self.name, self._adapter, run.cursors) if checkpoint else None
+            run.prepare(self._effect(handler, run.cursors, checkpoint, mode), policy, patience, take_up)
             self._run = run
             with _as_raised(self._adapter):
                 run.all()
@@ -222,7 +224,6 @@ class Consumer:
         self, handler: Callable[..., Any], cursors: HeldCursors, checkpoint: SqliteCheckpoint | None, mode: Mode
     ) -> Effect:
         if checkpoint is not None:
-            checkpoint.take_up(self.name, self._adapter, cursors)
             return checkpoint.effect(self.name, handler, cursors)
         if mode.appends:
             return reacting(handler, cursors, self._appender)

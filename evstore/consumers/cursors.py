@@ -29,12 +29,15 @@ class Cursors:
         self._reached: dict[int, int] = {}
         self.is_divided = False
         """True if there are 64 slots."""
+        self.went_back = False
+        """True if the store has less than it had: a failover has lost a step."""
         self.take(checkpoints, held)
 
     def take(self, checkpoints: Iterable[Checkpoint], held: Container[int]) -> None:
         """Take over what the store says, and the slots that are held by now."""
         positions = {each.slot: each.global_position for each in checkpoints}
         self.is_divided = len(positions) > 1
+        self.went_back = self.went_back or any(at < self.stored.get(slot, 0) for slot, at in positions.items())
         self.stored = {slot: at for slot, at in positions.items() if slot in held}
         self._reached = {slot: max(at, self._reached.get(slot, 0)) for slot, at in self.stored.items()}
 
@@ -65,6 +68,11 @@ class Cursors:
         """These moves are stored."""
         self.stored.update(moves)
         self._reached.update(moves)
+
+    def begin_anew(self) -> None:
+        """Begin after the positions that the store has: nothing was passed over."""
+        self.went_back = False
+        self._reached = dict(self.stored)
 
     def begin_at(self, position: int) -> None:
         """Begin after a position that is kept elsewhere, whatever the store has."""

@@ -81,8 +81,10 @@ class Delivery:
         policy: Policy,
         wait: Callable[[float], None],
         on_wait: Callable[[EvstoreError], None],
+        check: Callable[[Step, StoredEvent], None],
     ) -> None:
-        """`wait` sleeps, unless the consumer is to stop; `on_wait` receives what is waited for."""
+        """`wait` sleeps, unless the consumer is to stop; `on_wait` receives what is waited for. `check` raises
+        unless the log of a step has the event up to which the step moves a checkpoint."""
         self._name = name
         self._about = {"evstore.consumer": name}
         self._cursors = cursors
@@ -90,6 +92,7 @@ class Delivery:
         self._policy = policy
         self._wait = wait
         self._on_wait = on_wait
+        self._check = check
         self.handled = 0
         self.parked: dict[str, Parked] = {}
         """The streams of which an event is parked."""
@@ -98,13 +101,13 @@ class Delivery:
         """Handle a batch. Raises Failed if the handler keeps failing and the policy is to stop."""
         moves = self._cursors.moves(events)
         try:
-            self.tried(events, self.moving(moves))
+            self.tried(events, self.moving(moves, lambda step: self._check(step, events[-1])))
         except Failed as failed:
             if not self._policy.parks:
                 self._note(failed.cause, events)
                 raise
             if len(events) == 1:
-                self.keep(parked(events[0], reason(failed.cause)), moves)
+                self.keep(events[0], reason(failed.cause), moves)
                 return
             for each in events:  # one of them is the one that fails
                 if each.stream_id not in self.parked:
@@ -118,9 +121,14 @@ class Delivery:
             number = f"{len(events)} events, the first of them " if len(events) > 1 else ""
             error.add_note(f"consumer {self._name}: its handler failed on {number}{about(events[0])}")
 
-    def moving(self, moves: Mapping[int, int]) -> Change:
-        """The change that moves checkpoints and nothing else."""
-        return Change(lambda step: step.move(moves), lambda: self._cursors.has(moves), moves)
+    def moving(self, moves: Mapping[int, int], check: Callable[[Step], None] = lambda _: None) -> Change:
+        """The change that moves checkpoints and nothing else, after a check."""
+
+        def make(step: Step) -> None:
+            check(step)
+            step.move(moves)
+
+        return Change(make, lambda: self._cursors.has(moves), moves)
 
     def tried(self, events: Sequence[StoredEvent], change: Change) -> None:
         """Handle events, as often as the policy says. Raises Failed."""
@@ -142,19 +150,21 @@ class Delivery:
                 counted("evstore.events.handled", len(events), self._about)
                 return
 
-    def keep(self, event: Parked, moves: Mapping[int, int]) -> None:
+    def keep(self, event: StoredEvent, why: str, moves: Mapping[int, int]) -> None:
         """Park the event, and move on."""
+        kept = parked(event, why)
 
         def make(step: Step) -> None:
-            step.park(event)
+            self._check(step, event)
+            step.park(kept)
             step.move(moves)
 
         self.write(Change(make, moves=moves))
-        self.parked[event.stream_id] = event
+        self.parked[event.stream_id] = kept
         counted("evstore.events.parked", 1, self._about)
         at = event.global_position
-        logger().warning("consumer %s: the event at position %d is parked: %s", self._name, at, event.reason)
-        self._policy.on_park(event)
+        logger().warning("consumer %s: the event at position %d is parked: %s", self._name, at, why)
+        self._policy.on_park(kept)
 
     def write(self, change: Change) -> None:
         """Change the consumer, without a handler."""

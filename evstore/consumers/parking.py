@@ -69,7 +69,7 @@ class Parking:
             try:
                 self._delivery.tried([event], change)
             except Failed as failed:
-                self._delivery.keep(parked(event, reason(failed.cause)), {})
+                self._delivery.keep(event, reason(failed.cause), {})
                 return
         self._delivery.write(Change(lambda step: step.unpark(marked.stream_id)))
         del self._delivery.parked[marked.stream_id]

@@ -69,6 +69,8 @@ class Capabilities(NamedTuple):
     native_asyncio: bool = False
     """`evstore.aio` calls it on the thread of the event loop, because all that it waits for it waits for by way of
     `evstore.blocking`. Any other adapter is called on worker threads."""
+    fails_over: bool = False
+    """The adapter is `FailsOver`: another server may take the place of the one that answers."""
     max_unit_events: int | None = None
     """The most events of a unit, None if there is no limit."""
     max_data_bytes: int | None = None
@@ -196,6 +198,17 @@ class Adapter(Protocol):
 
     def close(self) -> None:
         """Free everything; the store stays."""
+
+
+class FailsOver(Adapter, Protocol):
+    """An adapter that claims `fails_over`: what one answer showed may not be in the log of the next one."""
+
+    @property
+    def moves(self) -> int:
+        """A number that grows before an answer that may come from another server than the one before."""
+
+    def lags(self) -> bool:
+        """True if the server that answers is a replica, which may get later what it does not have."""
 
 
 class Joined(Protocol):

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from evstore.blocking import check, sleep
 from evstore.errors import IncompleteLogError, StoreClosedError, UnavailableError
+from evstore.model.filters import Filter
 from evstore.observing import logger
 from evstore.port import Page
+from evstore.reading.anchoring import Anchor
 from evstore.reading.pages import BY_POSITION, BY_VERSION, pages_of
 
 if TYPE_CHECKING:
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
 
     from evstore.errors import EvstoreError
     from evstore.model.events import StoredEvent
-    from evstore.model.filters import Filter
     from evstore.port import Adapter
 
     Seen = tuple[list[StoredEvent], int]
@@ -76,18 +78,23 @@ def follow_log(adapter: Adapter, where: Filter, after: int, patience: Patience) 
     The last page up to a head may be empty: what a filter passes over is seen as well.
     """
     with _until_the_end():
-        for head in _heads(adapter, after, patience):
+        anchor = Anchor(adapter, after, BY_POSITION, partial(reached, patience))
+        anchor.hold_at_cursor(lambda page: adapter.read_all(page, Filter()), Page(1, low=after, high=after))
+        for head in _heads(adapter, anchor, patience):
             for events in pages_of(
                 lambda page: reached(patience, adapter.read_all, page, where),
-                Page(0, after, high=head),
+                Page(0, anchor.cursor, high=head),
                 None,
                 BY_POSITION,
             ):
-                after = events[-1].global_position
-                yield events, after
-            if after < head:
-                after = head
-                yield [], head
+                if anchor.has_moved():
+                    break
+                anchor.take(events[-1])
+                yield events, anchor.cursor
+            else:
+                if not anchor.has_moved() and anchor.cursor < head:
+                    anchor.pass_to(head)
+                    yield [], head
 
 
 def follow_stream(
@@ -95,26 +102,37 @@ def follow_stream(
 ) -> Iterator[Seen]:
     """Pages of a stream, which may not exist yet, after a version."""
     with _until_the_end():
-        for _ in _heads(adapter, -1, patience):
+        anchor = Anchor(adapter, after, BY_VERSION, partial(reached, patience))
+        anchor.hold_at_cursor(
+            lambda page: adapter.read_stream(stream_id, page, Filter()), Page(1, low=after, high=after)
+        )
+        for _ in _heads(adapter, anchor, patience, seen=-1):
             for events in pages_of(
                 lambda page: reached(patience, adapter.read_stream, stream_id, page, where),
-                Page(0, after),
+                Page(0, anchor.cursor),
                 None,
                 BY_VERSION,
             ):
-                after = events[-1].version
-                yield events, after
+                if anchor.has_moved():
+                    break
+                anchor.take(events[-1])
+                yield events, anchor.cursor
 
 
-def _heads(adapter: Adapter, seen: int, patience: Patience) -> Iterator[int]:
-    """Yield each head beyond those seen."""
+def _heads(adapter: Adapter, anchor: Anchor, patience: Patience, seen: int | None = None) -> Iterator[int]:
+    """Yield each head beyond those seen, by default beyond the cursor; anew after another server took over."""
+    begin = seen
     quiet_since = time.monotonic()
     while True:
+        beyond = anchor.cursor if seen is None else seen
         left = max(0.0, min(WAIT_SECONDS, patience.seconds_left(quiet_since)))
-        head = reached(patience, adapter.head, seen, left)
-        if head > seen:
+        head = reached(patience, adapter.head, beyond, left)
+        if anchor.has_moved():
+            seen, head = begin, head if not anchor.is_behind else -1
+            beyond = anchor.cursor if seen is None else seen
+        if head > beyond:
             yield head
-            seen = head
+            seen = None if begin is None else head
             quiet_since = time.monotonic()
             if patience.deadline is not None and quiet_since >= patience.deadline:
                 return  # also while new events keep coming

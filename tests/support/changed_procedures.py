@@ -67,7 +67,7 @@ def with_small_chunks(server: Server, schema: str) -> None:
 
 def without_the_barrier_of_readers() -> AbstractContextManager[object]:
     """For the block, what a read of this process shows may not be durable."""
-    return patch.object(session, "wait_for_flush", lambda connection, schema: None)
+    return patch.object(session, "wait_for_flush", lambda *_: None)
 
 
 class Gate:

@@ -125,7 +125,7 @@ class Daemon:
     """A server that says in its log when it is ready, and that has ended when its log has."""
 
     def __init__(self, account: Account, argv: Sequence[object], ready: str) -> None:
-        self._account, self._argv, self._ready = account, argv, ready
+        self._account, self.argv, self._ready = account, argv, ready
         self._process: subprocess.Popen[str] | None = None
         self.log: deque[str] = deque(maxlen=1000)
 
@@ -141,11 +141,11 @@ class Daemon:
     def start(self) -> None:
         """Start, and wait until it is ready."""
         said = Event()
-        self._process = self._account.popen(self._argv)
+        self._process = self._account.popen(self.argv)
         self._reader = Thread(target=self._read, args=(self._process, said), daemon=True)
         self._reader.start()
         if not said.wait(PATIENCE) or not self._is_up:
-            raise AssertionError(f"{self._argv[0]} did not start:\n{''.join(self.log)}")
+            raise AssertionError(f"{self.argv[0]} did not start:\n{''.join(self.log)}")
 
     def _read(self, process: subprocess.Popen[str], said: Event) -> None:
         self._is_up = False
@@ -164,4 +164,4 @@ class Daemon:
         self._process.send_signal(signal)
         self._process.wait(PATIENCE)
         self._reader.join(PATIENCE)
-        assert not self._reader.is_alive(), f"children of {self._argv[0]} have survived it"
+        assert not self._reader.is_alive(), f"children of {self.argv[0]} have survived it"

@@ -50,7 +50,7 @@ TO_READ = {
     (SCHEMA, "USAGE"),
 }
 # What everybody may execute, who may use the schema at all.
-TO_ALL = {("matches_v1", "EXECUTE"), ("keyed_v1", "EXECUTE"), ("next_match_v1", "EXECUTE")}
+TO_ALL = {(name, "EXECUTE") for name in ("matches_v1", "keyed_v1", "next_match_v1", "filled_by_v1")}
 TO_APPEND = TO_READ | {
     *((name, right) for name in CHANGING for right in ("INSERT", "UPDATE", "DELETE")),
     ("staged", "INSERT"),

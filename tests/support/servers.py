@@ -199,10 +199,16 @@ class OwnServer(Server):
         tcp = f"postgresql://{USER}:{quote(PASSWORD)}@127.0.0.1:{self.port}/postgres"
         super().__init__(kind.name, f"postgresql://{USER}@/postgres?host={self.folder}&port={self.port}", tcp)
         self._make(self.folder / "data")
+        self.daemon = Daemon(account, [], "ready to accept")
+        self.set_up(**settings)
+
+    def set_up(self, **settings: object) -> None:
+        """Begin with these settings, and with those that it has, when it starts the next time."""
+        self.settings = self.settings | {name: str(value) for name, value in settings.items()}
         given = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder}
-        words = [f"--{name}={value}" for name, value in {**given, **settings}.items()]
+        words = [f"--{name}={value}" for name, value in {**given, **self.settings}.items()]
         argv = [self.bin / "postgres", "-D", self.folder / "data", *words]
-        self.daemon = Daemon(account, argv, "ready to accept")
+        self.daemon.argv = argv
 
     def _make(self, data: Path) -> None:
         """Copy the cluster that was made for the first server of this kind: that takes a fourth of making one."""
@@ -285,7 +291,7 @@ class Servers:
 
 
 @contextmanager
-def _lent(server: OwnServer) -> Iterator[None]:
+def lent(server: OwnServer) -> Iterator[None]:
     """Start it, and end it with the block."""
     try:
         server.start()
@@ -302,7 +308,7 @@ def another(server: Server, **settings: object) -> Iterator[OwnServer]:
     made = OwnServer(
         server.kind, server.account, SETTINGS | {name: str(value) for name, value in settings.items()}
     )
-    with _lent(made):
+    with lent(made):
         yield made
 
 
@@ -311,7 +317,7 @@ def replica(server: Server) -> Iterator[Replica]:
     """A read replica of this server."""
     needs(NOT_OWNED, server.owned)
     made = Replica(server)
-    with _lent(made):
+    with lent(made):
         yield made
 
 

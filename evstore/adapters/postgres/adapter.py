@@ -1,8 +1,7 @@
 """The PostgreSQL adapter: a server with many clients.
 
 The promises rest on `schema.sql`: an append is one call of a procedure, which judges, inserts and commits under
-one lock, lets the next writer go on, and then waits for the disk. A reader can therefore see events that are not
-durable yet, and waits for the disk before it returns them.
+one lock, lets the next writer go on, and waits until it is durable. A reader waits for that before it returns.
 """
 
 from __future__ import annotations
@@ -65,6 +64,7 @@ CAPABILITIES: Final = Capabilities(
     can_redact=True,
     can_grant=True,
     native_asyncio=True,
+    fails_over=True,
 )
 
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     class Connections(Protocol):
         patience: Patience
+        made: int
+        """The number of connections that were made so far, each perhaps to another server."""
 
         def connection(self, patience: float | None = None) -> AbstractContextManager[Connection]: ...
         def renew(self) -> None: ...
@@ -132,6 +134,7 @@ class OneConnection:
 
     def __init__(self, location: Location, timeout: float) -> None:
         self.patience = Patience(location.shown, timeout)
+        self.made = 0
         self._location = location
         self._timeout = timeout
         self._turn = Semaphore()
@@ -153,7 +156,9 @@ class OneConnection:
                     self._free.append(lent)
 
     def _connected(self) -> Connection:
-        return watched(connect(self._location, self._timeout), self._location, self.patience)
+        connection = connect(self._location, self._timeout)
+        self.made += 1
+        return watched(connection, self._location, self.patience)
 
     def renew(self) -> None:
         """Forget what is broken."""

@@ -92,21 +92,32 @@ RESET SESSION AUTHORIZATION; RESET ALL
 
 # --- Stepping ------------------------------------------------------------------------------------------------
 
-# The transaction, by its session and its time; the name of the consumer; and the slots that are held.
+# A subscription that fills the tables of consumers, NULL if there is none.
+FILLING: Final = """
+SELECT evstore.filled_by_v1(ARRAY[
+  'evstore.consumers', 'evstore.checkpoints', 'evstore.parked', 'evstore.holds'
+]::pg_catalog.regclass[])
+"""
+
+# The transaction, by its session and its time; the name of the consumer; the slots that are held, without a token
+# where another hold has the same one, given out by a server whose place this one took; and what fills the tables.
 BEGINS: Final = """
 SELECT
   pg_catalog.pg_backend_pid(), (extract(epoch FROM pg_catalog.transaction_timestamp()) * 1000000)::bigint,
   (SELECT name FROM evstore.consumers WHERE key = %(key)s::uuid),
-  (SELECT json_agg(json_build_array(slot, token, holder))
+  (SELECT json_agg(json_build_array(slot, CASE WHEN hold_id = %(hold_id)s::uuid THEN token END, holder))
    FROM evstore.holds
-   WHERE consumer_key = %(key)s::uuid AND slot = ANY (%(slots)s::integer[]) AND renewed_at > 0)::text
+   WHERE consumer_key = %(key)s::uuid AND slot = ANY (%(slots)s::integer[]) AND renewed_at > 0)::text,
+  evstore.filled_by_v1(ARRAY[
+    'evstore.consumers', 'evstore.checkpoints', 'evstore.parked', 'evstore.holds'
+  ]::pg_catalog.regclass[])
 """
 
 # The same of the transaction, its durability, and the slots, which nobody takes before it has ended.
 ENDS: Final = """
 SELECT
   pg_catalog.pg_backend_pid(), (extract(epoch FROM pg_catalog.transaction_timestamp()) * 1000000)::bigint,
-  slot, token, holder,
+  slot, CASE WHEN hold_id = %(hold_id)s::uuid THEN token END, holder,
   pg_catalog.set_config('synchronous_commit', CASE pg_catalog.current_setting('synchronous_commit')
     WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)
 FROM evstore.holds

@@ -13,7 +13,7 @@ from evstore.adapters.postgres import consumer_statements as sql
 from evstore.adapters.postgres import hold_statements as holds
 from evstore.adapters.postgres import reading
 from evstore.adapters.postgres.connections import connect
-from evstore.adapters.postgres.errors import is_of_rows, limit_of_transactions
+from evstore.adapters.postgres.errors import filled, is_of_rows, limit_of_transactions
 from evstore.adapters.postgres.holding import RENEWAL_SECONDS, Leasing, PostgresHold, this_process
 from evstore.adapters.postgres.outcomes import heeding_standbys
 from evstore.adapters.postgres.reading import Question
@@ -94,7 +94,7 @@ class PostgresConsumers:
 
     def _added(self, connection: Connection, name: str, filter_json: str, position: int) -> None:
         given = {"name": name, "filter": filter_json, "position": position}
-        with settled(connection, self._access.timeout):
+        with self._changing(connection):
             ((event_id, head),) = self._asked(connection, sql.FIND_EVENT, given)
             if position and event_id is None:
                 raise LogDivergedError(name, position, head)
@@ -105,10 +105,19 @@ class PostgresConsumers:
         given = {"name": name, "id": event_id, "state": state}
 
         def ask(connection: Connection) -> bool:
-            with settled(connection, self._access.timeout):
+            with self._changing(connection):
                 return bool(self._asked(connection, sql.MARK, given))
 
         return bool(self._access.tried(ask))
+
+    @contextmanager
+    def _changing(self, connection: Connection) -> Iterator[None]:
+        """A transaction that changes consumers. Raises DeniedError if a subscription fills their tables."""
+        with settled(connection, self._access.timeout):
+            ((subscription,),) = self._asked(connection, sql.FILLING, {})
+            if subscription is not None:
+                raise filled(self._access.location, subscription)
+            yield
 
     def _asked(self, connection: Connection, statement: str, given: dict[str, Any]) -> list[Any]:
         return connection.execute(in_schema(statement, self._schema), given).fetchall()
@@ -130,7 +139,7 @@ class PostgresConsumers:
         given = {"name": hold.name, "hold_id": hold.id, "holder": this_process(), "slots": [*slots]}
 
         def ask(connection: Connection) -> list[tuple[str, int, int]]:
-            with settled(connection, self._access.timeout):
+            with self._changing(connection):
                 return self._asked(connection, holds.TAKE, given)
 
         taken = self._access.tried(ask)

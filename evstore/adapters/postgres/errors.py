@@ -51,6 +51,8 @@ class Meaning(StrEnum):
 
 
 REPLICA: Final = "EV001"
+FILLED: Final = "EV010"
+"""The detail of this failure is the name of a subscription."""
 INCOMPLETE: Final = "EV007"
 """The detail of this failure is the head, its hint is the table in which some event lacks its name."""
 POOLER: Final = "08P01"
@@ -63,6 +65,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "EV006": Meaning.UNKNOWN,  # stored, but it could not be made durable
     "EV007": Meaning.DAMAGED,  # the tables disagree
     "EV008": Meaning.DAMAGED,  # a digest is missing
+    "EV010": Meaning.DENIED,
     "25006": Meaning.DENIED,  # read_only_sql_transaction
     "28": Meaning.DENIED,  # invalid_authorization_specification
     "28P01": Meaning.DENIED,  # invalid_password
@@ -173,6 +176,8 @@ def hides_rows(error: Any) -> bool:
 def _denial(error: Any, location: Location, at: str, message: str) -> DeniedError:
     if error.sqlstate in (REPLICA, "25006"):
         return not_the_primary(location)
+    if error.sqlstate == FILLED:
+        return filled(location, error.diag.message_detail)
     if not hides_rows(error):
         return DeniedError(f"{at}: permission denied ({message})")
     found = DeniedError(
@@ -187,6 +192,17 @@ def not_the_primary(location: Location) -> DeniedError:
         f"the event store at {location.shown} cannot append: this server is a read replica, or read-only; "
         "append on the primary"
     )
+
+
+def filled(location: Location, subscription: str) -> DeniedError:
+    """The refusal to write beside a subscription."""
+    error = DeniedError(
+        f'the event store at {location.shown} is filled by subscription "{subscription}": what is written here '
+        "would stop that replication; write to the store that it copies"
+    )
+    name = subscription.replace('"', '""')
+    error.add_note(f'to write here from now on, promote this copy: DROP SUBSCRIPTION "{name}"')
+    return error
 
 
 def renamed(location: Location, former: str) -> SchemaError:
@@ -218,6 +234,8 @@ _DENIED_WORDS: Final = (
     'role "',
 )
 _WRONG: Final = re.compile("(?<!received )invalid |definition of service|service file|could not parse")
+_UNWANTED_WORDS: Final = ("server is in hot standby mode", "session is read-only")
+"""libpq's own, of a server that took the password and is not what target_session_attrs wants."""
 _TAKEN_WORDS: Final = ("too many", "connection slots")
 _RETRIED_WORDS: Final = (
     *_TAKEN_WORDS,
@@ -234,6 +252,7 @@ def not_connected(error: Any, location: Location) -> EvstoreError:
     message = without_secrets(_message_of(error), location)
     lost = getattr(error, "pgconn", None)
     asked = lost is not None and (lost.needs_password or lost.used_password)  # the words may be in any language
+    asked = asked and not any(words in message for words in _UNWANTED_WORDS)
     at = f"the event store at {location.shown}"
     found: EvstoreError
     if _WRONG.search(message):  # libpq's own message, before it contacts a server

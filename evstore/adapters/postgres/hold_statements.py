@@ -63,6 +63,7 @@ JOIN unnest(%(slots)s::integer[], %(tokens)s::bigint[]) AS given (slot, token)
 WHERE holds.consumer_key = %(key)s::uuid
   AND holds.slot = locked.slot
   AND holds.token = given.token
+  AND holds.hold_id = %(hold_id)s::uuid
   AND holds.renewed_at > 0
 RETURNING holds.slot, pg_catalog.set_config('synchronous_commit', 'off', true)
 """

@@ -1,7 +1,8 @@
 """Holds of consumers: leases with a fencing token, renewed by a thread for as long as the holder lives.
 
 What decides is the table: a step looks at the token, never at a clock. A lease that ran out is still good until
-another holder takes the slot, which raises the token.
+another holder takes the slot, which raises the token. A failover may lose a token, which is given out again then;
+the ids of the holds differ.
 """
 
 from __future__ import annotations
@@ -84,8 +85,9 @@ class PostgresHold:
 
     def given(self, *, gives_back: bool = False) -> dict[str, Any]:
         """The slots and their tokens, as a statement takes them."""
+        its = {"key": self.key, "hold_id": self.id, "gives_back": gives_back}
         tokens = self.tokens
-        return {"key": self.key, "slots": [*tokens], "tokens": [*tokens.values()], "gives_back": gives_back}
+        return {**its, "slots": [*tokens], "tokens": [*tokens.values()]}
 
     def renewed(self, slots: set[int], wanted: Sequence[int]) -> None:
         """Take note of the slots that were renewed, of those that were to be."""

@@ -16,8 +16,8 @@ NOT_SAFE: Final = "NOT SAFE: a power cut can lose what was acknowledged"
 
 
 def info(location: str, facts: tuple[Any, ...]) -> StoreInfo:
-    schema, streams, categories, size, standby, fsync, full_pages, commit, delay, version, filtered, *rest = facts
-    is_chained, digest, head = rest
+    schema, streams, categories, size, standby, subscription, fsync, full_pages, commit, *rest = facts
+    delay, version, filtered, is_chained, digest, head = rest
     commit = "on" if commit == "off" else commit  # as an append has it
     durable = is_durable(fsync, commit)
     return StoreInfo(
@@ -34,7 +34,7 @@ def info(location: str, facts: tuple[Any, ...]) -> StoreInfo:
             "fullPageWrites": full_pages,
             "synchronousCommit": commit,
         },
-        warnings=tuple(_warnings(standby, fsync, full_pages, delay, filtered)),
+        warnings=(*_copying(standby, subscription), *_warnings(fsync, full_pages, delay, filtered)),
         durable=durable,
         how_durable=ON_DISK if durable else NOT_SAFE,
         tamper_evident=is_chained,
@@ -47,9 +47,14 @@ def is_durable(fsync: str, commit: str) -> bool:
     return fsync == "on" and commit in ("on", "local", "remote_write", "remote_apply")
 
 
-def _warnings(standby: bool, fsync: str, full_pages: str, delay: int, filtered: Sequence[str]) -> Iterator[str]:
+def _copying(standby: bool, subscription: str | None) -> Iterator[str]:
     if standby:
         yield "this server is a read replica: it cannot append, and may lag behind its primary"
+    if subscription is not None:
+        yield f'subscription "{subscription}" fills this store: it cannot append, and may lag behind its publisher'
+
+
+def _warnings(fsync: str, full_pages: str, delay: int, filtered: Sequence[str]) -> Iterator[str]:
     if filtered:
         yield f"row level security hides rows of {listed(filtered)} from this role, so that reads are refused"
     if fsync == "off":

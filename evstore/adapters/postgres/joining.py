@@ -105,21 +105,26 @@ class PostgresJoined:
 
 
 class JoinedTransaction(PostgresJoined):
-    """A transaction of the application."""
+    """A transaction of the application, in which nobody is waited for longer than `timeout` seconds."""
+
+    def __init__(self, connection: Connection, access: Access) -> None:
+        super().__init__(connection, access.location, access.explained)
+        self._timeout = access.timeout
 
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         found = super().get(ids)
         if found:  # by somebody who has committed them, but perhaps not to the disk
-            wait_for_flush(self._connection, self._schema)
+            seen = max(event.global_position for event in found)
+            wait_for_flush(self._connection, self._location, seen, self._timeout)
         return found
 
     def identity(self) -> tuple[Any, ...]:
         ((*found,),) = self._execute(sql.IDENTITY, {})
         return tuple(found)
 
-    def pin(self, timeout: float) -> dict[str, str]:
+    def pin(self) -> dict[str, str]:
         """Give the transaction the settings of evstore, and return those that it had."""
-        (found,) = self._execute(sql.PIN, {"wait_ms": milliseconds(timeout)})
+        (found,) = self._execute(sql.PIN, {"wait_ms": milliseconds(self._timeout)})
         return dict(zip(sql.SETTINGS, found, strict=False))
 
     def unpin(self, settings: dict[str, str]) -> None:
@@ -144,7 +149,7 @@ class Joining:
         check_usable(connection, self._access.location)
         self._access.admit_writer()
         with _plain(connection), self._undone(connection) as joined:
-            settings = joined.pin(self._access.timeout)
+            settings = joined.pin()
             self._check_isolation(settings["transaction_isolation"])
             self._check_database(joined)
             yield joined
@@ -153,7 +158,7 @@ class Joining:
     @contextmanager
     def _undone(self, connection: Connection) -> Iterator[JoinedTransaction]:
         """A savepoint, to which the transaction returns if the block raises; one that begins here then ends."""
-        joined = JoinedTransaction(connection, self._access.location, self._access.explained)
+        joined = JoinedTransaction(connection, self._access)
         begins = connection.info.transaction_status == TransactionStatus.IDLE
         try:
             joined.run("SAVEPOINT evstore_append")
@@ -188,7 +193,7 @@ class Joining:
             )
 
     def _asked(self, connection: Connection) -> tuple[Any, ...]:
-        return JoinedTransaction(connection, self._access.location, self._access.explained).identity()
+        return JoinedTransaction(connection, self._access).identity()
 
 
 def check_usable(connection: Any, location: Location) -> None:

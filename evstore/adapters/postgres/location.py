@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
@@ -16,6 +17,9 @@ from evstore.urls import is_secret, parts_of, redacted
 DEFAULT_SCHEMA: Final = "evstore"
 SCHEMA_NUMBER: Final = 1
 """The number of the schema that this evstore makes, reads and writes."""
+KNOWS_PRIMARY: Final = 140000
+"""The first libpq that finds the primary among hosts. An older one finds a session that is not read-only, which a
+role may have on the primary, too."""
 
 _SCHEMA_NAME = re.compile("(?!pg_)[A-Za-z_][A-Za-z0-9_]{0,62}")
 _NO_ENCODING = re.compile("%(?![0-9A-Fa-f]{2})")
@@ -32,6 +36,11 @@ class Location(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Location({self.shown})"
+
+    @property
+    def has_several_hosts(self) -> bool:
+        """True if another host can take the place of the one that answers."""
+        return has_several_hosts(self.conninfo)
 
 
 def location_of(url: str, connect_timeout: float | None = None) -> Location:
@@ -94,6 +103,25 @@ def _decodes(url: str) -> bool:
     return "\0" not in text and not _NO_ENCODING.search(url)
 
 
+def has_several_hosts(given: dict[str, Any]) -> bool:
+    """True if these parameters, or else the environment, name more than one host."""
+    found = (_given(given, "host", "PGHOST"), _given(given, "hostaddr", "PGHOSTADDR"))
+    return any("," in hosts for hosts in found)
+
+
+def _given(given: dict[str, Any], name: str, variable: str) -> str:
+    return str(given.get(name) or os.environ.get(variable) or "")
+
+
+def _chosen_host(given: dict[str, Any]) -> dict[str, str]:
+    """The primary of several hosts, unless it is said which: a replica refuses appends, and may lag."""
+    choices = {"target_session_attrs": "PGTARGETSESSIONATTRS", "load_balance_hosts": "PGLOADBALANCEHOSTS"}
+    is_said = any(_given(given, name, variable) for name, variable in choices.items())
+    if is_said or not has_several_hosts(given):
+        return {}
+    return {"target_session_attrs": "primary" if psycopg.pq.version() >= KNOWS_PRIMARY else "read-write"}
+
+
 def _completed(given: dict[str, Any], connect_timeout: float | None) -> dict[str, Any]:
     """Defaults for parameters that the URL leaves open. A silent peer is noticed within a minute, also while a
     call waits for an answer."""
@@ -107,7 +135,7 @@ def _completed(given: dict[str, Any], connect_timeout: float | None) -> dict[str
     }
     if connect_timeout is not None:  # in whole seconds, two at the least
         given["connect_timeout"] = round(max(2, min(connect_timeout, 1_000_000)))
-    return {**defaults, **given, "client_encoding": "utf8"}
+    return {**defaults, **_chosen_host(given), **given, "client_encoding": "utf8"}
 
 
 def without_secrets(text: str, location: Location) -> str:

@@ -37,6 +37,7 @@ class PooledConnections:
 
     def __init__(self, location: Location, size: int, timeout: float) -> None:
         self.patience = Patience(location.shown, timeout)
+        self.made = 0
         self._location = location
         self._size = size
         self._timeout = timeout
@@ -131,9 +132,14 @@ class PooledConnections:
             min_size=0,
             max_size=self._size,
             reconnect_timeout=FIRST_LOOK_SECONDS,  # the pool would try ever less often; a new request makes it try
-            configure=lambda made: settle(watched(made, self._location, self.patience), self._timeout),
+            configure=self._configure,
             open=True,
         )
+
+    def _configure(self, connection: WatchedConnection) -> None:
+        settle(watched(connection, self._location, self.patience), self._timeout)
+        with self._lock:
+            self.made += 1
 
     def renew(self) -> None:
         """After a connection was lost, others probably are, too."""

@@ -271,6 +271,45 @@ EXCEPTION WHEN invalid_parameter_value THEN
   NULL;
 END $$;
 
+-- An enabled subscription that fills one of these tables, NULL if there is none. A row that is written beside it takes
+-- a key that a row of the publisher will have, and stops the replication there.
+CREATE FUNCTION evstore.filled_by_v1(tables regclass[]) RETURNS text
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid = ANY (tables)) THEN
+    RETURN NULL;
+  END IF;
+  RETURN (
+    SELECT min(its.subname::text)
+    FROM pg_subscription_rel AS filling
+    JOIN pg_stat_subscription AS known ON known.subid = filling.srsubid  -- 13 hides the oid of pg_subscription
+    JOIN pg_subscription AS its ON its.subname = known.subname
+    JOIN pg_database AS here ON here.oid = its.subdbid
+    WHERE filling.srrelid = ANY (tables) AND its.subenabled AND here.datname = current_database()
+  );
+END $$;
+
+-- Raise if a subscription fills the log.
+CREATE FUNCTION evstore.check_unfilled_v1() RETURNS void
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  subscription text := evstore.filled_by_v1(ARRAY[
+    'evstore.events', 'evstore.streams', 'evstore.categories', 'evstore.types', 'evstore.tags', 'evstore.event_tags',
+    'evstore.sources'
+  ]::regclass[]);
+BEGIN
+  IF subscription IS NOT NULL THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'EV010', MESSAGE = 'evstore: a subscription fills this store', DETAIL = subscription;
+  END IF;
+END $$;
+
 -- Judge one unit and insert its events, in the caller's transaction. The lock it takes is held to the end of that
 -- transaction: as a writer can go on only when the one before it is visible, the order of positions is the order
 -- of commits, without gaps, and a reader that has seen a position has seen all before it.
@@ -338,6 +377,9 @@ BEGIN
     RAISE EXCEPTION USING
       ERRCODE = 'EV002',
       MESSAGE = 'evstore: an append needs READ COMMITTED, for its later statements must see what the lock waited for';
+  END IF;
+  IF EXISTS (SELECT FROM pg_subscription_rel) THEN  -- in a fraction of the time of a call
+    PERFORM evstore.check_unfilled_v1();
   END IF;
   IF NOT single THEN  -- what has a key keeps it for ever, so that is found before anybody waits for this append
     SELECT * INTO type_keys, stream_keys, category_keys FROM evstore.keys_v1(stream_ids, category_names, type_names);
@@ -1114,6 +1156,9 @@ BEGIN
       ERRCODE = 'EV002',
       MESSAGE = 'evstore: an append needs READ COMMITTED, for its later statements must see what the lock waited for';
   END IF;
+  IF EXISTS (SELECT FROM pg_subscription_rel) THEN  -- in a fraction of the time of a call
+    PERFORM evstore.check_unfilled_v1();
+  END IF;
   PERFORM pg_advisory_xact_lock_shared(hashtextextended(staged_as::text, 1163285332));  -- nobody sweeps meanwhile
   PERFORM pg_advisory_xact_lock(1163285332, 'evstore.events'::regclass::oid::integer);
   now_us := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
@@ -1365,6 +1410,11 @@ END $$;
 --
 -- What fails between the two commits is told as EV006: it refuses nothing, for the events are stored.
 --
+-- Where a commit waits for standbys, whoever reads waits as well, else a failover would take back what was shown. Who
+-- must wait is told by locks that keep nobody off: from before the first commit to the end of the second one, a writer
+-- shares the lock (events, position) of its first event, without its highest bits. The session holds it over the first
+-- commit alone; what an interruption leaves there makes readers look longer, and nothing else.
+--
 -- `answer` is a list of what append_unit_v1 said for each unit that was judged.
 CREATE PROCEDURE evstore.append_v1(
   unit_writes integer[],        -- for each unit: how many writes
@@ -1392,6 +1442,8 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
   answers pg_catalog.json[] := '{}';  -- resolved before the path is set
+  lock_class integer := 'evstore.events'::pg_catalog.regclass::pg_catalog.oid::integer;
+  lock_at integer;
   w integer := 1;  -- the unit's first write
   e integer := 1;  -- and first event
   last_w integer;
@@ -1430,7 +1482,19 @@ BEGIN
     END LOOP;
     answer := array_to_json(answers);
   END IF;
+  IF current_setting('synchronous_standby_names') <> '' THEN
+    lock_at := (
+      SELECT min((its.of_unit ->> 'position')::bigint) FROM json_array_elements(answer) AS its (of_unit)
+      WHERE its.of_unit ->> 'status' = 'stored'
+    ) & 2147483647;
+    PERFORM pg_try_advisory_lock_shared(lock_class, lock_at);
+  END IF;
   COMMIT;
+  IF lock_at IS NOT NULL THEN
+    PERFORM
+      pg_catalog.pg_try_advisory_xact_lock_shared(lock_class, lock_at),
+      pg_catalog.pg_advisory_unlock_shared(lock_class, lock_at);
+  END IF;
   BEGIN
     PERFORM evstore.make_durable_v1();
   EXCEPTION WHEN OTHERS THEN
@@ -1451,6 +1515,9 @@ CREATE PROCEDURE evstore.append_staged_v1(
 )
 LANGUAGE plpgsql
 AS $$
+DECLARE
+  lock_class integer := 'evstore.events'::pg_catalog.regclass::pg_catalog.oid::integer;
+  lock_at integer;
 BEGIN
   IF pg_catalog.pg_is_in_recovery() THEN
     RAISE EXCEPTION USING ERRCODE = 'EV001', MESSAGE = 'evstore: a read replica cannot append';
@@ -1466,7 +1533,19 @@ BEGIN
     pg_catalog.set_config('synchronous_commit', 'off', true),
     pg_catalog.set_config('lock_timeout', wait_ms::pg_catalog.text, true);
   answer := json_build_array(evstore.append_staged_unit_v1(staged_as, size, wanted_position, most_versions, guards));
+  IF current_setting('synchronous_standby_names') <> '' THEN
+    lock_at := (
+      SELECT min((its.of_unit ->> 'position')::bigint) FROM json_array_elements(answer) AS its (of_unit)
+      WHERE its.of_unit ->> 'status' = 'stored'
+    ) & 2147483647;
+    PERFORM pg_try_advisory_lock_shared(lock_class, lock_at);
+  END IF;
   COMMIT;
+  IF lock_at IS NOT NULL THEN
+    PERFORM
+      pg_catalog.pg_try_advisory_xact_lock_shared(lock_class, lock_at),
+      pg_catalog.pg_advisory_unlock_shared(lock_class, lock_at);
+  END IF;
   BEGIN
     PERFORM evstore.make_durable_v1();
   EXCEPTION WHEN OTHERS THEN
@@ -1579,8 +1658,10 @@ BEGIN
   END LOOP;
 END $$;
 
--- But to search by query needs no more than to read: these read with the rights of whoever calls them.
+-- But to search by query needs no more than to read, and what a subscription fills is known to all: these read with the
+-- rights of whoever calls them.
 GRANT EXECUTE ON FUNCTION
+  evstore.filled_by_v1(regclass[]),
   evstore.matches_v1(json, bigint, bigint, boolean, bigint),
   evstore.keyed_v1(json),
   evstore.next_match_v1(json, bigint, bigint, boolean)

@@ -14,8 +14,9 @@ from evstore.adapters.postgres.connections import is_standby, milliseconds, unha
 from evstore.adapters.postgres.errors import Meaning, meaning, not_the_primary, renamed, translated
 from evstore.adapters.postgres.flushing import wait_for_flush
 from evstore.adapters.postgres.location import SCHEMA_NUMBER
+from evstore.adapters.postgres.retrying import pauses
 from evstore.adapters.postgres.waiting import Hints
-from evstore.adapters.postgres.writing import PAUSES, Calls
+from evstore.adapters.postgres.writing import Calls
 from evstore.adapters.sql import OLDEST_SCHEMA, check_admits, check_current
 from evstore.adapters.wholeness import Counted
 from evstore.blocking import sleep
@@ -61,6 +62,10 @@ class Session:
         """The schema that the store's procedures name: another, if the schema was renamed."""
         self._begins = False
         """True if a read begins a transaction: the role's isolation is unusable, or a pooler stands between."""
+        self._started: object = None
+        """The time at which the server was started that a pooler led to last."""
+        self._moves = 0
+        """The number of times that a pooler has led to another server than before."""
         self._consumers: PostgresConsumers | None = None
         self._joining: Joining | None = None
         self._closed = False
@@ -116,6 +121,20 @@ class Session:
             again=self._again,
             hint=self._hints.send,
         )
+
+    @property
+    def moves(self) -> int:
+        return self._connections.made + self._moves
+
+    def _note_server(self, found: tuple[Any, ...] | None) -> None:
+        """Note the server that a pooler has led to, by the time at which it was started."""
+        started = found and found[0]
+        if self._started not in (None, started):
+            self._moves += 1
+        self._started = started
+
+    def lags(self) -> bool:
+        return bool(self._tried(is_standby))
 
     @property
     def on_wait(self) -> Callable[[LockWait], None] | None:
@@ -195,8 +214,8 @@ class Session:
     def _tried(self, ask: Callable[[Connection], Any]) -> Any:
         """Run a question that may be asked twice; ask again, a bounded number of times, after a lost connection or
         a conflict. A first connection that cannot be made is reported at once."""
-        pauses = iter(PAUSES)
-        lost = False
+        waits = pauses(self._location, self._timeout)
+        lost = self._admitted and self._location.has_several_hosts
         while True:
             try:
                 with self._connections.connection() as connection:
@@ -204,21 +223,22 @@ class Session:
                         return ask(connection)
                     connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
                     with connection.transaction():
-                        connection.execute(sql.SETTLE_TRANSACTION, {"wait_ms": milliseconds(self._timeout)})
+                        given = {"wait_ms": milliseconds(self._timeout)}
+                        self._note_server(connection.execute(sql.SETTLE_TRANSACTION, given).fetchone())
                         return ask(connection)
             except psycopg.errors.FeatureNotSupported as error:  # a role's serializable default, on a standby
                 if self._begins:
                     raise translated(error, self._location, self._timeout) from error
                 self._begins = True
                 continue
-            except UnavailableError:
-                pause = next(pauses, None) if lost else None
+            except UnavailableError as error:  # with a cause if there is no connection
+                pause = next(waits, None) if lost and error.__cause__ is not None else None
                 if pause is None:
                     raise
             except psycopg.Error as error:
                 self._check_open()
                 again = meaning(error) in (Meaning.NOT_WRITTEN, Meaning.UNKNOWN)
-                pause = next(pauses, None) if again else None
+                pause = next(waits, None) if again else None
                 if pause is None:
                     raise self._explained(error) from error
                 lost = True
@@ -261,7 +281,7 @@ class Session:
             rows = fetch(connection, statement, question.given)
             seen = max((row[position] or 0 for row in rows), default=0)
             if seen > self._flushed[0]:
-                wait_for_flush(connection, self._location.schema)
+                wait_for_flush(connection, self._location, seen, self._timeout)
             return rows, seen
 
         found: list[tuple[Any, ...]]

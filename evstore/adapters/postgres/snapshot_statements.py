@@ -26,12 +26,13 @@ SELECT coalesce((
 ), 0)
 """
 
-# A later snapshot stays, unless other code made it.
+# A later snapshot stays, unless other code made it. Where a subscription fills the table, none is kept.
 KEEP_SNAPSHOT: Final = """
 INSERT INTO evstore.snapshots (stream_key, kind, version, event_id, code, state)
 SELECT streams.key, %(kind)s, %(version)s::bigint, %(event_id)s::uuid, %(code)s, %(state)s
 FROM evstore.streams
 WHERE streams.stream_id = %(stream_id)s
+  AND evstore.filled_by_v1(ARRAY['evstore.snapshots'::pg_catalog.regclass]) IS NULL
 ON CONFLICT (stream_key, kind) DO UPDATE SET
   version = excluded.version, event_id = excluded.event_id, code = excluded.code, state = excluded.state
 WHERE excluded.version >= snapshots.version OR excluded.code <> snapshots.code

@@ -54,9 +54,11 @@ SELECT
 WHERE pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) %(session)s
 """
 
-# The same in one transaction of a reader, where the session cannot have it.
+# The same in one transaction of a reader, where the session cannot have it. By the first column, servers that a
+# pooler leads to differ.
 SETTLE_TRANSACTION: Final = """
 SELECT
+  pg_catalog.pg_postmaster_start_time(),
   pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
   pg_catalog.set_config('row_security', 'off', true),
   pg_catalog.set_config('lock_timeout', %(wait_ms)s::pg_catalog.text, true)
@@ -228,15 +230,32 @@ UNLISTEN evstore
 
 # --- Durability of what was read -----------------------------------------------------------------------------
 
+# True if a writer of an event up to a position waits for standbys; see append_v1. When the server dies, a writer
+# gives up that wait: then this session ends in its sleep, without an answer.
+_AWAITED: Final = """CASE
+    WHEN EXISTS (
+      SELECT FROM pg_catalog.pg_locks
+      WHERE locktype = 'advisory' AND objsubid = 2 AND granted
+        AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+        AND classid = 'evstore.events'::pg_catalog.regclass
+        AND ((%(seen)s::bigint - objid::bigint) & 2147483647) < 1073741824
+    ) THEN true
+    ELSE pg_catalog.pg_sleep(0.001)::text IS NULL
+  END"""
+AWAITED: Final = f"""
+SELECT {_AWAITED}
+"""
+
 # Asked after a page was read, so that all commits the page has seen stand before this place in the log. A standby
 # has only what is durable on its primary.
-WRITTEN: Final = """
+WRITTEN: Final = f"""
 SELECT
   CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL ELSE pg_catalog.pg_current_wal_insert_lsn() END::text,
   CASE
     WHEN pg_catalog.pg_is_in_recovery() THEN true
     ELSE pg_catalog.pg_current_wal_flush_lsn() >= pg_catalog.pg_current_wal_insert_lsn()
-  END
+  END,
+  CASE WHEN pg_catalog.current_setting('synchronous_standby_names') <> '' THEN {_AWAITED} ELSE false END
 """
 
 FLUSHED: Final = """
@@ -244,7 +263,7 @@ SELECT pg_catalog.pg_current_wal_flush_lsn() >= %(written)s::pg_lsn
 """
 
 # Nobody flushed so far by himself: a writer died between its commits, or the log stands where no commit is. No
-# standby is waited for.
+# standby is waited for: as in PostgreSQL itself, what a writer left that died while it waited is taken as it is.
 FLUSH: Final = """
 SELECT
   pg_catalog.set_config('synchronous_commit', 'local', true),
@@ -1016,6 +1035,7 @@ SELECT
    WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s)
      AND relkind = 'r'),
   pg_catalog.pg_is_in_recovery(),
+  evstore.filled_by_v1(ARRAY['evstore.events'::pg_catalog.regclass]),
   pg_catalog.current_setting('fsync'),
   pg_catalog.current_setting('full_page_writes'),
   pg_catalog.current_setting('synchronous_commit'),

@@ -14,6 +14,7 @@ from psycopg.types.uuid import UUIDLoader
 
 from evstore.adapters.postgres import consumer_statements as sql
 from evstore.adapters.postgres.connections import is_ours, milliseconds, settle
+from evstore.adapters.postgres.errors import filled
 from evstore.adapters.postgres.joining import PostgresJoined
 from evstore.errors import ConsumerHeldError, ConsumerNotFoundError, LogDivergedError, UnsupportedError
 from evstore.port import Receipt
@@ -64,8 +65,10 @@ class PostgresStep(PostgresJoined):
         self.has_appended = False
 
     def begin(self) -> None:
-        """Raise ConsumerHeldError or ConsumerNotFoundError before anybody takes trouble."""
-        ((session, began, name, held),) = self._rows(sql.BEGINS, self._given)
+        """Raise ConsumerHeldError, ConsumerNotFoundError or DeniedError before anybody takes trouble."""
+        ((session, began, name, held, subscription),) = self._rows(sql.BEGINS, self._given)
+        if subscription is not None:
+            raise filled(self._location, subscription)
         if name is None:
             raise ConsumerNotFoundError(self._hold.name)
         self._begun = session, began

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -13,8 +14,9 @@ from evstore.adapters.postgres.batches import Batch, calls_of, guards_of, hash_o
 from evstore.adapters.postgres.connections import milliseconds
 from evstore.adapters.postgres.errors import Meaning, meaning
 from evstore.adapters.postgres.outcomes import Doubt, Failed, NotCalledError, stored_nothing, told_of_each, tried
+from evstore.adapters.postgres.retrying import pauses
 from evstore.blocking import sleep
-from evstore.errors import EventNotFoundError, EvstoreError, StoreClosedError
+from evstore.errors import EventNotFoundError, EvstoreError, StoreClosedError, UnavailableError
 from evstore.model.ids import new_id
 from evstore.model.names import category_of
 from evstore.port import MOST_VERSIONS, Append, Outcome, Receipt
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from evstore.adapters.postgres.connections import Connections
     from evstore.adapters.postgres.location import Location
 
-PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
-"""Seconds between tries, so that a server may restart meanwhile. Tries are bounded, whatever happens."""
 AGAIN: Final = {Meaning.NOT_WRITTEN, Meaning.UNKNOWN, Meaning.STAGED_IS_GONE, Meaning.CANCELLED}
 MOST_ENDED: Final = 2
 """Tries that the server may end: an operator ends one, a limit of time ends the next as well."""
@@ -48,6 +48,7 @@ class Calls:
         self._connections = connections
         self._location = location
         self._explained = explained
+        self._timeout = timeout
         self._wait_ms = milliseconds(timeout)
         self._again = again
         self._left: deque[str] = deque()
@@ -106,17 +107,19 @@ class Calls:
     ) -> list[Outcome]:
         """Try until the outcome is known. A retry finds the ids that an earlier try has stored.
 
-        Once the outcome is unknown, a failure to try again leaves it unknown.
+        Once the outcome is unknown, a failure to try again leaves it unknown. Without a connection nothing is
+        sent; of several hosts, another one may be about to take over.
         """
         failed: EvstoreError | None = None
         ended = 0
-        for pause in (*PAUSES, None):
+        for pause in chain(pauses(self._location, self._timeout), [None]):
             try:
                 with self._connections.connection() as connection:
                     came = tried(connection, attempt)
                     self._sweep(connection)
-            except EvstoreError as error:  # no connection, so nothing was sent
-                if not doubt.unknown:
+            except EvstoreError as error:
+                fails_over = self._location.has_several_hosts and isinstance(error, UnavailableError)
+                if not (doubt.unknown or fails_over):
                     raise
                 failed = error
             else:

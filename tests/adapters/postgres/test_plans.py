@@ -110,7 +110,7 @@ AUDITS_WITHOUT_PLAN = {"BY_INDEX", "OBJECTS"}
 WITHOUT_PLAN = {
     "SETTLE_REDACTION",
     "REDACT",  # a call: see below
-    "ADMITS", "OCCUPIED", "INITIALIZE_LOCK", "INFO", "SWEEP_STAGED", "NOTIFY", "WRITTEN", "FLUSHED", "FLUSH",
+    "ADMITS", "OCCUPIED", "INITIALIZE_LOCK", "INFO", "SWEEP_STAGED", "NOTIFY", "WRITTEN", "AWAITED", "FLUSHED", "FLUSH",
     "MAKE_DURABLE",
     "COUNT_STREAMS",  # of all streams, by whatever is shorter
     "COUNT_TAGS",  # likewise
@@ -163,7 +163,7 @@ CONSUMING: dict[str, set[str]] = {
     "REMOVE_HOLDS": {"holds_pkey"},
 }
 CONSUMING_WITHOUT_PLAN = {
-    "SETTLE_STEP", "HAND_OUT", "PIN", "UNPIN", "RESET_SESSION",
+    "FILLING", "SETTLE_STEP", "HAND_OUT", "PIN", "UNPIN", "RESET_SESSION",
 }  # fmt: skip
 # Call of a function, the indexes by which it may touch tables, and the entries it may read: few, of a store with
 # thousands of events, tags and types.

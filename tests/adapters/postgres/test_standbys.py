@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from evstore import DeniedError, EventData, connect
+from evstore import DeniedError, EventData, UnavailableError, connect
 from tests.support.sentences import names
 from tests.support.servers import another, newest_of, replica
 from tests.support.waiting import wait_for
@@ -114,6 +114,47 @@ def test_what_is_answered_of_an_earlier_append_waits_for_the_standby_too(own: Ow
         require_standby(own, "")
         assert len(first.result(60)) == len(again.result(60)) == 1
         assert store.head() == 1
+
+
+def test_a_reader_waits_for_the_standby_that_an_append_waits_for(own: OwnServer) -> None:
+    """What it has shown would be gone after a failover."""
+    with ThreadPoolExecutor() as threads, lonely(own) as store:
+        require_standby(own, "")
+        store.append("Order-1", AN_EVENT)
+        store.append("Order-2", AN_EVENT)
+        own.execute("VACUUM")  # as in `lonely`
+        following = store.subscribe(after=2, timeout=0.1)
+        require_standby(own, "*")
+        appended = [threads.submit(store.append, "Order-1", events) for events in (AN_EVENT, LARGE)]
+        wait_for(lambda: len(since(own)) == 2)
+        assert [*following] == []
+        with connect(store.location, timeout=0.2) as reader:
+            assert [event.version for event in reader.read("Order-2")] == [1]  # nobody waits for it
+            for read in (reader.head, lambda: [*reader.read("Order-1")], reader.info):
+                with pytest.raises(UnavailableError, match="standby") as waited:
+                    read()
+                assert waited.value.retryable
+        shown = threads.submit(lambda: [event.version for event in store.read("Order-1")])
+        assert not shown.done()
+        assert not any(each.done() for each in appended)
+        require_standby(own, "")
+        assert shown.result(60) == [*range(1, 2 + 1 + len(LARGE))]
+        assert all(each.result(60) for each in appended)
+        assert store.head() == 3 + len(LARGE)
+
+
+def test_an_interrupted_append_keeps_no_reader_waiting(own: OwnServer) -> None:
+    with ThreadPoolExecutor() as threads, lonely(own) as store:
+        appended = threads.submit(store.append, "Order-1", AN_EVENT)
+        before = wait_for(lambda: since(own))
+        own.execute("SELECT pg_terminate_backend(%s)", *before)
+        waits_anew(own, appended, max(before.values()))
+        require_standby(own, "")
+        assert appended.result(60)
+        with connect(store.location, timeout=1) as reader:
+            assert reader.head() == 1
+        locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s::regclass"
+        assert own.execute(locks, f"{own.schema('lonely')}.events") == [(0,)]
 
 
 # --- reading from one ---

@@ -13,7 +13,7 @@ import pytest
 from evstore import EventData, connect
 from evstore.adapters.postgres.errors import not_the_primary
 from evstore.adapters.postgres.location import location_of
-from evstore.adapters.postgres.writing import PAUSES
+from evstore.adapters.postgres.retrying import PAUSES
 from evstore.port import PAGE_CHARACTERS
 from tests.support.command import Command, Ended
 from tests.support.consuming import expire

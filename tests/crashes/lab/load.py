@@ -50,6 +50,10 @@ class Load:
             parts[-1] = self._part(f"Batch-{op}", ENVELOPES, 1)
         return tuple(parts)
 
+    def events(self, count: int) -> tuple[Sent, ...]:
+        """So many events, for whoever appends in another way."""
+        return tuple(self._event(0) for _ in range(count))
+
     def _single(self) -> tuple[Part, ...]:
         return (self._expecting(1, {}),)
 
