@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.mongo_servers import MongoServer
     from tests.support.nats_servers import NatsCluster, NatsServer
     from tests.support.servers import Server
 
@@ -128,6 +129,16 @@ def nats_server() -> Iterator[NatsServer | NatsCluster]:
 
     several = os.environ.get("EVSTORE_TEST_NATS_NODES") == "3"
     made = NatsCluster(**WIDE, quick=True) if several else NatsServer(**WIDE)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def mongo_server() -> Iterator[MongoServer]:
+    """A server that speaks MongoDB's protocol: the given one, or FerretDB."""
+    from tests.support.mongo_servers import a_server
+
+    made = a_server()
     yield made
     made.close()
 

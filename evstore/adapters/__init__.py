@@ -30,6 +30,8 @@ BUILT_IN: Final = {
     "postgresql+psycopg": "evstore.adapters.postgres:connect",
     "nats": "evstore.adapters.nats:connect",
     "tls": "evstore.adapters.nats:connect",
+    "mongodb": "evstore.adapters.mongodb:connect",
+    "mongodb+srv": "evstore.adapters.mongodb:connect",
 }
 ENTRY_POINTS: Final = "evstore.adapters"
 

@@ -273,12 +273,12 @@ def test_an_adapter_of_others_cannot_take_a_built_in_scheme(installed):
 def test_an_unknown_scheme_lists_the_known_ones_in_order(installed):
     installed({"theirs": "their_package:connect", "another": "their_package:connect"})
     with pytest.raises(UnknownAdapterError) as raised:
-        connect("mongodb://host/db")
+        connect("redis://host/db")
     assert (raised.value.scheme, raised.value.known) == (
-        "mongodb",
+        "redis",
         tuple(sorted({*BUILT_IN, "theirs", "another"})),
     )
-    assert names(raised.value, '"mongodb:"', ", ".join(f"{scheme}:" for scheme in raised.value.known))
+    assert names(raised.value, '"redis:"', ", ".join(f"{scheme}:" for scheme in raised.value.known))
 
 
 def test_a_missing_package_of_an_adapter_is_named_with_what_to_do(installed):

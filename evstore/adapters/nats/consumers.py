@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from evstore.adapters.nats.errors import FAILURES
-from evstore.adapters.nats.holding import RENEWAL_SECONDS, NatsHold
-from evstore.adapters.nats.stepping import NatsStep
+from evstore.adapters.record_hold import RENEWAL_SECONDS, RecordHold
+from evstore.adapters.record_step import RecordStep
 from evstore.errors import ConsumerHeldError, ConsumerNotFoundError
 from evstore.model.consumers import WHOLE
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from evstore.adapters.nats.parts import Call, Parts
-    from evstore.adapters.nats.records import Kept
+    from evstore.adapters.record import Kept
     from evstore.model.consumers import ConsumerRecord, Parked, ParkedState
     from evstore.port import Hold, NamePage
 
@@ -31,7 +31,7 @@ class NatsConsumers:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._holds: set[NatsHold] = set()
+        self._holds: set[RecordHold] = set()
         self._renewal: asyncio.Task[None] | None = None
 
     def add(self, name: str, filter_json: str, position: int) -> ConsumerRecord:
@@ -70,20 +70,21 @@ class NatsConsumers:
         return found
 
     def hold(self, name: str, slots: Sequence[int]) -> Hold:
-        hold = NatsHold(name, uuid4().hex, self)
+        hold = RecordHold(name, uuid4().hex, self)
         if not hold.extend(slots):
             raise ConsumerHeldError(name, next(iter(self.holders(name).values()), ""))
         return hold
 
     @contextmanager
-    def step(self, hold: Hold) -> Iterator[NatsStep]:
-        assert isinstance(hold, NatsHold)
+    def step(self, hold: Hold) -> Iterator[RecordStep]:
+        assert isinstance(hold, RecordHold)
         hold.check()
         kept = self._kept(hold.name)
         if kept is None:
             raise ConsumerNotFoundError(hold.name)
         hold.check_in(kept)
-        step = NatsStep(
+        step = RecordStep(
+            "NATS JetStream",
             hold.name,
             kept,
             lambda slot, position: self._call(lambda parts: parts.keeping.checkpoint(slot, position, hold.name)),
@@ -105,7 +106,7 @@ class NatsConsumers:
 
     # --- holds ---
 
-    def note(self, hold: NatsHold) -> None:
+    def note(self, hold: RecordHold) -> None:
         (self._holds.add if hold.slots else self._holds.discard)(hold)
         if hold.slots:
             self._call(self._begin_to_renew)

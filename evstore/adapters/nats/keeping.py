@@ -16,7 +16,7 @@ from evstore.adapters.nats.bucket import key_of
 from evstore.adapters.nats.errors import NoAnswerError
 from evstore.adapters.nats.layout import checked
 from evstore.adapters.nats.lines import sequence_of
-from evstore.adapters.nats.records import Kept
+from evstore.adapters.record import Kept
 from evstore.errors import LogDivergedError, StoreBusyError
 from evstore.model.consumers import Checkpoint
 from evstore.model.times import moment_of, timestamp_us

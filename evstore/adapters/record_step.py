@@ -1,4 +1,4 @@
-"""A step of a consumer: changes of its record, written together at the end."""
+"""A step of a consumer whose state is one record: changes of it, written together at the end."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ from evstore.model.consumers import SLOTS, WHOLE
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from evstore.adapters.nats.records import Kept
+    from evstore.adapters.record import Kept
     from evstore.model.consumers import Checkpoint, Parked
     from evstore.model.events import StoredEvent
     from evstore.port import Append
 
 
-class NatsStep:
-    """`port.Step`. `checkpoint` gives that of a slot at a position of the log, `get` the events with ids."""
+class RecordStep:
+    """`port.Step`. `checkpoint` gives that of a slot at a position of the log, `get` the events with ids. `engine`
+    names it in refusals: nothing else is stored together with a record."""
 
     def __init__(
         self,
+        engine: str,
         name: str,
         kept: Kept,
         checkpoint: Callable[[int, int], Checkpoint],
         get: Callable[[Sequence[str]], list[StoredEvent]],
     ) -> None:
+        self._engine = engine
         self._name = name
         self._kept = kept
         self._checkpoint = checkpoint
@@ -34,7 +37,7 @@ class NatsStep:
 
     @property
     def connection(self) -> NoReturn:
-        raise UnsupportedError("a store on NATS JetStream has no tables of an application")
+        raise UnsupportedError(f"a store on {self._engine} has no tables of an application")
 
     tables = connection
 
@@ -72,7 +75,7 @@ class NatsStep:
 
     def append(self, _unit: Append) -> NoReturn:
         raise UnsupportedError(
-            "a store on NATS JetStream cannot store events in the step of a checkpoint: append them with ids of "
+            f"a store on {self._engine} cannot store events in the step of a checkpoint: append them with ids of "
             "their own, so that a repetition finds them stored"
         )
 

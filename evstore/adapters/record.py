@@ -1,4 +1,4 @@
-"""The record of a consumer, as it lies in the bucket."""
+"""The state of a consumer as one record, for engines that replace a value only where nobody else did meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds of consumers: leases in the consumer's record, renewed in the adapter's loop for as long as it lives."""
+"""Holds of consumers: leases in a consumer's record, renewed in the adapter's loop for as long as it lives."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import platform
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from evstore.adapters.nats.records import Lease
+from evstore.adapters.record import Lease
 from evstore.errors import ConsumerHeldError, EvstoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Protocol
 
-    from evstore.adapters.nats.records import Kept
+    from evstore.adapters.record import Kept
 
     class Records(Protocol):
         """The records of consumers, as a hold needs them."""
 
-        def note(self, hold: NatsHold) -> None:
+        def note(self, hold: RecordHold) -> None:
             """Take note of a hold that has slots, to renew it, or of one that has none any more."""
 
         def change_leases(self, name: str, change: Callable[[Kept, int], bool]) -> None:
@@ -36,7 +36,7 @@ def this_process() -> str:
     return f"process {os.getpid()} on {host}" if host else f"process {os.getpid()}"
 
 
-class NatsHold:
+class RecordHold:
     """Slots of a consumer, of which its record names this hold as the holder."""
 
     files: Sequence[int] = ()
