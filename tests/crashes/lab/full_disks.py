@@ -36,8 +36,6 @@ class Place(NamedTuple):
     url: str
     reader: str
     """The URL of the database for who is not evstore."""
-    view: str
-    """The name of the projection's view there."""
     fill: Fill
     command: Command | None
     """The command, where the disk is full for it as well."""
@@ -75,7 +73,7 @@ def _small(path: Path) -> Fill:
     def fill(_: EventStore, random: Random) -> Iterator[None]:
         found = os.statvfs(path)
         used = (found.f_blocks - found.f_bfree) * found.f_frsize
-        _resize(path, str(used + random.randrange(100) * PAGE))
+        _resize(path, str(used + random.randrange(50) * PAGE))
         try:
             yield
         finally:
@@ -93,7 +91,7 @@ def _limited(store: EventStore, random: Random) -> Iterator[None]:
     """The largest size of a file, for this process and the commands that it starts."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     largest = max(os.path.getsize(each) for each in store._adapter.files if os.path.exists(each))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (largest + random.randrange(400_000), hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest + random.randrange(200_000), hard))
     try:
         yield
     finally:
@@ -105,7 +103,7 @@ def _paged(store: EventStore, random: Random) -> Iterator[None]:
     """The most pages of a database, which SQLite keeps for a connection."""
     connection = store._adapter._writer
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
-    connection.execute(f"PRAGMA max_page_count = {pages + random.randrange(100)}")
+    connection.execute(f"PRAGMA max_page_count = {pages + random.randrange(50)}")
     try:
         yield
     finally:
@@ -115,7 +113,7 @@ def _paged(store: EventStore, random: Random) -> Iterator[None]:
 @contextmanager
 def _in_a_file(folder: Path, fill: Fill, *, command: bool = True) -> Iterator[Place]:
     url = f"sqlite:{folder}/events.db"
-    yield Place(url, url, "positions", fill, Command(folder) if command else None)
+    yield Place(url, url, fill, Command(folder) if command else None)
 
 
 @contextmanager
@@ -136,9 +134,8 @@ def on_a_small_tablespace(server: Server, folder: Path) -> Iterator[Place]:
         own.execute(f"CREATE TABLESPACE small LOCATION '{disk}'")
         own.execute("ALTER SYSTEM SET default_tablespace = 'small'")
         own.execute("SELECT pg_reload_conf()")
-        schema = own.schema()
-        url = own.url(schema)
-        yield Place(url, own.url(), f"{schema}.positions", _small(disk), Command(folder, url))
+        url = own.place()
+        yield Place(url, own.url(), _small(disk), Command(folder, url))
 
 
 Disk: TypeAlias = "Callable[[Path], AbstractContextManager[Place]]"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 NO_STRACE: Final = "only strace sees the order of system calls, and it is not installed or may not trace here"
 LONGEST: Final = 50_000_000
 """Bytes of one call that strace prints; more than any call passes on."""
+_GONE: Final = "No such process"
+"""Said of one that has ended by itself, which is no loss."""
 _LINE: Final = re.compile(r"(\d+) +(.*)")
 _UNFINISHED: Final = " <unfinished ...>"
 _RESUMED: Final = re.compile(r"<\.\.\. \w+ resumed>")
@@ -116,7 +118,7 @@ def watched(pids: Sequence[int], log: Path, names: Sequence[str]) -> Iterator[No
         assert strace.stderr is not None
         said = [strace.stderr.readline() for _ in pids]
         try:
-            if not all("attached" in line for line in said):
+            if not all("attached" in line or _GONE in line for line in said):
                 raise PermissionError(f"{NO_STRACE}: {' '.join(said)}")
             yield
         finally:
