@@ -44,7 +44,7 @@ OVERFLOW: Final = "overflow page"
 KINDS: Final = ("header", *PAGES.values(), OVERFLOW, "page zeroed", "file cut", "log", "log cut")
 IN_THE_LOG: Final = ("log", "log cut")
 STORES: Final = ("plain", "tamper-evident")
-EVENTS: Final = 150
+EVENTS: Final = 400
 MOST_SHOWN: Final = 20
 
 QUESTIONS: Final[dict[str, Callable[[EventStore], Any]]] = {
@@ -143,15 +143,19 @@ def healthy(folder: Path, random: Random, *, tamper_evident: bool, merged: bool)
 
 
 def _append(store: EventStore, random: Random, count: int) -> None:
-    for _ in range(count):
-        note = "x" * random.choice((0, 20, 300, 6000))
-        event = EventData(
-            random.choice(("Placed", "Paid", "Shipped")),
-            {"amount": random.randrange(1000), "note": note},
-            metadata=Metadata(correlation_id=f"c-{random.randrange(9)}"),
-            tags=[f"shop:{random.randrange(5)}"],
-        )
-        store.append(f"{random.choice(('Order', 'Cart'))}-{random.randrange(8)}", [event])
+    for size in [8] * (count // 8):
+        stream_id = f"{random.choice(('Order', 'Cart'))}-{random.randrange(8)}"
+        store.append(stream_id, [_event(random) for _ in range(size)])
+
+
+def _event(random: Random) -> EventData:
+    note = "x" * random.choice((0, 20, 20, 20, 20, 20, 300, 6000))
+    return EventData(
+        random.choice(("Placed", "Paid", "Shipped")),
+        {"amount": random.randrange(1000), "note": note},
+        metadata=Metadata(correlation_id=f"c-{random.randrange(9)}"),
+        tags=[f"shop:{random.randrange(5)}"],
+    )
 
 
 def damage(folder: Path, kind: str, random: Random) -> str | None:

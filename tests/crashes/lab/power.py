@@ -129,17 +129,24 @@ def _check_explained(folder: Folder, path: Path) -> None:
         raise AssertionError(f"no call has made {sorted(other)}")
 
 
-def _changes(calls: list[Call], folder: Folder, told: Told) -> Iterator[tuple[int, str]]:
-    """Lead the folder through the calls, and stop at each moment after which it is another, or something was told:
-    the line, and what happened."""
+class Moment(NamedTuple):
+    """A moment after which the folder is another, or somebody was told something."""
+
+    line: int
+    happened: str
+    is_told: bool = False
+
+
+def _moments(calls: list[Call], folder: Folder, told: Told) -> Iterator[Moment]:
+    """Lead the folder through the calls, and stop at each moment."""
     for line, call, ends in moments(calls):
         if ends:
             if folder.end(call):
-                yield line, call.name
+                yield Moment(line, call.name)
         elif kind := told.take(call):
-            yield line, kind
+            yield Moment(line, kind, is_told=True)
         elif folder.begin(call):
-            yield line, call.name
+            yield Moment(line, call.name)
 
 
 class Cut(NamedTuple):
@@ -156,30 +163,34 @@ class Cut(NamedTuple):
 def cuts(calls: list[Call], path: Path, chosen: Counter[int], random: Random) -> Iterator[Cut]:
     """So many cuts after each of these moments, each in another way; of a moment that is not named, none."""
     folder, told = Folder(str(path)), Told()
-    for number, (line, name) in enumerate(_changes(calls, folder, told)):
+    for number, moment in enumerate(_moments(calls, folder, told)):
         for way in random.sample(WAYS, min(chosen[number], len(WAYS))):
             image = folder.image(way, random)
             differs = image.keys() != folder.now.keys() or any(
                 image[each] != folder.now[each].now for each in image
             )
-            yield Cut(f"{way}, after {name} at line {line}", way, image, told, differs)
+            yield Cut(f"{way}, after {moment.happened} at line {moment.line}", way, image, told, differs)
+
+
+def _chosen(found: list[Moment], images: int, random: Random) -> Counter[int]:
+    """How many images each moment gets: one for each way if that is not too much. Else half of them get those moments
+    after which somebody knew more."""
+    if images >= len(found) * len(WAYS):
+        return Counter(dict.fromkeys(range(len(found)), len(WAYS)))
+    told = [number for number, moment in enumerate(found) if moment.is_told]
+    return Counter(random.choices(told, k=images // 2) + random.choices(range(len(found)), k=images - images // 2))
 
 
 def _run(folder: Path, profile: Profile, seed: int, figures: Figures) -> None:
-    """One store, and its share of the images. Ends at the first image with faults if something is left out."""
-    images = profile.images // profile.runs
+    """One store, and its share of the images. If something is left out, the first image with faults ends it."""
     calls = record(folder, profile, seed)
     path, random = folder / "stores", Random(seed)
     end = Folder(str(path))
-    happened = [name for _, name in _changes(calls, end, Told())]
+    found = [*_moments(calls, end, Told())]
     _check_explained(end, path)
-    figures.moments += len(happened)
-    figures.happened.update(happened)
-    every = len(happened) * len(WAYS)
-    chosen = Counter(range(len(happened)) if images >= every else random.choices(range(len(happened)), k=images))
-    if images >= every:
-        chosen = Counter(dict.fromkeys(chosen, len(WAYS)))
-    for cut in cuts(calls, path, chosen, random):
+    figures.moments += len(found)
+    figures.happened.update(each.happened for each in found)
+    for cut in cuts(calls, path, _chosen(found, profile.images // profile.runs, random), random):
         with TemporaryDirectory(dir=folder) as place:
             judgement = judged(cut.image, cut.told, Path(place))
         figures.add(cut, judgement, seed)

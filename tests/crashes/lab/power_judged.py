@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from tests.crashes.lab.traced import Call
 
 STORE: Final = "events.db"
+INDEX: Final = 32_768
+"""Bytes of the smallest index that SQLite makes for its log."""
 _STDOUT: Final = 1
 _decoder: Final = msgspec.json.Decoder(Record | Deed)
 
@@ -91,6 +93,8 @@ def judged(image: Image, told: Told, folder: Path) -> Judgement:
     """Open the image in an empty folder, and compare it with what was told."""
     for name, content in image.items():
         (folder / name).write_bytes(content)
+        if name.endswith("-wal"):  # nobody syncs the index of the log, which may hold anything then
+            (folder / name.replace("-wal", "-shm")).write_bytes(b"\x5a" * INDEX)
     try:
         with connect(f"sqlite:{folder / STORE}") as store:
             log = list(store.replay())
