@@ -1,4 +1,4 @@
-"""The short profile of `tests.crashes.lab.full`; that module fills disks as often as one likes."""
+"""The short profile of `tests.crashes.lab.full` and `full_log`; these modules fill disks as often as one likes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from evstore.adapters.sqlite.adapter import SqliteAdapter
 from evstore.errors import StorageFullError
 from tests.crashes.lab.full import Profile, fills
 from tests.crashes.lab.full_disks import MOUNTED, NO_MOUNT, SQLITE, may_mount, on_a_small_tablespace
+from tests.crashes.lab.full_log import fills_the_log
 from tests.support.servers import NOT_OWNED, needs
 
 if TYPE_CHECKING:
@@ -44,6 +45,18 @@ def test_so_it_is_in_a_tablespace_that_is_full(newest: Server, tmp_path: Path, s
     print(figures)
     assert figures.ok, figures
     assert figures.refused["append"]
+
+
+@A_MOUNT
+def test_nothing_that_anybody_was_told_is_lost_when_the_log_of_the_server_is_full(
+    newest: Server, seed: int
+) -> None:
+    needs(NOT_OWNED, newest.owned)
+    figures = fills_the_log(newest, 1, seed)
+    print(figures)
+    assert figures.ok, figures
+    assert figures.acknowledged
+    assert figures.history.shown
 
 
 def test_an_append_that_is_stored_and_refused_is_found(tmp_path: Path, seed: int) -> None:

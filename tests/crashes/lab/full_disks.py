@@ -46,14 +46,14 @@ def may_mount() -> bool:
     if os.geteuid() != 0 or not shutil.which("mount"):
         return False
     try:
-        with _mounted(Path("/tmp") / f"evstore-mount-{os.getpid()}", "size=64k"):
+        with mounted(Path("/tmp") / f"evstore-mount-{os.getpid()}", "size=64k"):
             return True
     except subprocess.CalledProcessError:
         return False
 
 
 @contextmanager
-def _mounted(path: Path, options: str) -> Iterator[None]:
+def mounted(path: Path, options: str) -> Iterator[None]:
     """A file system in memory of its own at this path, which is there for the block."""
     made = not path.exists()
     path.mkdir(exist_ok=True)
@@ -71,18 +71,22 @@ def _mounted(path: Path, options: str) -> Iterator[None]:
 def _small(path: Path) -> Fill:
     @contextmanager
     def fill(_: EventStore, random: Random) -> Iterator[None]:
-        found = os.statvfs(path)
-        used = (found.f_blocks - found.f_bfree) * found.f_frsize
-        _resize(path, str(used + random.randrange(50) * PAGE))
+        leave(path, random.randrange(50))
         try:
             yield
         finally:
-            _resize(path, ROOM)
+            resize(path, ROOM)
 
     return fill
 
 
-def _resize(path: Path, size: str) -> None:
+def leave(path: Path, pages: int) -> None:
+    """Let a small disk have room for so many pages more."""
+    found = os.statvfs(path)
+    resize(path, str((found.f_blocks - found.f_bfree) * found.f_frsize + pages * PAGE))
+
+
+def resize(path: Path, size: str) -> None:
     subprocess.run(["mount", "-o", f"remount,size={size}", path], check=True, capture_output=True)
 
 
@@ -119,7 +123,7 @@ def _in_a_file(folder: Path, fill: Fill, *, command: bool = True) -> Iterator[Pl
 @contextmanager
 def on_a_small_disk(folder: Path) -> Iterator[Place]:
     disk = folder / "disk"
-    with _mounted(disk, f"size={ROOM}"), _in_a_file(disk, _small(disk)) as place:
+    with mounted(disk, f"size={ROOM}"), _in_a_file(disk, _small(disk)) as place:
         yield place
 
 
@@ -129,7 +133,7 @@ def on_a_small_tablespace(server: Server, folder: Path) -> Iterator[Place]:
     with ExitStack() as ends:
         disk = server.account.new_folder()
         found = disk.stat()
-        ends.enter_context(_mounted(disk, f"size={ROOM},uid={found.st_uid},gid={found.st_gid},mode=700"))
+        ends.enter_context(mounted(disk, f"size={ROOM},uid={found.st_uid},gid={found.st_gid},mode=700"))
         own = ends.enter_context(another(server))
         own.execute(f"CREATE TABLESPACE small LOCATION '{disk}'")
         own.execute("ALTER SYSTEM SET default_tablespace = 'small'")
