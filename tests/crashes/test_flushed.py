@@ -12,7 +12,7 @@ import pytest
 
 from evstore import EventData, connect
 from tests.crashes.lab.flushed import Profile, of_postgres, of_sqlite
-from tests.crashes.lab.traced import NO_STRACE, argv, may_trace
+from tests.crashes.lab.traced import argv
 from tests.support.servers import NOT_OWNED, needs
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.long("processes are watched by strace"),
-    pytest.mark.skipif(not may_trace(), reason=NO_STRACE),
+    pytest.mark.usefixtures("strace"),
 ]
 
 APPENDS = 20

@@ -11,7 +11,7 @@ import pytest
 from evstore.adapters.sqlite.adapter import SqliteAdapter
 from evstore.errors import StorageFullError
 from tests.crashes.lab.full import Profile, fills
-from tests.crashes.lab.full_disks import MOUNTED, NO_MOUNT, SQLITE, may_mount, on_a_small_tablespace
+from tests.crashes.lab.full_disks import MOUNTED, SQLITE, on_a_small_tablespace
 from tests.crashes.lab.full_log import fills_the_log
 from tests.support.servers import NOT_OWNED, needs
 
@@ -23,31 +23,32 @@ if TYPE_CHECKING:
     from tests.support.servers import Server
 
 pytestmark = pytest.mark.long("many appends come over full disks")
-A_MOUNT = pytest.mark.skipif(not may_mount(), reason=NO_MOUNT)
 SHORT = Profile(2, 0, attempts=30)
 
 
-@pytest.mark.parametrize("way", [pytest.param(each, marks=A_MOUNT if each in MOUNTED else ()) for each in SQLITE])
+@pytest.mark.parametrize("way", SQLITE)
 def test_an_append_over_a_full_disk_is_there_or_refused_and_room_lets_all_go_on(
-    tmp_path: Path, seed: int, way: str
+    tmp_path: Path, seed: int, way: str, request: pytest.FixtureRequest
 ) -> None:
+    if way in MOUNTED:
+        request.getfixturevalue("a_mount")
     figures = fills(way, SQLITE[way], tmp_path, SHORT._replace(seed=seed))
     print(figures)
     assert figures.ok, figures
     assert figures.refused["append"]
 
 
-@A_MOUNT
+@pytest.mark.usefixtures("a_mount")
 def test_so_it_is_in_a_tablespace_that_is_full(newest: Server, tmp_path: Path, seed: int) -> None:
     needs(NOT_OWNED, newest.owned)
     disk = partial(on_a_small_tablespace, newest)
-    figures = fills("small tablespace", disk, tmp_path, SHORT._replace(seed=seed, runs=1))
+    figures = fills("small tablespace", disk, tmp_path, SHORT._replace(seed=seed, runs=1, attempts=20))
     print(figures)
     assert figures.ok, figures
     assert figures.refused["append"]
 
 
-@A_MOUNT
+@pytest.mark.usefixtures("a_mount")
 def test_nothing_that_anybody_was_told_is_lost_when_the_log_of_the_server_is_full(
     newest: Server, seed: int
 ) -> None:

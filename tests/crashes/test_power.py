@@ -9,14 +9,13 @@ import pytest
 
 from tests.crashes.lab.power import Profile, power
 from tests.crashes.lab.power_writer import WITHOUT
-from tests.crashes.lab.traced import NO_STRACE, may_trace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = [
     pytest.mark.long("processes are watched by strace"),
-    pytest.mark.skipif(not may_trace(), reason=NO_STRACE),
+    pytest.mark.usefixtures("strace"),
 ]
 
 SHORT = Profile(0, 0, appends=4, commands=1, long=20_000)

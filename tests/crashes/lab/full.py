@@ -120,9 +120,12 @@ class Run:
         with connect(self._place.url) as store:
             store.initialize(tamper_evident=self._random.random() < 0.5)
             self._calm(store)
+            refused = self._figures.refused["append"]
             with self._place.fill(store, self._random):
                 for deed in self._random.choices([*deeds], [*deeds.values()], k=attempts):
                     self._try(deed, store)
+                while self._figures.refused["append"] == refused:  # until it is full, however little was asked
+                    self._try(self._append, store)
             before = self._figures.refused.copy()
             self._calm(store)
             if self._figures.refused != before:

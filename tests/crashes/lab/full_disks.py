@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from tests.support.command import Command
@@ -45,11 +46,12 @@ def may_mount() -> bool:
     """True if this process may mount a file system."""
     if os.geteuid() != 0 or not shutil.which("mount"):
         return False
-    try:
-        with mounted(Path("/tmp") / f"evstore-mount-{os.getpid()}", "size=64k"):
-            return True
-    except subprocess.CalledProcessError:
-        return False
+    with TemporaryDirectory() as folder:
+        try:
+            with mounted(Path(folder), "size=64k"):
+                return True
+        except subprocess.CalledProcessError:
+            return False
 
 
 @contextmanager
