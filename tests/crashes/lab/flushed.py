@@ -26,7 +26,7 @@ from uuid import UUID
 
 from evstore import EventData, connect
 from tests.crashes.lab.flush_writer import MARK, ids
-from tests.crashes.lab.traced import argv, calls_in, watched
+from tests.crashes.lab.traced import QUICK, argv, calls_in, watched
 from tests.support import changed_procedures, long_runs
 from tests.support.command import Command
 from tests.support.servers import another
@@ -112,7 +112,7 @@ wait %1 && wait %2 && wait %3
         (folder / str(number)).write_text("".join(lines))
     log = folder / "log"
     names = ("write", "pwrite64", "fdatasync", "fsync")
-    words = argv(log, names, "--seccomp-bpf", "sh", "-c", script)
+    words = argv(log, names, QUICK, "sh", "-c", script)
     env = Command(folder).env()
     done = subprocess.run(words, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode:

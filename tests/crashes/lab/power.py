@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from tests.crashes.lab.disk import WATCHED, WAYS, Folder, moments
 from tests.crashes.lab.power_judged import STORE, Judgement, Told, judged
 from tests.crashes.lab.power_writer import WITHOUT
-from tests.crashes.lab.traced import argv, calls_in
+from tests.crashes.lab.traced import QUICK, argv, calls_in
 from tests.support import long_runs
 from tests.support.command import Command
 
@@ -104,7 +104,7 @@ def record(folder: Path, profile: Profile, seed: int) -> list[Call]:
     words += ["--tamper-evident"] if seed % 2 else []
     words += ["--without", profile.without] if profile.without else []
     done = subprocess.run(
-        argv(log, WATCHED, "--seccomp-bpf", sys.executable, *words),
+        argv(log, WATCHED, QUICK, sys.executable, *words),
         cwd=ROOT,
         env=Command(folder).env(),
         stdin=subprocess.DEVNULL,
