@@ -1,4 +1,4 @@
-"""A server to be stopped."""
+"""A server to be stopped, and what a test may do here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.crashes.lab.full_disks import NO_MOUNT, may_mount
 from tests.crashes.lab.stops import SETTINGS
+from tests.crashes.lab.traced import NO_STRACE, may_trace
 from tests.support import long_runs
 from tests.support.servers import another, newest_of
 
@@ -29,6 +31,20 @@ def own(stopped_at_will: OwnServer) -> Iterator[OwnServer]:
     yield stopped_at_will
     stopped_at_will.start()
     stopped_at_will.drop_places()
+
+
+@pytest.fixture(scope="session")
+def strace() -> None:
+    """Skip where nobody may watch system calls."""
+    if not may_trace():
+        pytest.skip(NO_STRACE)
+
+
+@pytest.fixture(scope="session")
+def a_mount() -> None:
+    """Skip where no small disk can be made."""
+    if not may_mount():
+        pytest.skip(NO_MOUNT)
 
 
 @pytest.fixture

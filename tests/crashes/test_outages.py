@@ -126,6 +126,29 @@ def test_an_append_whose_try_again_finds_it_stored_and_the_store_gone_tells_its_
     assert list(error.ids) == held
 
 
+def test_an_append_over_which_the_server_panics_is_not_refused(own: OwnServer, schema: str) -> None:
+    """Its events are on the disk, and the server dies because it cannot begin another file of its log."""
+    changed_procedures.with_a_gate(own, schema)
+    gate = changed_procedures.Gate(own)
+    log = own.folder / "data" / "pg_wal"
+    with connect(own.url(schema), pool_size=1) as store, ThreadPoolExecutor(1) as pool:
+        gate.shut()
+        appended = pool.submit(store.append, "Order-1", [an_event()])
+        wait_for(lambda: gate.before() == 1)
+        while own.execute("SELECT max(name) > pg_walfile_name(pg_switch_wal()) FROM pg_ls_waldir()") == [(True,)]:
+            continue
+        log.chmod(0o500)
+        try:
+            own.execute("SELECT pg_logical_emit_message(false, '', '')")  # so that there is something to flush
+            gate.open()
+            wait_for(lambda: not own.running)
+        finally:
+            log.chmod(0o700)
+        own.start()
+        assert [event.version for event in appended.result(PATIENCE)] == [2]
+        assert [event.version for event in store.read("Order-1")] == [1, 2]
+
+
 def test_a_thread_that_was_about_to_ask_a_store_makes_no_connection_once_it_is_closed(
     own: OwnServer, schema: str
 ) -> None:

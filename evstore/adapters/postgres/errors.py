@@ -58,6 +58,10 @@ INCOMPLETE: Final = "EV007"
 POOLER: Final = "08P01"
 """The only SQLSTATE of pgbouncer, whose message distinguishes refusals; otherwise the connection was lost."""
 
+PANIC: Final = "PANIC"
+"""The severity of what ends the whole server, as a full disk under its log does: what it was about to make durable
+may be there after the recovery."""
+
 # https://www.postgresql.org/docs/current/errcodes-appendix.html; EV… are raised by schema.sql.
 MEANINGS: Final[dict[str, Meaning]] = {
     "EV001": Meaning.DENIED,
@@ -103,6 +107,8 @@ ENDED_BY: Final = {"25P04": "transaction_timeout"}
 def meaning(error: Any) -> Meaning:
     """The meaning of a psycopg error; without a SQLSTATE the connection was lost."""
     state: str | None = error.sqlstate
+    if error.diag and error.diag.severity_nonlocalized == PANIC:
+        return Meaning.UNKNOWN
     if hides_rows(error):
         return Meaning.DENIED
     if state == POOLER and "statement pooling" in str(error):

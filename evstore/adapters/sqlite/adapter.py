@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from evstore.adapters.sql import ON_DISK, check_current, not_tamper_evident
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.committing import WritingSession
+from evstore.adapters.sqlite.errors import in_doubt
 from evstore.adapters.sqlite.location import SCHEMA, is_empty, is_store, lost_log, make
 from evstore.adapters.sqlite.sharing import append_units
 from evstore.adapters.wholeness import check_agreed
@@ -103,13 +104,13 @@ class SqliteAdapter(WritingSession):
     # --- writing ---
 
     def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
-        with self._writing() as connection, self._committed(connection) as ledger:
+        with self._writing() as connection, in_doubt(units), self._committed(connection) as ledger:
             return append_units(ledger, units, until_refused=until_refused)
 
     def redact(self, ids: Sequence[str], unit: Append, *, metadata: bool) -> Outcome:
         from evstore.adapters.sqlite.redacting import erased, redact
 
-        with self._writing() as connection, erased(connection), self._committed(connection) as ledger:
+        with self._writing() as connection, erased(connection, unit), self._committed(connection) as ledger:
             return redact(connection, ledger, ids, unit, metadata=metadata)
 
     def consumers(self) -> Consumers:

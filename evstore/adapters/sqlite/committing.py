@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from evstore.adapters.sqlite.beside import check_writable
+from evstore.adapters.sqlite.errors import commit
 from evstore.adapters.sqlite.session import Session
 from evstore.adapters.sqlite.writing import Ledger
 
@@ -73,7 +74,7 @@ class WritingSession(Session):
         try:
             ledger.look()
             yield ledger
-            connection.execute("COMMIT")
+            commit(connection, self._path)
         except BaseException:
             ledger.forget()
             if connection.in_transaction:  # a full disk has rolled back already

@@ -6,7 +6,8 @@ statement, as it calls a table that is missing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.sqlite.beside import closed_to_us
 from evstore.errors import (
@@ -16,10 +17,15 @@ from evstore.errors import (
     NotAStoreError,
     StorageFullError,
     StoreBusyError,
+    UnavailableError,
 )
+from evstore.port import outcome_unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from types import ModuleType, TracebackType
+
+    from evstore.port import Append
 
 # Primary result codes, https://sqlite.org/rescode.html
 BUSY: Final = (5, 6)
@@ -28,7 +34,9 @@ CORRUPT: Final = 11
 NOTADB: Final = 26
 _DENIED: Final = {3: "no permission", 8: "it is read-only", 14: "cannot be opened", 23: "no authorization"}
 _FOREIGN: Final = "another program than evstore, or a transaction of an application, keeps the file locked"
-FULL: Final = {10: "the disk failed", 13: "the disk is full"}
+_IOERR: Final = 10
+_IOERR_WRITE: Final = _IOERR | 3 << 8
+FULL: Final = {_IOERR: "the disk failed", 13: "the disk is full"}
 _NOT_UTF8: Final = "it holds text that is not UTF-8"
 _NO_JSON: Final = "malformed JSON"
 _NO_METADATA: Final = "the metadata of an event is not JSON; evstore verify reports which"
@@ -48,6 +56,33 @@ def is_of_statement(error: Exception) -> bool:
 def primary_code(error: BaseException) -> int:
     """SQLite's primary result code of its error, 0 for an error that is not SQLite's."""
     return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+
+
+def commit(connection: Any, path: str) -> None:
+    """Commit. UnavailableError if the disk may have kept the commit, or not.
+
+    What fails after the last page of a commit was written, as a flush does, SQLite takes back. But the log holds a
+    whole commit then, which a process that opens the store after a crash takes for one.
+    """
+    try:
+        connection.execute("COMMIT")
+    except Exception as error:
+        if primary_code(error) != _IOERR or getattr(error, "sqlite_errorcode", 0) == _IOERR_WRITE:
+            raise
+        raise UnavailableError(
+            f"the event store at {path}: the disk failed in a commit, which may be stored or not ({error})"
+        ) from error
+
+
+@contextmanager
+def in_doubt(units: Sequence[Append]) -> Iterator[None]:
+    """A block that commits these units: a commit that may be stored or not leaves them so."""
+    try:
+        yield
+    except UnavailableError as error:
+        if error.__cause__ is None or primary_code(error.__cause__) != _IOERR:
+            raise
+        raise outcome_unknown(units, f"the disk failed: {error.__cause__}") from error.__cause__
 
 
 class Translated:

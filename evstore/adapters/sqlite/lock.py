@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from evstore.adapters.patience import holder_of
 from evstore.adapters.sqlite.beside import adopt
 from evstore.blocking import Event
-from evstore.errors import DeniedError, EvstoreError, StoreBusyError, UnavailableError
+from evstore.errors import DeniedError, EvstoreError, StorageFullError, StoreBusyError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _PASSING: Final = (errno.ENOLCK, errno.ENOMEM, errno.EIO, errno.EINTR)
 """The failures to lock a file after which another try may succeed."""
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
+"""The failures to make one on a full disk."""
 
 
 class Held:
@@ -188,7 +190,9 @@ def _make(path: str, database: str) -> int:
 
 
 def cannot_lock(location: str, error: OSError) -> EvstoreError:
-    kind = UnavailableError if error.errno in _PASSING else DeniedError
+    kind: type[EvstoreError] = UnavailableError if error.errno in _PASSING else DeniedError
+    if error.errno in _NO_ROOM:
+        kind = StorageFullError
     return kind(f"cannot lock the event store at {location}: {error}")
 
 

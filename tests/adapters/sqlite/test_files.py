@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import re
+import resource
 import shutil
 import sqlite3
 import subprocess
@@ -266,6 +267,25 @@ def test_a_full_disk_keeps_nothing_of_an_append_and_the_store_goes_on(path: Path
         assert store.append("Order-1", AN_EVENT)[0].global_position == 2
 
 
+def test_a_redaction_that_is_stored_is_told_so_also_if_the_disk_has_no_room_for_what_follows(path: Path) -> None:
+    """Its commit fits into the log, and the checkpoint that empties the log has no room in the database."""
+    url = f"sqlite:{path}"
+    with connect(url) as store:
+        store.append("Order-1", [EventData("Placed", "x" * 600_000)])
+    with connect(url) as store:
+        stored = store.append("Order-1", [EventData("Placed", "x" * 300_000), EventData("Placed", "secret")])
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (os.path.getsize(f"{path}-wal") + 100_000, limits[1]))
+        try:
+            assert store.redact([stored[1].id], "asked for").global_position == 4
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert os.path.getsize(f"{path}-wal")
+        assert store.get(stored[1].id).redacted
+        assert store.append("Order-1", AN_EVENT)[0].global_position == 5
+    assert b"secret" not in path.read_bytes()
+
+
 def test_a_file_that_may_only_be_read_denies_an_append() -> None:
     """In a child that is nobody where the tests run as root, who may write everywhere."""
     folder = tempfile.mkdtemp()
@@ -371,6 +391,27 @@ def test_an_append_whose_wait_for_the_lock_fails_stores_nothing(
             assert open_locks(path) == 1  # that of `side_lock`
         assert isinstance(raised.value.__cause__, OSError)
         assert raised.value.retryable is retryable
+        assert store.append("A-1", AN_EVENT)[0].version == 1
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_lock_for_which_the_disk_has_no_room_is_a_full_disk(
+    path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a backup was put in its place, which comes without a lock."""
+    os.unlink(f"{path}-lock")
+    system = os.open
+
+    def full(name: str, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(number, os.strerror(number), name)
+        return system(name, flags, mode)
+
+    with connect(f"sqlite:{path}") as store:
+        with monkeypatch.context() as replaced:
+            replaced.setattr(os, "open", full)
+            with pytest.raises(StorageFullError, match="cannot lock the event store"):
+                store.append("A-1", AN_EVENT)
         assert store.append("A-1", AN_EVENT)[0].version == 1
 
 
