@@ -9,6 +9,7 @@ from evstore.adapters.sqlite.beside import check_writable
 from evstore.adapters.sqlite.errors import commit
 from evstore.adapters.sqlite.session import Session
 from evstore.adapters.sqlite.writing import Ledger
+from evstore.errors import StoreReplacedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,11 @@ class WritingSession(Session):
         """The connection that writes, under the lock."""
         self._check_open()
         with self._translated:
-            self._opened.check()
+            try:
+                self._opened.check()
+            except StoreReplacedError:
+                self._check_open()  # a close by another thread has removed the log
+                raise
             if self._writer is None:
                 self._check_is_store()  # before the lock makes a file
                 check_writable(self._path)
