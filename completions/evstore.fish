@@ -197,7 +197,7 @@ end
 
 complete -c evstore -e
 complete -c evstore -f
-complete -c evstore -l db -r -F -d 'The store: sqlite:///rel.db, sqlite:////abs.db, a path, postgresql://user@host/db, nats://host/name, memory:, memory:FILE.ndjson, or env:NAME for the URL in a variable'
+complete -c evstore -l db -r -F -d 'The store: sqlite:///rel.db, sqlite:////abs.db, a path, postgresql://user@host/db, nats://host/name, mongodb://host/db, memory:, memory:FILE.ndjson, or env:NAME for the URL in a variable'
 complete -c evstore -s F -l format -r -f -a 'auto table ndjson json tsv' -d 'auto, table, ndjson, json or tsv'
 complete -c evstore -l errors -r -f -a 'text json' -d 'text or json, on stderr'
 complete -c evstore -l color -r -f -a 'auto always never' -d 'auto, always or never'

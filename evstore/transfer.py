@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from evstore.port import PreparedEvent
     from evstore.store import EventStore
 
-BATCH_EVENTS: Final = 5000
+BATCH_EVENTS: Final = 4000
 """A batch writes each page of an index once that its events reach: of few batches, far less is written."""
 BATCH_CHARACTERS: Final = 4 * 1024 * 1024
 

@@ -30,7 +30,7 @@ Db = Annotated[
         "--db",
         metavar="URL",
         help="The store: sqlite:///rel.db, sqlite:////abs.db, a path, postgresql://user@host/db, nats://host/name,"
-        " memory:, memory:FILE.ndjson, or env:NAME for the URL in a variable.  "
+        " mongodb://host/db, memory:, memory:FILE.ndjson, or env:NAME for the URL in a variable.  "
         f"[env: EVSTORE_DB; default: {settings.DEFAULT_DB}]",
     ),
 ]

@@ -7,8 +7,8 @@ import pytest
 from evstore.adapters.postgres.info import NOT_SAFE, info
 from evstore.adapters.sql import ON_DISK
 
-INFO = (1, 2, 3, 4096, False, "on", "on", "on", 0, 180001, [], False, None, 5)
-FSYNC, COMMIT = 5, 7
+INFO = (1, 2, 3, 4096, False, None, "on", "on", "on", 0, 180001, [], False, None, 5)
+FSYNC, COMMIT = 6, 8
 
 
 @pytest.mark.parametrize(

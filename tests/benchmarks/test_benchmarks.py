@@ -199,6 +199,7 @@ def database(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.mark.seldom
 @pytest.mark.long("it runs every work")
 def test_the_command_measures_every_work_with_tiny_sizes(tmp_path: Path, database: str) -> None:
     out = tmp_path / "out.json"

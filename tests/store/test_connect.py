@@ -369,8 +369,8 @@ SQL = {
             "memory",
             {"born_initialized", "can_redact", "has_consumers", "has_snapshots", "steps_append"},
         ),
-        ("e.db", "SQLite", {*SQL, "can_backup", "shares_commits"}),
-        ("postgresql://h/db", "PostgreSQL", {*SQL, "can_grant", "native_asyncio"}),
+        ("e.db", "SQLite", {*SQL, "can_backup", "shares_commits", "has_migrations"}),
+        ("postgresql://h/db", "PostgreSQL", {*SQL, "can_grant", "native_asyncio", "has_migrations", "fails_over"}),
     ],
 )
 def test_the_built_in_adapters_claim_what_they_are_known_for(here, url, name, claimed):

@@ -1,6 +1,6 @@
 """Real servers that speak MongoDB's protocol: the one that `EVSTORE_TEST_MONGODB_URL` gives, or FerretDB.
 
-`.ci/ferretdb` builds it where Go is; the tests find it in Go's folder of programs, or in the PATH.
+`.ci/ferretdb` builds it where Go is, `EVSTORE_TEST_FERRETDB=build .ci/run` while other tests run; the tests find it in Go's folder of programs, or in the PATH.
 """
 
 from __future__ import annotations

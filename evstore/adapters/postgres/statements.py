@@ -232,7 +232,7 @@ UNLISTEN evstore
 
 # True if a writer of an event up to a position waits for standbys; see append_v1. When the server dies, a writer
 # gives up that wait: then this session ends in its sleep, without an answer.
-_AWAITED: Final = """CASE
+WAIT: Final = """CASE
     WHEN EXISTS (
       SELECT FROM pg_catalog.pg_locks
       WHERE locktype = 'advisory' AND objsubid = 2 AND granted
@@ -243,7 +243,7 @@ _AWAITED: Final = """CASE
     ELSE pg_catalog.pg_sleep(0.001)::text IS NULL
   END"""
 AWAITED: Final = f"""
-SELECT {_AWAITED}
+SELECT {WAIT}
 """
 
 # Asked after a page was read, so that all commits the page has seen stand before this place in the log. A standby
@@ -255,7 +255,7 @@ SELECT
     WHEN pg_catalog.pg_is_in_recovery() THEN true
     ELSE pg_catalog.pg_current_wal_flush_lsn() >= pg_catalog.pg_current_wal_insert_lsn()
   END,
-  CASE WHEN pg_catalog.current_setting('synchronous_standby_names') <> '' THEN {_AWAITED} ELSE false END
+  CASE WHEN pg_catalog.current_setting('synchronous_standby_names') <> '' THEN {WAIT} ELSE false END
 """
 
 FLUSHED: Final = """

@@ -17,6 +17,7 @@ from tests.support.waiting import PATIENCE
 
 pytestmark = [
     pytest.mark.sqlite_only("it is about NATS, whatever else the command is tried on"),
+    pytest.mark.seldom,
     pytest.mark.long("leases run out after eight seconds"),
 ]
 

@@ -318,4 +318,4 @@ def test_statements_are_whole(module: str, least: int) -> None:
     for node in (inner for each in statements for inner in ast.walk(each)):
         assert not isinstance(node, ast.BinOp | ast.Call), ast.dump(node)
         if isinstance(node, ast.FormattedValue):
-            assert ast.unparse(node.value) in ("EVENT", "OWN", "METADATA")
+            assert ast.unparse(node.value) in ("EVENT", "OWN", "METADATA", "WAIT")

@@ -162,7 +162,7 @@ CASES = {
     "a category and all": Case(2, "UsageError", ("CATEGORY", "--all"), ("replay", "Order", "--all")),
     "an unknown command": Case(2, "UsageError", ("'apend'", "'append'"), ("apend",), hint="evstore --help"),
     "an unknown flag": Case(2, "UsageError", ("--tipe",), ("append", "Order-1", "--tipe", "x"), hint="evstore append --help"),
-    "an unknown scheme": Case(2, "UnknownAdapterError", ('"mysql:"', "memory:, postgres:,"), ("--db", "mysql://x", "categories")),
+    "an unknown scheme": Case(2, "UnknownAdapterError", ('"mysql:"', "memory:, mongodb:,", "postgres:,"), ("--db", "mysql://x", "categories")),
     "a host in a SQLite URL": Case(2, "InvalidUrlError", ('"sqlite://x.db"',), ("--db", "sqlite://x.db", "categories")),
 }  # fmt: skip
 

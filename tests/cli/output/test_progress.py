@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.long("bars move while seconds pass"),
 ]
 
-EVENTS = 6000
+EVENTS = 9000
 ERASED = "\x1b[2K"
 
 
