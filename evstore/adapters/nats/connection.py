@@ -113,6 +113,15 @@ class Connection(NatsClient):
         else:
             await super()._process_msg(sid, subject, reply, data, headers)
 
+    async def _process_connect_init(self) -> None:
+        """Greet the server. nats-py forgets the socket of one that does not answer when it tries the next one."""
+        try:
+            await super()._process_connect_init()
+        except BaseException:
+            if self._transport is not None:
+                self._transport.close()  # type: ignore[no-untyped-call]
+            raise
+
     async def _came(self, message: Msg) -> None:
         """Take an answer that came the usual way, as it would with a nats-py that has no `_process_msg`."""
         headers = dict(message.headers or {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import closing
 
 import pytest
@@ -28,6 +29,22 @@ def test_answers_come_the_short_way_and_the_usual_one(nats_server, monkeypatch, 
         assert isinstance(answer(adapter, unit), AlreadyStored)
         assert [event.id for event in log(adapter)] == [*unit.ids()]
         assert adapter.head(0, 0) == 3
+
+
+def test_a_server_that_is_frozen_keeps_no_socket_when_the_next_one_is_tried():
+    async def tried() -> bool:
+        accepted: list[asyncio.StreamWriter] = []
+        silent = await asyncio.start_server(lambda _, writer: accepted.append(writer), "127.0.0.1", 0)
+        url = f"nats://127.0.0.1:{silent.sockets[0].getsockname()[1]}"
+        connection = Connection()
+        with pytest.raises(TimeoutError):
+            await connection.connect(url, connect_timeout=0.2, allow_reconnect=False)
+        is_closed = connection._transport._bare_io_writer.is_closing()
+        for each in (connection._transport, *accepted, silent):
+            each.close()
+        return is_closed
+
+    assert asyncio.run(tried())
 
 
 def test_of_a_header_that_comes_twice_the_last_is_what_the_server_says():
