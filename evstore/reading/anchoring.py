@@ -44,6 +44,7 @@ class Anchor:
         self.cursor = cursor
         self.is_behind = False
         """True if the server is a replica that does not have the event yet."""
+        self.times_moved = 0
         self._adapter = cast("FailsOver", adapter) if adapter.capabilities.fails_over else None
         self._begin = cursor
         self._number = number
@@ -80,6 +81,7 @@ class Anchor:
         if not self.is_behind:
             self._moves = moves
         self.cursor = self._begin if self._event is None else self._number(self._event)
+        self.times_moved += 1
         return True
 
     def _diverged(self, adapter: FailsOver) -> LogDivergedError | None:

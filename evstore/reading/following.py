@@ -131,8 +131,9 @@ def _heads(adapter: Adapter, anchor: Anchor, patience: Patience, seen: int | Non
             seen, head = begin, head if not anchor.is_behind else -1
             beyond = anchor.cursor if seen is None else seen
         if head > beyond:
+            before = anchor.times_moved
             yield head
-            seen = None if begin is None else head
+            seen = head if begin is not None and anchor.times_moved == before else begin
             quiet_since = time.monotonic()
             if patience.deadline is not None and quiet_since >= patience.deadline:
                 return  # also while new events keep coming

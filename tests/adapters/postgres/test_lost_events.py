@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evstore import EventStore
-    from tests.support.servers import Servers
+    from tests.support.servers import Server, Servers
 
 KEPT = 5
 """Events that the standby has."""
@@ -446,3 +446,23 @@ def _sent(pipe: subprocess.Popen[bytes], line: bytes) -> dict[str, Any]:
     pipe.stdin.flush()
     receipt: dict[str, Any] = json.loads(pipe.stdout.readline())
     return receipt
+
+
+def test_a_page_that_another_server_may_have_answered_is_read_again(
+    newest: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(newest.url(newest.schema("answered anew"))) as store:
+        store.initialize()
+        store.append("Order-1", events(1, 2, 3))
+        adapter: Any = store._adapter
+        real = adapter.read_stream
+
+        def read_stream(*asked: Any) -> Any:
+            monkeypatch.undo()
+            found = real(*asked)
+            adapter._moves += 1  # as after a new connection
+            return found
+
+        monkeypatch.setattr(adapter, "read_stream", read_stream)
+        following = store.subscribe(stream_id="Order-1", after=0, timeout=5)
+        assert numbers([next(following) for _ in range(3)]) == [1, 2, 3]
