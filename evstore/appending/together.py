@@ -65,7 +65,7 @@ class Together:
         if self._next is None and not self._is_within:  # nobody is to be waited for
             with self._within:
                 return self._called([unit])[0]
-        size = _size(unit)
+        size = unit.size_within(MOST_EVENTS, MOST_CHARACTERS)
         if size is None:
             return self._alone(unit)
         mine = _Waiting(unit)
@@ -141,17 +141,3 @@ class Together:
         """The outcome of a unit after a call that did not answer, and that perhaps has stored it."""
         outcome = self._alone(unit)
         return outcome._replace(after_lost_answer=True) if isinstance(outcome, AlreadyStored) else outcome
-
-
-def _size(unit: Append) -> tuple[int, int] | None:
-    """The events of the unit and their characters, None if they are too many for a shared call."""
-    events = characters = 0
-    for write in unit.writes:
-        events += len(write.events)
-        if events > MOST_EVENTS:
-            return None
-        for event in write.events:
-            characters += len(event.data_json) + len(event.metadata_json)
-            if characters > MOST_CHARACTERS:
-                return None
-    return events, characters

@@ -58,6 +58,19 @@ class Append(NamedTuple):
         """Of its events, in order."""
         return (event.id for write in self.writes for event in write.events)
 
+    def size_within(self, most_events: int, most_characters: int) -> tuple[int, int] | None:
+        """Its events, and the characters of their data and metadata; None where there are more than these."""
+        events = characters = 0
+        for write in self.writes:
+            events += len(write.events)
+            if events > most_events:
+                return None
+            for event in write.events:
+                characters += len(event.data_json) + len(event.metadata_json)
+                if characters > most_characters:
+                    return None
+        return events, characters
+
 
 class Receipt(NamedTuple):
     """The numbers of a stored unit, whose events are contiguous in the log from `first_position` on."""

@@ -1,8 +1,7 @@
 """Consumers: one record for each, with its checkpoints, its holds and what it parked, revision after revision.
 
-A step inserts the revision that follows the one it has read, as a whole: it is all or nothing, and the step of a
-hold that another one has replaced finds the other's id in the record. The log is another collection, and nothing
-inserts into both at once: a step takes no units.
+A step inserts the revision that follows the one it has read, as a whole: it is all or nothing. The log is another
+collection, and nothing inserts into both at once: a step takes no units.
 """
 
 from __future__ import annotations
@@ -19,11 +18,9 @@ from evstore.adapters.memory_lists import names_of
 from evstore.adapters.mongodb.errors import is_denied, translated
 from evstore.adapters.mongodb.register import LostRaceError, Register
 from evstore.adapters.record import Kept
-from evstore.adapters.record_hold import RENEWAL_SECONDS, RecordHold
-from evstore.adapters.record_step import RecordStep
+from evstore.adapters.record_consumers import RecordConsumers
+from evstore.adapters.record_hold import RENEWAL_SECONDS
 from evstore.errors import (
-    ConsumerHeldError,
-    ConsumerNotFoundError,
     EvstoreError,
     LogDivergedError,
     StoreClosedError,
@@ -35,9 +32,10 @@ if TYPE_CHECKING:
 
     from evstore.adapters.mongodb.session import Session
     from evstore.adapters.mongodb.units import Units
-    from evstore.model.consumers import ConsumerRecord, Parked, ParkedState
+    from evstore.adapters.record_hold import RecordHold
+    from evstore.model.consumers import ConsumerRecord
     from evstore.model.events import StoredEvent
-    from evstore.port import Hold, NamePage
+    from evstore.port import NamePage
 
 CHECKPOINTS: Final = "checkpoints"
 NAMES: Final = "consumers"
@@ -45,8 +43,10 @@ NAMES: Final = "consumers"
 _PAUSE: Final = 0.005
 
 
-class MongoConsumers:
+class MongoConsumers(RecordConsumers):
     """`port.Consumers`. `check` raises once the adapter is closed; `get` finds events by id."""
+
+    engine = "MongoDB"
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class MongoConsumers:
         self._session = session
         self._units = units
         self._check = check
-        self._get = get
+        self._find_events = get
         self._register = Register(session, CHECKPOINTS)
         self._holds: set[RecordHold] = set()
         self._renewing: threading.Thread | None = None
@@ -68,13 +68,9 @@ class MongoConsumers:
             checkpoint = self._checkpoint(WHOLE, position, name)
             with suppress(DuplicateKeyError):
                 self._session.collection(NAMES).insert_one({"_id": name})
-            made = self._changed(name, lambda kept: None if kept else Kept.new(filter_json, checkpoint))
+            made = self._replaced(name, lambda kept: None if kept else Kept.new(filter_json, checkpoint))
             assert made is not None
             return made.record(name)
-
-    def find(self, name: str) -> ConsumerRecord | None:
-        kept = self._kept(name)
-        return kept.record(name) if kept else None
 
     def page(self, page: NamePage) -> list[ConsumerRecord]:
         with self._called():
@@ -85,59 +81,11 @@ class MongoConsumers:
                 found += [kept.record(name)] if kept else []
             return found
 
-    def parked(self, name: str) -> list[Parked]:
-        kept = self._kept(name)
-        return sorted(kept.parked.values(), key=lambda each: each.global_position) if kept else []
-
-    def mark(self, name: str, event_id: str, state: ParkedState) -> bool:
-        marked = False
-
-        def change(kept: Kept | None) -> Kept | None:
-            nonlocal marked
-            found = [each for each in kept.parked.values() if each.event_id == event_id] if kept else []
-            marked = bool(found)
-            for each in found:
-                assert kept is not None
-                kept.parked[each.stream_id] = each._replace(state=state)
-            return kept if found else None
-
-        with self._called():
-            self._changed(name, change)
-        return marked
-
     def holders(self, name: str) -> dict[int, str]:
         with self._called():
             kept, _ = self._read(name)
             now = self._session.now_us()
         return {slot: each.who for slot, each in kept.leases.items() if each.until_us > now} if kept else {}
-
-    def hold(self, name: str, slots: Sequence[int]) -> Hold:
-        hold = RecordHold(name, uuid4().hex, self)
-        if not hold.extend(slots):
-            raise ConsumerHeldError(name, next(iter(self.holders(name).values()), ""))
-        return hold
-
-    @contextmanager
-    def step(self, hold: Hold) -> Iterator[RecordStep]:
-        assert isinstance(hold, RecordHold)
-        hold.check()
-        kept = self._kept(hold.name)
-        if kept is None:
-            raise ConsumerNotFoundError(hold.name)
-        hold.check_in(kept)
-        step = RecordStep(
-            "MongoDB", hold.name, kept, lambda slot, at: self._checkpoint_of(slot, at, hold.name), self._get
-        )
-        yield step
-
-        def change(latest: Kept | None) -> Kept | None:
-            if latest is None:
-                raise ConsumerHeldError(hold.name)
-            hold.check_in(latest)
-            return latest if step.apply_to(latest) else None
-
-        with self._called():
-            self._changed(hold.name, change)
 
     # --- holds ---
 
@@ -153,7 +101,7 @@ class MongoConsumers:
 
     def _leases_changed(self, name: str, change: Callable[[Kept, int], bool]) -> None:
         now_us = self._session.now_us()
-        self._changed(name, lambda kept: kept if kept and change(kept, now_us) else None)
+        self._replaced(name, lambda kept: kept if kept and change(kept, now_us) else None)
 
     def _renew(self) -> None:
         while not self._session.ended.wait(RENEWAL_SECONDS):
@@ -186,7 +134,14 @@ class MongoConsumers:
             return None, entry.revision
         return Kept.from_json(entry.value["record"].encode()), entry.revision
 
-    def _changed(self, name: str, change: Callable[[Kept | None], Kept | None]) -> Kept | None:
+    def _changed(self, name: str, change: Callable[[Kept | None], Kept | None]) -> None:
+        with self._called():
+            self._replaced(name, change)
+
+    def _get(self, ids: Sequence[str]) -> list[StoredEvent]:
+        return self._find_events(ids)
+
+    def _replaced(self, name: str, change: Callable[[Kept | None], Kept | None]) -> Kept | None:
         """The record after a change, which is made again of what another wrote meanwhile. None changes nothing."""
         deadline = time.monotonic() + self._session.timeout
         mine = uuid4().hex

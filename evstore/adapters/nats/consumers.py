@@ -1,33 +1,34 @@
 """Consumers in the key-value bucket: one record for each, with its checkpoints, its holds and what it parked.
 
-A step is one change of a record, and the step of a hold that another one has replaced finds the other's id there.
 The bucket is another stream than the log, and no batch stores messages in both: a step takes no units.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from evstore.adapters.nats.errors import FAILURES
-from evstore.adapters.record_hold import RENEWAL_SECONDS, RecordHold
-from evstore.adapters.record_step import RecordStep
-from evstore.errors import ConsumerHeldError, ConsumerNotFoundError
+from evstore.adapters.record_consumers import RecordConsumers
+from evstore.adapters.record_hold import RENEWAL_SECONDS
 from evstore.model.consumers import WHOLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from evstore.adapters.nats.parts import Call, Parts
     from evstore.adapters.record import Kept
-    from evstore.model.consumers import ConsumerRecord, Parked, ParkedState
-    from evstore.port import Hold, NamePage
+    from evstore.adapters.record_hold import RecordHold
+    from evstore.model.consumers import Checkpoint, ConsumerRecord
+    from evstore.model.events import StoredEvent
+    from evstore.port import NamePage
 
 
-class NatsConsumers:
+class NatsConsumers(RecordConsumers):
     """`port.Consumers`."""
+
+    engine = "NATS JetStream"
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -38,71 +39,28 @@ class NatsConsumers:
         record: ConsumerRecord = self._call(lambda parts: parts.keeping.add(name, filter_json, position, WHOLE))
         return record
 
-    def find(self, name: str) -> ConsumerRecord | None:
-        kept = self._kept(name)
-        return kept.record(name) if kept else None
-
     def page(self, page: NamePage) -> list[ConsumerRecord]:
         records: list[ConsumerRecord] = self._call(lambda parts: parts.keeping.page(page))
         return records
-
-    def parked(self, name: str) -> list[Parked]:
-        kept = self._kept(name)
-        return sorted(kept.parked.values(), key=lambda each: each.global_position) if kept else []
-
-    def mark(self, name: str, event_id: str, state: ParkedState) -> bool:
-        marked = False
-
-        def change(kept: Kept | None) -> Kept | None:
-            nonlocal marked
-            found = [each for each in kept.parked.values() if each.event_id == event_id] if kept else []
-            marked = bool(found)
-            for each in found:
-                assert kept is not None
-                kept.parked[each.stream_id] = each._replace(state=state)
-            return kept if found else None
-
-        self._call(lambda parts: parts.keeping.change(name, change))
-        return marked
 
     def holders(self, name: str) -> dict[int, str]:
         found: dict[int, str] = self._call(lambda parts: parts.keeping.holders(name))
         return found
 
-    def hold(self, name: str, slots: Sequence[int]) -> Hold:
-        hold = RecordHold(name, uuid4().hex, self)
-        if not hold.extend(slots):
-            raise ConsumerHeldError(name, next(iter(self.holders(name).values()), ""))
-        return hold
-
-    @contextmanager
-    def step(self, hold: Hold) -> Iterator[RecordStep]:
-        assert isinstance(hold, RecordHold)
-        hold.check()
-        kept = self._kept(hold.name)
-        if kept is None:
-            raise ConsumerNotFoundError(hold.name)
-        hold.check_in(kept)
-        step = RecordStep(
-            "NATS JetStream",
-            hold.name,
-            kept,
-            lambda slot, position: self._call(lambda parts: parts.keeping.checkpoint(slot, position, hold.name)),
-            lambda ids: self._call(lambda parts: parts.reading.get(ids)),
-        )
-        yield step
-
-        def change(latest: Kept | None) -> Kept | None:
-            if latest is None:
-                raise ConsumerHeldError(hold.name)
-            hold.check_in(latest)
-            return latest if step.apply_to(latest) else None
-
-        self._call(lambda parts: parts.keeping.change(hold.name, change))
-
     def _kept(self, name: str) -> Kept | None:
         kept: Kept | None = self._call(lambda parts: parts.keeping.read(name))
         return kept
+
+    def _changed(self, name: str, change: Callable[[Kept | None], Kept | None]) -> None:
+        self._call(lambda parts: parts.keeping.change(name, change))
+
+    def _checkpoint_of(self, slot: int, position: int, name: str) -> Checkpoint:
+        checkpoint: Checkpoint = self._call(lambda parts: parts.keeping.checkpoint(slot, position, name))
+        return checkpoint
+
+    def _get(self, ids: Sequence[str]) -> list[StoredEvent]:
+        events: list[StoredEvent] = self._call(lambda parts: parts.reading.get(ids))
+        return events
 
     # --- holds ---
 

@@ -224,15 +224,3 @@ class Sharing:
 def _done(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-def size_of(unit: Append) -> tuple[int, int] | None:
-    """The events of a unit and their characters, None if they are too many to share a batch."""
-    events = characters = 0
-    for write in unit.writes:
-        events += len(write.events)
-        if events > MOST_EVENTS:
-            return None
-        for event in write.events:
-            characters += len(event.data_json) + len(event.metadata_json)
-    return None if characters > MOST_CHARACTERS else (events, characters)

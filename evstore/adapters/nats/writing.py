@@ -23,7 +23,7 @@ from evstore.adapters.nats.errors import (
 )
 from evstore.adapters.nats.judging import Judged, Known, Tip, judge, needs_end
 from evstore.adapters.nats.lines import line_of
-from evstore.adapters.nats.sharing import Sharing, size_of
+from evstore.adapters.nats.sharing import MOST_CHARACTERS, MOST_EVENTS, Sharing
 from evstore.adapters.nats.tips import Tips
 from evstore.errors import EvstoreError, StoreBusyError, UnavailableError
 from evstore.model.filters import Filter
@@ -49,8 +49,7 @@ def shareable(units: Sequence[Append], most: int) -> tuple[int, int] | None:
     """The size of a single unit that may share a batch of so many events, None if it may not."""
     if len(units) != 1 or needs_end(units[0]):
         return None
-    size = size_of(units[0])
-    return size if size is None or size[0] <= most else None
+    return units[0].size_within(min(MOST_EVENTS, most), MOST_CHARACTERS)
 
 
 class Writing:
