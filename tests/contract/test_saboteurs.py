@@ -14,8 +14,7 @@ import pytest
 
 from evstore import port
 from evstore.testing import AdapterContract
-from tests.contract import saboteurs
-from tests.contract.saboteurs import SABOTEURS
+from tests.contract.saboteurs import asked
 
 CLAUSES = re.findall(r"^    ([A-Z]\d+) +", port.__doc__, re.MULTILINE)
 
@@ -27,7 +26,7 @@ def _report():
     """
     options = ["-n0", "-rA", "--tb=no", "-q", "-p", "no:cacheprovider", "-k", "not larger_than and not large_unit"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", saboteurs.__file__, *options],
+        [sys.executable, "-m", "pytest", asked.__file__, *options],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
@@ -63,7 +62,7 @@ def test_the_reference_adapter_passes_every_test_through_the_same_runner(verdict
     assert len(verdicts["NothingPlanted"]["PASSED"]) > 80
 
 
-@pytest.mark.parametrize("saboteur", SABOTEURS, ids=lambda each: f"{each.clause}-{each.__name__}")
+@pytest.mark.parametrize("saboteur", asked.SABOTEURS, ids=lambda each: f"{each.clause}-{each.__name__}")
 def test_a_saboteur_is_caught_by_the_clause_that_it_breaks(verdicts, saboteur):
     found = verdicts[saboteur.__name__]
     assert found["FAILED"]
@@ -76,4 +75,4 @@ def test_every_clause_has_a_test():
 
 
 def test_every_clause_has_a_saboteur():
-    assert {saboteur.clause for saboteur in SABOTEURS} == set(CLAUSES)
+    assert {saboteur.clause for saboteur in asked.SABOTEURS} == set(CLAUSES)
