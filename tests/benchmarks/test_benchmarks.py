@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from evstore import EventData, connect
-from tests.benchmarks import processes
+from tests.benchmarks import large, processes
 from tests.benchmarks.children import postgres, sqlite
 from tests.benchmarks.comparing import AbsentError, Rival, Work, at_least, at_most, compared, shown
-from tests.benchmarks.generating import Shape, envelopes
+from tests.benchmarks.generating import Shape, envelopes, write
 from tests.benchmarks.lab import Lab, Sizes
 from tests.benchmarks.peer_environment import Peers
 from tests.benchmarks.processes import ROOT
@@ -240,3 +240,20 @@ def test_the_command_takes_its_input_from_a_file(tmp_path: Path) -> None:
     found = json.loads(out.read_text())
     assert found["options"]["data"] == str(data)
     assert found["used"] == {"peers": [], "events": 5, "bytes": sum(len(line) + 1 for line in lines[:5])}
+
+
+def test_a_log_goes_through_each_command_that_reads_all_of_it_and_a_second_store_is_the_same(
+    tmp_path: Path,
+) -> None:
+    lines = tmp_path / "events.ndjson"
+    write(envelopes(Shape(7, 60, 20)), lines)
+    steps = list(large.through(tmp_path, lines, f"sqlite:{tmp_path}/first.db", f"sqlite:{tmp_path}/second.db"))
+    assert [step.name for step in steps][:5] == [
+        "`append --many`",
+        "`replay --all`",
+        "`verify`",
+        "`export`",
+        "`import`",
+    ]
+    assert all(step.cpu > 0 and step.memory > 10_000 for step in steps)
+    assert (tmp_path / "second.ndjson").read_bytes().count(b"\n") == 60
