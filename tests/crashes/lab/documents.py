@@ -119,7 +119,7 @@ class Run:
                 store,
                 damage,
                 title=f"{profile.writers} writers for {profile.seconds:g} s, seed {profile.seed}",
-                done=(f"{self.killed} processes and {self.restarted} times the server killed",),
+                happened={"processes killed": self.killed, "servers killed": self.restarted},
             )
         figures.findings = [each for each in figures.findings if " was handed " not in each.sentence]
         return figures
