@@ -12,6 +12,7 @@ from evstore import connect
 from tests.crashes.lab import (
     consuming,
     contention,
+    cuts,
     damaged,
     disturbed,
     failing_over,
@@ -161,6 +162,15 @@ def _stopped_without(asked: Asked, *, barrier: str) -> Ran:
     with another(asked.server(), **stops.SETTINGS) as own:
         found = stops.stops(own, profile)
     return Ran(asked.times, found.counts, {}, str(found))
+
+
+def _cut(asked: Asked) -> dict[str, Ran]:
+    found = cuts.cuts(asked.server(), cuts.Profile(asked.times, asked.seed))
+    some = {point: {"connections cut": found.happened[f"cut {point}"]} for point in cuts.POINTS}
+    first, *more = cuts.POINTS
+    # All are judged together: the counts stand in the first row.
+    ran = {f"the way is cut {first}": Ran(asked.times, found.counts, some[first], str(found))}
+    return ran | {f"the way is cut {each}": Ran(asked.times, Counts(), some[each]) for each in more}
 
 
 def _disturbed(asked: Asked, *, trouble: str) -> Ran:
