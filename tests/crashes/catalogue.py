@@ -151,7 +151,7 @@ def _membered(asked: Asked, *, database: str) -> Ran:
 
 
 def _stopped(asked: Asked, *, way: str, what: str) -> Ran:
-    profile = stops.Profile(asked.times, asked.seed, long=25, ways=(way,), judged_each=10)
+    profile = stops.Profile(asked.times, asked.seed, 4, 2, 2, long=25, slow=0.3, ways=(way,), judged_each=25)
     with another(asked.server(), **stops.SETTINGS) as own:
         found = stops.stops(own, profile)
     return Ran(asked.times, found.counts, {what: asked.times}, str(found))
@@ -272,7 +272,7 @@ def _documented(asked: Asked) -> Ran:
 BOTH: Final = (SQLITE_, POSTGRES)
 FAULTS: Final[list[Fault]] = [
     *(
-        Fault("kill", "kill -9 of writers, commands and a follower", each, 2, 110, partial(_killed, database=each))
+        Fault("kill", "kill -9 of writers, commands and a follower", each, 2, 30, partial(_killed, database=each))
         for each in BOTH
     ),
     *(
@@ -305,6 +305,7 @@ FAULTS: Final[list[Fault]] = [
         Fault(f"server-without-{each}", f"the server stops; {each} do not wait for the disk", POSTGRES, 0, 10, partial(_stopped_without, barrier=each), must_find=True)
         for each in ("writers", "refusals")
     ),
+    Fault("cut", "the way is cut", POSTGRES, 5, 100, _cut),
     *(
         Fault(f"followers-{each}", f"connections of followers and consumers: {each}", POSTGRES, 0, 8, partial(_disturbed, trouble=each))
         for each in disturbed.TROUBLES

@@ -31,10 +31,11 @@ from evstore import (
     StorageFullError,
     StoreBusyError,
     StoreClosedError,
+    StoreReplacedError,
     UnavailableError,
     connect,
 )
-from evstore.adapters.sqlite import adapter
+from evstore.adapters.sqlite import adapter, committing
 from evstore.adapters.sqlite.lists import _resets_wal_safely
 from evstore.adapters.sqlite.location import lost_log, path_of, uri_of
 from tests.support.command import files
@@ -424,6 +425,24 @@ def test_an_append_is_acknowledged_also_if_its_lock_cannot_be_unlocked(
             assert store.append("A-1", AN_EVENT)[0].version == 1
         with connect(f"sqlite:{path}", timeout=5) as other:
             assert other.append("A-1", AN_EVENT)[0].version == 2
+
+
+def test_what_is_committed_while_the_store_gets_a_second_name_is_stored_and_acknowledged(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = committing.commit
+
+    def linking(*given: Any) -> None:
+        os.link(path, path.with_name("linked"))
+        commit(*given)
+
+    with connect(f"sqlite:{path}") as store:
+        with monkeypatch.context() as linked:
+            linked.setattr(committing, "commit", linking)
+            assert store.append("A-1", AN_EVENT)[0].version == 1
+        with pytest.raises(StoreReplacedError, match="hard link"):
+            store.append("A-1", AN_EVENT)
+        assert [event.version for event in store.read("A-1")] == [1]
 
 
 def test_a_page_leaves_no_transaction_open(path: Path) -> None:
