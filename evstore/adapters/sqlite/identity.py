@@ -13,10 +13,10 @@ _LOG: Final = "-wal"
 
 
 class OpenedFiles:
-    """The database at a path and its log, by device and inode."""
+    """The database at a path and its log, by device and inode. `named`: the symbolic links by which others get there."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, path: str, named: str) -> None:
+        self._path, self._named = path, named
         self._database: tuple[int, int] | None = None
         self._log: tuple[int, int] | None = None
         self._log_file = Looker(path + _LOG)
@@ -69,7 +69,7 @@ class OpenedFiles:
 
     def _stat(self) -> os.stat_result:
         try:
-            return os.stat(self._path)
+            return os.stat(self._named)
         except OSError as error:
             raise StoreReplacedError(self._path, "it was moved or removed since it was opened") from error
 

@@ -185,6 +185,33 @@ def test_a_symbolic_link_leads_to_one_store_with_one_lock(path: Path) -> None:
     assert not (path.parent / "link.db-lock").exists()
 
 
+@pytest.mark.parametrize("name", ["link.db", "folder/events.db"])
+def test_what_a_symbolic_link_no_longer_leads_to_takes_no_event_and_is_followed_no_more(
+    path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever opens the link next would not find it."""
+    others = path.parent / "others"
+    others.mkdir()
+    with connect(f"sqlite:{others / 'events.db'}") as other:
+        other.initialize()
+    link = path.with_name(name.partition("/")[0])
+    to = {"link.db": (path, others / "events.db"), "folder": (path.parent, others)}[link.name]
+    link.symlink_to(to[0])
+    monkeypatch.chdir(path.parent)
+    with connect(f"sqlite:{name}") as store:
+        monkeypatch.chdir("/")
+        store.append("Order-1", AN_EVENT)
+        followed = store.subscribe()
+        assert next(followed).version == 1
+        link.unlink()
+        link.symlink_to(to[1])
+        for ask in (lambda: store.append("Order-1", AN_EVENT), lambda: next(followed)):
+            with pytest.raises(StoreReplacedError, match="another file is in its place"):
+                ask()
+    with connect(f"sqlite:{path}") as store:
+        assert store.head() == 1
+
+
 # --- writing ---
 
 

@@ -17,6 +17,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from signal import SIGKILL
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -112,8 +113,8 @@ class Run:
                 victims.append(self._worker("write", who, "--names", f"{number}", "--seed", seed))
         return victims
 
-    def _worker(self, role: str, who: str, *words: str, ends: bool = False) -> Worker:
-        return Worker(self.folder, self.tell, role, self.url, who, *words, ends=ends)
+    def _worker(self, role: str, who: str, *words: str, code: int = -SIGKILL) -> Worker:
+        return Worker(self.folder, self.tell, role, self.url, who, *words, code=code)
 
     def _settle(self, begin: int) -> None:
         """Sometimes the next processes find the store as it was left, sometimes this one reads or writes first."""
@@ -140,7 +141,7 @@ class Run:
             head = recorded.read(store, self.tell)
         # Behind one that it had at the least, so that something comes also when it has come to the end.
         after = str(max(0, self.followed - 1))
-        self._worker("follow", FOLLOWER, "--after", after, "--to", str(head), ends=True).run()
+        self._worker("follow", FOLLOWER, "--after", after, "--to", str(head), code=0).run()
 
 
 def kill(folder: Path, profile: Profile, server: Server | None = None) -> Summary:

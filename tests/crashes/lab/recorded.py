@@ -5,7 +5,15 @@ from __future__ import annotations
 from time import monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from evstore import ConcurrencyError, ConflictError, EventData, NotFoundError, UnavailableError, Write
+from evstore import (
+    ConcurrencyError,
+    ConflictError,
+    EventData,
+    NotFoundError,
+    StoreReplacedError,
+    UnavailableError,
+    Write,
+)
 from tests.crashes.lab.history import (
     Followed,
     Invoked,
@@ -19,6 +27,7 @@ from tests.crashes.lab.history import (
     Started,
     Stored,
     Unsure,
+    Withdrawn,
     print_of,
     seen,
 )
@@ -47,6 +56,9 @@ def append(store: EventStore, tell: Tell, op: str, parts: tuple[Part, ...]) -> A
     except (ConflictError, NotFoundError) as error:
         tell(Refused(op, monotonic_ns(), str(error), _level(error, parts)))
         return error
+    except StoreReplacedError:
+        tell(Withdrawn(op, monotonic_ns()))
+        raise
     versions, prints = _first_versions(stored, parts), tuple(map(print_of, stored))
     tell(Stored(op, monotonic_ns(), stored[0].global_position, versions, stored.duplicate, prints))
     return stored

@@ -29,9 +29,10 @@ ROOT = Path(__file__).parents[3]
 class Worker:
     """A process of the `worker` module."""
 
-    def __init__(self, folder: Path, tell: Tell, *words: str, ends: bool = False) -> None:
+    def __init__(self, folder: Path, tell: Tell, *words: str, code: int = -SIGKILL) -> None:
+        """`code`: that with which it must end."""
         self._tell = tell
-        self._ends = ends
+        self._code = code
         self.acknowledged = Event()
         self._errors = folder / "errors.txt"
         with self._errors.open("ab") as errors:
@@ -55,7 +56,7 @@ class Worker:
                         self.acknowledged.set()
         finally:
             self.acknowledged.set()  # whatever happened, nobody needs to wait any longer
-        if process.returncode != (0 if self._ends else -SIGKILL):
+        if process.returncode != self._code:
             raise ChildProcessError(
                 f"{process.args!r} ended with {process.returncode}: {self._errors.read_text()}"
             )

@@ -12,7 +12,8 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, NoReturn
 
-from evstore import Appended, connect
+from evstore import Appended, StoreReplacedError, connect
+from evstore.cli.exits import CODES
 from tests.crashes.lab import history, recorded
 from tests.crashes.lab.load import Load
 
@@ -58,9 +59,12 @@ def main() -> None:
     asked = parser.parse_args()
     tell = partial(history.tell, sys.stdout.fileno())
     with connect(asked.url) as store:
-        if asked.role == "write":
-            write(store, tell, asked.who, asked.names, Random(asked.seed), insistent=asked.insistent)
-        recorded.follow(store, tell, asked.who, asked.after, to=asked.to, patience=QUIET_SECONDS)
+        try:
+            if asked.role == "write":
+                write(store, tell, asked.who, asked.names, Random(asked.seed), insistent=asked.insistent)
+            recorded.follow(store, tell, asked.who, asked.after, to=asked.to, patience=QUIET_SECONDS)
+        except StoreReplacedError as error:
+            sys.exit(CODES[error.code])
 
 
 if __name__ == "__main__":
