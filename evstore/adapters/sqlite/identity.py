@@ -13,7 +13,7 @@ _LOG: Final = "-wal"
 
 
 class OpenedFiles:
-    """The database at a path and its log, by device and inode. `named`: the symbolic links by which others get there."""
+    """The database at a path and its log, by device and inode. `named`: the path by which others get there."""
 
     def __init__(self, path: str, named: str) -> None:
         self._path, self._named = path, named

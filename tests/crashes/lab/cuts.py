@@ -22,11 +22,11 @@ from random import Random
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from evstore import Appended, AppendOutcomeUnknownError, EventData, EvstoreError, UnavailableError, Write, connect
+from evstore import Appended, AppendOutcomeUnknownError, connect
 from tests.crashes.lab import recorded
 from tests.crashes.lab.crew import Common, Crew, Follower, Writer
 from tests.crashes.lab.figures import figures_of
-from tests.crashes.lab.history import Invoked, Part, Sent, Stored, Unsure, print_of
+from tests.crashes.lab.history import Part, Unsure
 from tests.crashes.lab.load import Load
 from tests.support import long_runs
 from tests.support.proxies import CLIENT, COMPLETE, HOLE, READY, SERVER, Proxy
@@ -134,12 +134,12 @@ class Victim:
         chance = self._rng.random
         armed = self._armed = Armed(point, chance() < 1 / 2, point == SILENT and chance() < AWAY)
         op, parts = f"{self._who}-{self._number}", self._load.next()
-        begin = time.monotonic()
+        begin, made = time.monotonic(), chance() < MADE
         try:
-            made = chance() < MADE
-            outcome = (self._append_made if made else self._append)(store, op, parts)
+            append = recorded.append_made if made else recorded.append
+            outcome = append(store, self._lab.common.tell, op, parts)
         except AppendOutcomeUnknownError as error:
-            self._tried_again(store, op, error, armed)
+            self._tried_again(store, op, recorded.with_ids(parts, error.ids) if made else parts, error, armed)
         else:
             self._judge(armed, outcome, parts, made=made)
             self._load.learn(parts, outcome)
@@ -151,41 +151,19 @@ class Victim:
         if seconds > LONGEST:
             self._fault(armed, f"{op} took {seconds:.1f} s")
 
-    def _append(self, store: EventStore, op: str, parts: tuple[Part, ...]) -> Appended | EvstoreError:
-        self._asked = parts
-        return recorded.append(store, self._lab.common.tell, op, parts)
-
-    def _append_made(self, store: EventStore, op: str, parts: tuple[Part, ...]) -> Appended | EvstoreError:
-        """Append the parts without their ids, and tell of them afterwards."""
-        tell, at = self._lab.common.tell, monotonic_ns()
-        events = [[EventData.from_json(each.type, each.data) for each in part.events] for part in parts]
-        writes = [Write(part.stream_id, each, part.expected) for part, each in zip(parts, events, strict=True)]
-        try:
-            stored = store.append_many(writes)
-        except AppendOutcomeUnknownError as error:
-            self._asked = _with_ids(parts, [*error.ids])
-            tell(Invoked(op, at, self._asked))
-            raise
-        except EvstoreError as error:
-            if isinstance(error, UnavailableError):
-                raise
-            return error
-        tell(Invoked(op, at, _with_ids(parts, [event.id for event in stored])))
-        prints = tuple(map(print_of, stored))
-        tell(Stored(op, monotonic_ns(), stored[0].global_position, (), stored.duplicate, prints))
-        return stored
-
-    def _tried_again(self, store: EventStore, op: str, error: AppendOutcomeUnknownError, armed: Armed) -> None:
+    def _tried_again(
+        self, store: EventStore, op: str, parts: tuple[Part, ...], error: AppendOutcomeUnknownError, armed: Armed
+    ) -> None:
         """Once the way is there again, with the same ids."""
         self._lab.unknown += 1
         self._lab.common.tell(Unsure(op, monotonic_ns(), type(error).__name__))
         if not armed.away:
             self._fault(armed, f"the outcome of {op} was said to be unknown, although the way was there again")
-        if [*error.ids] != [sent.id for part in self._asked for sent in part.events]:
+        if [*error.ids] != [sent.id for part in parts for sent in part.events]:
             self._fault(armed, f"the outcome of {op} is unknown of other ids")
         self._is_away = False
         wait = self._lab.common.wait
-        outcome = recorded.insist(store, self._lab.common.tell, op + recorded.AGAIN, self._asked, wait)
+        outcome = recorded.insist(store, self._lab.common.tell, op + recorded.AGAIN, parts, wait)
         if isinstance(outcome, Appended) and armed.hears and not outcome.duplicate:
             self._fault(armed, f"{op} was there, and was not called a duplicate")
 
@@ -201,14 +179,6 @@ class Victim:
 
     def _fault(self, armed: Armed, sentence: str) -> None:
         self._lab.faults.append(f"{armed.point}: {sentence}")
-
-
-def _with_ids(parts: tuple[Part, ...], ids: list[str]) -> tuple[Part, ...]:
-    left = iter(ids)
-    return tuple(
-        Part(part.stream_id, part.expected, tuple(Sent(next(left), each.type, each.data) for each in part.events))
-        for part in parts
-    )
 
 
 def cuts(server: Server, profile: Profile) -> Figures:

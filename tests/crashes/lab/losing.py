@@ -126,10 +126,10 @@ class Losing(Run):
             yield f"{who} was handed {kept} of {len(evidence.log)} events"
 
 
-def loses(servers: Cluster, profile: Profile) -> Outcome:
+def loses(servers: Cluster, profile: Profile, kind: type[Losing] = Losing) -> Outcome:
     """Fail over once on a new store, and judge what is left. No reader looks at what is lost."""
     with TemporaryDirectory(prefix="evstore-losing-") as folder, ExitStack() as ends:
-        run = Losing(servers, profile._replace(readers=0), Path(folder), ends)
+        run = kind(servers, profile._replace(readers=0), Path(folder), ends)
         run.fail_over()
         return run.outcome(run.rest())
 

@@ -17,6 +17,8 @@ from tests.crashes.lab.load import envelope
 from tests.support.command import Command
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.crashes.lab.load import Load
     from tests.crashes.lab.recorded import Tell
 
@@ -29,8 +31,10 @@ ROOT = Path(__file__).parents[3]
 class Worker:
     """A process of the `worker` module."""
 
-    def __init__(self, folder: Path, tell: Tell, *words: str, code: int = -SIGKILL) -> None:
-        """`code`: that with which it must end."""
+    def __init__(
+        self, folder: Path, tell: Tell, *words: str, code: int = -SIGKILL, env: Mapping[str, str] | None = None
+    ) -> None:
+        """`code`: that with which it must end. `env`: more of its environment."""
         self._tell = tell
         self._code = code
         self.acknowledged = Event()
@@ -39,7 +43,7 @@ class Worker:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.crashes.lab.worker", *words],
                 cwd=ROOT,
-                env=Command(folder).env(),
+                env=Command(folder).env(**(env or {})),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
