@@ -10,6 +10,7 @@ import pytest
 
 from evstore import connect
 from tests.crashes.lab import (
+    clock,
     consuming,
     contention,
     cuts,
@@ -23,10 +24,13 @@ from tests.crashes.lab import (
     losing,
     members,
     mirrored,
+    moved,
     power,
     projecting,
     racing,
+    restored,
     skipping_feed,
+    slow_reader,
     sourced,
     stops,
 )
@@ -245,6 +249,43 @@ def _damaged(asked: Asked) -> dict[str, Ran]:
     }
 
 
+# --- files, clocks, readers ---
+
+
+def _moved(asked: Asked) -> dict[str, Ran]:
+    profile = moved.Profile(asked.times, asked.seed)
+    found = [moved.moves(asked.folder, change, profile) for change in moved.CHANGES]
+    return {
+        f"the file is {each.change} while it is open": Ran(
+            each.cycles, each.counts, {"stores moved": each.cycles}, str(each)
+        )
+        for each in found
+    }
+
+
+def _restored(asked: Asked, *, database: str) -> Ran:
+    done = {"backups restored": asked.times}
+    if database == SQLITE_:
+        found = restored.restores(asked.folder, asked.times, asked.seed)
+        return Ran(asked.times, found.counts, done, str(found))
+    several = restored.restores_files(asked.server(), asked.times, asked.seed)
+    return Ran(asked.times, total(each.counts for each in several), done, "\n".join(map(str, several)))
+
+
+def _read_slowly(asked: Asked, *, database: str, by_cursor: bool = False) -> Ran:
+    if database == SQLITE_:
+        found = slow_reader.on_sqlite(asked.folder, asked.size, by_cursor=by_cursor)
+    else:
+        found = slow_reader.on_postgres(asked.server(), asked.size)
+    return Ran(found.looks, found.counts, {}, str(found))
+
+
+def _jumped(asked: Asked, *, database: str) -> Ran:
+    server = asked.server() if database == POSTGRES else None
+    verdict, times = clock.jumps(asked.folder, clock.Profile(asked.size, asked.seed), server)
+    return Ran(times, verdict.counts, {"jumps of the clock": times})
+
+
 # --- other databases ---
 
 
@@ -330,6 +371,17 @@ FAULTS: Final[list[Fault]] = [
     Fault("full", "the disk is full: tablespace", POSTGRES, 0, 20, partial(_filled, way="small tablespace")),
     Fault("full-log", "the disk of the server's log is full", POSTGRES, 0, 20, _filled_log),
     Fault("damaged", "damage", SQLITE_, 1, 20, _damaged),
+    Fault("moved", "the file is moved", SQLITE_, 0, 5, _moved),
+    *(
+        Fault("restored", "an older backup is restored", each, 0, 20 if each == SQLITE_ else 10, partial(_restored, database=each))
+        for each in BOTH
+    ),
+    *(
+        Fault("slow-reader", "a reader works long on a page", each, 1, 120, partial(_read_slowly, database=each))
+        for each in BOTH
+    ),
+    Fault("open-cursor", "another program keeps a cursor open", SQLITE_, 0, 20, partial(_read_slowly, database=SQLITE_, by_cursor=True), must_find=True),
+    *(Fault("clock", "the clock jumps", each, 1, 30, partial(_jumped, database=each)) for each in BOTH),
     Fault("cluster", "servers of a cluster fail", NATS, 0, 6, _clustered),
     Fault("documents", "kill -9 of writers and the server", MONGODB, 0, 20, _documented),
 ]  # fmt: skip

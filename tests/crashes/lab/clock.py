@@ -9,7 +9,6 @@ are in the order of commits, what was acknowledged is there, ids that evstore ma
 
 from __future__ import annotations
 
-import os
 import shutil
 import struct
 import subprocess
@@ -22,7 +21,6 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple
-from unittest.mock import patch
 
 import pytest
 
@@ -85,9 +83,10 @@ class Clock:
 @contextmanager
 def server_with(clock: Clock, server: Server) -> Iterator[OwnServer]:
     """Another server, whose clock this is."""
-    with ExitStack() as ends:
-        with patch.dict(os.environ, clock.env):
-            own = ends.enter_context(another(server))
+    with another(server) as own:
+        own.stop()
+        own.daemon.argv[:0] = ["env", *(f"{name}={value}" for name, value in clock.env.items())]
+        own.start()
         yield own
 
 
