@@ -47,6 +47,7 @@ def _arguments() -> Namespace:
     parser.add_argument("--profile", choices=["short", "long"], default="short")
     parser.add_argument("--seed", type=int, default=long_runs.a_seed())
     parser.add_argument("--only", nargs="+", metavar="FAULT", help="names as --list prints them")
+    parser.add_argument("--database", choices=sorted({each.database for each in FAULTS}))
     parser.add_argument("--on", choices=[kind.name for kind in KINDS], default=KINDS[0].name if KINDS else None)
     parser.add_argument("--part", default="1/1", help="2/3: of three runs, this is the second")
     parser.add_argument(
@@ -62,7 +63,12 @@ def _arguments() -> Namespace:
 def chosen(asked: Namespace) -> list[Fault]:
     """The faults of a profile, or those that are named; of several parts, one."""
     part, parts = map(int, asked.part.split("/"))
-    found = [each for each in FAULTS if (each.name in asked.only if asked.only else size(each, asked.profile))]
+    found = [
+        each
+        for each in FAULTS
+        if (each.name in asked.only if asked.only else size(each, asked.profile))
+        and asked.database in (None, each.database)
+    ]
     return found[part - 1 :: parts]
 
 
