@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.long("many copies are damaged and verified")
 
-CASES = 40
+CASES = 44
 
 
 def test_a_tamper_evident_store_answers_nothing_wrong_in_silence(tmp_path: Path, seed: int) -> None:

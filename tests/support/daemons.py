@@ -125,7 +125,7 @@ class Daemon:
     """A server that says in its log when it is ready, and that has ended when its log has."""
 
     def __init__(self, account: Account, argv: Sequence[object], ready: str) -> None:
-        self._account, self.argv, self._ready = account, argv, ready
+        self._account, self.argv, self._ready = account, [*argv], ready
         self._process: subprocess.Popen[str] | None = None
         self.log: deque[str] = deque(maxlen=1000)
 

@@ -9,7 +9,7 @@ FIND_HOLDERS: Final = """
 SELECT slot, holder, 0
 FROM evstore.holds
 WHERE consumer_key = (SELECT key FROM evstore.consumers WHERE name = %(name)s)
-  AND renewed_at > (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint - 10000000
+  AND pg_catalog.abs(renewed_at - (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint) < 10000000
 ORDER BY slot
 """
 
@@ -31,7 +31,9 @@ WHERE NOT EXISTS (
   WHERE others.consumer_key = its.key
     AND others.slot = given.slot
     AND others.hold_id <> %(hold_id)s::uuid
-    AND others.renewed_at > (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint - 10000000
+    AND pg_catalog.abs(
+      others.renewed_at - (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint
+    ) < 10000000
 )
 ORDER BY given.slot
 ON CONFLICT (consumer_key, slot) DO UPDATE SET
@@ -40,7 +42,9 @@ ON CONFLICT (consumer_key, slot) DO UPDATE SET
   holder = excluded.holder,
   renewed_at = (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint
 WHERE held.hold_id = excluded.hold_id
-  OR held.renewed_at <= (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint - 10000000
+  OR pg_catalog.abs(
+    held.renewed_at - (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint
+  ) >= 10000000
 RETURNING held.consumer_key, held.slot, held.token
 """
 

@@ -23,7 +23,9 @@ def connect(url: str, *, timeout: float = 30.0, sqlite: ModuleType | None = None
 
         sqlite = sqlite3
     check_version(sqlite)
-    return SqliteAdapter(sqlite, os.path.realpath(path_of(url)), min(timeout, LONGEST_TIMEOUT))
+    path = path_of(url)
+    named = path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
+    return SqliteAdapter(sqlite, os.path.realpath(path), min(timeout, LONGEST_TIMEOUT), named)
 
 
 def command_options(_timeout: float | None) -> dict[str, Any]:

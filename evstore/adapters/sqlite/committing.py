@@ -85,4 +85,4 @@ class WritingSession(Session):
             if connection.in_transaction:  # a full disk has rolled back already
                 connection.execute("ROLLBACK")
             raise
-        self._opened.check()  # what lies in another file must not be acknowledged
+        self._opened.check(links=False)  # what lies in another file must not be acknowledged

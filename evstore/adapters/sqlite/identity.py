@@ -13,10 +13,10 @@ _LOG: Final = "-wal"
 
 
 class OpenedFiles:
-    """The database at a path and its log, by device and inode."""
+    """The database at a path and its log, by device and inode. `named`: the path by which others get there."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, path: str, named: str) -> None:
+        self._path, self._named = path, named
         self._database: tuple[int, int] | None = None
         self._log: tuple[int, int] | None = None
         self._log_file = Looker(path + _LOG)
@@ -36,13 +36,16 @@ class OpenedFiles:
         if self._database is not None:
             self._check(self._stat())
 
-    def check(self) -> None:
-        """Raise StoreReplacedError unless a commit into the opened files is one into the store at the path."""
+    def check(self, *, links: bool = True) -> None:
+        """Raise StoreReplacedError unless a commit into the opened files is one into the store at the path.
+
+        `links`: and unless that has one name, which a commit that is already made does not need.
+        """
         if self._database is None:
             return
         found = self._stat()
         self._check(found)
-        if found.st_nlink != 1:
+        if links and found.st_nlink != 1:
             raise StoreReplacedError(
                 self._path, "it has a second name, a hard link, and each name would get a log of its own"
             )
@@ -66,7 +69,7 @@ class OpenedFiles:
 
     def _stat(self) -> os.stat_result:
         try:
-            return os.stat(self._path)
+            return os.stat(self._named)
         except OSError as error:
             raise StoreReplacedError(self._path, "it was moved or removed since it was opened") from error
 

@@ -50,7 +50,8 @@ class Session:
 
     _oldest_schema = OLDEST_SCHEMA
 
-    def __init__(self, sqlite: ModuleType, path: str, timeout: float) -> None:
+    def __init__(self, sqlite: ModuleType, path: str, timeout: float, named: str) -> None:
+        """`path`: the file itself. `named`: the same, by the symbolic links by which it was asked for."""
         self.location = path
         self.files = (path, *(f"{path}{each}" for each in SIDE_FILES))
         self._sqlite = sqlite
@@ -60,7 +61,7 @@ class Session:
         self._translated = Translated(sqlite, path, timeout)
         self._patience = Patience(path, timeout)
         self._lock = SideLock(lock_of(path), path, self._patience, self._alone)
-        self._opened = OpenedFiles(path)
+        self._opened = OpenedFiles(path, named)
         self._counted = Counted()
         self._counted_tags = Counted()
         self._writer: Any = None

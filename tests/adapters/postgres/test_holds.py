@@ -21,7 +21,7 @@ from evstore.adapters.postgres.statements import in_schema
 from evstore.errors import ConsumerHeldError, ConsumerNotFoundError
 from evstore.model.consumers import SLOTS, WHOLE
 from tests.support.consuming import NAME, a_unit, consuming, expire, move, position
-from tests.support.proxies import CLIENT, QUERY, Proxy, before_answer
+from tests.support.proxies import Proxy, before_answer
 from tests.support.waiting import PATIENCE, wait_for
 
 if TYPE_CHECKING:
@@ -109,15 +109,37 @@ def test_a_lease_that_ran_out_is_good_as_long_as_nobody_took_it(newest: Server, 
         hold.check()
 
 
+def test_a_lease_of_a_time_that_is_still_to_come_is_free_for_its_clock_was_set_back(server: Server) -> None:
+    """Else nobody could follow a holder that died before, until the clock has come to where it was."""
+    schema = server.schema()
+    with consuming(server.url(schema)) as (_, consumers), consuming(server.url(schema)) as (_, others):
+        stale = consumers.hold(NAME, [WHOLE])
+        set_back(server, schema, seconds=LEASE_SECONDS / 2)
+        with pytest.raises(ConsumerHeldError):
+            others.hold(NAME, [WHOLE])
+        set_back(server, schema, seconds=3600)
+        assert others.holders(NAME) == {}
+        successor = others.hold(NAME, [WHOLE])
+        move(others, successor, 1)
+        with pytest.raises(ConsumerHeldError):
+            move(consumers, stale, 2)
+        assert position(consumers) == 1
+
+
+def set_back(server: Server, schema: str, seconds: float) -> None:
+    """Let leases be as if the clock of the server had been set back by so much."""
+    server.execute(f"UPDATE {schema}.holds SET renewed_at = renewed_at + {round(seconds * 1e6)}")
+
+
 def commits_after(statement: bytes, then: Callable[[], None]) -> Rule:
     """Call `then` before the server hears of a COMMIT that follows this statement on its connection."""
     last: dict[int, bytes] = {}
 
     def rule(message: Message) -> bool:
-        if message.sender == CLIENT and message.kind in QUERY:
+        if message.calls:
             before = last.get(threading.get_ident(), b"")
-            last[threading.get_ident()] = message.body
-            if b"COMMIT" in message.body and statement in before:
+            last[threading.get_ident()] = message.asked
+            if b"COMMIT" in message.asked and statement in before:
                 then()
         return False
 

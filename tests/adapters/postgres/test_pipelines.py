@@ -16,7 +16,7 @@ from evstore import EventData, connect
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.batches import MOST_EVENTS, Batch, calls_of, stage
 from evstore.adapters.postgres.statements import in_schema
-from tests.support.proxies import CLIENT, QUERY, Proxy
+from tests.support.proxies import CLIENT, Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,7 +108,7 @@ def test_the_adapter_sends_nothing_before_the_answer_to_what_it_sent(server: Ser
     def watched(message: Message) -> bool:
         if message.sender != CLIENT:
             return False
-        if message.kind in QUERY and message.kind:
+        if message.calls:
             commands.append(message.body)
             if last.get(threading.get_ident(), b"") not in ENDS:
                 behind.append(message.body)

@@ -31,10 +31,11 @@ from evstore import (
     StorageFullError,
     StoreBusyError,
     StoreClosedError,
+    StoreReplacedError,
     UnavailableError,
     connect,
 )
-from evstore.adapters.sqlite import adapter
+from evstore.adapters.sqlite import adapter, committing
 from evstore.adapters.sqlite.lists import _resets_wal_safely
 from evstore.adapters.sqlite.location import lost_log, path_of, uri_of
 from tests.support.command import files
@@ -182,6 +183,33 @@ def test_a_symbolic_link_leads_to_one_store_with_one_lock(path: Path) -> None:
     with connect(f"sqlite:{link}") as store:
         store.append("Order-1", AN_EVENT)
     assert not (path.parent / "link.db-lock").exists()
+
+
+@pytest.mark.parametrize("name", ["link.db", "folder/events.db"])
+def test_what_a_symbolic_link_no_longer_leads_to_takes_no_event_and_is_followed_no_more(
+    path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever opens the link next would not find it."""
+    others = path.parent / "others"
+    others.mkdir()
+    with connect(f"sqlite:{others / 'events.db'}") as other:
+        other.initialize()
+    link = path.with_name(name.partition("/")[0])
+    to = {"link.db": (path, others / "events.db"), "folder": (path.parent, others)}[link.name]
+    link.symlink_to(to[0])
+    monkeypatch.chdir(path.parent)
+    with connect(f"sqlite:{name}") as store:
+        monkeypatch.chdir("/")
+        store.append("Order-1", AN_EVENT)
+        followed = store.subscribe()
+        assert next(followed).version == 1
+        link.unlink()
+        link.symlink_to(to[1])
+        for ask in (lambda: store.append("Order-1", AN_EVENT), lambda: next(followed)):
+            with pytest.raises(StoreReplacedError, match="another file is in its place"):
+                ask()
+    with connect(f"sqlite:{path}") as store:
+        assert store.head() == 1
 
 
 # --- writing ---
@@ -424,6 +452,24 @@ def test_an_append_is_acknowledged_also_if_its_lock_cannot_be_unlocked(
             assert store.append("A-1", AN_EVENT)[0].version == 1
         with connect(f"sqlite:{path}", timeout=5) as other:
             assert other.append("A-1", AN_EVENT)[0].version == 2
+
+
+def test_what_is_committed_while_the_store_gets_a_second_name_is_stored_and_acknowledged(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = committing.commit
+
+    def linking(*given: Any) -> None:
+        os.link(path, path.with_name("linked"))
+        commit(*given)
+
+    with connect(f"sqlite:{path}") as store:
+        with monkeypatch.context() as linked:
+            linked.setattr(committing, "commit", linking)
+            assert store.append("A-1", AN_EVENT)[0].version == 1
+        with pytest.raises(StoreReplacedError, match="hard link"):
+            store.append("A-1", AN_EVENT)
+        assert [event.version for event in store.read("A-1")] == [1]
 
 
 def test_a_page_leaves_no_transaction_open(path: Path) -> None:

@@ -24,6 +24,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from evstore import EventData, connect
 from tests.crashes.lab.consumed import BATCH, PAUSE, SLOW, consume, table_of, write
+from tests.crashes.lab.result import Counts
 from tests.support import long_runs
 from tests.support.waiting import PATIENCE, wait_for
 
@@ -64,6 +65,13 @@ class Outcome(NamedTuple):
     """Events that were handled more than once, each time counted."""
     faults: list[str]
     seconds: float
+    missed: int = 0
+    doubled: int | None = None
+    """Effects in the store that came twice, where effects are kept there."""
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(self.events, None, self.doubled, None, self.missed, None, tuple(self.faults))
 
     def __str__(self) -> str:
         return (
@@ -161,11 +169,13 @@ class Lab:
             effects = _effects(store, self._url, self._profile.kind)
         place = {position: n for n, position in enumerate(positions)}
         faults, handled, reached, again = [], 0, 0, 0
+        met: set[int] = set()
         for run in range(1, self._runs + 1):
             file = self._file(run)
             texts = file.read_text().splitlines() if file.exists() else []
             places = [place[int(text)] for text in texts]
             handled += len(places)
+            met.update(places)
             if places and places[0] > reached:
                 faults.append(f"run {run} passed over {places[0] - reached} events")
             if places != [*range(places[0], places[0] + len(places))] if places else False:
@@ -179,7 +189,9 @@ class Lab:
         if effects is not None and effects != positions:
             missing, more = {*positions} - {*effects}, len(effects) - len({*effects})
             faults.append(f"effects: {len(missing)} are missing, {more} are doubled, or their order is wrong")
-        return Outcome(self.kills, self._runs, len(positions), handled, again, faults, seconds)
+        doubled = None if effects is None else len(effects) - len({*effects})
+        missed = len(positions) - len(met)
+        return Outcome(self.kills, self._runs, len(positions), handled, again, faults, seconds, missed, doubled)
 
 
 def _with_table(store: EventStore, url: str) -> None:

@@ -159,12 +159,13 @@ def contend(server: Server, folder: Path, profile: Profile) -> Figures:
             schema,
             title=f"contention for {profile.seconds:g} s of {time.monotonic() - start:.1f}, PostgreSQL {server.version}, "
             f"seed {profile.seed}",
-            done=(
-                f"{profile.writers} writers, {sum(slot.killed for slot in run.slots)} killed",
-                f"sessions ended {run.terminated}",
-                f"foreign transactions kept open {run.foreigners.kept_open}",
-                f"foreign appends taken back {run.foreigners.taken_back}",
-            ),
+            done=(f"{profile.writers} writers",),
+            happened={
+                "processes killed": sum(slot.killed for slot in run.slots),
+                "sessions ended": run.terminated,
+                "foreign transactions kept open": run.foreigners.kept_open,
+                "foreign appends taken back": run.foreigners.taken_back,
+            },
         )
 
 

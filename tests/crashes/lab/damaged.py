@@ -1,4 +1,4 @@
-"""Bytes of a SQLite store are turned over, zeroed or cut off, and what it answers then is compared with what it held.
+"""Bytes of a SQLite store are turned over, zeroed, cut off or replaced, and what it answers then is compared with what it held.
 
     python -m tests.crashes.lab.damaged --cases 1000 --seed 7
 
@@ -23,10 +23,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from evstore import EventData, EvstoreError, Metadata, connect
+from tests.crashes.lab.result import Counts
 from tests.support import long_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from evstore import EventStore
 
@@ -41,8 +42,8 @@ PAGES: Final = {
     0x02: "inner page of an index",
 }
 OVERFLOW: Final = "overflow page"
-KINDS: Final = ("header", *PAGES.values(), OVERFLOW, "page zeroed", "file cut", "log", "log cut")
-IN_THE_LOG: Final = ("log", "log cut")
+IN_THE_LOG: Final = ("log", "log cut", "log replaced")
+KINDS: Final = ("header", *PAGES.values(), OVERFLOW, "page zeroed", "file cut", *IN_THE_LOG)
 STORES: Final = ("plain", "tamper-evident")
 EVENTS: Final = 400
 MOST_SHOWN: Final = 20
@@ -97,10 +98,21 @@ class Figures:
     def ok(self) -> bool:
         """True if a tamper-evident store answered nothing wrong in silence, and no store with a bug. The end of a
         log can be missed by who has noted where it was, and by nobody else."""
-        return not self.faults and not any(
-            row.silent_to_a_digest or (store == "tamper-evident" and row.silent and kind not in IN_THE_LOG)
-            for (store, kind), row in self.rows.items()
-        )
+        return not any(self.of(kind).faults for _, kind in self.rows)
+
+    def of(self, kind: str) -> Counts:
+        """What is wrong in the cases of this kind."""
+        said = [each for each in self.faults if each.partition(", ")[2].startswith(f"{kind} at byte")]
+        for store in STORES:
+            row = self.rows[store, kind]
+            if row.silent_to_a_digest:
+                said.append(f"{store}: {row.silent_to_a_digest} wrong answers that a digest does not show")
+            if store == "tamper-evident" and row.silent and kind not in IN_THE_LOG:
+                said.append(f"{store}: {row.silent} wrong answers in silence")
+        return Counts(faults=tuple(said))
+
+    def cases(self, kind: str) -> int:
+        return sum(self.rows[store, kind].cases for store in STORES)
 
     def __str__(self) -> str:
         lines = [f"{self.title}, {self.seconds:.1f} s", _columns("store", "damage", *COLUMNS)]
@@ -158,10 +170,14 @@ def _event(random: Random) -> EventData:
     )
 
 
-def damage(folder: Path, kind: str, random: Random) -> str | None:
-    """Damage the store in the folder. The place, or None if it has no such page."""
+def damage(folder: Path, kind: str, random: Random, other: Path) -> str | None:
+    """Damage the store in the folder, perhaps with the log of the other one. The place, or None if it has no such
+    page."""
     path = folder / ("events.db-wal" if kind in IN_THE_LOG else "events.db")
     content = bytearray(path.read_bytes())
+    if kind == "log replaced":
+        path.write_bytes((other / path.name).read_bytes())
+        return f"{kind} at byte 0"
     if kind.endswith("cut"):
         at = random.randrange(1, len(content))
         del content[at:]
@@ -227,8 +243,8 @@ def _try(row: Row, figures: Figures, place: str, store: Healthy, folder: Path) -
         row.silent_to_a_digest += not any(found)
 
 
-def damaged(folder: Path, cases: int, seed: int) -> Figures:
-    """So many cases, shared out among both kinds of store and all kinds of damage."""
+def damaged(folder: Path, cases: int, seed: int, kinds: Sequence[str] = KINDS) -> Figures:
+    """So many cases, shared out among both kinds of store and these kinds of damage."""
     start = time.monotonic()
     random = Random(seed)
     figures = Figures(f"damage, seed {seed}")
@@ -237,13 +253,14 @@ def damaged(folder: Path, cases: int, seed: int) -> Figures:
             merged: healthy(folder / f"{store}-{merged}", random, tamper_evident=store != "plain", merged=merged)
             for merged in (True, False)
         }
-        for kind in KINDS:
+        other = healthy(folder / f"{store}-other", random, tamper_evident=store != "plain", merged=False)
+        for kind in kinds:
             row = figures.rows[store, kind] = Row()
-            for _ in range(cases // len(STORES) // len(KINDS)):
+            for _ in range(cases // len(STORES) // len(kinds)):
                 source = made[kind not in IN_THE_LOG]
                 with TemporaryDirectory(dir=folder) as place:
                     copy = Path(shutil.copytree(source.folder, place, dirs_exist_ok=True))
-                    if at := damage(copy, kind, random):
+                    if at := damage(copy, kind, random, other.folder):
                         _try(row, figures, f"{store}, {at}", source, copy)
     figures.seconds = time.monotonic() - start
     return figures

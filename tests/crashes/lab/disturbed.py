@@ -19,6 +19,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from evstore import EventData, connect
+from tests.crashes.lab.result import Counts
 from tests.support import long_runs
 from tests.support.proxies import Proxy, before_call
 from tests.support.servers import pgbouncer
@@ -61,6 +62,14 @@ class Outcome(NamedTuple):
     """Events that the plain consumer handled more than once, each time counted."""
     faults: list[str]
     seconds: float = 0.0
+    missed: int = 0
+    """By the follower, and in the rows of the transactional consumer."""
+    doubled: int = 0
+    """The same, of events that came twice."""
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(self.events, None, self.doubled, None, self.missed, None, tuple(self.faults))
 
     def __str__(self) -> str:
         return (
@@ -152,12 +161,12 @@ class Lab:
     def judged(self, log: Sequence[int], rows: Sequence[int]) -> Outcome:
         """Hold what they got against the positions of the log."""
         faults = []
+        missed, more = len({*log} - {*self.followed}), len(self.followed) - len({*self.followed})
         if self.followed != log:
-            missed, more = {*log} - {*self.followed}, len(self.followed) - len({*self.followed})
-            faults.append(f"the follower missed {len(missed)} events and got {more} again, or in another order")
+            faults.append(f"the follower missed {missed} events and got {more} again, or in another order")
+        lacking, doubled = len({*log} - {*rows}), len(rows) - len({*rows})
         if rows != log:
-            missed, more = {*log} - {*rows}, len(rows) - len({*rows})
-            faults.append(f"rows: {len(missed)} are missing and {more} are doubled, or their order is wrong")
+            faults.append(f"rows: {lacking} are missing and {doubled} are doubled, or their order is wrong")
         place = {position: n for n, position in enumerate(log)}
         reached = again = 0
         for batch in self.batches:
@@ -170,7 +179,8 @@ class Lab:
             reached = max(reached, begun + len(batch))
         if reached != len(log):
             faults.append(f"{len(log) - reached} events at the end were not handled")
-        return Outcome(len(log), self._places.troubles(), again, faults)
+        both = missed + lacking, more + doubled
+        return Outcome(len(log), self._places.troubles(), again, faults, 0.0, *both)
 
 
 def positions(store: EventStore) -> list[int]:

@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from random import Random
+from signal import SIGKILL
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -74,10 +75,10 @@ class Run:
         words = ("--names", "0", "--seed", f"{self._profile.seed}/{self._hired}", "--insistent")
         return self._started(Worker(self._folder, self.tell, "write", self.url, f"w{self._hired}", *words))
 
-    def _follower(self, *words: str, ends: bool = False) -> Worker:
+    def _follower(self, *words: str, code: int = -SIGKILL) -> Worker:
         after = str(max(0, self._followed - 1))  # one event that it had at the least comes again
         words = ("follow", self.url, FOLLOWER, "--after", after, *words)
-        return self._started(Worker(self._folder, self.tell, *words, ends=ends))
+        return self._started(Worker(self._folder, self.tell, *words, code=code))
 
     def work(self) -> None:
         """Kill one after the other until the time is over, then all; and let a follower come to the end."""
@@ -89,7 +90,7 @@ class Run:
         self.killed = sum(end.result(START_SECONDS) for end in self._ends)
         with connect(self.url, timeout=TIMEOUT) as store:
             head = store.head()
-        self._follower("--to", str(head), ends=True)
+        self._follower("--to", str(head), code=0)
         self._ends[-1].result(START_SECONDS)
 
     def _disturb(self) -> None:
@@ -119,7 +120,7 @@ class Run:
                 store,
                 damage,
                 title=f"{profile.writers} writers for {profile.seconds:g} s, seed {profile.seed}",
-                done=(f"{self.killed} processes and {self.restarted} times the server killed",),
+                happened={"processes killed": self.killed, "servers killed": self.restarted},
             )
         figures.findings = [each for each in figures.findings if " was handed " not in each.sentence]
         return figures

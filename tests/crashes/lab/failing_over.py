@@ -24,9 +24,10 @@ from evstore import connect
 from tests.crashes.lab import recorded
 from tests.crashes.lab.checker import Finding
 from tests.crashes.lab.crew import Common, Crew, Reader, Writer
-from tests.crashes.lab.figures import FOLLOWING, figures_of
+from tests.crashes.lab.figures import figures_of
 from tests.crashes.lab.hands import Handling, Pipe, Work
 from tests.crashes.lab.load import Load
+from tests.crashes.lab.verdict import FOLLOWING
 from tests.crashes.lab.victims import FollowingCommand
 from tests.support import long_runs
 from tests.support.clusters import ANY_STANDBY, Cluster, cluster

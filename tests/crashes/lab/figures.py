@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.crashes.lab.checker import RULES, Finding, check
 from tests.crashes.lab.gaps import gaps
 from tests.crashes.lab.history import Followed, History, Stored
-from tests.crashes.lab.verdict import Verdict
+from tests.crashes.lab.verdict import FOLLOWING, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from evstore import EventStore
     from tests.crashes.lab.history import Record
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 @dataclass(kw_only=True)
 class Figures(Verdict):
     title: str
-    done: Sequence[str]
+    done: Sequence[str] = ()
     """What only this harness does."""
+    happened: Mapping[str, int] = field(default_factory=dict)
+    """The part of it that can be counted."""
 
     @property
     def handed(self) -> dict[str, int]:
@@ -35,7 +37,8 @@ class Figures(Verdict):
 
     def __str__(self) -> str:
         against = [*self.damage, *(f"rule {each.rule}: {each.sentence}" for each in self.findings)]
-        return "\n".join(["; ".join([self.title, *self.done, *self._counts()]), *against[:20]])
+        happened = [f"{name} {count}" for name, count in self.happened.items()]
+        return "\n".join(["; ".join([self.title, *self.done, *happened, *self._counts()]), *against[:20]])
 
     def _counts(self) -> Iterator[str]:
         duplicates = sum(isinstance(each.answer, Stored) and each.answer.duplicate for each in self.acknowledged)
@@ -49,27 +52,24 @@ class Figures(Verdict):
         yield f"unknown {len(self.unknown)}, of which {stored} are stored{f' ({said})' if said else ''}"
         seen = chain(self.history.reads, self.history.shown)
         yield f"reads showed {sum(len(each.seen) for each in seen)} events, lists {len(self.history.levels)} levels"
-        skipped = sum(each.rule == FOLLOWING and " skipped " in each.sentence for each in self.findings)
-        yield f"{len(self.handed)} followers were handed {sum(self.handed.values())} events, skipped {skipped}"
+        handed = sum(self.handed.values())
+        yield f"{len(self.handed)} followers were handed {handed} events, skipped {self.skipped}"
         yield f"log {len(self.log)} events in {len({event.stream_id for event in self.log})} streams"
         rules = Counter(each.rule for each in self.findings)
         yield "findings " + ", ".join(f"rule {number}: {rules[number]}" for number in range(1, len(RULES) + 1))
         yield f"gaps {len(self.damage)}, lost {self.lost}, partial {self.partial}"
 
 
-FOLLOWING = 6
-"""The rule of the followers."""
-
-
 def figures_of(
-    records: Sequence[Record], store: EventStore, server: Server, schema: str, *, title: str, done: Sequence[str]
+    records: Sequence[Record], store: EventStore, server: Server, schema: str, *, title: str, **more: Any
 ) -> Figures:
-    """Judge what the store holds, while nobody appends. Every follower must have come to its end."""
-    return figures_beside(records, store, gaps(server, schema), title=title, done=done)
+    """Judge what the store holds, while nobody appends. Every follower must have come to its end. `more`: what was
+    done, as the fields of `Figures`."""
+    return figures_beside(records, store, gaps(server, schema), title=title, **more)
 
 
 def figures_beside(
-    records: Sequence[Record], store: EventStore, damage: list[str], *, title: str, done: Sequence[str]
+    records: Sequence[Record], store: EventStore, damage: list[str], *, title: str, **more: Any
 ) -> Figures:
     """The same where the damage was looked for otherwise."""
     log = list(store.replay())
@@ -80,7 +80,7 @@ def figures_beside(
         findings=check(history, log),
         damage=damage,
         title=title,
-        done=done,
+        **more,
     )
     figures.findings += [
         Finding(FOLLOWING, f"{who} was handed {count} of {len(log)} events")

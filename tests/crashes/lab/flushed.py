@@ -26,6 +26,7 @@ from uuid import UUID
 
 from evstore import EventData, connect
 from tests.crashes.lab.flush_writer import MARK, ids
+from tests.crashes.lab.result import Counts
 from tests.crashes.lab.traced import QUICK, argv, calls_in, watched
 from tests.support import changed_procedures, long_runs
 from tests.support.command import Command
@@ -80,6 +81,13 @@ class Audit:
     @property
     def ok(self) -> bool:
         return not self.early and len(self.acknowledged) == self.wanted
+
+    @property
+    def counts(self) -> Counts:
+        said = [f"{each} was acknowledged before it was flushed" for each in self.early]
+        if len(self.acknowledged) != self.wanted:
+            said.append(f"{len(self.acknowledged)} of {self.wanted} appends were acknowledged")
+        return Counts(len(self.acknowledged), faults=tuple(said))
 
     def __str__(self) -> str:
         return (

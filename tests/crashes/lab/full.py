@@ -34,7 +34,9 @@ from tests.crashes.lab.checker import check
 from tests.crashes.lab.full_disks import MOUNTED, NO_MOUNT, SQLITE, may_mount, on_a_small_tablespace
 from tests.crashes.lab.history import History, Invoked, Part, Sent, Stored, Withdrawn
 from tests.crashes.lab.load import envelope
+from tests.crashes.lab.result import Counts, total
 from tests.crashes.lab.unredacted import appends_of_redactions, misfits, restored
+from tests.crashes.lab.verdict import Verdict
 from tests.support import long_runs
 from tests.support.projected import Reader
 
@@ -86,12 +88,18 @@ class Figures:
     refused: Counter[str] = field(default_factory=Counter)
     """What was refused because the disk was full."""
     events: int = 0
+    found: list[Counts] = field(default_factory=list)
+    """Those of the log of each run."""
     faults: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
     def ok(self) -> bool:
         return not self.faults
+
+    @property
+    def counts(self) -> Counts:
+        return total(self.found)._replace(faults=tuple(self.faults))
 
     def __str__(self) -> str:
         kinds = sorted(self.acknowledged | self.refused)
@@ -222,8 +230,11 @@ class Run:
         for each in [*store.verify(engine=self._is_sqlite), *misfits(log)]:
             self._fault(f"verify: {each}")
         history = History.of([*self._records, *appends_of_redactions(log)])
-        for finding in check(history, restored(self._records, self._begun, log)):
-            self._fault(f"rule {finding.rule}: {finding.sentence}")
+        whole = restored(self._records, self._begun, log)
+        found = Verdict(history=history, log=whole, findings=check(history, whole), damage=[]).counts
+        self._figures.found.append(found._replace(skipped=None))
+        for each in found.faults:
+            self._fault(each)
         redacted = {event.id for event in log if event.redacted}
         if redacted != self._redacted:
             self._fault(f"redacted {redacted}, but {self._redacted} was said to be")

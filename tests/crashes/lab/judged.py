@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from evstore import ANY_VERSION, NO_STREAM, STREAM_EXISTS
 from tests.crashes.lab.racer import Acknowledged, Asked, Refused, Unsure
+from tests.crashes.lab.result import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -71,6 +72,10 @@ class Judgement:
     """Appends that a kill interrupted."""
     stored_unanswered: int
     violations: list[str]
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(self.acknowledged, faults=tuple(self.violations))
 
     def __str__(self) -> str:
         counts = (

@@ -1,6 +1,6 @@
 """Writers and a follower are killed at random moments, again and again, and no acknowledged event is lost.
 
-    python -m tests.crashes.lab.kill --cycles 100 --writers 3 --seed 7
+    python -m tests.crashes.lab.kill --cycles 100 --writers 3 --seed 7 --database postgres
 
 A seed repeats what the processes are told and when they are killed, not how the system lets them run.
 """
@@ -16,17 +16,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random, SystemRandom
+from random import Random
+from signal import SIGKILL
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from evstore import connect
 from tests.crashes.lab import history, recorded
 from tests.crashes.lab.checker import Finding, check
+from tests.crashes.lab.gaps import gaps
 from tests.crashes.lab.history import Followed, History
 from tests.crashes.lab.load import Load
 from tests.crashes.lab.summary import FOLLOWER, Summary, damage_of
 from tests.crashes.lab.victims import Commands, Worker
+from tests.support import long_runs
 from tests.support.command import Command
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
     from evstore import EventStore
     from tests.crashes.lab.history import Record
+    from tests.support.servers import Server
 
 MOST_DELAY: Final = 0.4
 """Seconds between the first acknowledgements and a kill, at most."""
@@ -52,16 +56,15 @@ class Run:
 
     folder: Path
     profile: Profile
+    url: str
     records: list[Record] = field(default_factory=list)
     killed: int = 0
     slowest_settling: float = 0.0
     followed: int = 0
-    command_sqlite: str = ""
+    command_backend: str = ""
     _read_to: int = 0
 
     def __post_init__(self) -> None:
-        self.path = self.folder / "events.db"
-        self.url = f"sqlite:{self.path}"
         self._rng = Random(self.profile.seed)
 
     def tell(self, record: Record) -> None:
@@ -71,7 +74,7 @@ class Run:
 
     def work(self) -> None:
         made = Command(self.folder).ok("init", "--db", self.url)
-        self.command_sqlite = json.loads(made.out)["backendVersion"]
+        self.command_backend = json.loads(made.out)["backendVersion"]
         for number in range(self.profile.cycles):
             begin = len(self.records)
             self._cycle(number)
@@ -110,8 +113,8 @@ class Run:
                 victims.append(self._worker("write", who, "--names", f"{number}", "--seed", seed))
         return victims
 
-    def _worker(self, role: str, who: str, *words: str, ends: bool = False) -> Worker:
-        return Worker(self.folder, self.tell, role, self.url, who, *words, ends=ends)
+    def _worker(self, role: str, who: str, *words: str, code: int = -SIGKILL) -> Worker:
+        return Worker(self.folder, self.tell, role, self.url, who, *words, code=code)
 
     def _settle(self, begin: int) -> None:
         """Sometimes the next processes find the store as it was left, sometimes this one reads or writes first."""
@@ -138,34 +141,36 @@ class Run:
             head = recorded.read(store, self.tell)
         # Behind one that it had at the least, so that something comes also when it has come to the end.
         after = str(max(0, self.followed - 1))
-        self._worker("follow", FOLLOWER, "--after", after, "--to", str(head), ends=True).run()
+        self._worker("follow", FOLLOWER, "--after", after, "--to", str(head), code=0).run()
 
 
-def kill(folder: Path, profile: Profile) -> Summary:
-    """Run the profile on a new store in the folder, and judge what is left."""
+def kill(folder: Path, profile: Profile, server: Server | None = None) -> Summary:
+    """Run the profile on a new store in the folder, or on the server, and judge what is left."""
     start = time.monotonic()
-    run = Run(folder, profile)
+    path = folder / "events.db"
+    schema = server.schema() if server else ""
+    run = Run(folder, profile, server.url(schema) if server else f"sqlite:{path}")
     run.work()
     with connect(run.url) as store:
         log = list(store.replay())
+        said = [str(each) for each in store.verify()]
     told = History.of(run.records)
     findings = check(told, log)
     if run.followed != len(log):
         findings.append(Finding(6, f"the follower ended at {run.followed}, the log at {len(log)}"))
-    damage = damage_of(run.path, log)
+    damage = [*said, *(gaps(server, schema) if server else damage_of(path, log))]
     if findings or damage:  # no seed brings the same history again
         with (folder / "history.jsonl").open("ab", buffering=0) as file:
             for record in run.records:
                 history.tell(file.fileno(), record)
+    own = f"PostgreSQL {server.version}" if server else f"SQLite {sqlite3.sqlite_version}"
     return Summary(
         title=(
             f"cycles {profile.cycles}, {profile.writers} writers and 1 follower each, seed {profile.seed}, "
-            f"{time.monotonic() - start:.1f} s, SQLite {sqlite3.sqlite_version} in the library and "
-            f"{run.command_sqlite} in the command"
+            f"{time.monotonic() - start:.1f} s, {own} in the library and {run.command_backend} in the command"
         ),
         killed=run.killed,
         slowest_settling=run.slowest_settling,
-        megabytes=run.path.stat().st_size / 1e6,
         history=told,
         log=log,
         findings=findings,
@@ -177,7 +182,9 @@ def main() -> int:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--cycles", type=int, default=100)
     parser.add_argument("--writers", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10**6))
+    parser.add_argument("--database", default="sqlite", choices=["sqlite", "postgres"])
+    parser.add_argument("--on", default="postgres-18")
+    parser.add_argument("--seed", type=int, default=long_runs.a_seed())
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="make it, work there, leave the store")
     asked = parser.parse_args()
     print(f"seed {asked.seed}", flush=True)
@@ -186,7 +193,8 @@ def main() -> int:
     with (
         nullcontext(asked.keep.absolute()) if asked.keep else TemporaryDirectory(prefix="evstore-kill-") as folder
     ):
-        summary = kill(Path(folder), Profile(asked.cycles, asked.writers, asked.seed))
+        with long_runs.server_of(asked.on) if asked.database == "postgres" else nullcontext() as server:
+            summary = kill(Path(folder), Profile(asked.cycles, asked.writers, asked.seed), server)
         print(summary)
     return 0 if summary.ok else 1
 

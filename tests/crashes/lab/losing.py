@@ -28,6 +28,7 @@ from tests.crashes.lab.failing_over import Profile, Run
 from tests.crashes.lab.gaps import gaps
 from tests.crashes.lab.hands import Work
 from tests.crashes.lab.history import Followed, History
+from tests.crashes.lab.result import Counts
 from tests.crashes.lab.verdict import Verdict
 from tests.support import long_runs
 from tests.support.clusters import cluster
@@ -52,6 +53,10 @@ class Outcome(NamedTuple):
     noticed: int
     """Followers and consumers that were told."""
     faults: list[str]
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(self.acknowledged, faults=tuple(self.faults))
 
 
 class Losing(Run):
@@ -121,10 +126,10 @@ class Losing(Run):
             yield f"{who} was handed {kept} of {len(evidence.log)} events"
 
 
-def loses(servers: Cluster, profile: Profile) -> Outcome:
+def loses(servers: Cluster, profile: Profile, kind: type[Losing] = Losing) -> Outcome:
     """Fail over once on a new store, and judge what is left. No reader looks at what is lost."""
     with TemporaryDirectory(prefix="evstore-losing-") as folder, ExitStack() as ends:
-        run = Losing(servers, profile._replace(readers=0), Path(folder), ends)
+        run = kind(servers, profile._replace(readers=0), Path(folder), ends)
         run.fail_over()
         return run.outcome(run.rest())
 

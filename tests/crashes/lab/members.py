@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from evstore import EventData, connect
 from tests.crashes.lab.consuming import new_store
 from tests.crashes.lab.member import BATCH, NAME, work, write
+from tests.crashes.lab.result import Counts
 from tests.support import long_runs
 from tests.support.waiting import PATIENCE, wait_for
 
@@ -64,6 +65,10 @@ class Outcome(NamedTuple):
     """Streams of which several members have handled events."""
     faults: list[str]
     seconds: float = 0.0
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(self.events, faults=tuple(self.faults))
 
     def __str__(self) -> str:
         shares = ", ".join(f"{who} {events}" for who, events in sorted(self.handled.items()))

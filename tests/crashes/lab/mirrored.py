@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from evstore import EventData, connect
 from evstore.errors import ConflictError, NotFoundError
 from tests.crashes.lab.load import Load
+from tests.crashes.lab.result import Counts
 from tests.support import long_runs
 from tests.support.command import Command
 from tests.support.waiting import PATIENCE, wait_for
@@ -62,6 +63,10 @@ class Run:
     @property
     def ok(self) -> bool:
         return not self.faults
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(self.events, faults=tuple(self.faults))
 
     def __str__(self) -> str:
         at_work = sum(each > 0 for each in self.behind)

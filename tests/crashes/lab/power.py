@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from tests.crashes.lab.disk import WATCHED, WAYS, Folder, moments
 from tests.crashes.lab.power_judged import STORE, Judgement, Told, judged
 from tests.crashes.lab.power_writer import WITHOUT
+from tests.crashes.lab.result import Counts, total
 from tests.crashes.lab.traced import QUICK, argv, calls_in
 from tests.support import long_runs
 from tests.support.command import Command
@@ -60,8 +61,8 @@ class Figures:
     images: Counter[str] = field(default_factory=Counter)
     """By what they keep of what was not synced."""
     differing: int = 0
-    looked_for: int = 0
-    """Acknowledged events, in each image."""
+    found: list[Counts] = field(default_factory=list)
+    """Those of the log of each image."""
     without_a_store: int = 0
     faults: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -70,10 +71,19 @@ class Figures:
     def ok(self) -> bool:
         return not self.faults
 
+    @property
+    def counts(self) -> Counts:
+        return total(self.found)._replace(faults=tuple(self.faults))
+
+    @property
+    def looked_for(self) -> int:
+        """Acknowledged events, in each image."""
+        return sum(each.acknowledged or 0 for each in self.found)
+
     def add(self, cut: Cut, judgement: Judgement, seed: int) -> None:
         self.images[cut.way] += 1
         self.differing += cut.differs
-        self.looked_for += judgement.acknowledged
+        self.found.append(judgement.found)
         self.without_a_store += not judgement.is_there
         self.faults += [f"seed {seed}, {cut.name}: {each}" for each in judgement.faults]
 

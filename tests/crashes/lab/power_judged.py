@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -21,6 +22,7 @@ from tests.crashes.lab.power_writer import (
     Redacted,
     Redacting,
 )
+from tests.crashes.lab.result import Counts
 from tests.crashes.lab.unredacted import appends_of_redactions, misfits, restored
 from tests.crashes.lab.verdict import Verdict
 
@@ -83,8 +85,8 @@ class Told:
 
 class Judgement(NamedTuple):
     faults: list[str]
-    acknowledged: int = 0
-    """Acknowledged events that were looked for."""
+    found: Counts = Counts(0, 0, 0, 0, None, 0)
+    """The counts of the log, if there is one."""
     is_there: bool = True
     """False if there is no store, and nobody was told that there is."""
 
@@ -99,8 +101,8 @@ def judged(image: Image, told: Told, folder: Path) -> Judgement:
         with connect(f"sqlite:{folder / STORE}") as store:
             log = list(store.replay())
             faults = [*_of_the_store(store, told, log)]
-            of_the_log, acknowledged = _of_the_log(told, log)
-            faults += [*of_the_log, *_of_the_copy(image, told, log, folder), *_going_on(store, log)]
+            found = _of_the_log(told, log)._replace(skipped=None)
+            faults += [*found.faults, *_of_the_copy(image, told, log, folder), *_going_on(store, log)]
     except NotInitializedError as error:
         if told.made:
             return Judgement([f"no store: {error}"])
@@ -109,7 +111,7 @@ def judged(image: Image, told: Told, folder: Path) -> Judgement:
             return Judgement([*_going_on(store, [])], is_there=False)
     except EvstoreError as error:
         return Judgement([f"{type(error).__name__}: {error}"])
-    return Judgement(faults, acknowledged)
+    return Judgement(faults, found)
 
 
 def _of_the_store(store: EventStore, told: Told, log: list[StoredEvent]) -> Iterator[str]:
@@ -125,14 +127,12 @@ def _of_the_store(store: EventStore, told: Told, log: list[StoredEvent]) -> Iter
             yield f"{each} was said to be done, and data is still there"
 
 
-def _of_the_log(told: Told, log: list[StoredEvent]) -> tuple[list[str], int]:
+def _of_the_log(told: Told, log: list[StoredEvent]) -> Counts:
     history = History.of([*told.records, *appends_of_redactions(log)])
     whole = restored(told.records, {each for redacting in told.all(Redacting) for each in redacting.ids}, log)
     verdict = Verdict(history=history, log=whole, findings=check(history, whole), damage=[])
-    faults = [f"rule {each.rule}: {each.sentence}" for each in verdict.findings]
-    if verdict.lost or verdict.partial:
-        faults.append(f"lost {verdict.lost}, partial {verdict.partial}")
-    return faults, verdict.acknowledged_events
+    damage = [f"lost {verdict.lost}, partial {verdict.partial}"] if verdict.lost or verdict.partial else []
+    return replace(verdict, damage=damage).counts
 
 
 def _of_the_copy(image: Image, told: Told, log: list[StoredEvent], folder: Path) -> Iterator[str]:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from evstore import ConsumerHeldError, EventData, connect
 from evstore.application.codec import JSON
+from tests.crashes.lab.result import Counts
 from tests.support.projected import Balances, Deposited, Reader, deposit
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ class Summary(NamedTuple):
     version: int
     """The last version."""
     wrong: list[str]
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(self.events, faults=tuple(self.wrong))
 
 
 def of_version(number: int) -> type[Balances]:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from time import monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from evstore import ConcurrencyError, ConflictError, EventData, NotFoundError, UnavailableError, Write
+from evstore import (
+    AppendOutcomeUnknownError,
+    ConcurrencyError,
+    ConflictError,
+    EventData,
+    NotFoundError,
+    StoreReplacedError,
+    UnavailableError,
+    Write,
+)
 from tests.crashes.lab.history import (
     Followed,
     Invoked,
@@ -15,10 +24,12 @@ from tests.crashes.lab.history import (
     Record,
     Refused,
     Said,
+    Sent,
     Shown,
     Started,
     Stored,
     Unsure,
+    Withdrawn,
     print_of,
     seen,
 )
@@ -47,9 +58,40 @@ def append(store: EventStore, tell: Tell, op: str, parts: tuple[Part, ...]) -> A
     except (ConflictError, NotFoundError) as error:
         tell(Refused(op, monotonic_ns(), str(error), _level(error, parts)))
         return error
+    except StoreReplacedError:
+        tell(Withdrawn(op, monotonic_ns()))
+        raise
     versions, prints = _first_versions(stored, parts), tuple(map(print_of, stored))
     tell(Stored(op, monotonic_ns(), stored[0].global_position, versions, stored.duplicate, prints))
     return stored
+
+
+def append_made(store: EventStore, tell: Tell, op: str, parts: tuple[Part, ...]) -> Appended | EvstoreError:
+    """The same with ids that evstore makes instead of those of the parts, and told when they are known."""
+    at = monotonic_ns()
+    writes = [
+        Write(part.stream_id, [EventData.from_json(e.type, e.data) for e in part.events], part.expected)
+        for part in parts
+    ]
+    try:
+        stored = store.append_many(writes)
+    except AppendOutcomeUnknownError as error:
+        tell(Invoked(op, at, with_ids(parts, error.ids)))
+        raise
+    except (ConflictError, NotFoundError) as error:
+        return error
+    tell(Invoked(op, at, with_ids(parts, [event.id for event in stored])))
+    prints = tuple(map(print_of, stored))
+    tell(Stored(op, monotonic_ns(), stored[0].global_position, (), stored.duplicate, prints))
+    return stored
+
+
+def with_ids(parts: tuple[Part, ...], ids: Iterable[str]) -> tuple[Part, ...]:
+    left = iter(ids)
+    return tuple(
+        Part(part.stream_id, part.expected, tuple(Sent(next(left), e.type, e.data) for e in part.events))
+        for part in parts
+    )
 
 
 def insist(

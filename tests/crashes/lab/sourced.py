@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from evstore import connect
+from tests.crashes.lab.result import Counts
 from tests.support import long_runs
 from tests.support.command import Command
 from tests.support.waiting import PATIENCE
@@ -57,6 +58,11 @@ class Figures:
         self.twice = sorted(line for line, count in times.items() if count > 1)
         self.missing = sorted({*range(1, self.lines + 1)} - {*times})
         self.astray = [line for version, line in enumerate(stored, 1) if line != version]
+
+    @property
+    def counts(self) -> Counts:
+        said = [f"line {line} does not stand at its version" for line in self.astray]
+        return Counts(self.lines, len(self.missing), len(self.twice), len(self.astray), None, None, tuple(said))
 
     @property
     def ok(self) -> bool:

@@ -68,6 +68,9 @@ class Profile(NamedTuple):
     """In which part of the cycles the disk is slow."""
     long: int = 0
     """Every so many cycles the server stays away until each writer has been told so."""
+    ways: tuple[str, ...] = WAYS
+    judged_each: int = 1
+    """Cycles after which the whole log is read and judged."""
     without: str = ""
     """Whose barrier is taken out: that of "writers", "refusals" or "readers"."""
 
@@ -183,7 +186,7 @@ class Run:
 
     def _stop(self) -> None:
         long = self._profile.long and self.cycles % self._profile.long == 0
-        way = self._rng.choice(WAYS[:-1] if long else WAYS)
+        way = self._rng.choice([each for each in self._profile.ways if not (long and each == CRASH)])
         self.done[way] += 1
         self.common.is_up.clear()
         unsure = self.common.unsure.copy()
@@ -233,14 +236,16 @@ def _answers(connection: psycopg.Connection) -> bool:
 
 
 def stops(server: OwnServer, profile: Profile) -> Figures:
-    """Run the profile on a new store, and judge what is left after each cycle; end at the first finding."""
+    """Run the profile on a new store, and judge what is left after some cycles, and at the end; end at the first
+    finding."""
     with ExitStack() as ends:
         run = Run(server, profile, ends)
-        for _ in range(profile.cycles):
+        for number in range(1, profile.cycles + 1):
             run.cycle()
-            figures = run.judged()
-            if not figures.ok:
-                break
+            if number % profile.judged_each == 0 or number == profile.cycles:
+                figures = run.judged()
+                if not figures.ok:
+                    break
     return figures
 
 

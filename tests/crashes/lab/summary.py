@@ -29,7 +29,6 @@ class Summary(Verdict):
     title: str
     killed: int
     slowest_settling: float
-    megabytes: float
 
     @property
     def again(self) -> list[Attempt]:
@@ -63,7 +62,7 @@ class Summary(Verdict):
     def _left(self) -> Iterator[str]:
         streams = len({event.stream_id for event in self.log})
         rules = Counter(each.rule for each in self.findings)
-        yield f"log {len(self.log)} events in {streams} streams, {self.megabytes:.1f} MB"
+        yield f"log {len(self.log)} events in {streams} streams"
         yield f"integrity {'; '.join(self.damage) or 'ok'}"
         yield "findings " + ", ".join(f"rule {number}: {rules[number]}" for number in range(1, len(RULES) + 1))
         yield f"lost {self.lost}, partial {self.partial}"

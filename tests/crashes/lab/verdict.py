@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tests.crashes.lab.history import Refused, Stored
+from tests.crashes.lab.result import Counts
 
 if TYPE_CHECKING:
     from evstore import StoredEvent
     from tests.crashes.lab.checker import Finding
     from tests.crashes.lab.history import Attempt, History
+
+
+ORDER: Final = 1
+"""The rule of positions and versions."""
+FOLLOWING: Final = 6
+"""The rule of the followers."""
 
 
 @dataclass(kw_only=True)
@@ -52,6 +59,26 @@ class Verdict:
     def partial(self) -> int:
         """Appends of which the log has some events, but not all."""
         return sum(0 < held < total for held, total in map(self.held, self.history.attempts))
+
+    @property
+    def duplicated(self) -> int:
+        """Events that the log has again."""
+        return len(self.log) - len(self._ids)
+
+    @property
+    def gaps(self) -> int:
+        return sum(each.rule == ORDER and " stands behind " in each.sentence for each in self.findings)
+
+    @property
+    def skipped(self) -> int:
+        return sum(each.rule == FOLLOWING and " skipped " in each.sentence for each in self.findings)
+
+    @property
+    def counts(self) -> Counts:
+        said = (*self.damage, *(f"rule {each.rule}: {each.sentence}" for each in self.findings))
+        return Counts(
+            self.acknowledged_events, self.lost, self.duplicated, self.gaps, self.skipped, self.partial, said
+        )
 
     def held(self, attempt: Attempt) -> tuple[int, int]:
         """How many of its events the log has, and of how many."""

@@ -17,6 +17,8 @@ from tests.crashes.lab.load import envelope
 from tests.support.command import Command
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.crashes.lab.load import Load
     from tests.crashes.lab.recorded import Tell
 
@@ -29,16 +31,19 @@ ROOT = Path(__file__).parents[3]
 class Worker:
     """A process of the `worker` module."""
 
-    def __init__(self, folder: Path, tell: Tell, *words: str, ends: bool = False) -> None:
+    def __init__(
+        self, folder: Path, tell: Tell, *words: str, code: int = -SIGKILL, env: Mapping[str, str] | None = None
+    ) -> None:
+        """`code`: that with which it must end. `env`: more of its environment."""
         self._tell = tell
-        self._ends = ends
+        self._code = code
         self.acknowledged = Event()
         self._errors = folder / "errors.txt"
         with self._errors.open("ab") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.crashes.lab.worker", *words],
                 cwd=ROOT,
-                env=Command(folder).env(),
+                env=Command(folder).env(**(env or {})),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -55,7 +60,7 @@ class Worker:
                         self.acknowledged.set()
         finally:
             self.acknowledged.set()  # whatever happened, nobody needs to wait any longer
-        if process.returncode != (0 if self._ends else -SIGKILL):
+        if process.returncode != self._code:
             raise ChildProcessError(
                 f"{process.args!r} ended with {process.returncode}: {self._errors.read_text()}"
             )
