@@ -13,9 +13,13 @@ _URL: Final = (
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:(?P<user>[^:@/?#\s]*)(?::(?P<password>[^:@/?#\s]*))?@)?"
     rf"(?P<hosts>{_HOST}(?:,{_HOST})*)(?P<path>/[^?#@&=\s]*)?(?:\?(?P<query>[^#\s]*))?"
 )
-_HIDDEN: Final = "password|passwd|secret"
+_HIDDEN: Final = "password|passwd|secret|token|credential|authmechanismproperties|scram_.*_key"
 _FILES: Final = ("sqlite", "memory")
-_MEANS_POSTGRES: Final = r"\s*[\"']?\s*postgres(ql)?\b.*(//|@|password)|.*\b(password|dbname)\s*="
+_WITH_TOKENS: Final = ("nats", "tls")
+"""The schemes of which a user without a password is a token, by which nats-py logs in."""
+_MEANS_SERVER: Final = (
+    r"\s*[\"']?\s*(postgres(ql)?\b.*(//|@|password)|(nats|tls|mongodb(\+srv)?)//.*@)|.*\b(password|dbname)\s*="
+)
 
 
 def parts_of(url: str) -> re.Match[str] | None:
@@ -33,10 +37,12 @@ def redacted(url: str) -> str:
     found = parts_of(url)
     if found is None:
         scheme, colon, _ = url.partition(":")
-        if scheme.lower() in _FILES or not (colon or looks_like_postgres(url)):
+        if scheme.lower() in _FILES or not (colon or looks_like_server(url)):
             return url
         return f"{scheme}:…" if re.fullmatch("[A-Za-z][A-Za-z0-9+.-]*", scheme) else "…"
     user = "" if found["user"] is None else f"{found['user']}{'' if found['password'] is None else ':***'}@"
+    if user and found["password"] is None and found["scheme"].lower() in _WITH_TOKENS:
+        user = "***@"
     query = ""
     if found["query"]:
         parts = (part.partition("=") for part in found["query"].split("&"))
@@ -46,6 +52,6 @@ def redacted(url: str) -> str:
     return f"{found['scheme']}://{user}{found['hosts']}{found['path'] or ''}{query}"
 
 
-def looks_like_postgres(text: str) -> bool:
-    """True if a text without a scheme, which would be a path, was meant for PostgreSQL."""
-    return re.match(_MEANS_POSTGRES, text, re.IGNORECASE | re.DOTALL) is not None
+def looks_like_server(text: str) -> bool:
+    """True if a text without a scheme, which would be a path, was meant for a server."""
+    return re.match(_MEANS_SERVER, text, re.IGNORECASE | re.DOTALL) is not None

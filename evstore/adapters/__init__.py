@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from evstore.errors import InvalidUrlError, MissingDependencyError, UnknownAdapterError
-from evstore.urls import looks_like_postgres
+from evstore.urls import looks_like_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,9 +72,10 @@ def _found(url: str) -> _Found:
         raise InvalidUrlError('use "memory:" for a store in memory')
     found = _SCHEME.match(url)
     scheme, rest = (found[1].lower(), url[found.end() :]) if found else ("sqlite", url)
-    if not found and ("://" in url or looks_like_postgres(url)):  # no file is called so
+    if not found and ("://" in url or looks_like_server(url)):  # no file is called so
         raise InvalidUrlError(
-            "the database URL is malformed; that of PostgreSQL is postgresql://user@host/database"
+            "the database URL is malformed; one of a server is postgresql://user@host/database, "
+            "nats://user@host/name or mongodb://user@host/database"
         )
     built_in = f"{scheme}:{rest}"  # built-in adapters get one spelling, others the URL as given
     return _Found(built_in if scheme in BUILT_IN else url, *_loaded(scheme))

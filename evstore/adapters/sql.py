@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from evstore.errors import SchemaTooNewError, SchemaTooOldError, UnsupportedError
+from evstore.errors import CorruptStoreError, SchemaTooNewError, SchemaTooOldError, UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from hashlib import blake2b
 
 OLDEST_SCHEMA: Final = 1
@@ -17,6 +17,14 @@ FIRST_SCHEMA: Final = 1
 """The oldest schema that the steps of `migrate` begin with."""
 
 ON_DISK: Final = "an append is on disk before it is acknowledged"
+
+
+def check_tables(location: str, computed: Sequence[tuple[str, str]]) -> None:
+    """Raise CorruptStoreError if a name of a table, the first of each pair, is that of something else: to read it
+    would be to run what somebody else wrote."""
+    if computed:
+        what = " and ".join(f'"{name}" is a {kind}' for name, kind in computed)
+        raise CorruptStoreError(f"the event store at {location} is damaged: {what}, where evstore makes a table")
 
 
 def check_admits(location: str, found: tuple[int, int, int], ours: int, *, to_write: bool, oldest: int) -> None:

@@ -49,6 +49,8 @@ ADVICE: Final = {
     "bad-timestamp": f"readers fail at this event: {_RESTORE}",
     "correlation-hash": "a search for its correlation id misses it; export, then import into a new store",
     "unknown-trigger": f"drop it, because it may change appends, and then: {_FOREIGN}",
+    "unknown-index": f"drop it, because it may refuse appends, and then: {_FOREIGN}",
+    "unknown-rule": f"drop it, because it may swallow appends, and then: {_FOREIGN}",
     "checkpoint": "the consumer has read another log, as before a backup was restored: see what it handled, then "
     "evstore consumers reset",
     "digest": "the log was changed since, or is another log: compare it with a backup",

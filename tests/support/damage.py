@@ -405,6 +405,15 @@ DAMAGES: Final[dict[str, Damage]] = {
         "CREATE TRIGGER swallows BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION swallow()",
         {("unknown-trigger", None, None)},
     ),
+    "an index that lets no second event have a type": both(
+        "CREATE UNIQUE INDEX theirs ON events (type_key, global_position)", ("unknown-index", None, None),
+    ),
+    "a rule that swallows events": Damage(
+        None, "CREATE RULE swallows AS ON INSERT TO events DO INSTEAD NOTHING", {("unknown-rule", None, None)},
+    ),
+    "a check of others": Damage(
+        None, "ALTER TABLE events ADD CHECK (global_position < 500)", {("changed-table", None, None)},
+    ),
     "a check is missing": Damage(
         remade("events", " CHECK (version > 0)", ""),
         "ALTER TABLE events DROP CONSTRAINT events_version_check",

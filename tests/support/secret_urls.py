@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
@@ -10,6 +11,8 @@ from evstore import AdapterError, DeniedError, EvstoreError, InvalidUrlError, Un
 from tests.support.daemons import free_port
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.support.servers import Server
 
 SECRETS = ("s3cret", "f1rst", "l4st")
@@ -77,11 +80,84 @@ UNREADABLE: dict[str, Case] = {
 }  # fmt: skip
 
 
+ELSEWHERE: dict[str, Case] = {
+    "a port of NATS that refuses": Case("nats://u:s3cret@{dead}/shop", UnavailableError, 7),
+    "a port of NATS with TLS that refuses": Case("tls://u:s3cret@{dead}/shop", UnavailableError, 7),
+    "a token of NATS": Case("nats://s3cret@{dead}/shop", UnavailableError, 7),
+    "a token of NATS with TLS": Case("TLS://s3cret@{dead}/shop", UnavailableError, 7),
+    "several of NATS that refuse": Case("nats://u:s3cret@{dead},{dead}/shop", UnavailableError, 7),
+    "a host of NATS that nobody knows": Case("nats://u:s3cret@nowhere.invalid/shop", UnavailableError, 7),
+    "@ in a password of NATS": Case("nats://u:f1rst@l4st@{dead}/shop", InvalidUrlError, 2),
+    "/ in a password of NATS": Case("nats://u:f1rst/l4st@{dead}/shop", InvalidUrlError, 2),
+    "no colon before NATS": Case("nats//u:s3cret@{dead}/shop", InvalidUrlError, 2),
+    "no slash after NATS": Case("nats:u:s3cret@{dead}/shop", InvalidUrlError, 2),
+    "a stream that cannot be": Case("nats://u:s3cret@{dead}/a.b", InvalidUrlError, 2),
+    "an unknown parameter of NATS": Case("nats://u:s3cret@{dead}/shop?token=l4st", InvalidUrlError, 2),
+    "a file of NATS that is missing": Case("nats://u:s3cret@{dead}/shop?ca=/nowhere", InvalidUrlError, 2),
+    "a port of MongoDB that refuses": Case("mongodb://u:s3cret@{dead}/shop", UnavailableError, 7),
+    "a host of MongoDB that nobody knows": Case("mongodb://u:s3cret@nowhere.invalid/shop", UnavailableError, 7),
+    "a cluster that nobody knows": Case("mongodb+srv://u:s3cret@c.nowhere.invalid/shop", UnavailableError, 7),
+    "a cluster with a port": Case("mongodb+srv://u:s3cret@{dead}/shop", InvalidUrlError, 2),
+    "several clusters": Case("mongodb+srv://u:s3cret@a,b/shop", InvalidUrlError, 2),
+    "a session token of MongoDB": Case(
+        "mongodb://u:s3cret@{dead}/shop?authMechanism=MONGODB-AWS&authMechanismProperties=AWS_SESSION_TOKEN:l4st",
+        UnavailableError, 7,
+    ),
+    "a password of a key of MongoDB": Case(
+        "mongodb://u:s3cret@{dead}/shop?tls=true&tlsCertificateKeyFilePassword=l4st", UnavailableError, 7
+    ),
+    "@ in a password of MongoDB": Case("mongodb://u:f1rst@l4st@{dead}/shop", InvalidUrlError, 2),
+    "/ in a password of MongoDB": Case("mongodb://u:f1rst/l4st@{dead}/shop", InvalidUrlError, 2),
+    "% in a password of MongoDB": Case("mongodb://u:f1rst%l4st@{dead}/shop", InvalidUrlError, 2),
+    "no colon before MongoDB": Case("mongodb//u:s3cret@{dead}/shop", InvalidUrlError, 2),
+    "no slash after MongoDB": Case("mongodb:u:s3cret@{dead}/shop", InvalidUrlError, 2),
+    "a database that cannot be": Case("mongodb://u:s3cret@{dead}/a.b", InvalidUrlError, 2),
+    "an unknown parameter of MongoDB": Case("mongodb://u:s3cret@{dead}/shop?x=1", InvalidUrlError, 2),
+    "no host of MongoDB": Case("mongodb://u:s3cret", InvalidUrlError, 2),
+    "a port of MongoDB beyond all ports": Case("mongodb://u:s3cret@localhost:99999/shop", InvalidUrlError, 2),
+    "a password without a user": Case("mongodb://:s3cret@{dead}/shop", InvalidUrlError, 2),
+    "a blank before MongoDB": Case(" mongodb://u:s3cret@{dead}/shop", InvalidUrlError, 2),
+}  # fmt: skip
+"""URLs of other servers than PostgreSQL. None of them leads to one."""
+
+
 def filled(case: Case, server: Server) -> str:
     there = server.url(tcp=True).rpartition("@")[2].partition("/")[0]
-    return case.url.replace("{there}", there).replace("{dead}", f"127.0.0.1:{free_port()}")
+    return dead(case).replace("{there}", there)
+
+
+def dead(case: Case) -> str:
+    """Its URL, where no server is needed."""
+    return case.url.replace("{dead}", f"127.0.0.1:{free_port()}")
 
 
 def keeps(text: str) -> None:
     found = [text[max(0, text.index(word) - 100) :][:200] for word in SECRETS if word in text]
     assert not found
+
+
+def told(error: BaseException) -> Iterator[str]:
+    """What an error says and shows, and those behind it."""
+    yield "".join(traceback.format_exception(error))
+    for each in chain(error):
+        yield from (str(each), repr(each), repr(each.args))
+    yield repr(vars(error))
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def keeps_in_frames(error: BaseException, test: str) -> None:
+    """No variable of a frame of the tracebacks holds a password, but for those of this file of tests."""
+    for each in _layers(traceback.TracebackException.from_exception(error, capture_locals=True)):
+        of_others = [frame for frame in each.stack if frame.filename != test]  # the test's own hold its URL
+        keeps("".join(f"{frame.filename} {frame.name} {frame.locals}\n" for frame in of_others))
+
+
+def _layers(told: traceback.TracebackException | None) -> Iterator[traceback.TracebackException]:
+    while told is not None:
+        yield told
+        told = told.__cause__ or told.__context__

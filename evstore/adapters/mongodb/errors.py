@@ -51,6 +51,8 @@ def meant(error: Exception, location: str) -> EvstoreError:
 def _meant(error: Exception, location: str) -> EvstoreError:
     if isinstance(error, InvalidOperation):  # the driver's word for a client that was closed
         return StoreClosedError()
+    if isinstance(error, ConfigurationError) and type(error.__cause__).__module__.startswith("dns."):
+        return UnavailableError(f"the servers of {location} cannot be looked up: {error}")
     if isinstance(error, ConfigurationError):
         return InvalidUrlError(f"{location}: {error}")
     if isinstance(error, DocumentTooLarge):

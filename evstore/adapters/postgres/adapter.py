@@ -40,7 +40,7 @@ from evstore.model.filters import Filter
 from evstore.port import PLAIN, Capabilities, Cut
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from psycopg import Connection
 
@@ -284,7 +284,11 @@ class PostgresAdapter(Session):
     def audits(self) -> Audits:
         from evstore.adapters.postgres.audit import PostgresAudits
 
-        return PostgresAudits(self._tried, self._location.schema, lambda: self._appends_to)
+        def tried(ask: Callable[[Connection], Any]) -> Any:
+            self._admit()
+            return self._tried(ask)
+
+        return PostgresAudits(tried, self._location.schema, lambda: self._appends_to)
 
     def backup(self, path: str, _force: bool) -> NoReturn:
         from evstore.adapters.postgres.tools import no_backup

@@ -13,7 +13,7 @@ from evstore.adapters.postgres.errors import rename_back, renamed_from
 from evstore.model.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
 # What there is of a store beside its rows: kind, name, table, definition, and whether it is in force.
 OBJECTS: Final = """
@@ -50,6 +50,11 @@ FROM pg_catalog.pg_trigger
 JOIN pg_catalog.pg_class ON pg_class.oid = tgrelid
 WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s) AND NOT tgisinternal
 UNION ALL
+SELECT 'rule', rulename, relname, pg_catalog.pg_get_ruledef(pg_rewrite.oid), true
+FROM pg_catalog.pg_rewrite
+JOIN pg_catalog.pg_class ON pg_class.oid = ev_class
+WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s) AND relkind = 'r'
+UNION ALL
 SELECT 'function', proname, '', prosrc, true
 FROM pg_catalog.pg_proc
 WHERE pronamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s)
@@ -70,6 +75,7 @@ _ON = re.compile(r" ON \S+\.(\w+)")
 _INDEX = re.compile(r"CREATE (UNIQUE )?INDEX \S+ ON \S+ (?:USING \W?btree\W? )?(.*)", re.DOTALL)
 _VIEW = re.compile(r"CREATE VIEW \S+ AS ")
 _RESTORE: Final = "restore a backup that has it"
+_DROP: Final = "drop the constraint, because it may refuse appends"
 _MADE_AGAIN: Final = ("index", "trigger", "view")
 
 
@@ -128,15 +134,29 @@ def differences(schema_sql: str, schema: str, there: list[tuple[Any, ...]]) -> I
         parts, its_parts = _parts(kind, definition, schema), _parts(kind, its or "", schema)
         if not in_force:
             yield Finding(f"changed-{kind}", f"{what} is not in force", advice=f"enable it, or drop and {again}")
-        elif kind == "table" and parts.keys() - its_parts.keys():
-            lost = ", ".join(line for part, line in parts.items() if part not in its_parts)
-            yield Finding("changed-table", f"{what} is without {lost}", advice=_RESTORE)
-        elif kind != "table" and parts.keys() != its_parts.keys():
+        elif kind == "table":
+            yield from _of_table(what, parts, its_parts)
+        elif parts.keys() != its_parts.keys():
             advice = f"drop it, and {again}" if kind != "function" else again
             yield Finding(f"changed-{kind}", f"{what} is not what evstore makes", advice=advice)
-    for kind, name, table, *_ in there:
-        if kind == "trigger" and (kind, name) not in wanted and ("table", table) in wanted:
-            yield Finding("unknown-trigger", f'{kind} "{name}" of table "{table}" is not evstore\'s')
+    yield from _of_others(wanted, there)
+
+
+def _of_table(what: str, parts: dict[str, str], its_parts: dict[str, str]) -> Iterator[Finding]:
+    """Findings where a table lacks a part, or has a check, which may refuse appends; a column may not."""
+    if lost := [line for part, line in parts.items() if part not in its_parts]:
+        yield Finding("changed-table", f"{what} is without {', '.join(lost)}", advice=_RESTORE)
+    elif more := [line for part, line in its_parts.items() if part.startswith("CHECK") and part not in parts]:
+        yield Finding("changed-table", f"{what} has {', '.join(more)}, which is not evstore's", advice=_DROP)
+
+
+def _of_others(wanted: Container[tuple[str, str]], there: list[tuple[Any, ...]]) -> Iterator[Finding]:
+    """Findings of what may change or refuse an append, and is not evstore's."""
+    for kind, name, table, text, _ in there:
+        if (kind, name) in wanted or ("table", table) not in wanted:
+            continue
+        if kind in ("trigger", "rule") or (kind == "index" and text.startswith("CREATE UNIQUE")):
+            yield Finding(f"unknown-{kind}", f'{kind} "{name}" of table "{table}" is not evstore\'s')
 
 
 def _parts(kind: str, definition: str, schema: str) -> dict[str, str]:

@@ -70,6 +70,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "EV007": Meaning.DAMAGED,  # the tables disagree
     "EV008": Meaning.DAMAGED,  # a digest is missing
     "EV010": Meaning.DENIED,
+    "EV011": Meaning.DAMAGED,  # a trigger or a rule swallows rows
     "25006": Meaning.DENIED,  # read_only_sql_transaction
     "28": Meaning.DENIED,  # invalid_authorization_specification
     "28P01": Meaning.DENIED,  # invalid_password

@@ -310,6 +310,16 @@ BEGIN
   END IF;
 END $$;
 
+-- Raise, where fewer rows were inserted than there were: a trigger or a rule of another hand can swallow them.
+CREATE FUNCTION evstore.swallowed_v1() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RAISE EXCEPTION USING
+    ERRCODE = 'EV011', MESSAGE = 'something in it swallows what is appended; evstore verify names it';
+END $$;
+
 -- Judge one unit and insert its events, in the caller's transaction. The lock it takes is held to the end of that
 -- transaction: as a writer can go on only when the one before it is visible, the order of positions is the order
 -- of commits, without gaps, and a reader that has seen a position has seen all before it.
@@ -606,10 +616,11 @@ BEGIN
     AS given (write, id, correlation_hash, tags, metadata, data, stored_at, n);
 
   GET DIAGNOSTICS inserted = ROW_COUNT;
-  IF inserted IS DISTINCT FROM cardinality(ids)
-    OR inserted IS DISTINCT FROM starts[cardinality(starts)] + sizes[cardinality(sizes)] - 1
-  THEN
+  IF cardinality(ids) IS DISTINCT FROM starts[cardinality(starts)] + sizes[cardinality(sizes)] - 1 THEN
     RAISE EXCEPTION USING ERRCODE = 'EV003', MESSAGE = 'evstore: the lists that make an append disagree in length';
+  END IF;
+  IF inserted IS DISTINCT FROM cardinality(ids) THEN
+    PERFORM evstore.swallowed_v1();
   END IF;
   IF array_remove(tags, NULL) <> '{}' THEN
     PERFORM evstore.tag_v1(head + 1, tags);
@@ -660,6 +671,7 @@ AS $$
 DECLARE
   positions bigint[];
   names text[];
+  inserted bigint;
 BEGIN
   SELECT array_agg(first + given.n - 1), array_agg(its.name)
   INTO positions, names
@@ -693,6 +705,10 @@ BEGIN
   SELECT known.key, given.global_position
   FROM unnest(names, positions) AS given (name, global_position)
   JOIN evstore.tags AS known ON known.name = given.name;
+  GET DIAGNOSTICS inserted = ROW_COUNT;
+  IF inserted IS DISTINCT FROM cardinality(names) THEN
+    PERFORM evstore.swallowed_v1();
+  END IF;
 END $$;
 
 -- The answer if a source, [name, position], is taken so far already, NULL if not: {"status": "taken", "actual": its last
@@ -724,6 +740,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   INSERT INTO evstore.sources (name, position, global_position) VALUES (source ->> 0, (source ->> 1)::bigint, last);
+  IF NOT FOUND THEN
+    PERFORM evstore.swallowed_v1();
+  END IF;
 END $$;
 
 -- The first refusal of what must hold of the store, NULL if all of it holds. `guards` is
@@ -1150,6 +1169,7 @@ DECLARE
   digest bytea;
   contents bytea[];
   digests bytea[];
+  inserted bigint;
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION USING
@@ -1358,6 +1378,10 @@ BEGIN
     ) AS staged
     LEFT JOIN unnest(contents, digests) WITH ORDINALITY AS hashed (content, digest, n)
       ON hashed.n = staged.number - low;
+    GET DIAGNOSTICS inserted = ROW_COUNT;
+    IF inserted IS DISTINCT FROM least(chunk, size - low) THEN
+      PERFORM evstore.swallowed_v1();
+    END IF;
 
     IF has_tags THEN
       PERFORM evstore.tag_v1(head + low + 1, ARRAY(

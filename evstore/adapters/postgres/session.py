@@ -17,7 +17,7 @@ from evstore.adapters.postgres.location import SCHEMA_NUMBER
 from evstore.adapters.postgres.retrying import pauses
 from evstore.adapters.postgres.waiting import Hints
 from evstore.adapters.postgres.writing import Calls
-from evstore.adapters.sql import OLDEST_SCHEMA, check_admits, check_current
+from evstore.adapters.sql import OLDEST_SCHEMA, check_admits, check_current, check_tables
 from evstore.adapters.wholeness import Counted
 from evstore.blocking import sleep
 from evstore.errors import CorruptStoreError, EvstoreError, NotAStoreError, NotInitializedError, UnavailableError
@@ -146,8 +146,13 @@ class Session:
 
     def _admission(self, connection: Connection) -> tuple[int, int, int] | None:
         """The store's schema number, the oldest reader and the oldest writer it admits; None if it is no store."""
+        given = {"schema": self._location.schema}
         try:
             with unharmed(connection):
+                computed = connection.execute(sql.COMPUTED, given).fetchall()
+                if any(name == "store" for name, _ in computed):
+                    return None
+                check_tables(self._location.shown, computed)
                 rows = connection.execute(sql.in_schema(sql.ADMITS, self._location.schema)).fetchall()
         except psycopg.Error as error:
             if meaning(error) != Meaning.SCHEMA:

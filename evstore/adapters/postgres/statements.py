@@ -86,6 +86,27 @@ SELECT
 FROM evstore.store
 """
 
+# What stands in the place of a table, with its kind. To read a view is to call what somebody else wrote, with the
+# rights of who reads, perhaps while it is planned: so this is asked first. Asked also where nothing is settled.
+COMPUTED: Final = """
+SELECT relname, CASE
+    WHEN relkind OPERATOR(pg_catalog.=) 'v'::pg_catalog."char" THEN 'view'
+    WHEN relkind OPERATOR(pg_catalog.=) 'm'::pg_catalog."char" THEN 'materialized view'
+    WHEN relkind OPERATOR(pg_catalog.=) 'f'::pg_catalog."char" THEN 'foreign table'
+    ELSE 'relation of another kind'
+  END
+FROM pg_catalog.pg_class
+WHERE relnamespace OPERATOR(pg_catalog.=) (
+    SELECT oid FROM pg_catalog.pg_namespace WHERE nspname OPERATOR(pg_catalog.=) %(schema)s::pg_catalog.name
+  )
+  AND relname OPERATOR(pg_catalog.=) ANY (ARRAY[
+    'store', 'migrations', 'categories', 'types', 'tags', 'streams', 'events', 'event_tags', 'sources',
+    'snapshots', 'staged', 'consumers', 'checkpoints', 'parked', 'holds'
+  ]::pg_catalog.name[])
+  AND relkind OPERATOR(pg_catalog.<>) 'r'::pg_catalog."char"
+ORDER BY relname
+"""
+
 IS_STANDBY: Final = """
 SELECT pg_catalog.pg_is_in_recovery()
 """

@@ -16,28 +16,26 @@ from typing import TYPE_CHECKING, Any
 
 from evstore.adapters.living import check_open
 from evstore.adapters.patience import Patience
-from evstore.adapters.sql import OLDEST_SCHEMA, check_admits
+from evstore.adapters.sql import OLDEST_SCHEMA, check_tables
 from evstore.adapters.sqlite import statements as sql
+from evstore.adapters.sqlite.admitting import check_store
 from evstore.adapters.sqlite.beside import READ, READ_FROZEN, Frozen, may, reading_mode, share
 from evstore.adapters.sqlite.errors import Translated, is_busy
 from evstore.adapters.sqlite.identity import OpenedFiles
-from evstore.adapters.sqlite.location import SCHEMA, check_is_store, exclusive, lock_of, marking, uri_of
+from evstore.adapters.sqlite.location import check_is_store, exclusive, lock_of, uri_of
 from evstore.adapters.sqlite.lock import SideLock
 from evstore.adapters.sqlite.module import check_usable
 from evstore.adapters.wholeness import Counted
 from evstore.atomic import SIDE_FILES
 from evstore.errors import (
-    CorruptStoreError,
     DeniedError,
     EvstoreError,
-    NotAStoreError,
-    SchemaTooOldError,
     StoreBusyError,
     UnavailableError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
     from evstore.adapters.sqlite.rows import Names
@@ -123,7 +121,7 @@ class Session:
                 return
             with self._lock.in_process(0), self._lock.on_file() as held:
                 with closing(self._connect(self._path, "rw")) as last:
-                    last.execute(sql.ADMITS).fetchall()
+                    last.execute("PRAGMA schema_version").fetchall()
                 held.unmake()
 
     def _check_open(self) -> None:
@@ -184,27 +182,16 @@ class Session:
         found = self._opened.look()
         connection = self._connect(self._path, "rw" if to_write else self._reading_mode())
         try:
-            self._admit(connection.execute(sql.ADMITS).fetchall(), to_write=to_write)
+            check_tables(self._path, connection.execute(sql.COMPUTED).fetchall())
+            check_store(
+                self._path, connection.execute(sql.ADMITS).fetchall(), self._oldest_schema, to_write=to_write
+            )
             self._opened.opened(found)
             share(self._path, os.stat(self._path))
         except BaseException:
             connection.close()
             raise
         return connection
-
-    def _admit(self, rows: Sequence[tuple[Any, ...]], *, to_write: bool) -> None:
-        """Raise unless this evstore may use the store."""
-        if len(rows) != 1:
-            raise NotAStoreError(self._path, "evstore did not make it")
-        if not all(isinstance(each, int) for each in rows[0]):
-            raise CorruptStoreError(
-                f"the event store at {self._path} is damaged: its schema number cannot be read"
-            )
-        try:
-            check_admits(self._path, rows[0], SCHEMA, to_write=to_write, oldest=self._oldest_schema)
-        except SchemaTooOldError as error:
-            error.add_note(f"evstore migrate; where another program lost the number: {marking(self._path)}")
-            raise
 
     def _open_writer(self) -> Any:
         connection = self._open(to_write=True)
@@ -285,7 +272,7 @@ class Session:
             self._lock,
             self._connect,
             self._patiently,
-            admit=partial(self._admit, to_write=True),
+            admit=partial(check_store, self._path, oldest=self._oldest_schema, to_write=True),
             check_files=self._opened.check,
         )
         with self._translated, joined(host, connection) as found:

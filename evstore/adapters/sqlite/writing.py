@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from array import array
+from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
 from evstore.adapters.sql import check_admits, correlation_hash, id_to_blob
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.ids import ids_to_blobs
+from evstore.adapters.sqlite.inserting import insert
 from evstore.adapters.sqlite.location import SCHEMA
 from evstore.adapters.wholeness import check_agreed, incomplete
 from evstore.errors import CorruptStoreError, EvstoreError, PositionConflictError
@@ -62,6 +64,7 @@ class Ledger:
         self._sqlite = sqlite
         self._connection = connection
         self._location = location
+        self._add = partial(insert, connection, location)
         self._seen: int | None = None  # the data version of what is known
 
     def look(self) -> None:
@@ -164,15 +167,15 @@ class Ledger:
             self._look_up({stream_id for stream_id, _, _ in page})
             rows = [*self._rows(page, versions, times)]
             if self._new_streams:
-                self._connection.executemany(sql.ADD_STREAM, self._new_streams)
+                self._add(sql.ADD_STREAM, self._new_streams, len(self._new_streams))
                 self._new_streams.clear()
             if self._digest is not None or self._has_redacted:
-                self._connection.executemany(sql.ADD_HASHED_EVENT, self._hashed(rows, page))
+                self._add(sql.ADD_HASHED_EVENT, self._hashed(rows, page), len(rows))
                 self._has_redacted = False
             else:
-                self._connection.executemany(sql.ADD_EVENT, rows)
+                self._add(sql.ADD_EVENT, rows, len(rows))
             if self._new_tags:
-                self._connection.executemany(sql.ADD_EVENT_TAG, self._new_tags)
+                self._add(sql.ADD_EVENT_TAG, self._new_tags, len(self._new_tags))
                 self._new_tags.clear()
 
     def _rows(self, page: list[_Placed], versions: array[int], times: Iterator[int]) -> Iterator[tuple[Any, ...]]:
@@ -250,7 +253,7 @@ class Ledger:
         found = self._connection.execute(sql.FIND_CATEGORY, {"name": name}).fetchone()
         if found is None:
             self._last_category += 1
-            self._connection.execute(sql.ADD_CATEGORY, (self._last_category, name))
+            self._add(sql.ADD_CATEGORY, [(self._last_category, name)], 1)
             found = (self._last_category, 0, 0)
         category = self._categories[name] = _Category(*found)
         return category
@@ -261,7 +264,7 @@ class Ledger:
             self._types[name] = found[0]
         else:
             self._last_type += 1
-            self._connection.execute(sql.ADD_TYPE, (self._last_type, name))
+            self._add(sql.ADD_TYPE, [(self._last_type, name)], 1)
             self._types[name] = self._last_type
         return self._types[name]
 
@@ -273,7 +276,7 @@ class Ledger:
         if found is None:
             self._last_tag += 1
             found = (self._last_tag,)
-            self._connection.execute(sql.ADD_TAG, (self._last_tag, name))
+            self._add(sql.ADD_TAG, [(self._last_tag, name)], 1)
         self._tags[name] = found[0]
         return self._tags[name]
 

@@ -18,6 +18,7 @@ TOPICS = (
     "postgresql",
     "operations",
     "guarantees",
+    "security",
     "coming-from-elsewhere",
 )
 """The pages of the guide for people who use evstore."""

@@ -109,7 +109,7 @@ def test_every_routine_is_for_appending_or_for_the_owner_alone(server: Server, s
     )}  # fmt: skip
     granted = {name for name, right in TO_APPEND | TO_ALL if right == "EXECUTE"}
     assert routines - granted == {
-        "refuse_change_v1", "refused_v1", "check_unfilled_v1", "keys_v1", "add_names_v1",
+        "refuse_change_v1", "refused_v1", "swallowed_v1", "check_unfilled_v1", "keys_v1", "add_names_v1",
         "tag_v1", "taken_v1", "take_v1", "guarded_v1", "content_hash_v1", "digests_v1", "redact_v1",
     }  # fmt: skip
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -16,27 +15,11 @@ from evstore import (
     UnavailableError,
     connect,
 )
-from tests.support.secret_urls import REACHED, UNREADABLE, Case, filled, keeps
+from tests.support.secret_urls import REACHED, UNREADABLE, Case, chain, filled, keeps, keeps_in_frames, told
 from tests.support.sentences import names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.support.servers import Server
-
-
-def told(error: BaseException) -> Iterator[str]:
-    """What an error says and shows, and those behind it."""
-    yield "".join(traceback.format_exception(error))
-    for each in chain(error):
-        yield from (str(each), repr(each), repr(each.args))
-    yield repr(vars(error))
-
-
-def chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def ask(url: str, **options: Any) -> None:
@@ -77,16 +60,7 @@ def test_a_password_is_in_no_variable_of_the_drivers_frames(newest: Server, name
     url = filled({**REACHED, **UNREADABLE}[name], newest)
     with pytest.raises(EvstoreError) as caught:
         ask(url, pool_size=pool_size)
-    told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-    for each in layers(told):
-        of_others = [frame for frame in each.stack if frame.filename != __file__]  # the test's own hold its URL
-        keeps("".join(f"{frame.filename} {frame.name} {frame.locals}\n" for frame in of_others))
-
-
-def layers(told: traceback.TracebackException | None) -> Iterator[traceback.TracebackException]:
-    while told is not None:
-        yield told
-        told = told.__cause__ or told.__context__
+    keeps_in_frames(caught.value, __file__)
 
 
 def test_a_right_password_is_in_nothing_that_a_store_shows(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evstore import EventData, connect
+from tests.support.large_runs import MB, MEASURE, PEAK_UNIT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,11 +20,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.long("large inputs")
 
-MB = 1024 * 1024
 LINE = '{"streamId":"Order-%d","type":"OrderPlaced","data":{"n":%d,"note":"%s"},"metadata":{"correlationId":"c-%d"}}\n'
 NOTE = "x" * 300
 COUNT = 50_000
-PEAK_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +33,6 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file.writelines(LINE % (n % 2000, n, NOTE, n // 10) for n in range(COUNT))
     assert path.stat().st_size > 20_000_000
     return path
-
-
-# A process that forks hands its own size on, so that the tests' own would be measured; this one is small.
-MEASURE = """
-import os, sys
-child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
-_, status, used = os.wait4(child, 0)
-print(used.ru_maxrss, file=sys.stderr)
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
 
 
 def run(command: Command, *words: str, stdin: Path | None = None) -> tuple[bytes, int]:

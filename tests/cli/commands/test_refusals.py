@@ -3,168 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
 
-from evstore import connect
+from evstore import EventData, connect
+from tests.support.command import Command
 from tests.support.command_store import writing
+from tests.support.refused_input import CASES, FINE, FINE_STREAMS, ID, LARGE, NO_STORE, Case, inline
 from tests.support.sentences import names
+from tests.support.servers import newest_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.command import Command
-
-ID, OTHER = "01890000-0000-7000-8000-000000000001", "01890000-0000-7000-8000-000000000002"
-LINE = '{"type":"T","data":1}'
-
-
-class Case(NamedTuple):
-    code: int
-    error: str
-    names: tuple[object, ...]
-    """The facts in the message: places, flags, keys, names, numbers, characters."""
-    words: tuple[str, ...]
-    stdin: bytes = b""
-    hint: str | None = None
-    """What the hint names, if there is a hint."""
-
-
-QUOTED = """'{"total": 99.9}'"""
-"""How JSON is given to a shell."""
-
-
-def inline(*more: str, stream: str = "Order-9", type: str = "T", data: str = "{}") -> tuple[str, ...]:
-    return ("append", *more, "-t", type, "-d", data, "--", stream)
-
-
-def piped(*more: str, stream: str = "Order-9") -> tuple[str, ...]:
-    return ("append", stream, "-", *more)
-
-
-def envelope(**changed: object) -> bytes:
-    return json.dumps({"type": "T", "data": 1, **changed}).encode()
-
-
-def deep(depth: int) -> bytes:
-    return b"[" * depth + b"]" * depth
-
-
-CASES = {
-    # names
-    "an empty stream id": Case(5, "InvalidStreamIdError", (), inline(stream="")),
-    "a stream id of 513 bytes": Case(5, "InvalidStreamIdError", (513, 512), inline(stream="é" * 256 + "x")),
-    "a stream id without a category": Case(5, "InvalidStreamIdError", ('"-1"', '"-"'), inline(stream="-1")),
-    "a reserved stream id": Case(5, "InvalidStreamIdError", ('"$all"', '"$"'), inline(stream="$all")),
-    "a control character in a stream id": Case(5, "InvalidStreamIdError", ("U+001B", 6), inline(stream="Order\x1b[2J")),
-    "a C1 control in a stream id": Case(5, "InvalidStreamIdError", ("U+009B", 6), inline(stream="Order\x9b")),
-    "a stream id that is not UTF-8": Case(5, "InvalidStreamIdError", ("U+DCFF", 7), inline(stream="Order-\udcff")),
-    "an invalid stream id to read": Case(5, "InvalidStreamIdError", ('"$all"', '"$"'), ("read", "$all")),
-    "an empty type": Case(5, "InvalidInputError", (), inline(type="")),
-    "a type of 256 bytes": Case(5, "InvalidInputError", (256, 255), inline(type="t" * 256)),
-    "a control character in a type": Case(5, "InvalidInputError", ("U+000A", 2), inline(type="a\nb")),
-    "an empty type in an envelope": Case(5, "InvalidInputError", ("-:1:",), piped(), envelope(type="")),
-    # data
-    "NaN": Case(5, "InvalidPayloadError", ("--data:", "JSON"), inline(data="NaN"), hint=QUOTED),
-    "Infinity": Case(5, "InvalidPayloadError", ("--data:", "JSON"), inline(data="[Infinity]"), hint=QUOTED),
-    "a leading zero": Case(5, "InvalidPayloadError", ("--data:", "JSON"), inline(data="01"), hint=QUOTED),
-    "a trailing comma": Case(5, "InvalidPayloadError", ("--data:", "JSON"), inline(data="[1,]"), hint=QUOTED),
-    "single quotes": Case(5, "InvalidPayloadError", ("--data:", "JSON"), inline(data="{'a':1}"), hint=QUOTED),
-    "bare keys": Case(5, "InvalidPayloadError", ("--data:", "JSON"), inline(data="{a:1}"), hint=QUOTED),
-    "empty data": Case(5, "InvalidPayloadError", ("--data:", "JSON"), inline(data=""), hint=QUOTED),
-    "two values in --data": Case(5, "InvalidPayloadError", ("--data:", "JSON"), inline(data="1 2"), hint=QUOTED),
-    "a lone surrogate escape": Case(5, "InvalidPayloadError", ("--data:", "JSON"), inline(data='"\\ud800"'), hint=QUOTED),
-    "data that is not UTF-8": Case(5, "InvalidPayloadError", ("-:2:", "UTF-8", 2), piped("-t", "T"), b'1\n"\xff"'),
-    "an envelope that is not UTF-8": Case(5, "InvalidInputError", ("-:1:", "UTF-8"), piped(), b'{"type":"\xff","data":1}'),
-    "data nested too deep": Case(5, "InvalidPayloadError", ("-:1:", 512), piped("-t", "T"), deep(514)),
-    "data nested far too deep": Case(5, "InvalidPayloadError", ("-:1:", 512), piped(), b'{"type":"T","data":' + deep(9999)),
-    "data too large": Case(5, "InvalidPayloadError", ("-:1:", 16777218, 16777216), piped("-t", "T"), b'"' + b"x" * 2**24 + b'"'),
-    # metadata
-    "an unknown metadata key": Case(
-        5, "InvalidPayloadError", ("--metadata:", '"traceId"', '"custom"'), inline("--metadata", '{"traceId":"1"}')
-    ),
-    "a metadata key in another spelling": Case(
-        5, "InvalidPayloadError", ("-:1:", '"correlation_id"', '"correlationId"'), piped(), envelope(metadata={"correlation_id": "1"})
-    ),
-    "metadata that is no object": Case(5, "InvalidPayloadError", ("-:1:", "JSON"), piped(), envelope(metadata=[])),
-    "metadata that is null": Case(5, "InvalidPayloadError", ("-:1:", "JSON"), piped(), envelope(metadata=None)),
-    "a number in metadata": Case(5, "InvalidPayloadError", ("-:1:", '"userId"'), piped(), envelope(metadata={"userId": 1})),
-    "a number in custom": Case(5, "InvalidPayloadError", ("-:1:", '"custom"'), piped(), envelope(metadata={"custom": {"a": 1}})),
-    "custom that is no object": Case(5, "InvalidPayloadError", ("-:1:", '"custom"'), piped(), envelope(metadata={"custom": "a"})),
-    "an empty key in custom": Case(5, "InvalidPayloadError", ("-:1:", '"custom"'), piped(), envelope(metadata={"custom": {"": "a"}})),
-    "U+0000 in metadata": Case(5, "InvalidPayloadError", ("-:1:", '"userId"', "U+0000"), piped(), envelope(metadata={"userId": "a\0b"})),
-    "a metadata id of 513 bytes": Case(5, "InvalidPayloadError", ('"userId"', 513, 512), inline("--user-id", "u" * 513)),
-    "metadata above 64 KiB": Case(5, "InvalidPayloadError", ("-:1:", 65555, 65536), piped(), envelope(metadata={"custom": {"k": "v" * 65536}})),
-    "metadata flags that are not JSON": Case(5, "InvalidPayloadError", ("--metadata:", "JSON"), inline("--metadata", "{")),
-    "--meta without =": Case(2, "UsageError", ("--meta", "KEY=VALUE", '"key"'), inline("-m", "key")),
-    # envelopes
-    "a missing type": Case(5, "InvalidInputError", ("-:2:", '"type"'), piped(), LINE.encode() + b'\n{"data":1}'),
-    "missing data": Case(5, "InvalidInputError", ("-:1:", '"data"'), piped(), b'{"type":"T"}'),
-    "a value that is no envelope": Case(5, "InvalidPayloadError", ("-:1:", "JSON"), piped(), b"7"),
-    "an unknown key": Case(5, "InvalidInputError", ("-:1:", '"metadat"', '"metadata"'), piped(), envelope(metadat={})),
-    "a key of a later evstore": Case(5, "InvalidInputError", ("-:1:", '"annotated"'), piped(), envelope(annotated=True)),
-    "another streamId": Case(5, "InvalidInputError", ("-:1:", '"streamId"', '"Order-8"', '"Order-9"', "--many", "--copy"), piped(), envelope(streamId="Order-8")),
-    "expectedVersion without --many": Case(5, "InvalidInputError", ("-:1:", '"expectedVersion"', "--many", "--expect"), piped(), envelope(expectedVersion=1)),
-    "--many without streamId": Case(5, "InvalidInputError", ("-:1:", '"streamId"'), ("append", "--many", "-"), LINE.encode()),
-    "a wrong expectedVersion": Case(
-        5, "InvalidVersionError", ("-:1:", "-3", "ANY_VERSION (-1)"), ("append", "--many", "-"), envelope(streamId="A-1", expectedVersion=-3)
-    ),
-    "a wrong word for expectedVersion": Case(
-        5, "InvalidVersionError", ("-:1:", "'none'", "ANY_VERSION (-1)"), ("append", "--many", "-"), envelope(streamId="A-1", expectedVersion="none")
-    ),
-    "a bad value behind good ones": Case(5, "InvalidPayloadError", ("-:3:", "JSON"), piped("-t", "T"), b"1\n2\n{\n"),
-    "a misplaced comma": Case(5, "InvalidInputError", ("-:1:", "JSON"), piped("-t", "T"), b"[1,,2]"),
-    "no events": Case(5, "NoEventsError", ("-",), piped("-t", "T"), b" \n"),
-    "an empty array": Case(5, "NoEventsError", ("-",), piped(), b"[]"),
-    # ids
-    "an id that is none": Case(5, "InvalidInputError", ('"1"',), inline("--id", "1")),
-    "an id without hyphens": Case(5, "InvalidInputError", ("-:1:", ID.replace("-", "")), piped(), envelope(id=ID.replace("-", ""))),
-    "the same id twice": Case(5, "InvalidInputError", ("-:1:", OTHER), piped(), envelope(id=OTHER) + envelope(id=OTHER.upper())),
-    "a stored id with other data": Case(4, "EventIdConflictError", (ID,), inline("--id", ID, data="2", stream="Order-1"), hint=""),
-    "a stored id with another type": Case(4, "EventIdConflictError", (ID, '"T"'), inline("--id", ID, type="U", data="1", stream="Order-1"), hint=""),
-    "a stored id in another stream": Case(4, "EventIdConflictError", (ID, '"Order-1"'), inline("--id", ID, data="1"), hint=""),
-    "an append of which a part is stored": Case(
-        4, "EventIdConflictError", (ID,), piped(stream="Order-1"), envelope(id=ID) + envelope(id=OTHER), hint=""
-    ),
-    # expected versions
-    "no-stream where there is one": Case(4, "ConcurrencyError", ('"Order-1"', 1), inline("-e", "no-stream", stream="Order-1"), hint="evstore read Order-1"),
-    "a version below": Case(2, "UsageError", ("--expect", '"-3"'), inline("-e", "-3", stream="Order-1")),
-    "a version above": Case(4, "ConcurrencyError", ('"Order-1"', 1, 2), inline("-e", "2", stream="Order-1"), hint="evstore read Order-1"),
-    "a version of a missing stream": Case(4, "ConcurrencyError", ('"Order-9"', 1), inline("-e", "1"), hint="evstore append Order-9 --expect no-stream"),
-    "exists where there is none": Case(3, "StreamNotFoundError", ('"Order-9"',), inline("-e", "exists"), hint="evstore streams"),
-    "a word that is none": Case(2, "UsageError", ("--expect", "any, no-stream, exists", '"none"'), inline("-e", "none")),
-    "a version beyond 64 bits": Case(2, "UsageError", ("--expect", "any, no-stream, exists", 2**63), inline("-e", str(2**63))),
-    "a conflict in the middle of many": Case(
-        4,
-        "ConcurrencyError", ('"Order-1"', 1, 5),
-        ("append", "--many", "-"),
-        envelope(streamId="New-1") + envelope(streamId="Order-1", expectedVersion=5), hint="evstore read Order-1",
-    ),
-    # reading
-    "a missing stream": Case(3, "StreamNotFoundError", ('"Order-9"',), ("read", "Order-9"), hint='"Order-1"'),
-    # usage
-    "no events named": Case(2, "UsageError", ("--data JSON", "FILE"), ("append", "Order-1"), hint="evstore append --help"),
-    "no stream named": Case(2, "UsageError", ("STREAM",), ("append",), hint="evstore append --help"),
-    "data without a type": Case(2, "UsageError", ("--data", "--type"), ("append", "Order-1", "-d", "1"), hint="evstore append --help"),
-    "data and a file": Case(2, "UsageError", ("--data", "FILE"), ("append", "Order-1", "-t", "T", "-d", "1", "x.json")),
-    "a missing file": Case(2, "UsageError", ("nowhere.json: No such file or directory",), ("append", "Order-1", "nowhere.json")),
-    "stdin twice": Case(2, "UsageError", ("-",), ("append", "Order-1", "-", "-"), hint="evstore append --help"),
-    "--many with --expect": Case(2, "UsageError", ("--many", "--expect"), ("append", "--many", "-", "-e", "1"), hint='"expectedVersion"'),
-    "--many with --type": Case(2, "UsageError", ("--many", "--type"), ("append", "--many", "-", "-t", "T")),
-    "one id for two events": Case(2, "UsageError", ("--id",), piped("-t", "T", "--id", OTHER), b"1 2"),
-    "--from with --after": Case(2, "UsageError", ("--from", "--after"), ("read", "Order-1", "--from", "1", "--after", "1")),
-    "a negative bound": Case(2, "UsageError", ("--from", "-1"), ("read", "Order-1", "--from", "-1")),
-    "a limit that is none": Case(2, "UsageError", ("--limit", '"all"', '"few"'), ("read", "Order-1", "-n", "few")),
-    "following backward": Case(2, "UsageError", ("--follow", "--reverse"), ("read", "Order-1", "-f", "-r")),
-    "following to an end": Case(2, "UsageError", ("--follow", "--to"), ("replay", "--all", "-f", "--to", "3")),
-    "no category": Case(2, "UsageError", ("CATEGORY", "--all"), ("replay",), hint="evstore replay --help"),
-    "a category and all": Case(2, "UsageError", ("CATEGORY", "--all"), ("replay", "Order", "--all")),
-    "an unknown command": Case(2, "UsageError", ("'apend'", "'append'"), ("apend",), hint="evstore --help"),
-    "an unknown flag": Case(2, "UsageError", ("--tipe",), ("append", "Order-1", "--tipe", "x"), hint="evstore append --help"),
-    "an unknown scheme": Case(2, "UnknownAdapterError", ('"mysql:"', "memory:, mongodb:,", "postgres:,"), ("--db", "mysql://x", "categories")),
-    "a host in a SQLite URL": Case(2, "InvalidUrlError", ('"sqlite://x.db"',), ("--db", "sqlite://x.db", "categories")),
-}  # fmt: skip
+    from evstore import EventStore
+    from tests.support.servers import Servers
 
 
 ASKED = {3, 4}
@@ -208,6 +64,110 @@ def refused(command: Command, case: Case) -> None:
     hint = f"hint: {error['hint']}\n" if "hint" in error else ""
     assert done.err == f"evstore: {error['message']}\n{hint}"
     assert _contents(command) == before
+
+
+# --- the other stores ---
+
+OTHERS: Final = ("memory", "postgres", "nats", "mongodb")
+"""The stores that are compared with SQLite."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each row is tried on one of the other stores, in turn, and with --all-adapters on each, those by hand."""
+    for rows, over in (("refusal", CASES), ("fine", FINE)):
+        if rows in metafunc.fixturenames:
+            pairs = [
+                (at, name, other)
+                for at, name in enumerate(over)
+                for other in OTHERS
+                if name not in NO_STORE and not (other == "memory" and over is CASES and over[name].code in ASKED)
+            ]
+            wide = metafunc.config.getoption("all_adapters")
+            params = [
+                pytest.param(
+                    other,
+                    name,
+                    id=f"{other}-{name}",
+                    marks=() if first else (pytest.mark.widened, pytest.mark.seldom),
+                )
+                for at, name, other in pairs
+                if (first := OTHERS[at % len(OTHERS)] == other and name != LARGE) or wide
+            ]
+            metafunc.parametrize(("other", rows), params, indirect=["other"], scope="module")
+
+
+@pytest.fixture(scope="module")
+def other(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, servers: Servers
+) -> Iterator[Other]:
+    """The command on another store, with what `shared` has."""
+    command = Command(tmp_path_factory.mktemp("other"), "memory:")
+    if request.param == "memory":
+        yield Other(command, None)
+        return
+    with ExitStack() as made:
+        if request.param == "postgres":
+            command.database = made.enter_context(newest_of(servers).lent_place())
+        else:
+            server = {"nats": "nats_server", "mongodb": "mongo_server"}[request.param]
+            command.database = request.getfixturevalue(server).place()
+        store = made.enter_context(connect(command.url))
+        store.initialize()
+        store.append("Order-1", [EventData("T", 1, id=ID)])
+        yield Other(command, store)
+
+
+class Other(NamedTuple):
+    command: Command
+    store: EventStore | None
+    """None for a store that ends with the command."""
+
+    def contents(self) -> object:
+        return self.store and (list(self.store.replay()), list(self.store.streams()), list(self.store.types()))
+
+
+def told(command: Command, case: Case) -> tuple[int, bytes, dict[str, Any]]:
+    """What a refusal says, without the name of the store."""
+    done = command("--errors", "json", *case.words, stdin=case.stdin)
+    error = json.loads(done.err.splitlines()[-1])["error"]
+    place = str(error.pop("location", "")) or command.place
+    return done.code, done.out, {key: str(value).replace(place, "STORE") for key, value in error.items()}
+
+
+@pytest.mark.sqlite_only("every other store is compared with it")
+def test_every_store_refuses_it_in_the_same_words(shared: Command, other: Other, refusal: str) -> None:
+    before = other.contents()
+    assert told(other.command, CASES[refusal]) == told(shared, CASES[refusal])
+    assert other.contents() == before
+
+
+@pytest.mark.sqlite_only("every other store is compared with it")
+def test_what_only_looks_bad_is_stored_as_it_is(other: Other, fine: str) -> None:
+    printed = other.command.ok("append", "Fine-1", "-t", "T", "-d", FINE[fine], "--echo", "-F", "ndjson")
+    assert f'"data":{FINE[fine]},"metadata":{{}},'.encode() in printed.out
+    if other.store:
+        *_, last = other.store.read("Fine-1")
+        assert last.data_json == FINE[fine]
+
+
+@pytest.mark.sqlite_only("it is about the others")
+@pytest.mark.parametrize("other", [pytest.param(each, id=each) for each in OTHERS[1:]], indirect=True)
+def test_unusual_streams_and_bounds_beyond_all_numbers_are_taken_alike(other: Other) -> None:
+    command, store = other
+    assert store is not None
+    lines = b"".join(
+        json.dumps({"streamId": each, "type": each[:60], "data": n}).encode() + b"\n"
+        for n, each in enumerate(FINE_STREAMS)
+    )
+    command.ok("append", "--many", "-", stdin=lines)
+    for n, stream in enumerate(FINE_STREAMS):
+        assert [(event.type, event.data) for event in store.read(stream)] == [(stream[:60], n)]
+    whole = command.ok("replay", "--all").lines
+    for bound in (2**63 - 1, 2**64):
+        assert command.ok("replay", "--all", "--limit", str(bound), "--to", str(bound)).lines == whole
+        assert command.ok("replay", "--all", "--from", str(bound)).lines == []
+        assert command.ok("read", "Order-1", "--after", str(bound)).lines == []
+    assert command.ok("replay", "--all", "--limit", "0").lines == []
 
 
 @pytest.mark.parametrize(
