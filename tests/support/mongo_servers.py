@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 GIVEN: Final = os.environ.get("EVSTORE_TEST_MONGODB_URL", "")
+ON_POSTGRES: Final = os.environ.get("EVSTORE_TEST_FERRETDB_ON") == "postgresql"
+"""FerretDB keeps what it is given in a PostgreSQL of the tests; but where it is killed, in its own files."""
 NO_MONGODB: Final = "no_mongodb"
 NOT_OWNED: Final = "not_owned"
 REASONS: Final = {
@@ -137,13 +139,13 @@ class FerretServer(MongoServer):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def a_server() -> MongoServer:
-    """The given server, or FerretDB. Skips the test where there is neither."""
+def a_server(postgres_url: str = "") -> MongoServer:
+    """The given server, or FerretDB, with this PostgreSQL if one is named. Skips the test where there is neither."""
     if GIVEN:
         return GivenServer()
     if binary() is None:
         pytest.skip(REASONS[NO_MONGODB])
-    return FerretServer()
+    return FerretServer(postgres_url)
 
 
 def an_own_server() -> FerretServer:
