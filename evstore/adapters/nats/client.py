@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 ANSWER_SECONDS: Final = 3.0
 """The longest wait for one answer. A new leader takes over within about six seconds: requests are repeated."""
+AGAIN_SECONDS: Final = 0.5
+"""The wait before a question is asked once more beside one that has no answer yet."""
 MESSAGES_A_SECOND: Final = 2000
 """A batch has more time the longer it is, as on a slow disk."""
 PAUSE: Final = 0.05
@@ -150,20 +152,31 @@ class Client:
         return answer
 
     async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """The answer, asked for again and again while nobody answers, until the timeout."""
+        """The answer to a question that may be asked twice; asked again, until the timeout, while none comes."""
         deadline = time.monotonic() + self.timeout
-        while True:
-            try:
-                return await ask()
-            except (NoAnswerError, NotReachedError) as error:
-                left, failed = deadline - time.monotonic(), error
-            except AnsweredError as error:
-                if error.code not in NOT_NOW:
-                    raise
-                left, failed = deadline - time.monotonic(), error  # type: ignore[assignment]
-            if left <= PAUSE:
-                raise failed
-            await asyncio.sleep(PAUSE)
+        try:
+            return await ask()
+        except (NoAnswerError, NotReachedError, AnsweredError) as error:
+            _check_again(error, deadline)
+        return await self._again(ask, deadline)
+
+    async def _again(self, ask: Callable[[], Awaitable[T]], deadline: float) -> T:
+        """The answer, where no question waits for the end of another: a server that begins to lead answers any."""
+        asked: set[asyncio.Future[T]] = set()
+        try:
+            while True:
+                await asyncio.sleep(PAUSE)
+                asked.add(asyncio.ensure_future(ask()))
+                done, asked = await asyncio.wait(asked, timeout=AGAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                for each in done:
+                    try:
+                        return each.result()
+                    except (NoAnswerError, NotReachedError, AnsweredError) as error:
+                        _check_again(error, deadline)
+        finally:
+            for each in asked:
+                each.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
 
     # --- messages ---
 
@@ -236,6 +249,14 @@ class Client:
             collecting.came.append(message)
         else:
             collecting.done.set_result(status)
+
+
+def _check_again(error: Exception, deadline: float) -> None:
+    """Raise the error unless the question may be asked again."""
+    if isinstance(error, AnsweredError) and error.code not in NOT_NOW:
+        raise error
+    if deadline - time.monotonic() <= PAUSE:
+        raise error
 
 
 async def _send(connection: Connection, messages: Sequence[Outgoing]) -> None:
