@@ -158,21 +158,27 @@ class Client:
             return await ask()
         except (NoAnswerError, NotReachedError, AnsweredError) as error:
             _check_again(error, deadline)
+        await asyncio.sleep(PAUSE)
         return await self._again(ask, deadline)
 
-    async def _again(self, ask: Callable[[], Awaitable[T]], deadline: float) -> T:
-        """The answer, where no question waits for the end of another: a server that begins to lead answers any."""
+    async def _again(
+        self, ask: Callable[[], Awaitable[T]], deadline: float, is_coming: Callable[[], bool] = bool
+    ) -> T:
+        """The answer, where no question waits for the end of another, unless that is coming: another server may
+        answer this one."""
         asked: set[asyncio.Future[T]] = set()
         try:
             while True:
-                await asyncio.sleep(PAUSE)
-                asked.add(asyncio.ensure_future(ask()))
+                if not asked or not is_coming():
+                    asked.add(asyncio.ensure_future(ask()))
                 done, asked = await asyncio.wait(asked, timeout=AGAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 for each in done:
                     try:
                         return each.result()
                     except (NoAnswerError, NotReachedError, AnsweredError) as error:
                         _check_again(error, deadline)
+                if done:
+                    await asyncio.sleep(PAUSE)
         finally:
             for each in asked:
                 each.cancel()
@@ -205,11 +211,14 @@ class Client:
 
     async def direct(self, stream: str, given: dict[str, Any]) -> Messages:
         """Messages, by any replica."""
-        return await self.patiently(lambda: self._direct(stream, given))
+        coming: list[list[Incoming]] = []
+        deadline = time.monotonic() + self.timeout
+        return await self._again(lambda: self._direct(stream, given, coming), deadline, lambda: any(coming))
 
-    async def _direct(self, stream: str, given: dict[str, Any]) -> Messages:
+    async def _direct(self, stream: str, given: dict[str, Any], coming: list[list[Incoming]]) -> Messages:
         connection = await self.connected()
         token, collecting = str(next(self._tokens)), _Collecting()
+        coming.append(collecting.came)
         self._collecting[token] = collecting
         subject = f"$JS.API.DIRECT.GET.{stream}"
         self._asked[collecting.done] = subject

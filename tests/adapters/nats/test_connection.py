@@ -10,7 +10,7 @@ import pytest
 
 from evstore import NotInitializedError
 from evstore.adapters.nats import connect as adapter_of
-from evstore.adapters.nats.client import Client
+from evstore.adapters.nats.client import AGAIN_SECONDS, Client
 from evstore.adapters.nats.connection import Connection, Incoming
 from evstore.adapters.nats.errors import AnsweredError, NoAnswerError, NotReachedError
 from evstore.adapters.nats.location import location_of
@@ -93,3 +93,21 @@ def test_a_question_is_asked_again_while_there_is_no_leader_and_no_longer_than_t
         _asked_patiently(*[NotReachedError("no server")] * 1000, timeout=0.3)
     with pytest.raises(AnsweredError, match="10059"):
         _asked_patiently(NoAnswerError("frozen"), AnsweredError({"err_code": 10059, "description": "10059"}))
+
+
+def test_an_answer_that_is_coming_is_waited_for():
+    asked, is_coming = [], False
+
+    async def slow():
+        nonlocal is_coming
+        asked.append(1)
+        is_coming = True
+        await asyncio.sleep(2.5 * AGAIN_SECONDS)
+        return "a long answer"
+
+    async def answered():
+        client = Client(location_of("nats://127.0.0.1:1/shop"), 30.0)
+        return await client._again(slow, time.monotonic() + 30, lambda: is_coming)
+
+    assert asyncio.run(answered()) == "a long answer"
+    assert asked == [1]
