@@ -37,7 +37,7 @@ from evstore.model.events import EventData
 from evstore.model.facts import Backup, Migration
 from evstore.model.filters import Filter
 from evstore.model.versions import ANY_VERSION, NO_STREAM, STREAM_EXISTS, check_version
-from evstore.port import PLAIN, AlreadyStored, Page, Receipt, SourceTaken
+from evstore.port import PLAIN, AlreadyStored, Limits, Page, Receipt, SourceTaken
 from evstore.testing import AdapterContract
 from evstore.testing.asking import ALL_NAMES, ANYTHING, WHOLE, expected_page
 from evstore.testing.builders import an_append
@@ -1213,6 +1213,16 @@ class CallsItsStoreDurable(Saboteur):
 
     def info(self):
         return super().info()._replace(durable=True)
+
+
+class ChangesItsLimits(Saboteur):
+    """A server tells its limits after a reconnect, when units were made for the usual ones."""
+
+    clause = "E5"
+    capabilities = Saboteur.capabilities._replace(has_limits=True)
+
+    def limits(self):
+        return Limits(500 if self._log else 1000)
 
 
 class ClaimsTooLittle(Saboteur):
