@@ -119,6 +119,10 @@ class FerretServer(MongoServer):
         self._daemon = Daemon(_Own(), argv, READY)
         self._daemon.start()
 
+    @property
+    def pid(self) -> int:
+        return self._daemon.pid
+
     def kill(self) -> None:
         """Kill it, as a crash would."""
         self._daemon.end(signal.SIGKILL)
@@ -128,10 +132,10 @@ class FerretServer(MongoServer):
         self._daemon.start()
 
     def pause(self) -> None:
-        os.kill(self._daemon.pid, signal.SIGSTOP)
+        os.kill(self.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        os.kill(self._daemon.pid, signal.SIGCONT)
+        os.kill(self.pid, signal.SIGCONT)
 
     def close(self) -> None:
         if self._daemon.running:
