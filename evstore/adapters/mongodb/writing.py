@@ -113,15 +113,16 @@ class Writing:
     def _answer(self, unit: Append, deadline: float) -> Outcome:
         draft: _Draft | None = None
         losses = 0
-        if self._turns.are_over():
-            self._wait(deadline)
         while True:
             judged = self._patiently(unit, deadline)
             if not isinstance(judged, Accepted):
                 return judged
             if draft is None:
                 draft = self._drafted(unit, deadline)
-                if draft.chunks:
+                others_wait = self._turns.are_over()
+                if others_wait:
+                    self._wait(deadline)
+                if others_wait or draft.chunks:
                     continue  # others have had time to store theirs
             stored = self._stored(unit, draft, judged)
             if stored is not None:

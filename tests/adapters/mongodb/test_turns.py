@@ -51,6 +51,17 @@ def test_a_writer_that_goes_on_and_on_lets_others_have_their_turn(adapter, waiti
     assert _queued(waiting) == []
 
 
+def test_a_new_process_queues_behind_those_who_wait(adapter, waiting, monkeypatch):
+    waiting.insert_one({"_id": "00000000000000000000/of one that waits"})
+    queued: list[str] = []
+    with closing(adapter_of(adapter._session.location.url)) as new:
+        monkeypatch.setattr(
+            new._session, "pause", lambda _: queued.extend(_queued(waiting)) or waiting.delete_many({})
+        )
+        accepted(new, an_append("Order-2"))
+    assert [each.partition("/")[0] for each in queued] == ["00000000000000000000", "00000000000000000001"]
+
+
 def test_a_turn_begins_with_the_first_append_and_lasts_a_while(adapter, waiting):
     waiting.insert_one({"_id": EARLIER})
     turns = adapter._writing._turns
