@@ -177,7 +177,7 @@ class Mirroring:
         return work(*what) if self._once else reached(self._patience, work, *what)
 
     def _store(self, events: Sequence[StoredEvent]) -> None:
-        most = self._target.capabilities.most_at_once(MOST_IN_PAGE)
+        most = self._appender.most_at_once(MOST_IN_PAGE)
         for at in range(0, len(events), most):
             self._store_whole(events[at : at + most])
 

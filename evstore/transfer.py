@@ -106,7 +106,7 @@ def import_events(store: EventStore, arrivals: Iterable[Arrival], *, renumber: b
     events get the next positions and versions.
     """
     are_new = True  # as long as it is true, nobody looks for them in advance
-    for batch in _batches(arrivals, store.capabilities.most_at_once(BATCH_EVENTS)):
+    for batch in _batches(arrivals, store.appender.most_at_once(BATCH_EVENTS)):
         done = _stored_if_new(store, batch, renumber) if are_new else None
         done = done or _stored(store, batch, renumber)
         are_new = not done.skipped

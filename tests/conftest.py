@@ -134,11 +134,12 @@ def nats_server() -> Iterator[NatsServer | NatsCluster]:
 
 
 @pytest.fixture(scope="session")
-def mongo_server() -> Iterator[MongoServer]:
-    """A server that speaks MongoDB's protocol: the given one, or FerretDB."""
-    from tests.support.mongo_servers import a_server
+def mongo_server(servers: Servers) -> Iterator[MongoServer]:
+    """A server that speaks MongoDB's protocol: the given one, or FerretDB; with EVSTORE_TEST_FERRETDB_ON=postgresql
+    before the newest PostgreSQL there is."""
+    from tests.support.mongo_servers import ON_POSTGRES, a_server
 
-    made = a_server()
+    made = a_server(newest_of(servers).url(tcp=True) if ON_POSTGRES else "")
     yield made
     made.close()
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Self, TypeVar
 
     from evstore.aio.ways import Runner
-    from evstore.port import Adapter, Capabilities
+    from evstore.port import Adapter
     from evstore.store import EventStore
 
     T = TypeVar("T")
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 def runner_for(adapter: Adapter) -> Runner:
     """The way in which this adapter works for asyncio. Raises MissingDependencyError."""
-    claimed: Capabilities = getattr(adapter, "claims", None) or adapter.capabilities
-    if not claimed.native_asyncio:
+    if not adapter.capabilities.native_asyncio:
         from evstore.aio.threads import ThreadRunner
 
         return ThreadRunner()
@@ -30,7 +29,7 @@ def runner_for(adapter: Adapter) -> Runner:
         from evstore.aio.tasks import LoopRunner
     except ImportError as error:
         raise MissingDependencyError(
-            f"evstore.aio on {claimed.name} needs greenlet; pip install 'evstore[aio]' installs it"
+            f"evstore.aio on {adapter.capabilities.name} needs greenlet; pip install 'evstore[aio]' installs it"
         ) from error
     return LoopRunner()
 

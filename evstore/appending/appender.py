@@ -21,7 +21,7 @@ from evstore.appending.preparing import Preparing, check_fits, unit_of
 from evstore.errors import EvstoreError, StoreBusyError, UnsupportedError
 from evstore.model.filters import Filter
 from evstore.model.versions import check_version
-from evstore.port import NamePage, Page, Receipt, SourceTaken, source_taken
+from evstore.port import NamePage, Page, Receipt, SourceTaken, limits_of, source_taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -70,12 +70,16 @@ class Appender:
         limits = {"max_data_bytes": self._max_data_bytes, "encode": self._encode}
         return unit_of(writes, with_context(metadata), **limits, **options)  # type: ignore[arg-type]
 
+    def most_at_once(self, events: int) -> int:
+        """So many events, or as many as the store takes in one unit if those are fewer."""
+        return limits_of(self._adapter).most_at_once(events)
+
     def submit(self, units: Sequence[Append]) -> list[Done | EvstoreError]:
         """Append the units, each judged as if alone, in one durable commit, and answer each.
 
         Raises if no unit is known to be stored.
         """
-        check_fits(units, self._adapter.capabilities)
+        check_fits(units, self._adapter)
         outcomes = self._adapter.append(units)
         return [self.judged(unit, each) for unit, each in zip(units, outcomes, strict=True)]
 
@@ -84,7 +88,7 @@ class Appender:
         if not self._adapter.capabilities.shares_commits:
             (outcome,) = self.submit([unit])
             return outcome
-        check_fits([unit], self._adapter.capabilities)
+        check_fits([unit], self._adapter)
         return self.judged(unit, self._together.append(unit))
 
     @cached_property
@@ -123,7 +127,7 @@ class Appender:
 
     def append_within(self, joined: Joined, unit: Append) -> tuple[Done, list[StoredEvent]]:
         """The same in a transaction that is not over."""
-        check_fits([unit], self._adapter.capabilities)
+        check_fits([unit], self._adapter)
         outcome = judge(joined, unit, joined.append(unit))
         if isinstance(outcome, EvstoreError):
             raise outcome
@@ -138,7 +142,7 @@ class Appender:
 
         Yields the outcomes of durable units. The first refusal is raised, and no later unit is appended.
         """
-        check_fits(units, self._adapter.capabilities)
+        check_fits(units, self._adapter)
         return append_in_order(self._adapter, units)
 
     def redact(self, redaction: Redaction) -> Done:
@@ -175,7 +179,7 @@ class Appender:
 
         None if it would be stored. Raises what appending would raise now; writes nothing.
         """
-        check_fits([unit], self._adapter.capabilities)
+        check_fits([unit], self._adapter)
         held = next((found for _, _, found in look_up(self._adapter, unit.writes) if found), None)
         if held is not None:
             for _ in first_stored(self._adapter, unit, held.id):

@@ -15,7 +15,7 @@ from evstore.model.ids import key_id, new_id, normalize_id
 from evstore.model.metadata import NO_METADATA, Metadata, check_metadata
 from evstore.model.names import check_known_stream_id, check_name, check_stream_id, joined_tags, merged_tags
 from evstore.model.versions import check_expected_version
-from evstore.port import Append, PreparedEvent
+from evstore.port import Append, PreparedEvent, limits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from evstore.appending.plain import PlainEnvelopes
     from evstore.jsontext.judging import KeptJson
     from evstore.model.events import NewWrite, StoredEvent
-    from evstore.port import Capabilities, PreparedWrite
+    from evstore.port import Adapter, Limits, PreparedWrite
 
 
 MOST_KNOWN: Final = 1000
@@ -213,28 +213,28 @@ def _guarded(unit: Append, unless: Any, require: Iterable[tuple[str, int]], sour
     return unit
 
 
-def check_fits(units: Iterable[Append], capabilities: Capabilities) -> None:
+def check_fits(units: Iterable[Append], adapter: Adapter) -> None:
     """Raise InvalidInputError if a unit is larger than its store can take."""
-    most, longest = capabilities.max_unit_events, capabilities.max_data_bytes
-    if most is None and longest is None:
+    if not adapter.capabilities.has_limits:
         return
+    name, limits = adapter.capabilities.name, limits_of(adapter)
+    most, longest = limits.unit_events, limits.data_bytes
     for unit in units:
         size = sum(len(write.events) for write in unit.writes)
         if most is not None and size > most:
-            takes = f"{capabilities.name} takes {most} at once{_set_by(capabilities)}"
+            takes = f"{name} takes {most} at once{_set_by(limits)}"
             raise InvalidInputError(f"an append of {size} events, and {takes}")
         if longest is not None:
-            _check_lengths(unit, longest, capabilities)
+            _check_lengths(unit, longest, f"{name} takes {longest}{_set_by(limits)}")
 
 
-def _check_lengths(unit: Append, longest: int, capabilities: Capabilities) -> None:
+def _check_lengths(unit: Append, longest: int, takes: str) -> None:
     for write in unit.writes:
         for event in write.events:
             length = len(event.data_json.encode())
             if length > longest:
-                takes = f"{capabilities.name} takes {longest}{_set_by(capabilities)}"
                 raise InvalidPayloadError(f"data of {length} bytes, and {takes}")
 
 
-def _set_by(capabilities: Capabilities) -> str:
-    return f", as {capabilities.limits_set_by} says" if capabilities.limits_set_by else ""
+def _set_by(limits: Limits) -> str:
+    return f", as {limits.set_by} says" if limits.set_by else ""

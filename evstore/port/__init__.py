@@ -105,7 +105,8 @@ Living
     E5  An adapter does what its `capabilities` claim. `info` calls a store durable only if the adapter claims it.
         Without `can_backup`, `backup` makes nothing; its UnsupportedError names what else makes a copy. Without
         `has_audits` nobody calls `audits`, and `verify` sees no more than reads do. Without `can_grant` nobody
-        names roles, and without `tamper_evident` nobody asks for that. Without `can_redact`, `redact` raises
+        names roles, and without `tamper_evident` nobody asks for that. With `has_limits`, `limits` stay the same,
+        and the core gives it nothing larger. Without `can_redact`, `redact` raises
         UnsupportedError and changes nothing.
 """
 
@@ -125,6 +126,9 @@ from evstore.port.adapter import (
     Initialization,
     Joined,
     Joins,
+    Limited,
+    Limits,
+    limits_of,
 )
 from evstore.port.pages import MOST_IN_PAGE, PAGE_CHARACTERS, Cut, NamePage, Page, bounds_of
 from evstore.port.units import (
@@ -170,6 +174,8 @@ __all__ = [
     "Initialization",
     "Joined",
     "Joins",
+    "Limited",
+    "Limits",
     "Migrations",
     "NamePage",
     "Outcome",
@@ -186,6 +192,7 @@ __all__ = [
     "check_version",
     "digest_by_reading",
     "error_of",
+    "limits_of",
     "outcome_unknown",
     "source_taken",
     "violation_of",

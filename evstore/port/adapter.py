@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,16 +71,8 @@ class Capabilities(NamedTuple):
     `evstore.blocking`. Any other adapter is called on worker threads."""
     fails_over: bool = False
     """The adapter is `FailsOver`: another server may take the place of the one that answers."""
-    max_unit_events: int | None = None
-    """The most events of a unit, None if there is no limit."""
-    max_data_bytes: int | None = None
-    """The most bytes of one event's data, None if there is no limit but the core's."""
-    limits_set_by: str = ""
-    """Whatever sets these limits, as `its server's option max_payload`."""
-
-    def most_at_once(self, events: int) -> int:
-        """So many events, or as many as a unit may have if those are fewer."""
-        return events if self.max_unit_events is None else min(events, self.max_unit_events)
+    has_limits: bool = False
+    """The adapter is `Limited`: a unit may have too many events for it, or an event too much data."""
 
 
 class Initialization(NamedTuple):
@@ -102,10 +94,7 @@ class Adapter(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """The abilities of the adapter, constant for its lifetime.
-
-        An adapter that asks a server for its limits has another attribute, `claims`: the same without asking.
-        """
+        """The abilities of the adapter, constant for its lifetime, and known without a question to any server."""
 
     @property
     def location(self) -> str:
@@ -209,6 +198,34 @@ class FailsOver(Adapter, Protocol):
 
     def lags(self) -> bool:
         """True if the server that answers is a replica, which may get later what it does not have."""
+
+
+class Limits(NamedTuple):
+    """The most that a store takes at once."""
+
+    unit_events: int | None = None
+    """The most events of a unit, None if there is no limit."""
+    data_bytes: int | None = None
+    """The most bytes of one event's data, None if there is no limit but the core's."""
+    set_by: str = ""
+    """Whatever sets these limits, as `its server's option max_payload`."""
+
+    def most_at_once(self, events: int) -> int:
+        """So many events, or as many as a unit may have if those are fewer."""
+        return events if self.unit_events is None else min(events, self.unit_events)
+
+
+class Limited(Adapter, Protocol):
+    """An adapter that claims `has_limits`."""
+
+    def limits(self) -> Limits:
+        """The limits, constant for its lifetime. A server may be asked for them; without an answer they are the
+        usual ones."""
+
+
+def limits_of(adapter: Adapter) -> Limits:
+    """The limits of any adapter."""
+    return cast("Limited", adapter).limits() if adapter.capabilities.has_limits else Limits()
 
 
 class Joined(Protocol):

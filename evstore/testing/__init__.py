@@ -26,7 +26,7 @@ if "pytest" in sys.modules:
     # Before they are imported, so that a failing assert shows its values also in an installed package.
     pytest.register_assert_rewrite(*(module.name for module in iter_modules(__path__, f"{__name__}.")))
 
-CONTRACT_VERSION: Final = 12
+CONTRACT_VERSION: Final = 13
 """Counts up when a clause is added, so that an adapter can say what it has passed."""
 
 __all__ = [

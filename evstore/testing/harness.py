@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import pytest
 
+from evstore.port import limits_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
@@ -31,7 +33,7 @@ SNAPSHOTS: Final = "has_snapshots"
 MIGRATIONS: Final = "has_migrations"
 CAN_REDACT: Final = "can_redact"
 TAMPER_EVIDENT: Final = "tamper_evident"
-ANY_SIZE: Final = "max_unit_events"
+LIMITS: Final = "has_limits"
 JOIN: Final = "can_join"
 OCCUPIABLE: Final = "occupiable"
 """`occupy` can put something else where the store would be."""
@@ -54,7 +56,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         JOIN: "appends in no transaction of an application, and it says so",
         CAN_REDACT: "redacts no events, and it says so",
         TAMPER_EVIDENT: "keeps no digests, and it says so: only a digest noted elsewhere shows a change",
-        ANY_SIZE: "takes units up to a size, and it says so: the core refuses a larger one",
+        LIMITS: "takes units up to a size, and it says so: the core refuses a larger one",
         BACKUP: "no backup, and it says so: something else copies its store",
     }
 )
@@ -107,9 +109,9 @@ class Harness:
 
     def needs_room(self, adapter: Adapter, events: int) -> None:
         """Skip the test unless the adapter takes a unit of so many events."""
-        most = adapter.capabilities.max_unit_events
+        most = limits_of(adapter).unit_events
         if most is not None and events > most:
-            pytest.skip(REASONS[ANY_SIZE])
+            pytest.skip(REASONS[LIMITS])
 
     def needs_occupy(self) -> None:
         """Skip the test unless the contract class defines how its place is occupied."""

@@ -30,6 +30,7 @@ from evstore.adapters import BUILT_IN, open_adapter, open_for_command
 from evstore.adapters.memory import MemoryAdapter
 from evstore.adapters.postgres.connections import OneConnection
 from evstore.adapters.sqlite.adapter import SqliteAdapter
+from evstore.port import Limits
 from tests.support.command import files
 from tests.support.sentences import names, wording
 
@@ -379,7 +380,6 @@ def test_the_built_in_adapters_claim_what_they_are_known_for(here, url, name, cl
         can = store.capabilities
     assert can.name == name
     assert {field for field, value in can._asdict().items() if value is True} == claimed
-    assert (can.max_unit_events, can.max_data_bytes) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -399,7 +399,10 @@ def test_a_location_is_known_without_opening_the_store_and_names_no_password(her
 
 
 class Narrow(MemoryAdapter):
-    capabilities = MemoryAdapter.capabilities._replace(name="Narrow", max_unit_events=2, max_data_bytes=5)
+    capabilities = MemoryAdapter.capabilities._replace(name="Narrow", has_limits=True)
+
+    def limits(self):
+        return Limits(2, 5)
 
 
 @pytest.mark.parametrize(

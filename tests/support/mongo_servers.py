@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 GIVEN: Final = os.environ.get("EVSTORE_TEST_MONGODB_URL", "")
+ON_POSTGRES: Final = os.environ.get("EVSTORE_TEST_FERRETDB_ON") == "postgresql"
+"""FerretDB keeps what it is given in a PostgreSQL of the tests; but where it is killed, in its own files."""
 NO_MONGODB: Final = "no_mongodb"
 NOT_OWNED: Final = "not_owned"
 REASONS: Final = {
@@ -117,6 +119,10 @@ class FerretServer(MongoServer):
         self._daemon = Daemon(_Own(), argv, READY)
         self._daemon.start()
 
+    @property
+    def pid(self) -> int:
+        return self._daemon.pid
+
     def kill(self) -> None:
         """Kill it, as a crash would."""
         self._daemon.end(signal.SIGKILL)
@@ -126,10 +132,10 @@ class FerretServer(MongoServer):
         self._daemon.start()
 
     def pause(self) -> None:
-        os.kill(self._daemon.pid, signal.SIGSTOP)
+        os.kill(self.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        os.kill(self._daemon.pid, signal.SIGCONT)
+        os.kill(self.pid, signal.SIGCONT)
 
     def close(self) -> None:
         if self._daemon.running:
@@ -137,13 +143,13 @@ class FerretServer(MongoServer):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def a_server() -> MongoServer:
-    """The given server, or FerretDB. Skips the test where there is neither."""
+def a_server(postgres_url: str = "") -> MongoServer:
+    """The given server, or FerretDB, with this PostgreSQL if one is named. Skips the test where there is neither."""
     if GIVEN:
         return GivenServer()
     if binary() is None:
         pytest.skip(REASONS[NO_MONGODB])
-    return FerretServer()
+    return FerretServer(postgres_url)
 
 
 def an_own_server() -> FerretServer:

@@ -87,6 +87,10 @@ class NatsServer:
             raise
 
     @property
+    def pid(self) -> int:
+        return self._daemon.pid
+
+    @property
     def url(self) -> str:
         return f"nats://{self.login}127.0.0.1:{self.port}"
 
@@ -120,10 +124,10 @@ class NatsServer:
 
     def pause(self) -> None:
         """Freeze it: its connections stay open, and nothing is answered."""
-        os.kill(self._daemon.pid, signal.SIGSTOP)
+        os.kill(self.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        os.kill(self._daemon.pid, signal.SIGCONT)
+        os.kill(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         self._daemon.end(signal.SIGKILL)

@@ -104,6 +104,14 @@ class Index:
         if len(self.tail.ends) > ends:
             self.settle(None)
 
+    def fold_known(self) -> None:
+        """Fold what was read of the units that follow."""
+        ends = len(self.tail.ends)
+        while (unit := self._units.known(self.number + 1)) is not None:
+            self.fold(unit)
+        if len(self.tail.ends) > ends:
+            self.settle(None)
+
     def _begin(self) -> None:
         """Begin where the catalogue ends now, and forget what was known of an earlier end."""
         self.end = self.blocks.last()

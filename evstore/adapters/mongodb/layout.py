@@ -23,7 +23,7 @@ def check(database: Database[dict[str, Any]], location: str) -> None:
     """Raise a SchemaError where there is no store."""
     mark = _mark(database)
     if mark is None:
-        if database.list_collection_names() and _mark(database) is None:
+        if _is_others(database) and _mark(database) is None:
             raise NotAStoreError(location, "the database has collections of something else")
         raise NotInitializedError(location)
     if mark["reader"] > VERSION:
@@ -44,3 +44,9 @@ def initialize(database: Database[dict[str, Any]], location: str) -> None:
 
 def _mark(database: Database[dict[str, Any]]) -> dict[str, Any] | None:
     return database[MARKS].find_one({"_id": _STORE})
+
+
+def _is_others(database: Database[dict[str, Any]]) -> bool:
+    """True if the database holds anything. A server may show the collection of the mark before the mark itself."""
+    names = database.list_collection_names()
+    return bool({*names} - {MARKS}) or database[MARKS].find_one({}) is not None

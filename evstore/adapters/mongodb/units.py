@@ -48,13 +48,20 @@ class Units:
         self._last = 0
         """The last unit that is known to be there."""
 
-    def find(self, number: int) -> Unit | None:
-        """The unit, None if it is not there yet."""
+    def known(self, number: int) -> Unit | None:
+        """The unit, if it was read or stored and is kept."""
         with self._guard:
             kept = self._kept.get(number)
             if kept is not None:
                 self._kept.move_to_end(number)
                 return kept[0]
+        return None
+
+    def find(self, number: int) -> Unit | None:
+        """The unit, None if it is not there yet."""
+        kept = self.known(number)
+        if kept is not None:
+            return kept
         document = self._session.collection(UNITS).find_one({"_id": unit_id(number)})
         if document is None:
             return None
@@ -103,7 +110,7 @@ class Units:
         while True:
             singly -= 1
             if singly < 0 and number not in self._kept:
-                if not self._read_ahead(number, ahead) and number > self._last:
+                if not self.read_ahead(number, ahead) and number > self._last:
                     return
                 ahead = _MOST_AHEAD
             unit = self.get(number) if number <= self._last else self.find(number)
@@ -112,7 +119,7 @@ class Units:
             yield unit
             number += 1
 
-    def _read_ahead(self, number: int, count: int) -> bool:
+    def read_ahead(self, number: int, count: int = _FIRST_AHEAD) -> bool:
         """Keep some units from this number on in one read, as many as memory is for. False if there are none."""
         wanted = {"_id": {"$gte": unit_id(number), "$lt": unit_id(number + count)}}
         left, is_any = _MOST_CHARACTERS // 2, False

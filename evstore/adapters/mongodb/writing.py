@@ -27,6 +27,7 @@ from evstore.adapters.mongodb.documents import event_document, numbered_events, 
 from evstore.adapters.mongodb.errors import is_denied, meant
 from evstore.adapters.mongodb.judging import Accepted, judge
 from evstore.adapters.mongodb.staging import is_large
+from evstore.adapters.mongodb.turns import Turns
 from evstore.adapters.mongodb.units import UNITS
 from evstore.blocking import Semaphore
 from evstore.errors import EvstoreError
@@ -47,6 +48,8 @@ _SHORTEST_PAUSE: Final = 0.001
 _LONGEST_PAUSE: Final = 0.1
 _DOUBLINGS: Final = 7
 _LEAST_SECONDS: Final = 0.1
+_FREE_LOSSES: Final = 2
+"""After so many an append waits in a queue."""
 
 
 class _Draft(NamedTuple):
@@ -79,8 +82,7 @@ class Writing:
         self._staged = staged
         self._turn = Semaphore()
         """Threads of one adapter would only take each other's numbers."""
-        self._has_lost = False
-        """Others came before the last append, as they may again: a look costs less than an insert in vain."""
+        self._turns = Turns(session)
 
     def append(self, units: Sequence[Append], until_refused: bool) -> list[Outcome]:
         """Answer the units in order. Raises if the storage fails and no unit is known to be stored."""
@@ -105,37 +107,54 @@ class Writing:
         try:
             return self._answer(unit, deadline)
         finally:
+            self._turns.end()
             self._turn.release()
 
     def _answer(self, unit: Append, deadline: float) -> Outcome:
         draft: _Draft | None = None
-        tries = 0
+        losses = 0
         while True:
-            judged = self._patiently(unit, deadline, look=bool(tries) or self._has_lost)
+            judged = self._patiently(unit, deadline)
             if not isinstance(judged, Accepted):
                 return judged
             if draft is None:
                 draft = self._drafted(unit, deadline)
-                if draft.chunks:
+                others_wait = self._turns.are_over()
+                if others_wait:
+                    self._wait(deadline)
+                if others_wait or draft.chunks:
                     continue  # others have had time to store theirs
             stored = self._stored(unit, draft, judged)
             if stored is not None:
                 self._take_in(stored)
-                self._has_lost = tries > 0
                 time_us = stored.time_us if unit.times_us is None else unit.times_us[0]
                 return Receipt(judged.first, judged.size, judged.first_versions, time_us)
             if time.monotonic() > deadline:
                 raise self._session.busy()
-            self._pause(tries)
-            tries += 1
+            losses += 1
+            if self._turns.is_queued:
+                self._look()
+            elif losses == _FREE_LOSSES:
+                self._wait(deadline)
 
-    def _patiently(self, unit: Append, deadline: float, *, look: bool) -> Accepted | Outcome:
+    def _wait(self, deadline: float) -> None:
+        """For a turn."""
+        self._turns.wait(self._index.number, deadline)
+        self._look()
+
+    def _look(self) -> None:
+        """Read at once what others have stored meanwhile."""
+        with suppress(PyMongoError):
+            self._units.read_ahead(self._index.number + 1)
+
+    def _patiently(self, unit: Append, deadline: float) -> Accepted | Outcome:
         """The same as `_judged`, after a look at what others have stored; asked again if a connection was lost."""
         while True:
             try:
                 with self._guard:
-                    if look or not self._index.number:
+                    if not self._index.number:
                         self._index.catch_up()
+                    self._index.fold_known()
                     return self._judged(unit)
             except ConnectionFailure:
                 if time.monotonic() > deadline:

@@ -21,7 +21,7 @@ from evstore.adapters.nats.errors import (
     NotReachedError,
     meant,
 )
-from evstore.adapters.nats.limits import USUAL, limits_of
+from evstore.adapters.nats.limits import USUAL, asked
 from evstore.adapters.nats.loops import Loops
 from evstore.adapters.nats.parts import Parts
 from evstore.adapters.nats.writing import shareable
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from evstore.model.events import StoredEvent
     from evstore.model.facts import CategoryInfo, LockWait, SourceInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
     from evstore.model.filters import Filter
-    from evstore.port import Append, Audits, Consumers, Initialization, NamePage, Outcome, Page, Snapshots
+    from evstore.port import Append, Audits, Consumers, Initialization, Limits, NamePage, Outcome, Page, Snapshots
 
 T = TypeVar("T")
 
@@ -49,9 +49,7 @@ CAPABILITIES: Final = Capabilities(
     has_audits=True,
     has_snapshots=True,
     native_asyncio=True,
-    max_unit_events=USUAL.events,
-    max_data_bytes=USUAL.data_bytes,
-    limits_set_by="the option jetstream { limits { batch { max_msgs } } } or max_payload of its servers",
+    has_limits=True,
 )
 
 
@@ -59,13 +57,13 @@ class NatsAdapter:
     files: Sequence[str] = ()
     notes: Sequence[str] = ()
     on_wait: Callable[[LockWait], None] | None = None
-    claims = CAPABILITIES
+    capabilities = CAPABILITIES
 
     def __init__(self, location: Location, timeout: float) -> None:
         self.location = location.shown
         self._location = location
         self._loops = Loops(lambda: Parts.made(location, timeout))
-        self._capabilities: Capabilities | None = None
+        self._limits: Limits | None = None
         self._consumers: NatsConsumers | None = None
         self._closed = False
         self._pid = os.getpid()
@@ -73,18 +71,14 @@ class NatsAdapter:
     def __repr__(self) -> str:
         return f"NatsAdapter({self.location})"
 
-    @property
-    def capabilities(self) -> Capabilities:
-        """The servers are asked for their limits once; without a store, or an answer, those are the usual ones."""
-        if self._capabilities is None:
+    def limits(self) -> Limits:
+        """The servers are asked once; without a store, or an answer, the limits are the usual ones."""
+        if self._limits is None:
             try:
-                limits = self._tried(lambda parts: limits_of(parts.session.client, self._location.name))
+                self._limits = self._tried(lambda parts: asked(parts.session.client, self._location.name))
             except EvstoreError:
-                limits = USUAL
-            self._capabilities = CAPABILITIES._replace(
-                max_unit_events=limits.events, max_data_bytes=limits.data_bytes
-            )
-        return self._capabilities
+                self._limits = USUAL
+        return self._limits
 
     # --- living ---
 
@@ -132,7 +126,7 @@ class NatsAdapter:
 
     def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
         check_open(self._closed, self._pid)
-        most = self.capabilities.max_unit_events or USUAL.events
+        most = self.limits().unit_events or 1
         size = shareable(units, most)
         if size is not None:
             parts = self._loops.of_threads
@@ -209,8 +203,8 @@ class NatsAdapter:
         return NatsSnapshots(self._call)
 
     def info(self) -> StoreInfo:
-        can = self.capabilities
-        limits = {"maxUnitEvents": str(can.max_unit_events), "maxDataBytes": str(can.max_data_bytes)}
+        found = self.limits()
+        limits = {"maxUnitEvents": str(found.unit_events), "maxDataBytes": str(found.data_bytes)}
         return self._call(lambda parts: facts.info(parts.session, parts.lists, limits))
 
     def audits(self) -> Audits:

@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 ANSWER_SECONDS: Final = 3.0
 """The longest wait for one answer. A new leader takes over within about six seconds: requests are repeated."""
+AGAIN_SECONDS: Final = 0.5
+"""The wait before a question is asked once more beside one that has no answer yet."""
 MESSAGES_A_SECOND: Final = 2000
 """A batch has more time the longer it is, as on a slow disk."""
 PAUSE: Final = 0.05
@@ -150,20 +152,37 @@ class Client:
         return answer
 
     async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """The answer, asked for again and again while nobody answers, until the timeout."""
+        """The answer to a question that may be asked twice; asked again, until the timeout, while none comes."""
         deadline = time.monotonic() + self.timeout
-        while True:
-            try:
-                return await ask()
-            except (NoAnswerError, NotReachedError) as error:
-                left, failed = deadline - time.monotonic(), error
-            except AnsweredError as error:
-                if error.code not in NOT_NOW:
-                    raise
-                left, failed = deadline - time.monotonic(), error  # type: ignore[assignment]
-            if left <= PAUSE:
-                raise failed
-            await asyncio.sleep(PAUSE)
+        try:
+            return await ask()
+        except (NoAnswerError, NotReachedError, AnsweredError) as error:
+            _check_again(error, deadline)
+        await asyncio.sleep(PAUSE)
+        return await self._again(ask, deadline)
+
+    async def _again(
+        self, ask: Callable[[], Awaitable[T]], deadline: float, is_coming: Callable[[], bool] = bool
+    ) -> T:
+        """The answer, where no question waits for the end of another, unless that is coming: another server may
+        answer this one."""
+        asked: set[asyncio.Future[T]] = set()
+        try:
+            while True:
+                if not asked or not is_coming():
+                    asked.add(asyncio.ensure_future(ask()))
+                done, asked = await asyncio.wait(asked, timeout=AGAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                for each in done:
+                    try:
+                        return each.result()
+                    except (NoAnswerError, NotReachedError, AnsweredError) as error:
+                        _check_again(error, deadline)
+                if done:
+                    await asyncio.sleep(PAUSE)
+        finally:
+            for each in asked:
+                each.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
 
     # --- messages ---
 
@@ -192,11 +211,14 @@ class Client:
 
     async def direct(self, stream: str, given: dict[str, Any]) -> Messages:
         """Messages, by any replica."""
-        return await self.patiently(lambda: self._direct(stream, given))
+        coming: list[list[Incoming]] = []
+        deadline = time.monotonic() + self.timeout
+        return await self._again(lambda: self._direct(stream, given, coming), deadline, lambda: any(coming))
 
-    async def _direct(self, stream: str, given: dict[str, Any]) -> Messages:
+    async def _direct(self, stream: str, given: dict[str, Any], coming: list[list[Incoming]]) -> Messages:
         connection = await self.connected()
         token, collecting = str(next(self._tokens)), _Collecting()
+        coming.append(collecting.came)
         self._collecting[token] = collecting
         subject = f"$JS.API.DIRECT.GET.{stream}"
         self._asked[collecting.done] = subject
@@ -236,6 +258,14 @@ class Client:
             collecting.came.append(message)
         else:
             collecting.done.set_result(status)
+
+
+def _check_again(error: Exception, deadline: float) -> None:
+    """Raise the error unless the question may be asked again."""
+    if isinstance(error, AnsweredError) and error.code not in NOT_NOW:
+        raise error
+    if deadline - time.monotonic() <= PAUSE:
+        raise error
 
 
 async def _send(connection: Connection, messages: Sequence[Outgoing]) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from evstore.adapters.nats.errors import TOO_LARGE, NoAnswerError, NotReachedError
+from evstore.port import Limits
 
 if TYPE_CHECKING:
     from evstore.adapters.nats.client import Client
@@ -23,19 +24,12 @@ _ASKED: Final = 1_000_000_000
 """The number of a message that no batch has."""
 
 
-class Limits(NamedTuple):
-    """The limits of a unit."""
-
-    events: int
-    data_bytes: int
-    """Of one event."""
-
-
-USUAL: Final = Limits(BATCH_MESSAGES // 2, PAYLOAD_BYTES - _LINE_BYTES)
+_SET_BY: Final = "the option jetstream { limits { batch { max_msgs } } } or max_payload of its servers"
+USUAL: Final = Limits(BATCH_MESSAGES // 2, PAYLOAD_BYTES - _LINE_BYTES, _SET_BY)
 """The limits of a server whose options say nothing of sizes."""
 
 
-async def limits_of(client: Client, name: str) -> Limits:
+async def asked(client: Client, name: str) -> Limits:
     """The limits of the servers of a store, of which nothing is stored; the usual ones if there is no store.
 
     JetStream tells the size of a batch to whoever exceeds it, and to nobody else: this message comes too late in a
@@ -56,4 +50,4 @@ async def limits_of(client: Client, name: str) -> Limits:
     found = re.search(r"[0-9]+$", error.get("description", "")) if error.get("err_code") == TOO_LARGE else None
     messages = int(found[0]) if found else BATCH_MESSAGES
     connection = await client.connected()
-    return Limits(messages // 2, max(connection.max_payload - _LINE_BYTES, 1))
+    return Limits(messages // 2, max(connection.max_payload - _LINE_BYTES, 1), _SET_BY)

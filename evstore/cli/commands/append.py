@@ -88,7 +88,7 @@ def _append(flags: AppendFlags) -> None:
             results = append_modes.batches(
                 store,
                 plan,
-                append_modes.batched(intake, store.capabilities.most_at_once(batch)),
+                append_modes.batched(intake, store.appender.most_at_once(batch)),
                 skip_stored=flags.skip_stored,
             )
         else:

@@ -14,6 +14,7 @@ TOPICS = (
     "python",
     "application",
     "projections",
+    "engines",
     "sqlite",
     "postgresql",
     "operations",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from evstore.errors import TargetExistsError, UnsupportedError
+from evstore.port import limits_of
 from evstore.testing.asking import accepted, log
 from evstore.testing.builders import an_append
 from evstore.testing.harness import AUDITS, BACKUP, Harness
@@ -41,6 +42,14 @@ class ClaimClauses(Harness):
         fresh.initialize()
         accepted(fresh, an_append())
         assert fresh.capabilities == before
+
+    def test_E5_limits_stay_the_same(self, fresh: Adapter) -> None:
+        fresh.initialize()
+        before = limits_of(fresh)
+        assert before.unit_events is None or before.unit_events > 0
+        assert before.data_bytes is None or before.data_bytes > 0
+        accepted(fresh, an_append())
+        assert limits_of(fresh) == before
 
     def test_E5_audits_show_every_event_as_it_is_read(self, adapter: Adapter) -> None:
         self.needs(adapter, AUDITS)

@@ -14,7 +14,7 @@ GUIDE = Path(evstore.__file__).parent / "guide" / "mongodb.md"
 LACKS = sorted(
     name
     for name, claimed in CAPABILITIES._asdict().items()
-    if name in REASONS and not claimed and name not in {"born_initialized", "max_unit_events"}
+    if name in REASONS and not claimed and name not in {"born_initialized", "has_limits"}
 )
 
 

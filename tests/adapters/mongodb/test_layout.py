@@ -107,3 +107,19 @@ def test_a_database_of_something_else_is_not_touched(mongo_server):
             adapter.initialize()
         assert client[name].list_collection_names() == ["letters"]
     mongo_server.drop_places()
+
+
+def test_a_mark_that_is_just_being_made_is_made_and_one_of_others_is_left_alone(mongo_server):
+    url = mongo_server.place()
+    name = url.rpartition("/")[2]
+    with mongo_server.client() as client, closing(adapter_of(url)) as adapter:
+        client[name].create_collection("evstore")  # as a server does before the first document gets in
+        with pytest.raises(NotInitializedError):
+            adapter.info()
+        adapter.initialize()
+        assert adapter.info().events == 0
+        client[name]["evstore"].delete_many({})
+        client[name]["evstore"].insert_one({"_id": "a letter"})
+        with closing(adapter_of(url)) as another, pytest.raises(NotAStoreError):
+            another.initialize()
+    mongo_server.drop_places()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import closing
 
 import pytest
 
 from evstore import NotInitializedError
 from evstore.adapters.nats import connect as adapter_of
+from evstore.adapters.nats.client import AGAIN_SECONDS, Client
 from evstore.adapters.nats.connection import Connection, Incoming
+from evstore.adapters.nats.errors import AnsweredError, NoAnswerError, NotReachedError
+from evstore.adapters.nats.location import location_of
 from evstore.port import AlreadyStored, Receipt
 from evstore.testing.asking import answer, history, log
 from evstore.testing.builders import an_append
@@ -51,3 +55,59 @@ def test_of_a_header_that_comes_twice_the_last_is_what_the_server_says():
     found = Incoming(b"", b"NATS/1.0\r\nNats-Sequence: 1\r\nX: y\r\nNats-Sequence: 22\r\n\r\n")
     assert (found.header(b"Nats-Sequence"), found.header(b"Sequence"), found.status) == ("22", None, None)
     assert Incoming(b"", b"NATS/1.0 404 Not Found\r\n\r\n").status == "404"
+
+
+NO_LEADER = AnsweredError({"code": 503, "err_code": 10008})
+
+
+def _asked_patiently(*answers, timeout=30.0):
+    """The answer to a question to which these come one after another, None for none at all; and those it let go of."""
+    left, gone = [*answers], []
+
+    async def ask():
+        number, answer = len(answers) - len(left), left.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        try:
+            await asyncio.sleep(0 if answer else 3600)
+        except asyncio.CancelledError:
+            gone.append(number)
+            raise
+        return answer
+
+    async def asked():
+        return await Client(location_of("nats://127.0.0.1:1/shop"), timeout).patiently(ask)
+
+    return asyncio.run(asked()), gone
+
+
+def test_a_question_that_a_frozen_server_keeps_does_not_hold_up_the_next():
+    begun = time.monotonic()
+    assert _asked_patiently(NoAnswerError("frozen"), None, "an answer") == ("an answer", [1])
+    assert time.monotonic() - begun < 3
+
+
+def test_a_question_is_asked_again_while_there_is_no_leader_and_no_longer_than_the_timeout():
+    assert _asked_patiently(NO_LEADER, NotReachedError("no server"), NO_LEADER, "an answer") == ("an answer", [])
+    with pytest.raises(NotReachedError):
+        _asked_patiently(*[NotReachedError("no server")] * 1000, timeout=0.3)
+    with pytest.raises(AnsweredError, match="10059"):
+        _asked_patiently(NoAnswerError("frozen"), AnsweredError({"err_code": 10059, "description": "10059"}))
+
+
+def test_an_answer_that_is_coming_is_waited_for():
+    asked, is_coming = [], False
+
+    async def slow():
+        nonlocal is_coming
+        asked.append(1)
+        is_coming = True
+        await asyncio.sleep(2.5 * AGAIN_SECONDS)
+        return "a long answer"
+
+    async def answered():
+        client = Client(location_of("nats://127.0.0.1:1/shop"), 30.0)
+        return await client._again(slow, time.monotonic() + 30, lambda: is_coming)
+
+    assert asyncio.run(answered()) == "a long answer"
+    assert asked == [1]

@@ -27,16 +27,16 @@ def usual():
 def test_without_options_a_unit_has_500_events_and_a_message_a_mebibyte(usual):
     with closing(adapter_of(usual.place())) as adapter:
         adapter.initialize()
-        assert adapter.capabilities.max_unit_events == 500
-        assert adapter.capabilities.max_data_bytes == (1024 - 128) * 1024
+        assert adapter.limits().unit_events == 500
+        assert adapter.limits().data_bytes == (1024 - 128) * 1024
         assert adapter.head(0, 0) == 0
 
 
 def test_the_options_of_a_server_are_the_limits(nats_server):
     with closing(adapter_of(nats_server.place())) as adapter:
         adapter.initialize()
-        assert adapter.capabilities.max_unit_events == 40_000
-        assert adapter.capabilities.max_data_bytes == 8 * 1024 * 1024 - 128 * 1024
+        assert adapter.limits().unit_events == 40_000
+        assert adapter.limits().data_bytes == 8 * 1024 * 1024 - 128 * 1024
 
 
 def test_a_larger_unit_is_refused_and_the_option_is_named(usual):
@@ -77,16 +77,15 @@ def test_an_import_and_a_batch_are_cut_to_the_limit(usual, evstore):
 
 def test_the_guide_gives_each_reason_for_which_a_clause_of_the_contract_is_skipped():
     lacks = {name for name, claimed in CAPABILITIES._asdict().items() if name in REASONS and not claimed}
-    for name in (*lacks - {"born_initialized"}, "losable", "max_unit_events"):
+    for name in (*lacks - {"born_initialized"}, "losable", "has_limits"):
         assert f"| {REASONS[name]} |" in GUIDE.read_text(), name
 
 
 def test_the_adapter_claims_what_it_is_known_for_whether_or_not_a_server_answers():
     """A claim that is dropped would only make the contract's tests skip."""
     with closing(adapter_of("nats://127.0.0.1:1/evstore", timeout=2)) as adapter:
-        can = adapter.capabilities
-        assert adapter.capabilities == can
+        can, limits = adapter.capabilities, adapter.limits()
     assert {field for field, value in can._asdict().items() if value is True} == {
-        "durable", "multi_process", "has_audits", "has_consumers", "has_snapshots", "native_asyncio",
+        "durable", "multi_process", "has_audits", "has_consumers", "has_snapshots", "has_limits", "native_asyncio",
     }  # fmt: skip
-    assert (can.max_unit_events, can.max_data_bytes) == (500, (1024 - 128) * 1024)
+    assert limits[:2] == (500, (1024 - 128) * 1024)

@@ -10,6 +10,7 @@ from evstore.errors import (
     EvstoreError,
 )
 from evstore.model.facts import Backup
+from evstore.port import Limits
 from tests.contract.saboteurs.planting import Saboteur
 
 
@@ -87,6 +88,16 @@ class CallsItsStoreDurable(Saboteur):
 
     def info(self):
         return super().info()._replace(durable=True)
+
+
+class ChangesItsLimits(Saboteur):
+    """A server tells its limits after a reconnect, when units were made for the usual ones."""
+
+    clause = "E5"
+    capabilities = Saboteur.capabilities._replace(has_limits=True)
+
+    def limits(self):
+        return Limits(500 if self._log else 1000)
 
 
 class ClaimsTooLittle(Saboteur):
