@@ -292,7 +292,9 @@ def test_a_missing_package_of_an_adapter_is_named_with_what_to_do(installed):
 @pytest.mark.parametrize("url", ["memory:", "e.db"])
 def test_every_built_in_adapter_takes_a_timeout(here, url):
     """So that one program serves whatever URL it is given."""
-    connect(url, timeout=2.5).close()
+    with connect(url, timeout=2.5) as store:
+        store.initialize()
+        assert store.info().events == 0
 
 
 def test_the_limit_of_data_is_an_option_of_the_store():
