@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 from random import Random
 from typing import TYPE_CHECKING
@@ -9,12 +10,15 @@ from unittest import mock
 
 import pytest
 
-from evstore import EventData, InvalidInputError, connect
+from evstore import EventData, EventStore, InvalidInputError, Metadata, connect
+from evstore.adapters.memory import MemoryAdapter
 from evstore.adapters.sqlite import writing
 from evstore.appending import distinct as counting
+from evstore.appending import outcomes
 from evstore.appending import spool as spooling
 from evstore.appending.distinct import Seen
 from evstore.appending.envelopes import envelope_from_json
+from evstore.appending.outcomes import Duplicate
 from evstore.appending.preparing import Preparing
 from evstore.appending.spool import Spool
 from evstore.cli.errors import InputOutputError
@@ -24,7 +28,10 @@ from evstore.model.events import Write
 from evstore.port import Receipt
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from evstore.model.events import StoredEvent
 
 
 def test_an_append_returns_all_its_events_though_a_receipt_has_not_all_their_versions(tmp_path: Path) -> None:
@@ -58,6 +65,54 @@ def test_names_are_seen_once_wherever_they_wait(in_memory: int) -> None:
             assert len(seen) == len(there)
         seen.update(["more", "more"])
         assert len(seen) == len(there) + 1
+
+
+def test_as_many_names_wait_in_memory_as_may_and_then_none() -> None:
+    with mock.patch.object(counting, "IN_MEMORY", 3), closing(Seen()) as seen:
+        for name in ("a", "b", "c"):
+            seen.add(name)
+        assert (len(seen._names), seen._database) == (3, None)
+        seen.add("d")
+        assert (len(seen._names), len(seen)) == (0, 4)
+        database = seen._database
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        database.execute("SELECT 1")
+
+
+def test_as_much_text_waits_in_memory_as_may_and_then_none() -> None:
+    event = Preparing().kept("T", check_json("12345"), Metadata(user_id="a"))
+    size = len("A-1" + "12345" + event.metadata_json)
+    with mock.patch.object(spooling, "IN_MEMORY", 2 * size), closing(Spool()) as spool:
+        waiting = []
+        for _ in range(4):
+            spool.add(Write("A-1", (event,)), given_id=False)
+            waiting.append(len(spool._writes))
+        assert waiting == [1, 2, 0, 1]
+        assert [[*write.events] for write in spool] == [[event]] * 4
+        spool.add(Write("A-1", (event,)), given_id=False)  # what was read does not lie where this is written
+        spool.add(Write("A-2", (event,)), given_id=False)
+        assert [write.stream_id for write in spool] == ["A-1"] * 5 + ["A-2"]
+
+
+@pytest.mark.parametrize(
+    ("most", "characters", "pages"), [(3, 99, [3, 3, 1]), (99, 11, [3, 3, 1]), (99, 12, [4, 3])]
+)
+def test_a_lookup_asks_for_no_more_than_a_page_holds(most: int, characters: int, pages: list[int]) -> None:
+    asked: list[int] = []
+
+    class Asked(MemoryAdapter):
+        def get(self, ids: Sequence[str]) -> list[StoredEvent]:
+            asked.append(len(ids))
+            return super().get(ids)
+
+    with EventStore(Asked()) as store:
+        unit = store.appender.unit([("A-1", [EventData("T", f"{n}-") for n in range(7)], -1)])
+        store.appender.submit([unit])
+        with mock.patch.multiple(outcomes, MOST_IN_PAGE=most, PAGE_CHARACTERS=characters):
+            (again,) = store.appender.submit([unit])
+    assert isinstance(again, Duplicate)
+    assert (again.first.version, again.last.version, again.size) == (1, 7, 7)
+    assert asked == pages
 
 
 @pytest.mark.parametrize("in_memory", [0, 1000])
