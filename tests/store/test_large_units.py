@@ -79,19 +79,19 @@ def test_as_many_names_wait_in_memory_as_may_and_then_none() -> None:
         database.execute("SELECT 1")
 
 
-def test_as_much_text_waits_in_memory_as_may_and_then_none() -> None:
+@pytest.mark.parametrize("least", [False, True])
+def test_as_much_text_waits_in_memory_as_may_and_then_none(least: bool) -> None:
     event = Preparing().kept("T", check_json("12345"), Metadata(user_id="a"))
     size = len("A-1" + "12345" + event.metadata_json)
-    with mock.patch.object(spooling, "IN_MEMORY", 2 * size), closing(Spool()) as spool:
+    most = 2 * size if least else 3 * size - 1
+    with mock.patch.object(spooling, "IN_MEMORY", most), closing(Spool()) as spool:
         waiting = []
-        for _ in range(4):
-            spool.add(Write("A-1", (event,)), given_id=False)
+        for n in range(8):
+            spool.add(Write(f"A-{n}", (event,)), given_id=False)
             waiting.append(len(spool._writes))
-        assert waiting == [1, 2, 0, 1]
-        assert [[*write.events] for write in spool] == [[event]] * 4
-        spool.add(Write("A-1", (event,)), given_id=False)  # what was read does not lie where this is written
-        spool.add(Write("A-2", (event,)), given_id=False)
-        assert [write.stream_id for write in spool] == ["A-1"] * 5 + ["A-2"]
+            assert next(iter(spool)).stream_id == "A-0"  # what was read does not lie where more is written
+        assert waiting == [1, 2, 0, 1, 2, 0, 1, 2]
+        assert [(write.stream_id, [*write.events]) for write in spool] == [(f"A-{n}", [event]) for n in range(8)]
 
 
 @pytest.mark.parametrize(
