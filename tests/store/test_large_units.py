@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
 
-from evstore import EventData, EventStore, InvalidInputError, Metadata, connect
+from evstore import EventData, EventStore, InvalidInputError, Metadata, StorageFullError, connect
 from evstore.adapters.memory import MemoryAdapter
 from evstore.adapters.sqlite import writing
 from evstore.appending import distinct as counting
@@ -28,8 +29,7 @@ from evstore.model.events import Write
 from evstore.port import Receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from evstore.model.events import StoredEvent
 
@@ -77,6 +77,26 @@ def test_as_many_names_wait_in_memory_as_may_and_then_none() -> None:
         database = seen._database
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         database.execute("SELECT 1")
+
+
+@pytest.mark.parametrize("add", [lambda seen, names: [seen.add(each) for each in names], Seen.update])
+def test_names_without_room_on_the_disk_are_told_as_such(add: Callable[[Seen, list[str]], object]) -> None:
+    with mock.patch.object(counting, "IN_MEMORY", 0), closing(Seen()) as seen:
+        seen.add("a")
+        seen._database.execute("PRAGMA max_page_count = 1")  # as small as a disk can be
+        with pytest.raises(StorageFullError, match=r"names cannot wait in a temporary database: .*full"):
+            add(seen, [f"{n:0999}" for n in range(99)])
+
+
+def test_events_without_room_on_the_disk_are_told_as_such() -> None:
+    event = Preparing().kept("T", check_json(f'"{"a" * 99_999}"'))
+    with (
+        mock.patch("tempfile.TemporaryFile", return_value=Path("/dev/full").open("r+b")),
+        mock.patch.object(spooling, "IN_MEMORY", 0),
+        closing(Spool()) as spool,
+        pytest.raises(StorageFullError, match="the input cannot wait in a temporary file: No space left"),
+    ):
+        spool.add(Write("A-1", (event,)), given_id=False)
 
 
 @pytest.mark.parametrize("least", [False, True])
