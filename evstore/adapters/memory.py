@@ -104,9 +104,7 @@ class MemoryAdapter:
 
     def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
         with self._opened():
-            outcomes = answer_in_order(units, self._append, until_refused)
-            self._changed.notify_all()
-            return outcomes
+            return answer_in_order(units, self._append, until_refused)
 
     def _append(self, unit: Append) -> Outcome:
         if self._path:
@@ -138,6 +136,7 @@ class MemoryAdapter:
             self._ids[each.id] = each
             self._streams.setdefault(each.stream_id, []).append(each)
         self._sources.record(unit.source, len(self._log))
+        self._changed.notify_all()
         return Receipt(first, len(added), firsts, added[0].timestamp_us)
 
     def _known(self, unit: Append, first: int) -> Outcome | None:
@@ -172,7 +171,6 @@ class MemoryAdapter:
                 for each in ids:
                     self._replace(self._redacted(self._ids[each], metadata=metadata))
                     self._snapshots.forget(self._ids[each].stream_id)
-                self._changed.notify_all()
             return outcome
 
     _redacted = staticmethod(without_data)
@@ -290,7 +288,6 @@ class MemoryAdapter:
     def _load(self, path: str) -> None:
         from evstore.adapters.memory_file import events_of
 
-        self._log, self._ids, self._streams = [], {}, {}
         for event in events_of(path):
             self._log.append(event)
             self._ids[event.id] = event

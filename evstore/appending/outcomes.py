@@ -140,17 +140,16 @@ def append_in_order(adapter: Adapter, units: Sequence[Append]) -> Iterator[Done]
     """
     at = 0
     while at < len(units):
-        already = None
         outcomes = adapter.append(units[at:], until_refused=True)
         for unit, outcome in zip(units[at:], outcomes, strict=False):
             result = judge(adapter, unit, outcome)
             if isinstance(result, EvstoreError):
                 raise result
-            already = outcome if isinstance(outcome, AlreadyStored) else None
             at += 1
             yield result
-        if already:
-            for known in _leading(adapter, units[at:], already.after_lost_answer):
+        last = outcomes[-1]
+        if isinstance(last, AlreadyStored):
+            for known in _leading(adapter, units[at:], last.after_lost_answer):
                 at += 1
                 yield known
 

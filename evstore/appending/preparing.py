@@ -181,7 +181,7 @@ def unit_of(
     for write in writes:
         stream_id, events, expected = Write(*write)
         check_stream_id(stream_id)
-        if isinstance(events, EventData) or not hasattr(events, "__iter__"):
+        if not hasattr(events, "__iter__"):
             raise InvalidInputError("events come in a list, also when there is only one")
         complete = []
         for event in map(preparing.given, events):

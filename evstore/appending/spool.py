@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
@@ -88,6 +89,7 @@ class Spool:
             self._file = tempfile.TemporaryFile(prefix="evstore-")  # noqa: SIM115 - lives as long as the spool
         stream_ids, events, expected = zip(*self._writes, strict=True)
         text = msgspec.msgpack.encode((stream_ids, expected, [*zip(*(event for (event,) in events), strict=True)]))
+        self._file.seek(0, os.SEEK_END)  # perhaps some pages were read
         self._file.write(len(text).to_bytes(4, "big"))
         self._file.write(text)
         self._writes, self._size = [], 0
@@ -125,7 +127,6 @@ class Spool:
         self._file.seek(0)
         while head := self._file.read(4):
             yield decode(self._file.read(int.from_bytes(head, "big")))
-        self._file.seek(0, 2)
 
     def close(self) -> None:
         """Free the files."""

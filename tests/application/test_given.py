@@ -132,4 +132,4 @@ def test_the_aggregate_must_be_named_where_it_is_not_one_alone():
 
 def test_pytest_is_not_needed():
     program = "import sys; from evstore.testing import given; sys.exit('pytest' in sys.modules)"
-    subprocess.run([sys.executable, "-c", program], check=True)
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -293,7 +293,9 @@ def test_a_missing_package_of_an_adapter_is_named_with_what_to_do(installed):
 @pytest.mark.parametrize("url", ["memory:", "e.db"])
 def test_every_built_in_adapter_takes_a_timeout(here, url):
     """So that one program serves whatever URL it is given."""
-    connect(url, timeout=2.5).close()
+    with connect(url, timeout=2.5) as store:
+        store.initialize()
+        assert store.info().events == 0
 
 
 def test_the_limit_of_data_is_an_option_of_the_store():
@@ -399,17 +401,34 @@ def test_a_location_is_known_without_opening_the_store_and_names_no_password(her
 
 
 class Narrow(MemoryAdapter):
-    capabilities = MemoryAdapter.capabilities._replace(name="Narrow", has_limits=True)
+    def __init__(self, limits, shares_commits):
+        super().__init__()
+        self.capabilities = self.capabilities._replace(
+            name="Narrow", has_limits=True, shares_commits=shares_commits
+        )
+        self._limits = limits
 
     def limits(self):
-        return Limits(2, 5)
+        return self._limits
 
 
+@pytest.mark.parametrize("shares_commits", [False, True])
 @pytest.mark.parametrize(
-    ("data", "reason"), [([1, 2, 3], "3 events, and Narrow takes 2"), (["éé1"], "7 bytes, and Narrow takes 5")]
+    ("limits", "data", "reason"),
+    [
+        (Limits(unit_events=2), [1, 2, 3], "an append of 3 events, and Narrow takes 2 at once"),
+        (Limits(data_bytes=5), ["éé1"], "data of 7 bytes, and Narrow takes 5"),
+        (
+            Limits(data_bytes=5, set_by="its server"),
+            [1, 2, "éé1"],
+            "data of 7 bytes, and Narrow takes 5, as its server says",
+        ),
+    ],
 )
-def test_what_is_larger_than_the_adapter_takes_is_refused_before_anything_is_sent(data, reason):
-    with EventStore(Narrow()) as store:
+def test_what_is_larger_than_the_adapter_takes_is_refused_before_anything_is_sent(
+    limits, data, reason, shares_commits
+):
+    with EventStore(Narrow(limits, shares_commits)) as store:
         store.append("Order-1", [EventData("Placed", "é1"), EventData("Placed", 1)])
         unit = store.appender.unit([("Order-1", [EventData("Placed", each) for each in data], -1)])
         for append in (
@@ -417,6 +436,7 @@ def test_what_is_larger_than_the_adapter_takes_is_refused_before_anything_is_sen
             lambda: list(store.appender.submit_in_order([unit])),
             lambda: store.appender.found_stored(unit),
         ):
-            with pytest.raises(InvalidInputError, match=reason):
+            with pytest.raises(InvalidInputError) as raised:
                 append()
+            assert str(raised.value).endswith(reason)
         assert store.head() == 2

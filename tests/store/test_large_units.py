@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
 
-from evstore import EventData, InvalidInputError, connect
+from evstore import EventData, EventStore, InvalidInputError, Metadata, StorageFullError, connect
+from evstore.adapters.memory import MemoryAdapter
 from evstore.adapters.sqlite import writing
 from evstore.appending import distinct as counting
+from evstore.appending import outcomes
 from evstore.appending import spool as spooling
 from evstore.appending.distinct import Seen
 from evstore.appending.envelopes import envelope_from_json
+from evstore.appending.outcomes import Duplicate
 from evstore.appending.preparing import Preparing
 from evstore.appending.spool import Spool
 from evstore.cli.errors import InputOutputError
@@ -24,7 +29,9 @@ from evstore.model.events import Write
 from evstore.port import Receipt
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
+
+    from evstore.model.events import StoredEvent
 
 
 def test_an_append_returns_all_its_events_though_a_receipt_has_not_all_their_versions(tmp_path: Path) -> None:
@@ -58,6 +65,74 @@ def test_names_are_seen_once_wherever_they_wait(in_memory: int) -> None:
             assert len(seen) == len(there)
         seen.update(["more", "more"])
         assert len(seen) == len(there) + 1
+
+
+def test_as_many_names_wait_in_memory_as_may_and_then_none() -> None:
+    with mock.patch.object(counting, "IN_MEMORY", 3), closing(Seen()) as seen:
+        for name in ("a", "b", "c"):
+            seen.add(name)
+        assert (len(seen._names), seen._database) == (3, None)
+        seen.add("d")
+        assert (len(seen._names), len(seen)) == (0, 4)
+        database = seen._database
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        database.execute("SELECT 1")
+
+
+@pytest.mark.parametrize("add", [lambda seen, names: [seen.add(each) for each in names], Seen.update])
+def test_names_without_room_on_the_disk_are_told_as_such(add: Callable[[Seen, list[str]], object]) -> None:
+    with mock.patch.object(counting, "IN_MEMORY", 0), closing(Seen()) as seen:
+        seen.add("a")
+        seen._database.execute("PRAGMA max_page_count = 1")  # as small as a disk can be
+        with pytest.raises(StorageFullError, match=r"names cannot wait in a temporary database: .*full"):
+            add(seen, [f"{n:0999}" for n in range(99)])
+
+
+def test_events_without_room_on_the_disk_are_told_as_such() -> None:
+    event = Preparing().kept("T", check_json(f'"{"a" * 99_999}"'))
+    with (
+        mock.patch("tempfile.TemporaryFile", return_value=Path("/dev/full").open("r+b")),
+        mock.patch.object(spooling, "IN_MEMORY", 0),
+        closing(Spool()) as spool,
+        pytest.raises(StorageFullError, match="the input cannot wait in a temporary file: No space left"),
+    ):
+        spool.add(Write("A-1", (event,)), given_id=False)
+
+
+@pytest.mark.parametrize("least", [False, True])
+def test_as_much_text_waits_in_memory_as_may_and_then_none(least: bool) -> None:
+    event = Preparing().kept("T", check_json("12345"), Metadata(user_id="a"))
+    size = len("A-1" + "12345" + event.metadata_json)
+    most = 2 * size if least else 3 * size - 1
+    with mock.patch.object(spooling, "IN_MEMORY", most), closing(Spool()) as spool:
+        waiting = []
+        for n in range(8):
+            spool.add(Write(f"A-{n}", (event,)), given_id=False)
+            waiting.append(len(spool._writes))
+            assert next(iter(spool)).stream_id == "A-0"  # what was read does not lie where more is written
+        assert waiting == [1, 2, 0, 1, 2, 0, 1, 2]
+        assert [(write.stream_id, [*write.events]) for write in spool] == [(f"A-{n}", [event]) for n in range(8)]
+
+
+@pytest.mark.parametrize(
+    ("most", "characters", "pages"), [(3, 99, [3, 3, 1]), (99, 11, [3, 3, 1]), (99, 12, [4, 3])]
+)
+def test_a_lookup_asks_for_no_more_than_a_page_holds(most: int, characters: int, pages: list[int]) -> None:
+    asked: list[int] = []
+
+    class Asked(MemoryAdapter):
+        def get(self, ids: Sequence[str]) -> list[StoredEvent]:
+            asked.append(len(ids))
+            return super().get(ids)
+
+    with EventStore(Asked()) as store:
+        unit = store.appender.unit([("A-1", [EventData("T", f"{n}-") for n in range(7)], -1)])
+        store.appender.submit([unit])
+        with mock.patch.multiple(outcomes, MOST_IN_PAGE=most, PAGE_CHARACTERS=characters):
+            (again,) = store.appender.submit([unit])
+    assert isinstance(again, Duplicate)
+    assert (again.first.version, again.last.version, again.size) == (1, 7, 7)
+    assert asked == pages
 
 
 @pytest.mark.parametrize("in_memory", [0, 1000])

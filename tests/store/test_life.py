@@ -94,10 +94,15 @@ def test_a_closed_store_cannot_be_made_again(store):
 def test_closing_twice_is_fine(store):
     store.close()
     store.close()
+    with pytest.raises(StoreClosedError):
+        store.info()
 
 
 def test_closing_before_the_first_operation_is_fine(url):
-    connect(url).close()
+    store = connect(url)
+    store.close()
+    with pytest.raises(StoreClosedError):
+        store.info()
 
 
 def test_a_store_is_closed_at_the_end_of_its_block(url):

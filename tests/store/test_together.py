@@ -22,6 +22,7 @@ from evstore import (
     StoreClosedError,
 )
 from evstore.adapters.memory import CAPABILITIES, MemoryAdapter
+from evstore.appending import together
 from evstore.appending.together import MOST_EVENTS
 from evstore.port import outcome_unknown
 from evstore.store import EventStore
@@ -170,6 +171,19 @@ def test_a_unit_that_is_too_large_for_a_shared_call_goes_alone(crowd, gated):
     assert len(large.result(PATIENCE)) == MOST_EVENTS + 1
     assert len(small.result(PATIENCE)) == 1
     assert gated.calls == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("most", "value"), [("MOST_EVENTS", 4), ("MOST_CHARACTERS", 2 * len('{"n":1}{"n":1}{}{}'))]
+)
+def test_a_call_is_filled_up_to_its_limit(crowd, gated, monkeypatch, most, value):
+    monkeypatch.setattr(together, most, value)
+    joined = [crowd.joins(f"Order-{n}", [event(), event()]) for n in range(2)]
+    joined.append(crowd._pool.submit(crowd.store.append, "Order-3", [event(), event()]))
+    wait_for(lambda: crowd.waiting == 1)
+    crowd.goes_on()
+    assert [len(each.result(PATIENCE)) for each in joined] == [2, 2, 2]
+    assert gated.calls == [1, 2, 1]
 
 
 def test_a_full_call_takes_no_more_and_the_next_one_does(crowd, gated):

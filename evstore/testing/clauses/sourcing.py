@@ -192,6 +192,9 @@ class SourceClauses(Harness):
                 if error:
                     raise error
 
+        with pytest.raises(KeyError):
+            take(7, KeyError)
+        assert adapter.sources(ALL_NAMES) == []
         take(5)
         for position in (6, 9):
             with pytest.raises(KeyError):

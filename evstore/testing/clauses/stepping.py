@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from evstore.errors import LogDivergedError, UnsupportedError
 from evstore.model.consumers import WHOLE
 from evstore.port import AlreadyStored, Receipt
-from evstore.testing.asking import ALL_NAMES, accepted, everything, history
+from evstore.testing.asking import ALL_NAMES, accepted, everything, history, together
 from evstore.testing.builders import an_append, an_event, an_id
 from evstore.testing.clauses.consuming import NAME, Consuming, a_parked, checkpoint, consumers_of, found, move
 from evstore.testing.harness import DURABLE, MULTI_PROCESS, STEPS_APPEND, TRANSACTIONS
@@ -51,10 +52,11 @@ class StepClauses(Consuming):
         self.needs(adapter, STEPS_APPEND)
         before, record = everything(adapter), found(consumers)
         hold = consumers.hold(NAME, [WHOLE])
+        unit = an_append("Mail-1", 2)
 
         def write() -> None:
             with consumers.step(hold) as step:
-                step.append(an_append("Mail-1", 2))
+                step.append(unit)
                 step.append(an_append("Order-1", 1))
                 step.park(a_parked(events[1]))
                 step.move({WHOLE: 4})
@@ -64,11 +66,12 @@ class StepClauses(Consuming):
         with pytest.raises(error):
             write()
         assert (everything(adapter), found(consumers), consumers.parked(NAME)) == (before, record, [])
+        assert (adapter.get([*unit.ids()]), found(consumers_of(adapter))) == ([], record)
         with consumers.step(hold) as step:
-            step.append(an_append("Mail-1", 1, 0))
+            assert isinstance(step.append(unit), Receipt)
             step.move({WHOLE: 1})
         hold.release()
-        assert (adapter.head(0, 0), checkpoint(consumers)[0]) == (5, 1)
+        assert (adapter.head(0, 0), checkpoint(consumers)[0]) == (6, 1)
 
     def test_C3_without_units_in_steps_one_is_refused_with_all_of_its_step(
         self, adapter: Adapter, events: list[StoredEvent], consumers: Consumers
@@ -249,3 +252,18 @@ class StepClauses(Consuming):
             assert (checkpoint(consumers)[0], adapter.head(0, 0)) == (0, 4)
         hold.release()
         assert (checkpoint(consumers)[0], adapter.head(0, 0)) == (2, 5)
+
+    def test_R3_head_wakes_when_a_step_stores_events(self, adapter: Adapter, consumers: Consumers) -> None:
+        self.needs(adapter, STEPS_APPEND)
+        hold = consumers.hold(NAME, [WHOLE])
+
+        def write() -> int:
+            adapter.head(99, 0.05)  # so long that the other is surely waiting
+            with consumers.step(hold) as step:
+                step.append(an_append("Mail-1", [an_event()]))
+            return 5
+
+        start = monotonic()
+        assert together([lambda: adapter.head(4, self.patience), write], self.patience) == [5, 5]
+        hold.release()
+        assert monotonic() - start < self.patience / 2

@@ -43,6 +43,18 @@ def test_the_events_of_a_file_are_there_as_they_were_stored(tmp_path: Path, line
         assert store.info().head == 6
 
 
+def test_an_event_of_a_file_is_found_by_its_id(tmp_path: Path, lines: list[str]) -> None:
+    with connect(written(tmp_path, lines)) as store:
+        assert [store.get(json.loads(line)["id"]).to_json() for line in lines] == lines
+
+
+def test_a_file_is_read_once(tmp_path: Path, lines: list[str]) -> None:
+    with connect(written(tmp_path, lines)) as store:
+        assert store.head() == 6
+        written(tmp_path, lines[:1])
+        assert store.head() == 6
+
+
 def test_a_whole_log_can_only_be_read(tmp_path: Path, lines: list[str]) -> None:
     url = written(tmp_path, lines)
     for _ in range(2):

@@ -42,7 +42,8 @@ def test_another_url_is_refused(url):
 
 
 def test_connecting_asks_no_server():
-    connect("mongodb://127.0.0.1:1/shop").close()
+    with connect("mongodb://127.0.0.1:1/shop") as store:
+        assert store.location == "mongodb://127.0.0.1:1/shop"
 
 
 def test_without_pymongo_the_command_that_installs_it_is_named():

@@ -79,4 +79,5 @@ def test_evstore_alone_installs_no_driver_of_nats():
 
 
 def test_connecting_asks_no_server():
-    connect("nats://127.0.0.1:1/shop").close()
+    with connect("nats://127.0.0.1:1/shop") as store:
+        assert store.location == "nats://127.0.0.1:1/shop"
