@@ -130,7 +130,7 @@ class SqliteAdapter(WritingSession):
         from evstore.adapters.sqlite.migrating import SqliteMigrations
 
         self._check_open()
-        return SqliteMigrations(self._sqlite, self._path, self._timeout, self.on_wait)
+        return SqliteMigrations(self._sqlite, self._path, self._timeout, self._named, self.on_wait)
 
     # --- reading ---
 

@@ -35,9 +35,14 @@ class SqliteMigrations:
     """`port.Migrations`. Each call has connections of its own, for the adapter's are for what it can use."""
 
     def __init__(
-        self, sqlite: ModuleType, path: str, timeout: float, on_wait: Callable[[LockWait], None] | None
+        self,
+        sqlite: ModuleType,
+        path: str,
+        timeout: float,
+        named: str,
+        on_wait: Callable[[LockWait], None] | None,
     ) -> None:
-        self._given = (sqlite, path, timeout)
+        self._given = (sqlite, path, timeout, named)
         self._on_wait = on_wait
 
     def steps(self) -> list[Migration]:
@@ -59,8 +64,8 @@ class MigratingSession(WritingSession):
 
     _oldest_schema = FIRST_SCHEMA
 
-    def __init__(self, sqlite: ModuleType, path: str, timeout: float) -> None:
-        super().__init__(sqlite, path, timeout)
+    def __init__(self, sqlite: ModuleType, path: str, timeout: float, named: str) -> None:
+        super().__init__(sqlite, path, timeout, named)
         self._files = step_files("sqlite")
 
     def steps(self) -> list[Migration]:

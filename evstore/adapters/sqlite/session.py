@@ -54,7 +54,7 @@ class Session:
         self.files = (path, *(f"{path}{each}" for each in SIDE_FILES))
         self._sqlite = sqlite
         self._usable = False  # not looked at yet
-        self._path = path
+        self._path, self._named = path, named
         self._timeout = timeout
         self._translated = Translated(sqlite, path, timeout)
         self._patience = Patience(path, timeout)
