@@ -73,7 +73,7 @@ REVOKE ALL ON PROCEDURE evstore.append_v2 FROM PUBLIC;
 """,
     VERSIONS: """-- evstore: outside a transaction
 CREATE INDEX CONCURRENTLY events_by_version ON evstore.events (version);
-CREATE UNIQUE INDEX CONCURRENTLY events_by_both
+CREATE INDEX CONCURRENTLY events_by_both
   ON evstore.events (version, global_position);
 """,
     FINISH: """
