@@ -14,7 +14,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from evstore import ConcurrencyError, EventData, Metadata
+from evstore import ConcurrencyError, EventData, Metadata, UnavailableError, connect
+from tests.support.secret_urls import ELSEWHERE, dead, keeps
 
 
 class Watch:
@@ -134,3 +135,12 @@ print("opentelemetry" in sys.modules)
 def test_without_opentelemetry_in_the_program_nothing_loads_it_and_nothing_is_printed():
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("False\n", "")
+
+
+def test_a_span_of_a_failed_append_holds_no_password(watch):
+    with connect(dead(ELSEWHERE["a port of NATS that refuses"]), timeout=0.2) as away:
+        with pytest.raises(UnavailableError):
+            away.append("Order-1", [EventData("Placed", {})])
+    (span,) = watch.exporter.get_finished_spans()
+    assert span.events  # the exception, with its traceback
+    keeps(span.to_json())
