@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
@@ -52,7 +53,7 @@ def _rows(heading):
 
 
 def test_every_ability_that_an_adapter_can_declare_is_in_the_table():
-    flags = [name for name, kind in Capabilities.__annotations__.items() if kind == "bool"]
+    flags = [name for name, kind in get_type_hints(Capabilities).items() if kind is bool]
     assert [*ABILITIES] == flags
     (_, *names), *rows = _rows("What each can do")
     assert names == [*ENGINES]
