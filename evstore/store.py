@@ -19,6 +19,7 @@ from evstore.errors import (
     UnsupportedError,
 )
 from evstore.model.events import StoredEvent
+from evstore.model.filters import Filter
 from evstore.model.ids import normalize_id
 from evstore.model.names import check_known_stream_id, check_name
 from evstore.model.versions import ANY_VERSION
@@ -61,8 +62,8 @@ if TYPE_CHECKING:
         TagInfo,
         TypeInfo,
     )
-    from evstore.model.filters import Filter
     from evstore.model.metadata import Metadata
+    from evstore.model.raw import RawPage
     from evstore.port import Adapter, Append, Capabilities
     from evstore.verifying.verification import Verification
 
@@ -306,7 +307,16 @@ class EventStore:
                 fetch = steady(self._adapter, lambda p: self._adapter.read_all(p, where), BY_POSITION)
                 yield from pages_of(fetch, narrowed, limit, BY_POSITION)
 
-        return Paged.of(pages())
+        def raw_pages() -> Iterator[RawPage]:
+            from evstore.reading.raw import raw_pages_of
+
+            narrowed = self._narrowed(page, where)
+            return raw_pages_of(self._adapter, narrowed, limit) if narrowed else iter(())
+
+        found = Paged.of(pages())
+        if self._adapter.capabilities.reads_raw and where == Filter():
+            found.raw_pages = raw_pages
+        return found
 
     # --- events and objects of the application ---
 

@@ -147,6 +147,14 @@ def check_stream(events: Sequence[StoredEvent], page: Page, where: Filter, locat
         raise IncompleteLogError(location, event.global_position, missing)
 
 
+def numbers_wanted(page: Page, newest: int, count: int) -> range:
+    """The numbers of the events of a page without a gap. `newest`: the first of them, of a backward page."""
+    if page.backward:
+        return range(newest, newest - count, -1)
+    first = max(bounds_of(page)[0], 1)
+    return range(first, first + count)
+
+
 def _first_gap(
     events: Sequence[StoredEvent], at: Callable[[StoredEvent], int], page: Page, where: Filter
 ) -> tuple[int, StoredEvent] | None:
@@ -156,9 +164,7 @@ def _first_gap(
     """
     if not events or where != _NO_FILTER:
         return None
-    first = at(events[0]) if page.backward else max(bounds_of(page)[0], 1)
-    step = -1 if page.backward else 1
-    wanted = [*range(first, first + step * len(events), step)]
+    wanted = [*numbers_wanted(page, at(events[0]), len(events))]
     if wanted == [*map(at, events)]:
         return None
     return next((n, event) for n, event in zip(wanted, events, strict=True) if at(event) != n)

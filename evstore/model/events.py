@@ -202,12 +202,12 @@ def lines_of(events: Iterable[StoredEvent]) -> list[str]:
         f'{{"id":"{event_id}","streamId":{quote(stream_id)},"type":{quote(type_)},'
         f'"data":{data},"metadata":{metadata},"version":{version},'
         f'"globalPosition":{position},"timestamp":"{format_timestamp(time_us)}"'
-        f"{_rarer(tags, redacted) if tags or redacted else ''}}}"
+        f"{rarer_members(tags, redacted=redacted) if tags or redacted else ''}}}"
         for event_id, stream_id, type_, data, metadata, version, position, time_us, tags, redacted in events
     ]
 
 
-def _rarer(joined: str | None, redacted: bool) -> str:
+def rarer_members(joined: str | None, *, redacted: bool) -> str:
     """The members of a line that most events lack."""
     tags = f',"tags":[{",".join(map(quote, tags_of(joined)))}]' if joined else ""
     return tags + (',"redacted":true' if redacted else "")

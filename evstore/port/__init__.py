@@ -57,6 +57,8 @@ Reading
         is absent, and a list of all ends, only where no name is lost.
     R8  `digest` is that of a part of the log, as `model.digests` defines it, over what `read_all` shows of the
         positions in [low, high]. It reports what that read would report.
+    R9  `read_raw` gives the lines of what `read_all` gives without a filter. Whatever that read would refuse, and
+        whatever is not UTF-8, it leaves to it with None.
     L1  Lists are ordered by code point, paged by name, and cost by what they return; `prefix` compares
         literally.
 
@@ -128,6 +130,7 @@ from evstore.port.adapter import (
     Joins,
     Limited,
     Limits,
+    ReadsRaw,
     limits_of,
 )
 from evstore.port.pages import MOST_IN_PAGE, PAGE_CHARACTERS, Cut, NamePage, Page, bounds_of
@@ -182,6 +185,7 @@ __all__ = [
     "Page",
     "PreparedEvent",
     "PreparedWrite",
+    "ReadsRaw",
     "Receipt",
     "Snapshot",
     "Snapshots",

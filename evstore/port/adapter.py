@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
     from evstore.model.filters import Filter
     from evstore.model.findings import AuditedEvent, AuditedName, Finding, What
+    from evstore.model.raw import RawPage
     from evstore.port.pages import NamePage, Page
     from evstore.port.units import Append, Outcome
 else:
@@ -69,6 +70,8 @@ class Capabilities(NamedTuple):
     native_asyncio: bool = False
     """`evstore.aio` calls it on the thread of the event loop, because all that it waits for it waits for by way of
     `evstore.blocking`. Any other adapter is called on worker threads."""
+    reads_raw: bool = False
+    """The adapter is `ReadsRaw`: it gives the log as the bytes that go out."""
     fails_over: bool = False
     """The adapter is `FailsOver`: another server may take the place of the one that answers."""
     has_limits: bool = False
@@ -226,6 +229,14 @@ class Limited(Adapter, Protocol):
 def limits_of(adapter: Adapter) -> Limits:
     """The limits of any adapter."""
     return cast("Limited", adapter).limits() if adapter.capabilities.has_limits else Limits()
+
+
+class ReadsRaw(Adapter, Protocol):
+    """An adapter that claims `reads_raw`."""
+
+    def read_raw(self, page: Page) -> RawPage | None:
+        """The lines of the events that `read_all` gives without a filter; None if something about them is unusual,
+        so that `read_all` has to give or to refuse them."""
 
 
 class Joined(Protocol):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from evstore.model.events import StoredEvent
+    from evstore.model.raw import Place
     from evstore.port import Adapter, FailsOver, Page
 
     Fetch = Callable[[Page], list[StoredEvent]]
@@ -37,7 +38,7 @@ class Anchor:
         self,
         adapter: Adapter,
         cursor: int,
-        number: Callable[[StoredEvent], int],
+        number: Callable[[Any], int],
         ask: Callable[..., Any] = called,
     ) -> None:
         """`number`: that of an event after which the next page begins. `ask` asks the adapter a question."""
@@ -49,7 +50,7 @@ class Anchor:
         self._begin = cursor
         self._number = number
         self._ask = ask
-        self._event: StoredEvent | None = None
+        self._event: StoredEvent | Place | None = None
         self._moves = moves_of(adapter)
 
     def hold_at_cursor(self, fetch: Fetch, page: Page) -> None:
@@ -57,7 +58,7 @@ class Anchor:
         if self._adapter is not None and self.cursor > 0:
             self._event = next(iter(self._ask(fetch, page)), None)
 
-    def take(self, event: StoredEvent) -> None:
+    def take(self, event: StoredEvent | Place) -> None:
         """Move on to an event that was read."""
         self._event = event
         self.cursor = self._number(event)
@@ -95,18 +96,28 @@ class Anchor:
         return None if is_there or self.is_behind else LogDivergedError(None, position, head)
 
 
-def steady(adapter: Adapter, fetch: Fetch, number: Callable[[StoredEvent], int]) -> Fetch:
+def _last_of(found: Any) -> StoredEvent | None:
+    return found[-1] if found else None
+
+
+def steady(
+    adapter: Adapter,
+    fetch: Callable[[Page], T],
+    number: Callable[[Any], int],
+    last_of: Callable[[T], StoredEvent | Place | None] = _last_of,
+) -> Callable[[Page], T]:
     """The same pages, as long as they are of one log. Raises LogDivergedError if an earlier page is not in it."""
     if not adapter.capabilities.fails_over:
         return fetch
     anchor = Anchor(adapter, 0, number)
 
-    def fetched(page: Page) -> list[StoredEvent]:
+    def fetched(page: Page) -> T:
         found = fetch(page)
         while anchor.has_moved() and not anchor.is_behind:
             found = fetch(page)
-        if found:
-            anchor.take(found[-1])
+        last = last_of(found)
+        if last is not None:
+            anchor.take(last)
         return found
 
     return fetched

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from evstore.model.events import StoredEvent
     from evstore.model.facts import CategoryInfo, SourceInfo, StreamInfo, TagInfo, TypeInfo
     from evstore.model.findings import AuditedEvent
+    from evstore.model.raw import RawPage
 
     N = TypeVar("N", StreamInfo, CategoryInfo, TypeInfo, TagInfo, SourceInfo)
 
@@ -34,6 +35,8 @@ class Paged(chain[T]):
     """
 
     pages: Generator[list[T], None, None]
+    raw_pages: Callable[[], Iterator[RawPage]] | None = None
+    """Gives the same events as they go out, instead of them, where the adapter can."""
 
     @classmethod
     def of(cls, pages: Generator[list[T], None, None]) -> Self:
@@ -86,8 +89,12 @@ def next_size(found: Sequence[StoredEvent | AuditedEvent], size: int) -> int:
     """The limit of the page that comes after these events."""
     if not found:
         return size
-    mean = sum([len(event.data_json) + len(event.metadata_json) for event in found]) // len(found) + 1
-    return max(1, min(MOST_IN_PAGE, 4 * size, PAGE_CHARACTERS // mean))
+    return size_after(sum([len(event.data_json) + len(event.metadata_json) for event in found]), len(found), size)
+
+
+def size_after(characters: int, count: int, size: int) -> int:
+    """The limit of the page that comes after so many events, at least one, with so much text."""
+    return max(1, min(MOST_IN_PAGE, 4 * size, PAGE_CHARACTERS // (characters // count + 1)))
 
 
 def names_of(fetch: Callable[[NamePage], list[N]], prefix: str) -> Iterator[N]:

@@ -39,6 +39,7 @@ from evstore.testing.clauses.reading import AbsenceClauses, PageClauses
 from evstore.testing.clauses.redacting import RedactionClauses, TamperEvidenceClauses
 from evstore.testing.clauses.showing import TableClauses
 from evstore.testing.clauses.sourcing import SourceClauses, SourceRaceClauses
+from evstore.testing.clauses.spelling import SpellingClauses
 from evstore.testing.clauses.stepping import StepClauses
 from evstore.testing.clauses.wholeness import WholenessClauses
 from evstore.testing.clauses.writing import NumberClauses, ReceiptClauses, TraceClauses, UnitClauses
@@ -73,6 +74,7 @@ class ReadClauses(
     TimestampClauses,
     WholenessClauses,
     DigestClauses,
+    SpellingClauses,
     NameClauses,
     InfoClauses,
 ):

@@ -35,6 +35,7 @@ CAN_REDACT: Final = "can_redact"
 TAMPER_EVIDENT: Final = "tamper_evident"
 LIMITS: Final = "has_limits"
 JOIN: Final = "can_join"
+RAW: Final = "reads_raw"
 OCCUPIABLE: Final = "occupiable"
 """`occupy` can put something else where the store would be."""
 LOSABLE: Final = "losable"
@@ -54,6 +55,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         SNAPSHOTS: "keeps no snapshots, and it says so: an object is loaded from all events of its stream",
         MIGRATIONS: "its stores are never migrated, and it says so",
         JOIN: "appends in no transaction of an application, and it says so",
+        RAW: "gives no lines of the log, and it says so: they are made of its events",
         CAN_REDACT: "redacts no events, and it says so",
         TAMPER_EVIDENT: "keeps no digests, and it says so: only a digest noted elsewhere shows a change",
         LIMITS: "takes units up to a size, and it says so: the core refuses a larger one",

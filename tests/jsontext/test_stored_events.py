@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from evstore import EventData, InvalidInputError, Metadata, StoredEvent, connect
 from evstore.cli.output.writer import as_bytes
 from evstore.model.events import lines_of
 from evstore.model.names import joined_tags
+from evstore.model.raw import lines_of_rows, spelled
 from tests.support.json_texts import TEXTS
 from tests.support.sentences import names
 
@@ -92,6 +94,29 @@ def test_the_lines_of_a_page_are_those_that_a_plain_spelling_of_each_event_gives
     lines = lines_of(page)
     assert lines == [event.to_json() for event in page] == [plainly(event) for event in page]
     assert as_bytes(lines) == "".join(f"{line}\n" for line in lines).encode()
+
+
+@given(st.lists(EVENTS, max_size=6))
+@settings(deadline=None, max_examples=80, print_blob=True)
+def test_the_lines_of_raw_rows_are_those_of_their_events(events):
+    streams, types = (dict(enumerate({event[at] for event in events})) for at in (1, 2))
+    key_of = [{name: key for key, name in names.items()} for names in (streams, types)]
+    rows = [
+        (
+            UUID(event.id).bytes,
+            key_of[0][event.stream_id],
+            key_of[1][event.type],
+            event.data_json.encode(),
+            event.metadata_json.encode(),
+            *event[5:8],
+            event.joined_tags and event.joined_tags.encode(),
+            event.redacted,
+        )
+        for event in events
+    ]
+    names = ({key: spelled(name) for key, name in each.items()} for each in (streams, types))
+    lines = lines_of_rows([event.id.encode() for event in events], *names, rows)
+    assert lines == as_bytes(lines_of(events))
 
 
 def plainly(event: StoredEvent) -> str:

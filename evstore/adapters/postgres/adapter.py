@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from evstore.adapters.postgres.reading import Question
     from evstore.model.events import StoredEvent
+    from evstore.model.raw import RawPage
     from evstore.port import Append, Audits, Initialization, NamePage, Outcome, Page
 
 CAPABILITIES: Final = Capabilities(
@@ -64,6 +65,7 @@ CAPABILITIES: Final = Capabilities(
     can_redact=True,
     can_grant=True,
     native_asyncio=True,
+    reads_raw=True,
     fails_over=True,
 )
 
@@ -122,6 +124,11 @@ class PostgresAdapter(Session):
             found = self._log(page, where)
         return found
 
+    def read_raw(self, page: Page) -> RawPage | None:
+        from evstore.adapters.postgres.raw import read_raw
+
+        return read_raw(self._rows, self._location, page)
+
     def _matches(self, page: Page, where: Filter) -> list[StoredEvent]:
         """A page of what a query matches. Other filters may leave nothing of what one statement finds."""
         self._check_names(where)
@@ -157,9 +164,7 @@ class PostgresAdapter(Session):
     def _check_names(self, where: Filter, stream_id: str | None = None) -> None:
         """Raise IncompleteLogError if a name is not found in a store whose tables disagree."""
         self._check_tables(
-            reading.of_names(where, stream_id),
-            of_streams=stream_id is not None,
-            of_tags=reading.asks_query(where),
+            reading.of_names(where, stream_id), of_streams=stream_id is not None, of_tags=reading.asks_query(where)
         )
 
     def _check_list(self, found: Sequence[Any], page: NamePage, *, of_streams: bool = False) -> None:
@@ -191,8 +196,7 @@ class PostgresAdapter(Session):
         return int(events)
 
     def digest(self, low: int, high: int) -> bytes:
-        rows = self._rows(reading.Question(sql.DIGEST, {"low": low, "high": high}))
-        return reading.digest_of(rows, low, self.location)
+        return reading.digest_of(self._rows(reading.of_digest(low, high)), low, self.location)
 
     def get(self, ids: Sequence[str]) -> list[StoredEvent]:
         return self._events(self._rows(reading.Question(sql.GET_EVENTS, {"ids": [*ids]}), POSITION))

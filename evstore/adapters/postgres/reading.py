@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import psycopg
 from psycopg.pq import TransactionStatus
+from psycopg.types.string import ByteaBinaryLoader
 
 from evstore.adapters.paging import end_of_prefix, enough
 from evstore.adapters.postgres import statements as sql
@@ -22,7 +23,7 @@ from evstore.port import Cut, bounds_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from psycopg import Connection
+    from psycopg import Connection, Cursor
 
     from evstore.model.conditions import Query, QueryItem
     from evstore.port import NamePage, Page
@@ -108,6 +109,10 @@ def _matched(ends: tuple[int, int], where: Filter) -> dict[str, Any]:
     }
 
 
+def of_digest(low: int, high: int) -> Question:
+    return Question(sql.DIGEST, {"low": low, "high": high})
+
+
 def digest_of(rows: list[tuple[Any, ...]], low: int, location: str) -> bytes:
     """The digest of a part of the log from `low` on. Raises IncompleteLogError if the part is not whole."""
     ((digest, *whole),) = rows
@@ -183,10 +188,12 @@ def filtered(connection: Connection, statement: bytes, given: dict[str, Any]) ->
         return fetched(connection, statement, given)
 
 
-def paged(connection: Connection, statement: bytes, given: dict[str, Any]) -> list[Any]:
+def paged(
+    connection: Connection, statement: bytes, given: dict[str, Any], cursor: Cursor | None = None
+) -> list[Any]:
     """The rows of a page of events; few rows beyond it are ever in memory."""
     alone = connection.info.transaction_status == TransactionStatus.IDLE
-    rows: Any = connection.cursor().stream(statement, given, size=CHUNK)
+    rows: Any = (cursor or connection.cursor()).stream(statement, given, size=CHUNK)
     with closing(rows):  # which cancels what is still to come
         found = enough(rows)
         if next(rows, None) is None:
@@ -195,6 +202,14 @@ def paged(connection: Connection, statement: bytes, given: dict[str, Any]) -> li
             for _ in rows:
                 continue
     return Cut(found)
+
+
+def paged_raw(connection: Connection, statement: bytes, given: dict[str, Any]) -> list[Any]:
+    """The same, with texts and ids as the bytes that the server holds."""
+    cursor = connection.cursor(binary=True)
+    for name in ("text", "json", "uuid"):
+        cursor.adapters.register_loader(name, ByteaBinaryLoader)
+    return paged(connection, statement, given, cursor)
 
 
 def is_askable(question: Question) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from evstore.model.events import StoredEvent
     from evstore.model.facts import Backup, CategoryInfo, SourceInfo, StoreInfo, StreamInfo, TagInfo, TypeInfo
     from evstore.model.filters import Filter
+    from evstore.model.raw import RawPage
     from evstore.port import (
         Append,
         Audits,
@@ -55,6 +56,7 @@ CAPABILITIES: Final = Capabilities(
     has_snapshots=True,
     has_migrations=True,
     can_join=True,
+    reads_raw=True,
 )
 
 
@@ -147,6 +149,14 @@ class SqliteAdapter(WritingSession):
         with self._reading() as connection:
             names = self._names.setdefault(connection, Names(connection))
             return read_all(connection, self._path, names, self._counted_tags, page, where)
+
+    def read_raw(self, page: Page) -> RawPage | None:
+        from evstore.adapters.sqlite.raw import read_raw
+        from evstore.adapters.sqlite.rows import Names
+
+        with self._reading() as connection:
+            names = self._names.setdefault(connection, Names(connection))
+            return read_raw(connection, self._path, names, page)
 
     def count(self, low: int, high: int, where: Filter) -> int:
         from evstore.adapters.sqlite.reading import count

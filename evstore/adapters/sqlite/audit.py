@@ -8,11 +8,11 @@ from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
+from evstore.adapters.ids import ids_from_blobs
 from evstore.adapters.paging import enough
 from evstore.adapters.sql import correlation_hash, not_compared
 from evstore.adapters.sqlite import audit_statements as sql
 from evstore.adapters.sqlite.definitions import OBJECTS, differences, made
-from evstore.adapters.sqlite.ids import ids_from_blobs
 from evstore.adapters.sqlite.kinds import AGREED, NAMES_AND_NUMBERS, are_of, kept
 from evstore.adapters.sqlite.location import SCHEMA
 from evstore.adapters.sqlite.rows import learn

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from evstore.adapters.ids import id_from_blob
 from evstore.adapters.sql import id_to_blob
 from evstore.adapters.sqlite import consumer_statements as sql
 from evstore.adapters.sqlite.holding import SqliteHold, holder
-from evstore.adapters.sqlite.ids import id_from_blob
 from evstore.adapters.sqlite.joining import SqliteJoined
 from evstore.adapters.sqlite.lists import range_of
 from evstore.errors import ConsumerHeldError, ConsumerNotFoundError, LogDivergedError

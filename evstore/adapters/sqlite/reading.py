@@ -43,9 +43,9 @@ def read_stream(
     connection: Any, location: str, counted: Counted, stream_id: str, page: Page, where: Filter
 ) -> list[StoredEvent]:
     statement = sql.READ_STREAM_BACKWARD if page.backward else sql.READ_STREAM_FORWARD
-    given = {**_range(page), **_residual(where), "stream_id": stream_id}
+    given = {**range_of(page), **_residual(where), "stream_id": stream_id}
     if where.query is None:
-        found = _rows(connection, location, statement, given)
+        found = rows_of(connection, location, statement, given)
     else:
         found = _matching_rows(connection, location, statement, given, where.query)
     # A commit brings all tables: if they agree after a stream was not found, it was not there.
@@ -66,7 +66,7 @@ def read_all(
         check_names(connection, location, where)
     if where == ALL:
         statement = sql.READ_KEYED_LOG_BACKWARD if page.backward else sql.READ_KEYED_LOG_FORWARD
-        found = _rows(connection, location, statement, _range(page), names.events_of)
+        found = rows_of(connection, location, statement, range_of(page), names.events_of)
     else:
         found = _log(connection, location, page, where)
     if wanted == 1 and not found:
@@ -185,7 +185,7 @@ def _matching_rows(
 
 def _log(connection: Any, location: str, page: Page, where: Filter) -> list[StoredEvent]:
     """Choose the statement by the narrowest index; the other filters are residual."""
-    given = {**_range(page), **_residual(where)}
+    given = {**range_of(page), **_residual(where)}
     if where.correlation_id is not None:
         given |= _correlation(where.correlation_id)
         given["categories"] = _array(where.categories)
@@ -200,7 +200,7 @@ def _log(connection: Any, location: str, page: Page, where: Filter) -> list[Stor
         return _merged(connection, location, page, statement, several)
     else:
         statement = sql.READ_LOG_BACKWARD if page.backward else sql.READ_LOG_FORWARD
-    return _rows(connection, location, statement, given)
+    return rows_of(connection, location, statement, given)
 
 
 def _merged(
@@ -238,13 +238,13 @@ def span(connection: Any, since_us: int | None, until_us: int | None) -> tuple[i
     return None if first is None else (first, end)
 
 
-def _rows(
+def rows_of(
     connection: Any,
     location: str,
     statement: str,
     given: dict[str, Any],
-    made: Callable[..., list[StoredEvent]] = events_of,
-) -> list[StoredEvent]:
+    made: Callable[..., list[Any]] = events_of,
+) -> list[Any]:
     cursor = connection.execute(statement, given)
     try:
         return _paged(cursor, location, made)
@@ -253,13 +253,13 @@ def _rows(
 
 
 def _paged(
-    rows: Iterator[tuple[Any, ...]], location: str, made: Callable[..., list[StoredEvent]] = events_of
-) -> list[StoredEvent]:
+    rows: Iterator[tuple[Any, ...]], location: str, made: Callable[..., list[Any]] = events_of
+) -> list[Any]:
     found = made(enough(rows), location)
     return found if next(rows, None) is None else Cut(found)
 
 
-def _range(page: Page) -> dict[str, Any]:
+def range_of(page: Page) -> dict[str, Any]:
     low, high = bounds_of(page)
     return {"low": low, "high": high, "limit": page.limit}
 

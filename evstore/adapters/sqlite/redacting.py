@@ -6,10 +6,10 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from evstore.adapters.ids import id_from_blob
 from evstore.adapters.sql import id_to_blob
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.sqlite.errors import FULL, in_doubt, primary_code
-from evstore.adapters.sqlite.ids import id_from_blob
 from evstore.adapters.sqlite.snapshot_statements import FORGET_SNAPSHOTS
 from evstore.errors import EventNotFoundError
 from evstore.model.digests import content_hash_of

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from functools import partial
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from evstore.adapters.ids import ids_from_blobs
 from evstore.adapters.paging import event_of
 from evstore.adapters.sqlite import statements as sql
-from evstore.adapters.sqlite.ids import ids_from_blobs
 from evstore.adapters.wholeness import check_named
 from evstore.model.events import StoredEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+T = TypeVar("T")
 
 MOST_KNOWN: Final = 16_384
 """Names of a kind that are kept in memory."""
@@ -42,31 +44,34 @@ class Names:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self._seen: int | None = None  # the data version of what is known
-        self._streams: dict[int, str] = {}
-        self._types: dict[int, str] = {}
+        self._streams: dict[int, Any] = {}
+        self._types: dict[int, Any] = {}
+        self.raw: Any = None  # the same names for `raw`, where they were asked for
 
     def events_of(self, rows: Sequence[tuple[Any, ...]], location: str) -> list[StoredEvent]:
         """The events of rows that have keys in the place of names."""
-        self._look()
-        ids = ids_from_blobs([*map(_ID, rows)])
         try:
-            return self._named(ids, rows)
+            return self.known(rows, partial(_named, ids_from_blobs([*map(_ID, rows)]), rows))
         except KeyError:
-            learn(self._streams, [*map(_STREAM, rows)], partial(self._connection.execute, sql.NAMES_OF_STREAMS))
-            learn(self._types, [*map(_TYPE, rows)], partial(self._connection.execute, sql.NAMES_OF_TYPES))
-        streams, types = self._streams.get, self._types.get
-        check_named(((None, streams(row[1]), types(row[2]), *row[3:]) for row in rows), location)
-        return self._named(ids, rows)
+            streams, types = self._streams.get, self._types.get
+            check_named(((None, streams(row[1]), types(row[2]), *row[3:]) for row in rows), location)
+            raise
 
-    def _named(self, ids: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[StoredEvent]:
-        """The events, made from names that are known. Raises KeyError."""
-        streams, types, new = self._streams, self._types, tuple.__new__
-        return [
-            new(
-                StoredEvent, (of, streams[stream], types[kind], data, metadata, version, here, us, tags, gone == 1)
-            )
-            for of, (_, stream, kind, data, metadata, version, here, us, tags, gone) in zip(ids, rows, strict=True)
-        ]
+    def known(self, rows: Sequence[tuple[Any, ...]], use: Callable[[dict[int, Any], dict[int, Any]], T]) -> T:
+        """What is made with the names of the streams and of the types of these rows. Raises the KeyError of `use`
+        if a name is missing."""
+        self._look()
+        try:
+            return use(self._streams, self._types)
+        except KeyError:
+            learn(self._streams, [*map(_STREAM, rows)], partial(self._asked, sql.NAMES_OF_STREAMS))
+            learn(self._types, [*map(_TYPE, rows)], partial(self._asked, sql.NAMES_OF_TYPES))
+        return use(self._streams, self._types)
+
+    def _asked(self, statement: str, given: dict[str, Any]) -> Iterable[tuple[int, Any]]:
+        """The names of keys, in the form in which they are known."""
+        found: Iterable[tuple[int, str]] = self._connection.execute(statement, given)
+        return found
 
     def _look(self) -> None:
         """Forget what may be old. The rows were read earlier, and a name is there no later than its events."""
@@ -75,6 +80,17 @@ class Names:
             self._streams.clear()
             self._types.clear()
             self._seen = version
+
+
+def _named(
+    ids: Sequence[str], rows: Sequence[tuple[Any, ...]], streams: dict[int, str], types: dict[int, str]
+) -> list[StoredEvent]:
+    """The events of rows that have keys. Raises KeyError."""
+    new = tuple.__new__
+    return [
+        new(StoredEvent, (of, streams[stream], types[kind], data, metadata, version, here, us, tags, gone == 1))
+        for of, (_, stream, kind, data, metadata, version, here, us, tags, gone) in zip(ids, rows, strict=True)
+    ]
 
 
 def learn(known: dict[int, str], keys: Sequence[int], ask: Callable[..., Iterable[tuple[int, str]]]) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from evstore.adapters.ids import id_from_blob
 from evstore.adapters.sql import id_to_blob
 from evstore.adapters.sqlite import snapshot_statements as sql
-from evstore.adapters.sqlite.ids import id_from_blob
 from evstore.adapters.sqlite.statements import VERSION
 from evstore.model.names import REDACTIONS
 from evstore.port import Snapshot

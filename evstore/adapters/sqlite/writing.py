@@ -8,9 +8,9 @@ from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
+from evstore.adapters.ids import ids_to_blobs
 from evstore.adapters.sql import check_admits, correlation_hash, id_to_blob
 from evstore.adapters.sqlite import statements as sql
-from evstore.adapters.sqlite.ids import ids_to_blobs
 from evstore.adapters.sqlite.inserting import insert
 from evstore.adapters.sqlite.location import SCHEMA
 from evstore.adapters.wholeness import check_agreed, incomplete

@@ -28,7 +28,7 @@ from evstore.cli.options import (
     types_of,
 )
 from evstore.cli.output import forms, writer
-from evstore.cli.output.events import pages_of
+from evstore.cli.output.events import in_lines, show_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +86,6 @@ def export(
     """
     from evstore.cli.commands.readings import LogReading
     from evstore.cli.suggestions import note_unknown
-    from evstore.model.events import lines_of
 
     filters = filters_of(flags)
     after = after_of(flags.from_, flags.after)
@@ -100,8 +99,7 @@ def export(
         log = LogReading(store, category or None, filters)
         events = log.in_range(after, to, None, backward=False)
         if output is None:
-            for page in pages_of(events):
-                writer.lines(lines_of(page))
+            show_lines(events)
             if flags.consumers:
                 writer.lines(store.consumers.lines())
         else:
@@ -143,14 +141,12 @@ def _new_file(store: "EventStore", output: str, *, force: bool) -> "Iterator[Bin
 def _write(events: "Iterator[StoredEvent]", file: "BinaryIO", *, after: int, head: int) -> tuple[int, int]:
     """The number of events written, and the position of the last."""
     from evstore.cli.output.progress import progress
-    from evstore.model.events import lines_of
 
     count, last = 0, 0
     with progress("exporting", head - after) as shown:
-        for page in pages_of(events):
-            file.write(writer.as_bytes(lines_of(page)))
-            count += len(page)
-            last = page[-1].global_position
+        for lines, number, last in in_lines(events):
+            file.write(lines)
+            count += number
             shown.at(last - after, count)
     return count, last
 

@@ -236,6 +236,8 @@ def _tail(reading: "Reading", tail: Tail, after: int) -> "tuple[int, Iterator[St
 
 def _there(found: "Iterator[StoredEvent]", reading: "Reading") -> "Iterator[StoredEvent]":
     """The events; before anything is printed an error, if there are none because nothing is there to read."""
+    if not reading.by_stream:  # the log is always there
+        return found
     from evstore.reading.pages import Paged
 
     pages = events.pages_of(found)

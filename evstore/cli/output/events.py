@@ -86,6 +86,8 @@ def show(
     if settings.current.format == "json":
         forms.array(text for event in counted for text in _json([event], fields))
         return counted.count
+    if settings.current.format != "tsv" and fields is None and not live:
+        return show_lines(events)
     count = 0
     for page in pages_of(events, live=live):
         if settings.current.format == "tsv":
@@ -96,6 +98,28 @@ def show(
             writer.flush()
         count += len(page)
     return count
+
+
+def show_lines(events: Iterable[StoredEvent]) -> int:
+    """Print events in the wire form, a line each, and return their number."""
+    count = 0
+    for lines, number, _ in in_lines(events):
+        writer.ready(lines)
+        count += number
+    return count
+
+
+def in_lines(events: Iterable[StoredEvent]) -> Iterator[tuple[bytes, int, int]]:
+    """The lines of events in parts, with the number of the events and the position of the last."""
+    from evstore.reading.pages import Paged
+
+    if isinstance(events, Paged) and events.raw_pages is not None:
+        for raw in events.raw_pages():
+            assert raw.last is not None
+            yield raw.lines, raw.events, raw.last.global_position
+        return
+    for page in pages_of(events):
+        yield writer.as_bytes(_json(page, None)), len(page), page[-1].global_position
 
 
 def pages_of(events: Iterable[StoredEvent], *, live: bool = False) -> Iterator[list[StoredEvent]]:

@@ -97,6 +97,14 @@ def lines(texts: Iterable[str]) -> None:
     _write(as_bytes(map(terminal, texts) if settings.on_terminal() else texts))
 
 
+def ready(encoded: bytes) -> None:
+    """Lines of data that are ready in UTF-8, each with its line break, written at once."""
+    if settings.on_terminal():
+        lines(encoded.decode().split("\n")[:-1])
+    else:
+        _write(encoded)
+
+
 def as_bytes(texts: Iterable[str]) -> bytes:
     """Lines as UTF-8, with their line breaks. No text gives no line.
 

@@ -7,8 +7,8 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evstore.adapters.ids import id_from_blob, ids_from_blobs
 from evstore.adapters.sql import id_to_blob
-from evstore.adapters.sqlite.ids import id_from_blob, ids_from_blobs
 
 IDS = st.lists(st.binary(min_size=16, max_size=16), max_size=40)
 

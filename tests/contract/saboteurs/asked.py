@@ -20,6 +20,7 @@ from tests.contract.saboteurs import (
     reading,
     redacting,
     sourcing,
+    spelling,
     writing,
 )
 from tests.contract.saboteurs.joining import Joining
@@ -29,6 +30,7 @@ CHAPTERS = (
     conditions,
     redacting,
     sourcing,
+    spelling,
     joining,
     reading,
     exactness,

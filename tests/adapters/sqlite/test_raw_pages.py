@@ -1,0 +1,97 @@
+"""Pages that go out as the bytes of the file: what is not as an append writes it, is read as events."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evstore import EventData, Metadata, connect
+from evstore.adapters.sqlite import connect as adapter_of
+from evstore.cli.output.writer import as_bytes
+from evstore.model.events import lines_of
+from evstore.port import Page
+from tests.jsontext.test_stored_events import NAMES
+from tests.support.command import Command
+from tests.support.json_texts import TEXTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+TAGS = NAMES.map(lambda name: name.replace(" ", "_").replace(",", "_"))
+CONTENTS = st.tuples(NAMES, NAMES, TEXTS, st.lists(TAGS, unique=True, max_size=2))
+EVENTS = 5
+DAMAGES = {
+    "data that is not UTF-8": "data = CAST(x'22ff22' AS TEXT)",
+    "metadata that is not UTF-8": "metadata = CAST(x'7b22ff227d' AS TEXT)",
+    "tags that are not UTF-8": "tags = CAST(x'ff' AS TEXT)",
+    "a version that is a fraction": "version = 1.5",
+    "a time that is text": "timestamp = 'today'",
+    "an id that is short": "id = x'01'",
+    "a stream without a name": "stream_key = 17",
+    "a position that is passed over": "global_position = 17",
+}
+
+
+@pytest.fixture
+def evstore(tmp_path: Path) -> Command:
+    command = Command(tmp_path)
+    with connect(command.url) as store:
+        store.initialize()
+        store.append("Order-größe", [EventData("Placed", n, tags=["a"]) for n in range(EVENTS)])
+    return command
+
+
+def damage(command: Command, change: str) -> None:
+    """Change the third event past triggers, checks and kinds of columns."""
+    with closing(sqlite3.connect(command.folder / "evstore.db", isolation_level=None)) as connection:
+        connection.execute("DROP TRIGGER events_are_not_updated")
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ')') WHERE name = 'events'")
+        connection.execute("PRAGMA writable_schema = RESET")
+        assert connection.execute(f"UPDATE events SET {change} WHERE global_position = 3").rowcount == 1
+
+
+@pytest.mark.parametrize("change", DAMAGES.values(), ids=DAMAGES)
+def test_a_raw_page_with_a_damaged_event_is_read_as_events(evstore: Command, change: str) -> None:
+    damage(evstore, change)
+    with closing(adapter_of(evstore.url)) as adapter:
+        assert adapter.read_raw(Page(100)) is None
+
+
+def answered(read: Callable[[], Iterable[bytes]]) -> object:
+    """The bytes that are read, or the error."""
+    try:
+        return b"".join(read())
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must be the same
+        return type(error), str(error)
+
+
+@pytest.mark.parametrize("change", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_log_goes_out_as_its_events_do_and_is_refused_as_they_are(evstore: Command, change: str) -> None:
+    damage(evstore, change)
+    with connect(evstore.url) as store:
+        found = store.replay()
+        raw = answered(lambda: (page.lines for page in found.raw_pages()))
+        assert raw == answered(lambda: (as_bytes(lines_of(page)) for page in store.replay().pages))
+
+
+def test_whatever_a_store_holds_its_raw_pages_are_the_lines_of_its_events(evstore: Command) -> None:
+    @given(st.lists(CONTENTS, min_size=1, max_size=3))
+    @settings(deadline=None, max_examples=25, print_blob=True)
+    def whatever_it_holds(given_events: list[tuple[str, str, Any, list[str]]]) -> None:
+        for name, user, text, tags in given_events:
+            data = EventData.from_json(name, text.kept, Metadata(user_id=user), tags=tags)
+            store.append(f"{name}-{user}"[:100], [data])
+        after = max(0, store.head() - len(given_events))
+        raw = b"".join(page.lines for page in store.replay(after=after).raw_pages())
+        assert raw == as_bytes(lines_of(store.replay(after=after)))
+
+    with connect(evstore.url) as store:
+        whatever_it_holds()
