@@ -187,6 +187,12 @@ def test_the_same_id_twice_in_one_append_is_refused(store, second):
     assert list(store.replay()) == []
 
 
+def test_metadata_of_an_append_is_checked_also_where_each_event_has_its_own(store):
+    with pytest.raises(InvalidPayloadError):
+        store.append("Order-1", [EventData("Placed", {}, Metadata(user_id="a"))], metadata=Metadata(user_id=7))
+    assert store.head() == 0
+
+
 def test_the_same_event_twice_in_one_append_is_two_events_if_it_has_no_id(store):
     event = EventData("Placed", {})
     stored = store.append("Order-1", [event, event])

@@ -115,7 +115,7 @@ def test_as_much_text_waits_in_memory_as_may_and_then_none(least: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("most", "characters", "pages"), [(3, 99, [3, 3, 1]), (99, 11, [3, 3, 1]), (99, 12, [4, 3])]
+    ("most", "characters", "pages"), [(3, 99, [3, 3, 3]), (99, 11, [3, 3, 3]), (99, 12, [4, 4, 1])]
 )
 def test_a_lookup_asks_for_no_more_than_a_page_holds(most: int, characters: int, pages: list[int]) -> None:
     asked: list[int] = []
@@ -126,12 +126,12 @@ def test_a_lookup_asks_for_no_more_than_a_page_holds(most: int, characters: int,
             return super().get(ids)
 
     with EventStore(Asked()) as store:
-        unit = store.appender.unit([("A-1", [EventData("T", f"{n}-") for n in range(7)], -1)])
+        unit = store.appender.unit([("A-1", [EventData("T", f"{n}-") for n in range(9)], -1)])
         store.appender.submit([unit])
         with mock.patch.multiple(outcomes, MOST_IN_PAGE=most, PAGE_CHARACTERS=characters):
             (again,) = store.appender.submit([unit])
     assert isinstance(again, Duplicate)
-    assert (again.first.version, again.last.version, again.size) == (1, 7, 7)
+    assert (again.first.version, again.last.version, again.size) == (1, 9, 9)
     assert asked == pages
 
 

@@ -9,8 +9,9 @@ from threading import Barrier, Thread
 
 import pytest
 
-from evstore import EventData, StoreClosedError, connect
+from evstore import ConsumerNotFoundError, EventData, StoreClosedError, connect
 from evstore.adapters.memory import MemoryAdapter
+from evstore.model.consumers import WHOLE
 from evstore.model.facts import StoreInfo
 from tests.support.waiting import PATIENCE
 
@@ -61,3 +62,16 @@ def test_a_child_is_refused_at_once_though_a_thread_was_at_work_when_it_was_fork
         over.wait(PATIENCE)
         thread.join(PATIENCE)
         assert os.waitstatus_to_exitcode(ended) == 17
+
+
+def test_a_consumer_is_held_and_removed_by_its_own_name():
+    with closing(MemoryAdapter()) as adapter:
+        consumers = adapter.consumers()
+        for name in ("mailer", "reader"):
+            consumers.add(name, "{}", 0)
+        hold = consumers.hold("mailer", [WHOLE])
+        assert (consumers.holders("mailer"), consumers.holders("reader")) == ({WHOLE: "this process"}, {})
+        with consumers.step(hold) as step:
+            step.remove()
+        with pytest.raises(ConsumerNotFoundError), consumers.step(hold):
+            pass

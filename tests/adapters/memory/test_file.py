@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from tests.support.command import Command
 
 
+OTHER = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
+
+
 @pytest.fixture
 def lines() -> list[str]:
     with connect("memory:") as store:
@@ -126,6 +129,25 @@ def test_an_event_that_comes_twice_is_refused(tmp_path: Path, lines: list[str]) 
     with connect(written(tmp_path, [*lines, lines[0]])) as store, pytest.raises(InvalidInputError) as raised:
         list(store.replay())
     assert names(raised.value, json.loads(lines[0])["id"])
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        {"globalPosition": 9, "version": 9},
+        {"id": OTHER, "streamId": "C-1"},
+        {"id": OTHER, "globalPosition": 9},
+        {"id": OTHER, "globalPosition": 9, "version": 2},
+    ],
+    ids=["an id", "a position", "a version", "an earlier version"],
+)
+def test_what_cannot_be_twice_in_a_log_is_refused(
+    tmp_path: Path, lines: list[str], twice: dict[str, object]
+) -> None:
+    other = json.dumps({**json.loads(lines[4]), **twice})
+    with connect(written(tmp_path, [*lines, other])) as store, pytest.raises(InvalidInputError) as raised:
+        store.head()
+    assert names(raised.value, json.loads(other)["id"], "twice")
 
 
 def test_a_line_that_is_no_event_is_named_by_its_place(tmp_path: Path, lines: list[str]) -> None:
