@@ -56,10 +56,10 @@ class Session:
         self._usable = False  # not looked at yet
         self._path, self._named = path, named
         self._timeout = timeout
-        self._translated = Translated(sqlite, path, timeout)
+        self._opened = OpenedFiles(path, named)
+        self._translated = Translated(sqlite, path, timeout, self._opened.check_database)
         self._patience = Patience(path, timeout)
         self._lock = SideLock(lock_of(path), path, self._patience, self._alone)
-        self._opened = OpenedFiles(path, named)
         self._counted = Counted()
         self._counted_tags = Counted()
         self._writer: Any = None
