@@ -249,8 +249,8 @@ _UNWANTED_WORDS: Final = (
     "could not send data to server",
     "timeout expired",
 )
-"""libpq's own, of a server that took the password and is not what target_session_attrs wants, and of a connection that
-was lost over the password."""
+"""libpq's own, of a server that took the password and is not what target_session_attrs wants, and of a connection
+that was lost over the password."""
 _TAKEN_WORDS: Final = ("too many", "connection slots")
 _RETRIED_WORDS: Final = (
     *_TAKEN_WORDS,
