@@ -49,7 +49,7 @@ class Session:
     _oldest_schema = OLDEST_SCHEMA
 
     def __init__(self, sqlite: ModuleType, path: str, timeout: float, named: str = "") -> None:
-        """`path`: the file itself. `named`: the same, by the symbolic links by which it was asked for, if there are any."""
+        """`path`: the file itself. `named`: the same, by the symbolic links that lead to it."""
         self.location = path
         self.files = (path, *(f"{path}{each}" for each in SIDE_FILES))
         self._sqlite = sqlite
