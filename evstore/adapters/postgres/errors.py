@@ -241,8 +241,16 @@ _DENIED_WORDS: Final = (
     'role "',
 )
 _WRONG: Final = re.compile("(?<!received )invalid |definition of service|service file|could not parse")
-_UNWANTED_WORDS: Final = ("server is in hot standby mode", "session is read-only")
-"""libpq's own, of a server that took the password and is not what target_session_attrs wants."""
+_UNWANTED_WORDS: Final = (
+    "server is in hot standby mode",
+    "session is read-only",
+    "server closed the connection unexpectedly",
+    "could not receive data from server",
+    "could not send data to server",
+    "timeout expired",
+)
+"""libpq's own, of a server that took the password and is not what target_session_attrs wants, and of a connection
+that was lost over the password."""
 _TAKEN_WORDS: Final = ("too many", "connection slots")
 _RETRIED_WORDS: Final = (
     *_TAKEN_WORDS,

@@ -22,7 +22,7 @@ from evstore.errors import (
 from evstore.port import outcome_unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType, TracebackType
 
     from evstore.port import Append
@@ -88,8 +88,10 @@ def in_doubt(units: Sequence[Append]) -> Iterator[None]:
 class Translated:
     """A context, entered as often as one likes, out of which come evstore's errors in place of SQLite's."""
 
-    def __init__(self, sqlite: ModuleType, path: str, timeout: float) -> None:
+    def __init__(self, sqlite: ModuleType, path: str, timeout: float, check_there: Callable[[], None]) -> None:
+        """`check_there`: raises an error of its own if the file is not where it was opened."""
         self._sqlite = sqlite
+        self._check_there = check_there
         self._path = path
         self._timeout = timeout
 
@@ -102,6 +104,7 @@ class Translated:
         if isinstance(error, UnicodeDecodeError):  # in SQLite's own message, of a schema that is damaged
             raise CorruptStoreError(f"the event store at {self._path} is damaged: {_NOT_UTF8}") from error
         if isinstance(error, self._sqlite.Error):
+            self._check_there()  # of files that are half moved SQLite says that the disk failed
             raise self._meaning(error) from error
 
     def _meaning(self, error: Exception) -> EvstoreError:

@@ -48,18 +48,18 @@ class Session:
 
     _oldest_schema = OLDEST_SCHEMA
 
-    def __init__(self, sqlite: ModuleType, path: str, timeout: float, named: str) -> None:
-        """`path`: the file itself. `named`: the same, by the symbolic links by which it was asked for."""
+    def __init__(self, sqlite: ModuleType, path: str, timeout: float, named: str = "") -> None:
+        """`path`: the file itself. `named`: the same, by the symbolic links that lead to it."""
         self.location = path
         self.files = (path, *(f"{path}{each}" for each in SIDE_FILES))
         self._sqlite = sqlite
         self._usable = False  # not looked at yet
         self._path, self._named = path, named
         self._timeout = timeout
-        self._translated = Translated(sqlite, path, timeout)
+        self._opened = OpenedFiles(path, named or path)
+        self._translated = Translated(sqlite, path, timeout, self._opened.check_database)
         self._patience = Patience(path, timeout)
         self._lock = SideLock(lock_of(path), path, self._patience, self._alone)
-        self._opened = OpenedFiles(path, named)
         self._counted = Counted()
         self._counted_tags = Counted()
         self._writer: Any = None

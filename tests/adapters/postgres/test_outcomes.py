@@ -184,6 +184,26 @@ def test_a_first_connection_that_is_refused_is_told_at_once(newest: Server, sche
         assert store.head() == 1
 
 
+@pytest.mark.parametrize("which", [1, 2])
+def test_a_connection_that_is_lost_over_its_password_is_not_called_denied(
+    newest: Server, schema: str, which: int
+) -> None:
+    """Else a follower whose network fails at that moment ends, instead of trying again."""
+    passwords = 0
+
+    def rule(message: Message) -> bool:
+        nonlocal passwords
+        passwords += message.sender == CLIENT and message.kind == b"p"
+        return passwords == which
+
+    with Proxy(newest, rule) as proxy, connect(proxy.url(schema), pool_size=1) as store:
+        with pytest.raises(UnavailableError) as caught:
+            store.head()
+        assert caught.value.retryable
+        assert store.head() == 1
+    assert proxy.cuts == 1
+
+
 def test_a_unit_that_is_submitted_again_is_a_duplicate_though_an_answer_to_it_was_lost_before(
     newest: Server, schema: str
 ) -> None:

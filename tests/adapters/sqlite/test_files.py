@@ -185,6 +185,25 @@ def test_a_symbolic_link_leads_to_one_store_with_one_lock(path: Path) -> None:
     assert not (path.parent / "link.db-lock").exists()
 
 
+def test_an_error_of_sqlite_over_a_file_that_was_moved_says_that_it_was_moved(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read that opens its files meanwhile may find some of them: SQLite calls that a failure of the disk."""
+    with connect(f"sqlite:{path}") as store:
+        store.append("A-1", AN_EVENT)
+        opened = store._adapter._open
+
+        def moving(**how: bool) -> Any:
+            connection = opened(**how)
+            os.rename(path, path.with_name("moved.db"))
+            connection.execute("SELECT * FROM what_is_not_there")
+            return connection
+
+        monkeypatch.setattr(store._adapter, "_open", moving)
+        with pytest.raises(StoreReplacedError, match="moved or removed"):
+            store.head()
+
+
 @pytest.mark.parametrize("name", ["link.db", "folder/events.db"])
 def test_what_a_symbolic_link_no_longer_leads_to_takes_no_event_and_is_followed_no_more(
     path: Path, name: str, monkeypatch: pytest.MonkeyPatch

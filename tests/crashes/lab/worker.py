@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from evstore import Appended, StoreReplacedError, connect
 from evstore.cli.exits import CODES
+from evstore.model.ids import new_id
 from tests.crashes.lab import history, recorded
 from tests.crashes.lab.load import Load
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from evstore import EventStore, EvstoreError
+    from tests.crashes.lab.history import Part
     from tests.crashes.lab.recorded import Tell
 
     Append = Callable[..., Appended | EvstoreError]
@@ -42,10 +44,16 @@ def write(
         load.learn(parts, outcome)
         if isinstance(outcome, Appended):
             head = outcome[-1].global_position
-            if append is not recorded.append_made and rng.random() < 0.03:
+            if append is not _made and rng.random() < 0.03:
                 append(store, tell, f"{who}-{number}-repeated", parts)
         if head and rng.random() < 0.1:
             recorded.read(store, tell, max(0, head - rng.randrange(200)), rng.choice((None, 50)))
+
+
+def _made(store: EventStore, tell: Tell, op: str, parts: tuple[Part, ...]) -> Appended | EvstoreError:
+    """Append with ids as evstore makes them, told before."""
+    ids = [new_id() for part in parts for _ in part.events]
+    return recorded.append(store, tell, op, recorded.with_ids(parts, ids))
 
 
 def main() -> None:
@@ -69,7 +77,7 @@ def main() -> None:
                     if asked.insistent
                     else recorded.append
                 )
-                append = recorded.append_made if asked.made else append
+                append = _made if asked.made else append
                 write(store, tell, asked.who, asked.names, Random(asked.seed), append)
             recorded.follow(store, tell, asked.who, asked.after, to=asked.to, patience=QUIET_SECONDS)
         except StoreReplacedError as error:
