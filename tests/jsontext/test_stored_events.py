@@ -17,6 +17,7 @@ from evstore.model.events import lines_of
 from evstore.model.names import joined_tags
 from evstore.model.raw import lines_of_rows, spelled
 from tests.support.json_texts import TEXTS
+from tests.support.odd_names import NAMES, TAGS
 from tests.support.sentences import names
 
 ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
@@ -38,9 +39,6 @@ LINE = (
 KEYS = ["id", "streamId", "type", "data", "metadata", "version", "globalPosition", "timestamp"]
 FIRST_US, LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 to 9999
 
-NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=8).map(
-    lambda text: f"A{text}"
-)
 TIMES = st.integers(FIRST_US, LAST_US)
 METADATA = st.builds(Metadata, st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=8))
 EVENTS = st.builds(
@@ -53,9 +51,7 @@ EVENTS = st.builds(
     st.integers(1, 2**63 - 1),
     st.integers(1, 2**63 - 1),
     TIMES,
-    st.lists(NAMES.map(lambda name: name.replace(" ", "_").replace(",", "_")), max_size=3, unique=True).map(
-        joined_tags
-    ),
+    st.lists(TAGS, max_size=3, unique=True).map(joined_tags),
     st.booleans(),
 )
 

@@ -31,6 +31,7 @@ ABILITIES = {
     "can_grant": "gives roles their rights",
     "shares_commits": "lets threads share a commit by one call",
     "native_asyncio": "works for asyncio without worker threads",
+    "reads_raw": "prints the whole log as the bytes that it holds",
     "fails_over": "tells when another server has a shorter log",
     "has_limits": "has limits for a unit or an event",
 }

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from hypothesis import strategies as st
+
+NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=8).map(
+    lambda text: f"A{text}"
+)
+TAGS = NAMES.map(lambda name: name.replace(" ", "_").replace(",", "_"))
+
 NFC, NFD = "Caf\u00e9-1", "Cafe\u0301-1"
 # Names that a careless store refuses, cuts, folds or takes for a pattern.
 ODD_BUT_FINE = [

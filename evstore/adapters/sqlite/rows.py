@@ -58,8 +58,8 @@ class Names:
             raise
 
     def known(self, rows: Sequence[tuple[Any, ...]], use: Callable[[dict[int, Any], dict[int, Any]], T]) -> T:
-        """What is made with the names of the streams and of the types of these rows. Raises the KeyError of `use`
-        if a name is missing."""
+        """The outcome of `use`, which gets the names of the streams and of the types of these rows. Raises its
+        KeyError if a name is missing."""
         self._look()
         try:
             return use(self._streams, self._types)

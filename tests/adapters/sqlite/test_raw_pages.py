@@ -15,15 +15,14 @@ from evstore.adapters.sqlite import connect as adapter_of
 from evstore.cli.output.writer import as_bytes
 from evstore.model.events import lines_of
 from evstore.port import Page
-from tests.jsontext.test_stored_events import NAMES
 from tests.support.command import Command
 from tests.support.json_texts import TEXTS
+from tests.support.odd_names import NAMES, TAGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-TAGS = NAMES.map(lambda name: name.replace(" ", "_").replace(",", "_"))
 CONTENTS = st.tuples(NAMES, NAMES, TEXTS, st.lists(TAGS, unique=True, max_size=2))
 EVENTS = 5
 DAMAGES = {
