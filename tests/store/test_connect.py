@@ -360,7 +360,7 @@ def test_a_command_uses_the_newer_sqlite_if_it_is_installed(here, monkeypatch):
 
 SQL = {
     "durable", "multi_process", "has_audits", "tamper_evident", "can_redact", "has_consumers", "has_transactions",
-    "has_snapshots", "can_join", "steps_append",
+    "has_snapshots", "can_join", "steps_append", "reads_raw",
 }  # fmt: skip
 
 

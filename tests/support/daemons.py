@@ -6,15 +6,17 @@ import os
 import pwd
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +35,18 @@ while ls "$1"/*/data/postmaster.pid > /dev/null 2>&1 && [ "$tries" -lt 100 ]; do
 done
 rm -rf "$1"
 """
+
+
+def freeze(pid: int) -> None:
+    """Stop a process until SIGCONT, and return when none of its threads runs any more: until then it may answer."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: {*map(_state, Path(f"/proc/{pid}/task").glob("*/stat"))} <= {"T"})
+
+
+def _state(stat: Path) -> str:
+    with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
+        return stat.read_text().rpartition(")")[2].split()[0]
+    return "T"
 
 
 def free_port() -> int:

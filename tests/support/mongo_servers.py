@@ -21,7 +21,7 @@ from uuid import uuid4
 import pytest
 from pymongo import MongoClient
 
-from tests.support.daemons import Daemon, free_port
+from tests.support.daemons import Daemon, free_port, freeze
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,7 +132,7 @@ class FerretServer(MongoServer):
         self._daemon.start()
 
     def pause(self) -> None:
-        os.kill(self.pid, signal.SIGSTOP)
+        freeze(self.pid)
 
     def resume(self) -> None:
         os.kill(self.pid, signal.SIGCONT)

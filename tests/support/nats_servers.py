@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import nats
 
-from tests.support.daemons import Daemon, free_port
+from tests.support.daemons import Daemon, free_port, freeze
 from tests.support.disks import SmallDisk
 from tests.support.waiting import wait_for
 
@@ -124,7 +124,7 @@ class NatsServer:
 
     def pause(self) -> None:
         """Freeze it: its connections stay open, and nothing is answered."""
-        os.kill(self.pid, signal.SIGSTOP)
+        freeze(self.pid)
 
     def resume(self) -> None:
         os.kill(self.pid, signal.SIGCONT)

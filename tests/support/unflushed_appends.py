@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from evstore import EventData
 from evstore.adapters.postgres.batches import Batch
 from evstore.adapters.postgres.statements import in_schema
+from tests.support.daemons import freeze
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ def crashing(server: OwnServer) -> Iterator[None]:
     """At the end everything is killed; and as the writer of the log, which flushes what nobody waited for, is
     stopped before, what nobody has flushed is lost."""
     (pid,) = server.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'")[0]
-    os.kill(pid, signal.SIGSTOP)
+    freeze(pid)
     try:
         yield
     finally:

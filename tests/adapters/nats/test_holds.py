@@ -13,6 +13,7 @@ from evstore import EventData, connect
 from evstore.consumers.kept import consumers_of
 from evstore.errors import ConsumerHeldError
 from evstore.model.consumers import WHOLE
+from tests.support.daemons import freeze
 from tests.support.waiting import PATIENCE
 
 pytestmark = [
@@ -56,7 +57,7 @@ def test_a_hold_ends_within_ten_seconds_with_its_process(shop):
 def test_a_process_that_slept_while_another_took_over_changes_nothing(shop):
     with shop.start("subscribe", "mailer", "Order", "--", "cat") as process, connect(shop.database) as store:
         assert json.loads(process.stdout.readline())["globalPosition"] == 1
-        os.kill(process.pid, signal.SIGSTOP)
+        freeze(process.pid)
         consumers, hold = _taken(store, 10)
         record = consumers.find("mailer")
         store.append("Order-1", [EventData("Paid", 2)])

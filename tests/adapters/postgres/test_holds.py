@@ -21,6 +21,7 @@ from evstore.adapters.postgres.statements import in_schema
 from evstore.errors import ConsumerHeldError, ConsumerNotFoundError
 from evstore.model.consumers import SLOTS, WHOLE
 from tests.support.consuming import NAME, a_unit, consuming, expire, move, position
+from tests.support.daemons import freeze
 from tests.support.proxies import Proxy, before_answer
 from tests.support.waiting import PATIENCE, wait_for
 
@@ -422,7 +423,7 @@ def a_holder(url: str) -> Iterator[subprocess.Popen[str]]:
 def test_a_process_that_was_stopped_and_replaced_changes_nothing_when_it_goes_on(newest: Server) -> None:
     schema = newest.schema()
     with consuming(newest.url(schema)) as (_, consumers), a_holder(newest.url(schema)) as process:
-        os.kill(process.pid, signal.SIGSTOP)
+        freeze(process.pid)
         assert consumers.holders(NAME)[WHOLE].startswith(f"process {process.pid} on ")
         with pytest.raises(ConsumerHeldError) as raised:
             consumers.hold(NAME, [WHOLE])

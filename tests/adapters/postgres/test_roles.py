@@ -12,6 +12,7 @@ import pytest
 
 from evstore import DeniedError, EventData, connect
 from evstore.adapters.postgres.batches import MOST_EVENTS
+from tests.support.daemons import freeze
 from tests.support.postgres_roles import ALL_READER, ALL_WRITER, READER, WRITER, a_role, grant, revoke
 from tests.support.sentences import names
 from tests.support.servers import another
@@ -154,7 +155,7 @@ def test_where_nobody_may_emit_messages_into_the_log_the_owner_does_for_others(s
         ((text,),) = own.execute(f"SELECT pg_get_functiondef('{schema}.append_v1'::regproc)")
         own.execute(text.replace("make_durable_v1();", "make_it_seem_v1();"))
         (walwriter,) = own.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'")[0]
-        os.kill(walwriter, signal.SIGSTOP)  # who flushes what nobody waits for
+        freeze(walwriter)  # who flushes what nobody waits for
         meanwhile.callback(os.kill, walwriter, signal.SIGCONT)
         with connect(own.url(schema)) as store:
             store.append("Order-3", some(1))

@@ -17,6 +17,7 @@ from evstore.adapters.postgres.retrying import PAUSES
 from evstore.port import PAGE_CHARACTERS
 from tests.support.command import Command, Ended
 from tests.support.consuming import expire
+from tests.support.daemons import freeze
 from tests.support.postgres_roles import a_role
 from tests.support.postgres_sessions import writing
 from tests.support.proxies import CLIENT, Proxy, before_answer
@@ -198,7 +199,7 @@ def test_a_consumer_that_was_stopped_and_replaced_moves_nothing_when_it_goes_on(
     stopped = command.start("subscribe", "mailer", "Order", "--", "sh", "-c", script)
     try:
         wait_for((command.folder / "begun").exists)
-        stopped.send_signal(signal.SIGSTOP)
+        freeze(stopped.pid)
         assert command("subscribe", "mailer", "Order", "--once", "--", "true").code == 9
         expire(newest, schema)
         done = command.ok(

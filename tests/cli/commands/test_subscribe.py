@@ -15,6 +15,7 @@ import pytest
 
 from evstore import EventData, Metadata, connect
 from evstore.model.consumers import slot_of
+from tests.support.daemons import freeze
 from tests.support.sentences import names
 from tests.support.waiting import wait_for
 
@@ -402,7 +403,7 @@ def test_a_command_whose_consumer_was_killed_keeps_the_hold_until_it_ends(store:
 def test_a_holder_that_is_stopped_is_not_replaced(store: Command) -> None:
     process = store.start("subscribe", "mailer", "Order", "--", "true")
     wait_for(lambda: store("consumers", "show", "mailer").code == 0 and position(store) >= 3)
-    process.send_signal(signal.SIGSTOP)
+    freeze(process.pid)
     assert store("subscribe", "mailer", "Order", "--once", "--", "true").code == 9
     process.send_signal(signal.SIGCONT)
     process.terminate()
@@ -420,7 +421,7 @@ def test_of_processes_that_begin_together_one_has_a_command_at_work_also_while_i
         wait_for(lambda: len([each for each in racing if each.poll() == 9]) == 3)
         (holder,) = [each for each in racing if each.poll() is None]
         wait_for((store.folder / "at-work").exists)
-        holder.send_signal(signal.SIGSTOP)
+        freeze(holder.pid)
         assert store(*words).code == 9
         (store.folder / "gate").touch()  # its command ends meanwhile
         wait_for(lambda: not (store.folder / "at-work").exists())

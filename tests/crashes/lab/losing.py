@@ -32,6 +32,7 @@ from tests.crashes.lab.result import Counts
 from tests.crashes.lab.verdict import Verdict
 from tests.support import long_runs
 from tests.support.clusters import cluster
+from tests.support.daemons import freeze
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -66,7 +67,7 @@ class Losing(Run):
         """Kill the primary while no standby takes what it sends."""
         receivers = [node.execute(RECEIVER)[0][0] for node in self._cluster.standbys]
         for each in receivers:
-            os.kill(each, signal.SIGSTOP)
+            freeze(each)
         time.sleep(LATE_SECONDS)
         former = super()._kill(way)
         for each, kind in product(receivers, (signal.SIGTERM, signal.SIGCONT)):
