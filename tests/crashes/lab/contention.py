@@ -94,8 +94,7 @@ class Run:
             ends.callback(self._end)
             following: list[Future[object]] = [pool.submit(each.run) for each in self._followers]
             working: list[Future[object]] = [pool.submit(each.work, store, self._enough) for each in self.slots]
-            written = [each.has_written for each in self.slots]
-            assert _while([*following, *working], PATIENCE, lambda: all(each.is_set() for each in written))
+            assert _while([*following, *working], PATIENCE, self._all_have_begun)
             working += [pool.submit(each) for each in disturbers]
             _while([*following, *working], self._profile.seconds, lambda: False)
             self._end()
@@ -106,6 +105,10 @@ class Run:
                 CATCH_UP_SECONDS,
                 lambda: list(self._handed.values()) == [head] * len(self._followers),
             ), (head, self._handed)
+
+    def _all_have_begun(self) -> bool:
+        """True from when a lost session is made anew: a command whose first one is lost says so and ends."""
+        return len(self._handed) == len(self._followers) and all(each.has_written.is_set() for each in self.slots)
 
     def _disturbers(self) -> list[Callable[[], object]]:
         foreign = self.foreigners

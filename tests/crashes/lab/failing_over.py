@@ -124,6 +124,7 @@ class Run:
         self.common.is_up.set()
         self._crew.go_on()
         self._all_are_answered()
+        self._all_have_come_to(1)  # a command that begins while no server answers says so and ends
         time.sleep(self._rng.uniform(0, self._profile.most_delay))
         way = self._rng.choice(WAYS)
         rewinds = self._rng.random() < 0.5
@@ -152,8 +153,7 @@ class Run:
         """Let all come to the end of the log, and return that."""
         self._crew.rest()
         head = self.store.head()
-        followers = [COMMAND, *(f"follower {number}" for number in range(self._profile.followers))]
-        self._crew.until(lambda: all(self._has_come_to(who, head) for who in followers))
+        self._all_have_come_to(head)
         for each in self.handling:
             reached = -1
             while each.consumer.name not in self.noticed and not self.store.consumers.wait(
@@ -163,6 +163,10 @@ class Run:
                 before, reached = reached, each.consumer.reached
                 assert reached > before, f"consumer {each.consumer.name} stands still at {reached} of {head}"
         return head
+
+    def _all_have_come_to(self, position: int) -> None:
+        followers = [COMMAND, *(f"follower {number}" for number in range(self._profile.followers))]
+        self._crew.until(lambda: all(self._has_come_to(who, position) for who in followers))
 
     def _has_come_to(self, who: str, head: int) -> bool:
         return self.common.handed.get(who, 0) >= head
