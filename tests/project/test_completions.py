@@ -26,6 +26,7 @@ from evstore.cli.app import app
 from evstore.cli.completion import names
 from evstore.cli.completion.scripts import SHELLS, declarations, script
 from evstore.errors import InvalidUrlError
+from tests.support import at_hand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,12 +88,10 @@ def test_every_command_and_every_flag_stands_in_the_script(shell: str) -> None:
 # --- The shells ---
 
 PATIENT = """
-from evstore.cli import main
 from evstore.cli.completion import names
 names.WITHIN = names.WITHIN_REMOTE = 60.0
-main()
 """
-"""The command, which gives up an answer after 150 ms otherwise, also where only the machine is busy."""
+"""The setting of a command that gives up an answer after 150 ms otherwise, also where only the machine is busy."""
 
 
 class Shell:
@@ -101,8 +100,6 @@ class Shell:
     def __init__(self, name: str, command: Command, tools: Path) -> None:
         self.name, self.program, self.folder = name, installed(name), command.folder
         tools.mkdir()
-        (tools / "evstore").write_text(f'#!/bin/sh\nexec {sys.executable} -c {shlex.quote(PATIENT)} "$@"\n')
-        (tools / "evstore").chmod(0o755)
         kept = {
             "PATH": f"{tools}:/usr/bin:/bin",
             "HOME": str(tools),
@@ -111,6 +108,7 @@ class Shell:
             "LC_ALL": "C.UTF-8",
         }
         self.env = {**kept, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"}
+        (tools / "evstore").symlink_to(at_hand.evstore(self.env, PATIENT))
         self.child: pexpect.spawn[str] | None = None
 
     def offers(self, line: str) -> list[str]:
@@ -377,7 +375,7 @@ def answer(asked: Callable[..., list[str]], evstore: Command) -> Callable[..., l
     """The answer, waited for where a busy machine was too slow."""
 
     def ask(*words: str, **env: str) -> list[str]:
-        argv = [sys.executable, "-c", PATIENT, "--complete", *words]
+        argv = evstore.quick("--complete", *words, setting=PATIENT)
         return (
             asked(*words, **env)
             or subprocess.run(

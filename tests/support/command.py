@@ -9,19 +9,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.support import warm
+from tests.support import at_hand, warm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
 IMPATIENT = """
-from evstore.cli import main
 from evstore.cli.output import progress
 progress.PATIENCE, progress.REDRAW = 0.0, 0.01
-main()
 """
-"""The command, for which all work takes long, and which draws each step of it."""
+"""The setting of a command for which all work takes long, and which draws each step of it."""
 
 
 @dataclass
@@ -57,6 +55,10 @@ class Command:
 
     def argv(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "evstore", *words]
+
+    def quick(self, *words: str, setting: str = "") -> list[str]:
+        """What `argv` is, but of a process that loads nothing; see `at_hand`."""
+        return [str(at_hand.evstore(self.env(), setting)), *words]
 
     def env(self, **more: str) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH"}}

@@ -12,6 +12,8 @@ from typing import Final
 
 import pytest
 
+from tests.support import at_hand
+
 TOOLS: Final = os.environ.get("EVSTORE_TEST_TOOLS", "")
 """A folder, made by `pip install --target`, with those that are written in Python."""
 _PATH: Final = f"{TOOLS}/bin:{os.environ['PATH']}"
@@ -30,8 +32,8 @@ def needs_module(module: str) -> None:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    return {
-        "PATH": f"{Path(sys.executable).parent}:{_PATH}",
+    """The environment of a script, in which `evstore` is found first."""
+    env = {
         "PYTHONPATH": TOOLS,
         "HOME": str(folder),
         "LANG": "C.UTF-8",
@@ -39,6 +41,7 @@ def environment(folder: Path) -> dict[str, str]:
         "TZ": "UTC",
         "TERM": "dumb",
     }
+    return {**env, "PATH": f"{at_hand.evstore(env).parent}:{Path(sys.executable).parent}:{_PATH}"}
 
 
 def run(argv: list[str], folder: Path) -> subprocess.CompletedProcess[str]:

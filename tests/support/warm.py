@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import atexit
 import gc
-import json
+import marshal
 import os
 import signal
 import socket
@@ -25,14 +25,16 @@ from pkgutil import walk_packages
 from select import select
 from tempfile import TemporaryDirectory, TemporaryFile
 from threading import Thread
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 COLD: Final = os.environ.get("EVSTORE_TEST_COLD") == "1"
-_AT_START: Final = ("PYTHON", "LC_", "LANG")
+AT_START: Final = ("PYTHON", "LC_", "LANG")
 """Variables that an interpreter hears when it starts, and never again."""
+_LENGTH: Final = 8
+"""Bytes that say how long the rest of a request is."""
 _NOT_OF_A_COMMAND: Final = ("evstore.testing", "evstore.__main__")
 
 
@@ -40,7 +42,7 @@ def hears(env: dict[str, str]) -> bool:
     """Whether a process that runs already can be given this environment."""
     started_with = os.environ | {"PYTHONWARNINGS": "error"}
     return not COLD and all(
-        value == started_with.get(name) for name, value in env.items() if name.startswith(_AT_START)
+        value == started_with.get(name) for name, value in env.items() if name.startswith(AT_START)
     )
 
 
@@ -51,10 +53,11 @@ def run(
     stdin: bytes,
     timeout: float,
     kill_after: float | None = None,
+    setting: str = "",
 ) -> tuple[int, bytes, bytes]:
     """Exit code (negative: the signal that ended it), what it wrote to stdout, and to stderr."""
     with TemporaryFile() as out, TemporaryFile() as err, _pipe(stdin) as given:
-        code = run_on([given, out, err], argv, cwd, env, timeout, kill_after)
+        code = run_on([given, out, err], argv, cwd, env, timeout, kill_after, setting)
         out.seek(0)
         err.seek(0)
         return code, out.read(), err.read()
@@ -67,16 +70,21 @@ def run_on(
     env: dict[str, str],
     timeout: float,
     kill_after: float | None = None,
+    setting: str = "",
 ) -> int:
     """The exit code, run on these files as stdin, stdout and stderr. The first is closed: the command alone has it.
 
-    After `kill_after` seconds of work it gets kill -9, which is no fault, as a timeout is.
+    After `kill_after` seconds of work it gets kill -9, which is no fault, as a timeout is. `setting` is Python that
+    runs before the command.
     """
     with closing(socket.socket(socket.AF_UNIX)) as to:
         to.settimeout(timeout)
-        to.connect(_server())
-        numbers = [each.fileno() for each in files]
-        socket.send_fds(to, [json.dumps([argv, str(cwd), env]).encode() + b"\n"], numbers)
+        to.connect(server())
+        variables = {os.fsencode(name): os.fsencode(value) for name, value in env.items()}
+        asked = marshal.dumps((argv, os.fsencode(cwd), variables, None, setting))
+        asked = len(asked).to_bytes(_LENGTH, "big") + asked
+        sent = socket.send_fds(to, [asked], [each.fileno() for each in files])
+        to.sendall(asked[sent:])
         files[0].close()
         said = to.recv(64)  # the number of the process, and its exit code when it has ended
         to.settimeout(timeout if kill_after is None else kill_after)
@@ -118,11 +126,11 @@ def _pipe(text: bytes) -> Iterator[BinaryIO]:
 
 
 @cache
-def _server() -> str:
+def server() -> str:
     """Where the process listens that all others are forked from; it ends with this one."""
     folder = TemporaryDirectory(prefix="evstore-warm-")
     path = f"{folder.name}/socket"
-    server = subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.warm", path],
         cwd=Path(__file__).parents[2],
         env=os.environ | {"PYTHONWARNINGS": "error"},
@@ -130,12 +138,12 @@ def _server() -> str:
     )
 
     def end() -> None:
-        server.communicate()  # closes what it reads
+        process.communicate()  # closes what it reads
         folder.cleanup()
 
     atexit.register(end)
     while not os.path.exists(path):
-        assert server.poll() is None
+        assert process.poll() is None
         time.sleep(0.01)
     return path
 
@@ -147,13 +155,13 @@ def _serve(path: str) -> None:
         listener.bind(f"{path}.new")
         listener.listen(64)
         os.rename(f"{path}.new", path)
-        running: dict[int, tuple[int, socket.socket]] = {}
+        running: dict[int | socket.socket, Running] = {}
         while sys.stdin not in (ready := select([listener, sys.stdin, *running], [], [])[0]):
             for each in ready:
                 if each is listener:
                     _fork(listener, running)
-                else:
-                    _answer(each, *running.pop(each))
+                elif each in running:
+                    _go_on(running, each)
 
 
 def _load() -> None:
@@ -182,46 +190,71 @@ def _load() -> None:
     gc.freeze()  # what is shared with the forked stays shared
 
 
-def _fork(listener: socket.socket, running: dict[int, tuple[int, socket.socket]]) -> None:
+class Running(NamedTuple):
+    """A command, and who waits for it."""
+
+    child: int
+    pidfd: int
+    connection: socket.socket
+
+
+def _fork(listener: socket.socket, running: dict[int | socket.socket, Running]) -> None:
     """Start the command that the next connection asks for."""
     connection, _ = listener.accept()
     said, files, _, _ = socket.recv_fds(connection, 1 << 16, 3)
-    while not said.endswith(b"\n"):
-        said += connection.recv(1 << 16) or b"\n"  # whoever asked is gone
+    while len(said) < _LENGTH or len(said) < _LENGTH + int.from_bytes(said[:_LENGTH], "big"):
+        if not (more := connection.recv(1 << 16)):  # whoever asked is gone
+            for file in files:
+                os.close(file)
+            return
+        said += more
     child = os.fork()
     if child == 0:
         try:
             # What this process keeps open of others, their callers would wait for.
-            for pidfd, (_, other) in running.items():
-                os.close(pidfd)
-                other.close()
+            for each in {*running.values()}:
+                os.close(each.pidfd)
+                each.connection.close()
             listener.close()
             connection.close()
-            _become(*json.loads(said), files)
+            _become(files, *marshal.loads(said[_LENGTH:]))
         finally:
             os._exit(1)
-    for each in files:
-        os.close(each)
-    connection.sendall(b"%d " % child)
-    running[os.pidfd_open(child)] = child, connection
+    for file in files:
+        os.close(file)
+    with suppress(BrokenPipeError):
+        connection.sendall(b"%d " % child)
+    started = Running(child, os.pidfd_open(child), connection)
+    running[started.pidfd] = running[connection] = started
 
 
-def _answer(pidfd: int, child: int, connection: socket.socket) -> None:
-    """Tell how the command ended."""
+def _go_on(running: dict[int | socket.socket, Running], what: int | socket.socket) -> None:
+    """Tell how a command ended, or end it where nobody waits any more."""
+    child, pidfd, connection = running[what]
+    if what is connection:
+        os.kill(child, signal.SIGKILL)
+        del running[connection]
+        return
+    running.pop(connection, None)
+    del running[pidfd]
     os.close(pidfd)
     _, status = os.waitpid(child, 0)
     with connection, suppress(BrokenPipeError):  # whoever asked may have lost patience
         connection.sendall(b"%d" % os.waitstatus_to_exitcode(status))
 
 
-def _become(argv: list[str], cwd: str, env: dict[str, str], files: list[int]) -> None:
+def _become(
+    files: list[int], argv: list[str], cwd: bytes, env: dict[bytes, bytes], mask: int | None, setting: str
+) -> None:
     """Be the command, as `python -m evstore` is."""
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
     os.chdir(cwd)
+    if mask is not None:
+        os.umask(mask)
     os.environ.clear()
-    os.environ.update(env)
+    os.environb.update(env)
     time.tzset()
     sys.argv = ["evstore", *argv]
     sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]
@@ -229,6 +262,7 @@ def _become(argv: list[str], cwd: str, env: dict[str, str], files: list[int]) ->
     sys.stderr = sys.__stderr__ = open(  # type: ignore[misc]
         2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False
     )
+    exec(setting, {})
     from evstore.cli import main
 
     code: object = 0

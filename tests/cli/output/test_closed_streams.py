@@ -32,7 +32,8 @@ def run(command: Command, *words: str, **options: object) -> subprocess.Complete
     with open("/dev/full", "wb") as full:
         given = {name: full if value == "full" else value for name, value in options.items()}
         given = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **given}
-        return subprocess.run(command.argv(*words), cwd=command.folder, env=command.env(), check=False, **given)
+        argv = command.argv(*words) if "preexec_fn" in given else command.quick(*words)
+        return subprocess.run(argv, cwd=command.folder, env=command.env(), check=False, **given)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_a_file_that_is_half_written_is_removed_by_a_signal(store: Command, subt
 
 
 def test_a_signal_leaves_the_cursor_where_it_can_be_seen(store: Command) -> None:
-    argv = [store.argv()[0], "-c", IMPATIENT, "append", "A-1", "-t", "T", "events"]
+    argv = store.quick("append", "A-1", "-t", "T", "events", setting=IMPATIENT)
     (store.folder / "events").write_bytes(b"1\n" * 200_000)
     child = pexpect.spawn(
         argv[0], argv[1:], cwd=str(store.folder), env=store.env(TERM="xterm"), encoding="utf-8", timeout=60

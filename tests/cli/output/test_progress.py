@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -45,7 +44,7 @@ def filled(store: Command) -> Command:
 
 def watched(command: Command, *words: str, stdout: Path | None = None, **env: str) -> tuple[int, str]:
     """Exit code, and everything that a terminal gets."""
-    argv = [sys.executable, "-c", IMPATIENT, *words]
+    argv = command.quick(*words, setting=IMPATIENT)
     if stdout is not None:
         argv = ["/bin/sh", "-c", 'out=$1; shift; exec "$@" > "$out"', "sh", str(stdout), *argv]
     child = pexpect.spawn(
