@@ -19,7 +19,8 @@ def fill(connect: Callable[[str, str], Any], path: str, *, tamper_evident: bool)
     assert schema is not None
     connection = connect(path, "rw")
     try:
-        Database(connection).executescript(schema.decode())
+        # By itself each statement is a transaction, which waits for the disk.
+        Database(connection).executescript(f"BEGIN;\n{schema.decode()}\nCOMMIT;")
         if tamper_evident:
             connection.execute(sql.MAKE_TAMPER_EVIDENT)
         connection.execute("PRAGMA journal_mode = WAL")

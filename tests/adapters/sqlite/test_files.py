@@ -140,6 +140,12 @@ def test_the_application_id_says_evst(path: Path) -> None:
     assert path.read_bytes()[68:72] == b"EVST"
 
 
+def test_a_store_is_made_in_one_transaction(path: Path) -> None:
+    """A wait for the disk for each table would take seconds on a disk that turns."""
+    changes = int.from_bytes(path.read_bytes()[24:28], "big")  # the change counter of SQLite's header
+    assert changes == 2  # its tables, and its journal mode
+
+
 @pytest.mark.parametrize(
     ("url", "path"),
     [
