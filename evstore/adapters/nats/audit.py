@@ -59,7 +59,8 @@ class NatsAudits:
         first, end = sequence_of(low), 2 * high
         found: list[tuple[StoredEvent, str | None]] = []
         characters = 0
-        async for message in parts.reading.messages(f"{self._subjects.name}.>", first, end, 2 * limit):
+        pages = parts.reading.messages(f"{self._subjects.name}.>", first, end, 2 * limit)
+        async for message in (each async for page in pages for each in page):
             event_id = self._subjects.event_id(message.subject)
             if event_id is None:
                 found.append((self._event(message), None))

@@ -42,9 +42,9 @@ PAUSE: Final = 0.05
 _END_OF_BATCH: Final = "204"
 _NOTHING: Final = "404"
 _NOBODY: Final = "503"
-_SEQUENCE: Final = b"Nats-Sequence"
-_SUBJECT: Final = b"Nats-Subject"
-_PENDING: Final = b"Nats-Num-Pending"
+_SEQUENCE: Final = b"\r\nNats-Sequence: "
+_SUBJECT: Final = b"\r\nNats-Subject: "
+_PENDING: Final = b"\r\nNats-Num-Pending: "
 
 
 class Found(NamedTuple):
@@ -241,7 +241,7 @@ class Client:
             raise AnsweredError({"code": int(status), "description": f"{subject}: {status}"})
         last = collecting.came[-1] if collecting.came else None
         return Messages(
-            [*map(_found, collecting.came)], last is not None and last.header(_PENDING) not in (None, "0")
+            [*map(_found, collecting.came)], last is not None and last.header(_PENDING) not in (None, b"0")
         )
 
     def _receive(self, token: str, message: Incoming) -> None:
@@ -277,7 +277,7 @@ async def _send(connection: Connection, messages: Sequence[Outgoing]) -> None:
 
 
 def _found(message: Incoming) -> Found:
-    return Found(int(message.header(_SEQUENCE) or 0), message.header(_SUBJECT) or "", message.body)
+    return Found(int(message.header(_SEQUENCE) or 0), (message.header(_SUBJECT) or b"").decode(), message.body)
 
 
 def _answered(answer: asyncio.Future[bytes], message: Incoming) -> None:

@@ -47,13 +47,16 @@ class Incoming(NamedTuple):
         """The status that stands in place of a message."""
         return self.headers[_STATUS].decode() if self.headers[8:9] == b" " else None
 
-    def header(self, name: bytes) -> str | None:
-        """The value of a header, the last of its name: what the server adds comes after what it stores."""
-        at = self.headers.rfind(b"\r\n%b: " % name)
+    def header(self, lead: bytes) -> bytes | None:
+        """The value of a header, the last of its name: what the server adds comes after what it stores.
+
+        `lead` is all that stands before the value: a line's end, the name, colon and space.
+        """
+        at = self.headers.rfind(lead)
         if at < 0:
             return None
-        begin = at + len(name) + 4
-        return self.headers[begin : self.headers.index(b"\r\n", begin)].decode()
+        begin = at + len(lead)
+        return self.headers[begin : self.headers.index(b"\r\n", begin)]
 
 
 class Outgoing(NamedTuple):

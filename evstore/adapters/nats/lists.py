@@ -88,8 +88,9 @@ class Lists:
     async def lines(self, subject: str) -> AsyncIterator[tuple[int, Line]]:
         """The line of each event with its position."""
         end = await self._session.end()
-        async for found in self._reading.messages(subject, 1, end.sequence - 1, MOST_IN_PAGE):
-            yield position_of(found.sequence), line_of(found.body, found.sequence)
+        async for page in self._reading.messages(subject, 1, end.sequence - 1, MOST_IN_PAGE):
+            for found in page:
+                yield position_of(found.sequence), line_of(found.body, found.sequence)
 
     async def counts(self, subject: str) -> dict[str, int]:
         """The streams of these subjects with their numbers of events."""

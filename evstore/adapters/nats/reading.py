@@ -91,7 +91,7 @@ class Reading:
         return [event for part in parts for event in part]
 
     async def _run(self, subject: str, run: Sequence[int]) -> list[StoredEvent]:
-        return [event async for event in self.events(subject, run[0], run[-1], len(run))]
+        return [event async for page in self.events(subject, run[0], run[-1], len(run)) for event in page]
 
     async def count(self, low: int, high: int, where: Filter) -> int:
         """The number of events that the filter admits."""
@@ -106,8 +106,8 @@ class Reading:
         if where == _ALL:
             return high - low + 1
         found = 0
-        async for event in self.events(subject, sequence_of(low), sequence_of(high), MOST_IN_PAGE):
-            found += where.matches(event)
+        async for events in self.events(subject, sequence_of(low), sequence_of(high), MOST_IN_PAGE):
+            found += sum(map(where.matches, events))
         return found
 
     async def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
@@ -117,9 +117,10 @@ class Reading:
         if where == _ALL or end.position == 0:
             return (1, end.position) if end.position else None
         first = last = 0
-        async for event in self.events(self._session.subjects.events, 1, end.sequence, MOST_IN_PAGE):
-            if where.matches(event):
-                first, last = first or event.global_position, event.global_position
+        async for events in self.events(self._session.subjects.events, 1, end.sequence, MOST_IN_PAGE):
+            admitted = [event.global_position for event in events if where.matches(event)]
+            if admitted:
+                first, last = first or admitted[0], admitted[-1]
         return (first, last) if first else None
 
     # --- messages ---
@@ -142,45 +143,48 @@ class Reading:
         found = await self._session.last(subject)
         return found.sequence if found else 0
 
-    async def events(self, subject: str, first: int, end: int, limit: int) -> AsyncIterator[StoredEvent]:
-        """The events of the subject at sequences in [first, end], in order."""
+    async def events(self, subject: str, first: int, end: int, limit: int) -> AsyncIterator[list[StoredEvent]]:
+        """The events of the subject at sequences in [first, end], in order, in the pages of `messages`."""
         stream_id = self._session.subjects.stream_id
-        async for found in self.messages(subject, first, end, limit):
-            yield event_of(found.body, stream_id(found.subject), found.sequence)
+        async for page in self.messages(subject, first, end, limit):
+            yield [event_of(body, stream_id(subject), sequence) for sequence, subject, body in page]
 
-    async def messages(self, subject: str, first: int, end: int, limit: int) -> AsyncIterator[Found]:
-        """The messages of the subject at sequences in [first, end], in order."""
+    async def messages(self, subject: str, first: int, end: int, limit: int) -> AsyncIterator[list[Found]]:
+        """The messages of the subject at sequences in [first, end], in order, as they came together."""
         tries = 0
         batch = max(1, min(limit, MOST_IN_PAGE))
         while first <= end:
             page = await self._ahead.page(subject, first, end, batch)
-            for found in page.found:
-                if found.sequence > end:
-                    return
-                yield found
-                first = found.sequence + 1
+            found = page.found
+            if found:
+                first = found[-1].sequence + 1
+                yield found if first <= end + 1 else [each for each in found if each.sequence <= end]
             if first > end or page.are_more:
                 continue
             following = await self._session.next(subject, first)
             if following is None or following.sequence > end:
                 return
-            tries = 0 if page.found else tries + 1  # this replica is behind the leader
+            tries = 0 if found else tries + 1  # this replica is behind the leader
             if tries == _TRIES:
                 raise NoAnswerError("a replica stays behind its leader")
             await asyncio.sleep(_PAUSE)
 
-    async def _taken(self, events: AsyncIterator[StoredEvent], limit: int, where: Filter) -> list[StoredEvent]:
+    async def _taken(
+        self, pages: AsyncIterator[list[StoredEvent]], limit: int, where: Filter
+    ) -> list[StoredEvent]:
         """The first of the events that the filter admits, until they are enough for a page."""
         taken: list[StoredEvent] = []
         characters = 0
-        async for event in events:
+        async for events in pages:
             if characters > PAGE_CHARACTERS:
                 return Cut(taken)
-            if where.matches(event):
+            for event in events if where == _ALL else filter(where.matches, events):
+                if characters > PAGE_CHARACTERS:
+                    return Cut(taken)
                 taken.append(event)
                 characters += len(event.data_json)
                 if len(taken) == limit:
-                    break
+                    return taken
         return taken
 
     async def _backward(self, subject: str, first: int, end: int, limit: int, where: Filter) -> list[StoredEvent]:
@@ -189,7 +193,8 @@ class Reading:
         characters, events = 0, min(limit, _FIRST_WINDOW)
         while end >= first:
             low = max(first, end - 2 * events + 1)
-            window = [e async for e in self.events(subject, low, end, MOST_IN_PAGE) if where.matches(e)]
+            pages = self.events(subject, low, end, MOST_IN_PAGE)
+            window = [event async for events in pages for event in events if where.matches(event)]
             for event in reversed(window):
                 if characters > PAGE_CHARACTERS:
                     return Cut(taken)

@@ -56,7 +56,8 @@ class Sources:
 
     async def _fold(self, end: End) -> None:
         events, first = self._session.subjects.events, 2 * self._upto + 1
-        async for message in self._reading.messages(events, first, end.sequence - 1, MOST_IN_PAGE):
+        pages = self._reading.messages(events, first, end.sequence - 1, MOST_IN_PAGE)
+        async for message in (each async for page in pages for each in page):
             line = line_of(message.body, message.sequence)
             position = position_of(message.sequence)
             if line.source is not None:

@@ -53,7 +53,11 @@ def test_a_server_that_is_frozen_keeps_no_socket_when_the_next_one_is_tried():
 
 def test_of_a_header_that_comes_twice_the_last_is_what_the_server_says():
     found = Incoming(b"", b"NATS/1.0\r\nNats-Sequence: 1\r\nX: y\r\nNats-Sequence: 22\r\n\r\n")
-    assert (found.header(b"Nats-Sequence"), found.header(b"Sequence"), found.status) == ("22", None, None)
+    assert (found.header(b"\r\nNats-Sequence: "), found.header(b"\r\nSequence: "), found.status) == (
+        b"22",
+        None,
+        None,
+    )
     assert Incoming(b"", b"NATS/1.0 404 Not Found\r\n\r\n").status == "404"
 
 
