@@ -11,6 +11,7 @@ from evstore.adapters.ids import ids_from_blobs
 from evstore.adapters.paging import event_of
 from evstore.adapters.sqlite import statements as sql
 from evstore.adapters.wholeness import check_named
+from evstore.errors import CorruptStoreError
 from evstore.model.events import StoredEvent
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ T = TypeVar("T")
 MOST_KNOWN: Final = 16_384
 """Names of a kind that are kept in memory."""
 _ID: Final = itemgetter(StoredEvent._fields.index("id"))
+_POSITION: Final = itemgetter(StoredEvent._fields.index("global_position"))
 _STREAM: Final = itemgetter(StoredEvent._fields.index("stream_id"))
 _TYPE: Final = itemgetter(StoredEvent._fields.index("type"))
 
@@ -28,11 +30,24 @@ _TYPE: Final = itemgetter(StoredEvent._fields.index("type"))
 def events_of(rows: Sequence[tuple[Any, ...]], location: str) -> list[StoredEvent]:
     """The events of rows that have names."""
     check_named(rows, location)
-    ids = ids_from_blobs([*map(_ID, rows)])
+    ids = _ids_of(rows, location)
     return [
         event_of((event_id, *rest, redacted == 1))  # SQLite knows no boolean
         for event_id, (_, *rest, redacted) in zip(ids, rows, strict=True)
     ]
+
+
+def _ids_of(rows: Sequence[tuple[Any, ...]], location: str) -> list[str]:
+    ids = [*map(_ID, rows)]
+    try:
+        return ids_from_blobs(ids)
+    except (TypeError, AttributeError) as error:  # a damaged row may hold anything
+        strange = next(
+            position for each, position in zip(ids, map(_POSITION, rows), strict=True) if type(each) is not bytes
+        )
+        raise CorruptStoreError(
+            f"the event store at {location} is damaged: the id at position {strange} is of another kind"
+        ) from error
 
 
 class Names:
@@ -51,7 +66,7 @@ class Names:
     def events_of(self, rows: Sequence[tuple[Any, ...]], location: str) -> list[StoredEvent]:
         """The events of rows that have keys in the place of names."""
         try:
-            return self.known(rows, partial(_named, ids_from_blobs([*map(_ID, rows)]), rows))
+            return self.known(rows, partial(_named, _ids_of(rows, location), rows))
         except KeyError:
             streams, types = self._streams.get, self._types.get
             check_named(((None, streams(row[1]), types(row[2]), *row[3:]) for row in rows), location)

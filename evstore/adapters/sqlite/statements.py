@@ -34,21 +34,25 @@ SELECT (SELECT user_version FROM pragma_user_version), min_reader, min_writer FR
 """
 
 # What computes its rows in the place of a table: a view, a virtual table, a table with a generated column. To read
-# it is to run what somebody else wrote. SQLite looks names up without their case.
+# it is to run what somebody else wrote. And tables that are not STRICT, whose columns may hold anything. SQLite
+# looks names up without their case.
 COMPUTED: Final = """
 SELECT
   made.name,
   CASE
     WHEN made.type = 'view' THEN 'view'
-    WHEN made.rootpage THEN 'table with generated columns'
-    ELSE 'virtual table'
+    WHEN NOT coalesce(made.rootpage, 0) THEN 'virtual table'
+    WHEN EXISTS (SELECT 1 FROM pragma_table_xinfo(made.name) WHERE hidden > 1) THEN 'table with generated columns'
+    ELSE 'table that is not STRICT'
   END
 FROM sqlite_schema AS made
 WHERE made.type IN ('table', 'view') AND lower(made.name) IN (
   'store', 'migrations', 'categories', 'types', 'tags', 'streams', 'events', 'event_tags', 'sources', 'snapshots',
   'consumers', 'checkpoints', 'parked'
 ) AND (
-  coalesce(made.rootpage, 0) = 0 OR EXISTS (SELECT 1 FROM pragma_table_xinfo(made.name) WHERE hidden > 1)
+  coalesce(made.rootpage, 0) = 0
+  OR EXISTS (SELECT 1 FROM pragma_table_xinfo(made.name) WHERE hidden > 1)
+  OR NOT (SELECT strict FROM pragma_table_list(made.name) WHERE schema = 'main')
 )
 """
 

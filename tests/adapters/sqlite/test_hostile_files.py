@@ -61,6 +61,10 @@ HOSTILE: Final = {
         ),
         10, ('"events" is a table with generated columns',),
     ),
+    "a table whose columns may hold anything": Hostile(
+        rewritten("UPDATE sqlite_master SET sql = replace(sql, ') STRICT', ')') WHERE name = 'types'"),
+        10, ('"types" is a table that is not STRICT',),
+    ),
     "a view of the log that calls a function": Hostile(
         f"DROP VIEW log; CREATE VIEW log AS SELECT {LOADS} AS position", 0, ('view "log"',)
     ),

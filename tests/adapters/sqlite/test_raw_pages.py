@@ -55,6 +55,8 @@ def damage(command: Command, change: str) -> None:
         connection.execute("UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ')') WHERE name = 'events'")
         connection.execute("PRAGMA writable_schema = RESET")
         assert connection.execute(f"UPDATE events SET {change} WHERE global_position = 3").rowcount == 1
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_schema SET sql = sql || ' STRICT' WHERE name = 'events'")
 
 
 @pytest.mark.parametrize("change", DAMAGES.values(), ids=DAMAGES)
@@ -62,6 +64,15 @@ def test_a_raw_page_with_a_damaged_event_is_read_as_events(evstore: Command, cha
     damage(evstore, change)
     with closing(adapter_of(evstore.url)) as adapter:
         assert adapter.read_raw(Page(100)) is None
+
+
+@pytest.mark.parametrize("value", ["'text'", "3", "1.5"])
+def test_an_id_of_another_kind_is_damage_to_each_reader(evstore: Command, value: str) -> None:
+    damage(evstore, f"id = {value}")
+    for words in (("replay", "--all"), ("read", "Order-größe"), ("replay", "Order", "--type", "Placed")):
+        done = evstore(*words)
+        assert done.code == 10, (words, done)
+        assert "the id at position 3 is of another kind" in done.err
 
 
 def answered(read: Callable[[], Iterable[bytes]]) -> object:
