@@ -183,7 +183,7 @@ def test_a_call_is_filled_up_to_its_limit(crowd, gated, monkeypatch, most, value
     wait_for(lambda: crowd.waiting == 1)
     crowd.goes_on()
     assert [len(each.result(PATIENCE)) for each in joined] == [2, 2, 2]
-    assert gated.calls == [1, 2, 1]
+    assert sorted(gated.calls) == [1, 1, 2]  # the two calls that waited may go in either order
 
 
 def test_a_full_call_takes_no_more_and_the_next_one_does(crowd, gated):
