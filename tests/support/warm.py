@@ -185,7 +185,9 @@ def _load() -> None:
             import_module(module.name)
     ids._uuid7()  # makes none: all that are forked would make the same
     assert psycopg.pq.__impl__
-    assert [*typer.main.get_command(app).commands.values()]  # type: ignore[attr-defined]
+    made = typer.main.get_command(app)
+    assert [*made.commands.values()]  # type: ignore[attr-defined]
+    typer.main.get_command = lambda _: made  # no command makes another one
     gc.collect()
     gc.freeze()  # what is shared with the forked stays shared
 
