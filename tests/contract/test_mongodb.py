@@ -3,6 +3,7 @@
 from hashlib import sha256
 
 import pytest
+from hypothesis import settings
 
 from evstore.adapters.mongodb import connect
 from evstore.testing import AdapterContract
@@ -12,6 +13,8 @@ pytestmark = pytest.mark.long("a server without an index for reads takes minutes
 
 
 class TestMongo(AdapterContract, ModelContract):
+    histories = settings(ModelContract.histories, max_examples=5)  # each reads many documents
+
     @pytest.fixture(autouse=True)
     def _on_a_server(self, mongo_server):
         self.server = mongo_server

@@ -2,6 +2,7 @@
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from evstore.adapters.postgres import connect
 from evstore.testing import AdapterContract
@@ -10,6 +11,10 @@ from tests.support.places import lose_in_postgres, occupy_postgres
 
 
 class TestPostgres(AdapterContract, ModelContract):
+    histories = settings(
+        ModelContract.histories, max_examples=10
+    )  # another run draws others, and so does the other version
+
     @pytest.fixture(autouse=True)
     def _on_a_server(self, server, tmp_path, request):
         self.server, self.made = server, {}

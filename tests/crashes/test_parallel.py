@@ -27,7 +27,7 @@ def at_once(store: Command, commands: Sequence[Sequence[str]]) -> list[Ended]:
     A pipe holds less than each is given, so that writing to it returns only when its reader has begun. What is
     missing then, a quotation mark, is the starting shot.
     """
-    started = [store.start(*words, stdin=-1) for words in commands]
+    started = [store.start(*words, quick=True, stdin=-1) for words in commands]
     try:
         for process in started:
             process.stdin.write(b'"' + b"x" * MORE_THAN_A_PIPE_HOLDS)

@@ -34,6 +34,7 @@ def counted_in_the_guide() -> dict[str, tuple[int, int]]:
     return {engine: (int(passed), int(contradict)) for engine, passed, contradict in rows}
 
 
+@pytest.mark.seldom
 @pytest.mark.long("it installs the packages of another project")
 def test_evstore_passes_the_cases_of_eventsourcing(tmp_path, newest, subtests):
     python = made(tmp_path / "environment", PACKAGES, HERE / "evstore-for-eventsourcing")

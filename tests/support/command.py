@@ -93,10 +93,14 @@ class Command:
             out, err = process.communicate()
         return Ended(process.returncode, out, err.decode())
 
-    def start(self, *words: str, **options: object) -> subprocess.Popen[bytes]:
-        """A process that goes on; stdout and stderr are pipes unless said otherwise."""
+    def start(self, *words: str, quick: bool = False, **options: object) -> subprocess.Popen[bytes]:
+        """A process that goes on; stdout and stderr are pipes unless said otherwise.
+
+        With `quick` it is that of `at_hand`, for whoever need not know when a kill -9 has come.
+        """
         given = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        return subprocess.Popen(self.argv(*words), cwd=self.folder, env=self.env(), **given)
+        argv = self.quick(*words) if quick else self.argv(*words)
+        return subprocess.Popen(argv, cwd=self.folder, env=self.env(), **given)
 
     def ok(self, *words: str, stdin: bytes | None = None) -> Ended:
         """Run what must succeed."""

@@ -14,30 +14,35 @@ from tests.support.terminal import screen
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
+    from evstore import EventStore, StoredEvent
     from tests.support.command import Command
 
 PARKED_AT = 3
+REASON = "no address"
 ABSENT = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
 
 
-def handle(store: Command, name: str, *words: str) -> None:
-    store.ok("subscribe", name, *words, "--once", "--retries", "0", "--on-failure", "park", "--", "sh", "-c",
-             f'test "$EVSTORE_GLOBAL_POSITION" != {PARKED_AT}')  # fmt: skip
+def handle(store: EventStore, name: str, categories: list[str] | None = None) -> None:
+    def handled(events: Sequence[StoredEvent]) -> None:
+        if any(event.global_position == PARKED_AT for event in events):
+            raise ValueError(REASON)
+
+    store.consumer(name, categories=categories).run(handled, once=True, on_failure="park")
 
 
 @pytest.fixture
-def store(evstore: Command) -> Command:
+def store(store: Command) -> Command:
     """Four events. `all` has handled each, but for Order-2, which is parked; `mailer` lacks the last of its three."""
-    with connect(evstore.url) as made:
-        made.initialize()
+    with connect(store.url) as made:
         for stream in ("Order-1", "Invoice-1", "Order-2"):
             made.append(stream, [EventData("Placed", 1)])
-        handle(evstore, "mailer", "Order")
+        handle(made, "mailer", ["Order"])
         made.append("Order-3", [EventData("Placed", 1)])
-    handle(evstore, "all", "--all")
-    return evstore
+        handle(made, "all")
+    return store
 
 
 def shown(store: Command, name: str) -> dict[str, Any]:
@@ -97,14 +102,14 @@ def test_one_is_shown_with_what_it_parked(store: Command) -> None:
     (parked,) = found["parkedEvents"]
     event = json.loads(store.ok("read", "Order-2").out)
     assert (parked["id"], parked["streamId"], parked["globalPosition"]) == (event["id"], "Order-2", PARKED_AT)
-    assert (parked["reason"], parked["state"]) == ("sh exited with 1", "parked")
+    assert (parked["reason"], parked["state"]) == (f"ValueError: {REASON}", "parked")
     lines = screen(store, "consumers", "show", "mailer")
     facts = {line.split()[0]: line for line in lines}
     assert names(facts["lag"], "1 event", "ago")
     assert names(facts["categories"], "Order")
     assert names(facts["types"], "all")
     assert names(facts["holder"], "nobody")
-    assert names(lines[-1], event["id"], "Order-2", "sh exited")  # the id whole, to be copied
+    assert names(lines[-1], event["id"], "Order-2", "ValueError")  # the id whole, to be copied
 
 
 def test_a_window_says_of_members_how_many_slots_are_held(store: Command) -> None:
@@ -205,7 +210,8 @@ def test_a_window_gets_a_sentence_for_each_change(store: Command) -> None:
 def test_one_waits_until_a_consumer_has_come_so_far(store: Command) -> None:
     assert store.ok("consumers", "wait", "mailer", "--position", "3").out == b""
     process = store.start("consumers", "wait", "mailer", "--position", "4", "--within", "60s")
-    handle(store, "mailer", "Order")
+    with connect(store.url) as opened:
+        handle(opened, "mailer", ["Order"])
     assert process.communicate(timeout=30) == (b"", b"")
     assert process.returncode == 0
 
