@@ -33,7 +33,7 @@ SETTLED: Final = (TransactionStatus.IDLE, TransactionStatus.UNKNOWN)
 
 
 class PooledConnections:
-    """psycopg's pool. The first connection is made outside it: a pool does not report why it cannot connect."""
+    """psycopg's pool. Its first connection is made outside: a pool does not report why it cannot connect."""
 
     def __init__(self, location: Location, size: int, timeout: float) -> None:
         self.patience = Patience(location.shown, timeout)
@@ -45,6 +45,9 @@ class PooledConnections:
         self._lock = Lock()
         self._opening = Semaphore()
         self._pool: Any = None
+        self._first: list[WatchedConnection] = []
+        """The first connection, until the pool takes it."""
+        self._settled: WatchedConnection | None = None
         self._lent = 0
         self._turns = Semaphore(size)
         """For tasks, which must not wait in the pool: that would block the loop."""
@@ -125,9 +128,10 @@ class PooledConnections:
     def _opened(self) -> Any:
         from psycopg_pool import ConnectionPool
 
-        connect(self._location, self._timeout).close()
+        self._settled = connect(self._location, self._timeout)
+        self._first.append(self._settled)
         return ConnectionPool(
-            connection_class=WatchedConnection,
+            connection_class=_beginning_with(self._first),
             kwargs={**self._location.conninfo, **OPTIONS},
             min_size=0,
             max_size=self._size,
@@ -137,7 +141,11 @@ class PooledConnections:
         )
 
     def _configure(self, connection: WatchedConnection) -> None:
-        settle(watched(connection, self._location, self.patience), self._timeout)
+        watched(connection, self._location, self.patience)
+        if connection is self._settled:
+            self._settled = None
+        else:
+            settle(connection, self._timeout)
         with self._lock:
             self.made += 1
 
@@ -151,8 +159,21 @@ class PooledConnections:
         with self._opening:
             self._closed = True
             pool, self._pool = self._pool, None
+        for each in self._first:
+            each.close()
         if pool is not None:
             call(pool.close)
+
+
+def _beginning_with(first: list[WatchedConnection]) -> type[WatchedConnection]:
+    """The class of the connections of a pool, to which those that are made already are given first."""
+
+    class Pooled(WatchedConnection):
+        @classmethod
+        def connect(cls, *given: Any, **named: Any) -> WatchedConnection:  # type: ignore[override]
+            return first.pop() if first else super().connect(*given, **named)
+
+    return Pooled
 
 
 def _taken(pool: Any, seconds: float) -> Connection:

@@ -388,7 +388,7 @@ def test_a_handler_that_takes_longer_than_its_role_may_is_told_which_limit_it_me
     newest: Server, schema: str, sums: str, asks: bool
 ) -> None:
     """And is not called again and again, as after a connection that was lost."""
-    limited = newest.url(schema, options="-c idle_in_transaction_session_timeout=20")
+    limited = newest.url(schema, options="-c idle_in_transaction_session_timeout=300")
     with consuming(limited) as (_, consumers):
         hold = consumers.hold(NAME, [WHOLE])
         before = everything(newest, schema, sums)

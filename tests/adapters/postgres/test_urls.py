@@ -267,3 +267,23 @@ def test_another_programs_table_called_store_is_not_taken_for_one(newest: Server
     newest.execute(f"DELETE FROM {schema}.store")
     with connect(newest.url(schema)) as store, pytest.raises(NotAStoreError):
         store.head()
+
+
+def test_the_connection_that_shows_whether_a_server_is_there_is_the_first_of_the_pool(
+    newest: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[type] = []
+    connected = psycopg.Connection.connect.__func__  # type: ignore[attr-defined]
+
+    def noted(kind: type, *given: object, **named: object) -> psycopg.Connection:
+        made.append(kind)
+        found: psycopg.Connection = connected(kind, *given, **named)
+        return found
+
+    url = newest.place()
+    with connect(url) as store:
+        store.initialize()
+    monkeypatch.setattr(psycopg.Connection, "connect", classmethod(noted))
+    with connect(url) as store:
+        store.append("Order-1", AN_EVENT)
+        assert store.head() == len(made) == 1
