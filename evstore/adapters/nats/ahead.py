@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from evstore.adapters.nats.errors import FAILURES
 
 if TYPE_CHECKING:
-    from evstore.adapters.nats.client import Messages
+    from evstore.adapters.nats.messages import Messages
     from evstore.adapters.nats.session import Session
 
 BYTES_AT_ONCE: Final = 8 * 1024 * 1024

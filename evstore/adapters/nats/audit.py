@@ -20,7 +20,7 @@ from evstore.port import MOST_IN_PAGE, PAGE_CHARACTERS, NamePage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evstore.adapters.nats.client import Found
+    from evstore.adapters.nats.messages import Found
     from evstore.adapters.nats.parts import Call, Parts
     from evstore.adapters.nats.session import Session
     from evstore.model.events import StoredEvent

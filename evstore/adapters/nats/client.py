@@ -10,7 +10,7 @@ import json
 import time
 from base64 import b64decode
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from nats import errors as nats_errors
 
@@ -24,6 +24,7 @@ from evstore.adapters.nats.errors import (
     NoAnswerError,
     NotReachedError,
 )
+from evstore.adapters.nats.messages import PENDING, Found, Messages, found_in
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -42,25 +43,6 @@ PAUSE: Final = 0.05
 _END_OF_BATCH: Final = "204"
 _NOTHING: Final = "404"
 _NOBODY: Final = "503"
-_SEQUENCE: Final = b"\r\nNats-Sequence: "
-_SUBJECT: Final = b"\r\nNats-Subject: "
-_PENDING: Final = b"\r\nNats-Num-Pending: "
-
-
-class Found(NamedTuple):
-    """A message of a stream."""
-
-    sequence: int
-    subject: str
-    body: bytes
-
-
-class Messages(NamedTuple):
-    """The answers to one direct request."""
-
-    found: list[Found]
-    are_more: bool
-    """The replica has more messages that were asked for, after these."""
 
 
 class _Collecting:
@@ -241,7 +223,7 @@ class Client:
             raise AnsweredError({"code": int(status), "description": f"{subject}: {status}"})
         last = collecting.came[-1] if collecting.came else None
         return Messages(
-            [*map(_found, collecting.came)], last is not None and last.header(_PENDING) not in (None, b"0")
+            [*map(found_in, collecting.came)], last is not None and last.header(PENDING) not in (None, b"0")
         )
 
     def _receive(self, token: str, message: Incoming) -> None:
@@ -274,10 +256,6 @@ async def _send(connection: Connection, messages: Sequence[Outgoing]) -> None:
         await connection.send(messages)
     except nats_errors.Error as error:
         raise NotReachedError(str(error) or type(error).__name__) from error
-
-
-def _found(message: Incoming) -> Found:
-    return Found(int(message.header(_SEQUENCE) or 0), (message.header(_SUBJECT) or b"").decode(), message.body)
 
 
 def _answered(answer: asyncio.Future[bytes], message: Incoming) -> None:

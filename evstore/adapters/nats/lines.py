@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from evstore.adapters.paging import event_of as made_of
 from evstore.errors import CorruptStoreError
 from evstore.jsontext.quoting import quote
-from evstore.model.events import StoredEvent
 
 if TYPE_CHECKING:
+    from evstore.model.events import StoredEvent
     from evstore.model.sources import Source
     from evstore.port import PreparedEvent
 
@@ -70,33 +71,32 @@ def body_of(event: PreparedEvent, place: Place) -> bytes:
 
 def line_of(body: bytes, sequence: int) -> Line:
     """The line of a body. Raises CorruptStoreError."""
-    try:
-        return _decoder.decode(body[: body.index(b"\n")])
-    except (ValueError, msgspec.MsgspecError) as error:
-        raise CorruptStoreError(f"the message at sequence {sequence} is no event: {error}") from error
+    return _parts_of(body, sequence)[0]
 
 
 def event_of(body: bytes, stream_id: str, sequence: int) -> StoredEvent:
     """The event of a message. Raises CorruptStoreError."""
-    line = line_of(body, sequence)
+    line, data = _parts_of(body, sequence)
     if sequence % 2 == 0:
         raise out_of_step(sequence)
     try:
-        data = body[body.index(b"\n") + 1 :].decode()
+        return made_of((
+            line.id, stream_id, line.type, data.decode(), str(line.metadata, "utf-8"), line.version,
+            position_of(sequence), line.time_us, line.tags, line.redacted,
+        ))  # fmt: skip
     except UnicodeDecodeError as error:
         raise CorruptStoreError(f"the event at sequence {sequence} is not UTF-8: {error}") from error
-    return StoredEvent(
-        line.id,
-        stream_id,
-        line.type,
-        data,
-        bytes(line.metadata).decode(),
-        line.version,
-        position_of(sequence),
-        line.time_us,
-        line.tags,
-        line.redacted,
-    )
+
+
+def _parts_of(body: bytes, sequence: int) -> tuple[Line, bytes]:
+    """The line, and the data behind it."""
+    line, end, data = body.partition(b"\n")
+    try:
+        if not end:
+            raise ValueError("it has no data")
+        return _decoder.decode(line), data
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise CorruptStoreError(f"the message at sequence {sequence} is no event: {error}") from error
 
 
 def out_of_step(sequence: int) -> CorruptStoreError:

@@ -19,8 +19,8 @@ from evstore.port import MOST_IN_PAGE
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from evstore.adapters.nats.client import Found
     from evstore.adapters.nats.lines import Line
+    from evstore.adapters.nats.messages import Found
     from evstore.adapters.nats.reading import Reading
     from evstore.adapters.nats.session import Session
     from evstore.port import NamePage

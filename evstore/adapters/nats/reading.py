@@ -15,7 +15,7 @@ from evstore.port import MOST_IN_PAGE, PAGE_CHARACTERS, Cut, bounds_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from evstore.adapters.nats.client import Found
+    from evstore.adapters.nats.messages import Found
     from evstore.adapters.nats.session import Session
     from evstore.model.events import StoredEvent
     from evstore.port import Page

@@ -13,8 +13,9 @@ from evstore.adapters.nats.subjects import Subjects
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
-    from evstore.adapters.nats.client import Client, Found
+    from evstore.adapters.nats.client import Client
     from evstore.adapters.nats.location import Location
+    from evstore.adapters.nats.messages import Found
 
 MOST_SUBJECTS: Final = 1000
 """Subjects whose last messages are asked for at once; the server answers for 1024 at most."""

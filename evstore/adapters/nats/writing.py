@@ -32,7 +32,7 @@ from evstore.port import Append, Outcome, Page, Receipt, error_of, outcome_unkno
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from evstore.adapters.nats.client import Found
+    from evstore.adapters.nats.messages import Found
     from evstore.adapters.nats.reading import Reading
     from evstore.adapters.nats.session import End, Session
     from evstore.adapters.nats.sources import Sources

@@ -14,6 +14,7 @@ from evstore.adapters.nats.client import AGAIN_SECONDS, Client
 from evstore.adapters.nats.connection import Connection, Incoming
 from evstore.adapters.nats.errors import AnsweredError, NoAnswerError, NotReachedError
 from evstore.adapters.nats.location import location_of
+from evstore.adapters.nats.messages import found_in
 from evstore.port import AlreadyStored, Receipt
 from evstore.testing.asking import answer, history, log
 from evstore.testing.builders import an_append
@@ -59,6 +60,19 @@ def test_of_a_header_that_comes_twice_the_last_is_what_the_server_says():
         None,
     )
     assert Incoming(b"", b"NATS/1.0 404 Not Found\r\n\r\n").status == "404"
+
+
+ADDED = b"Nats-Stream: events\r\nNats-Subject: events.Order.1\r\nNats-Sequence: 22\r\n"
+STORED = b"Nats-Stream: theirs\r\nNats-Subject: theirs.1\r\nNats-Sequence: 1\r\n"
+OTHER_ORDER = b"Nats-Sequence: 22\r\nNats-Subject: events.Order.1\r\nNats-Stream: events\r\n"
+
+
+@pytest.mark.parametrize(
+    "lines", [ADDED, STORED + ADDED, OTHER_ORDER, b"Nats-Msg-Id: x\r\n" + ADDED + b"Nats-Num-Pending: 4\r\n"]
+)
+def test_a_message_is_known_by_the_headers_that_the_server_adds_in_any_order(lines):
+    found = found_in(Incoming(b"{}", b"NATS/1.0\r\n" + lines + b"\r\n"))
+    assert found == (22, "events.Order.1", b"{}")
 
 
 NO_LEADER = AnsweredError({"code": 503, "err_code": 10008})
