@@ -75,6 +75,7 @@ def through(folder: Path, lines: Path, first: str, second: str) -> Iterator[Step
         with connect(url) as store:
             store.initialize()
     yield measured("`append --many`", evstore("append", "--many", "-", "--db", first), lines)
+    yield from _at_size(first)
     yield measured("`replay --all`", evstore("replay", "--all", "--db", first))
     yield measured("`verify`", evstore("verify", "--db", first))
     yield measured("`export`", evstore("export", "-O", str(exports[0]), "--db", first))
@@ -84,6 +85,21 @@ def through(folder: Path, lines: Path, first: str, second: str) -> Iterator[Step
     yield measured("`diff`", evstore("diff", second, "--db", first))
     if not cmp(*exports, shallow=False):
         raise ValueError("the two exports differ")
+
+
+def _at_size(url: str) -> Iterator[Step]:
+    """What must not take longer in a large log than in a small one."""
+    with connect(url) as store:
+        stream_id = next(iter(store.replay(after=store.head() // 2, limit=1))).stream_id
+    for words in (
+        ("read", stream_id, "-n", "100"),
+        ("replay", "--all", "--last", "100"),
+        ("replay", "--all", "--since", "1h", "-n", "1"),
+        ("categories",),
+        ("info",),
+        ("append", stream_id, "-t", "Measured", "-d", "1"),
+    ):
+        yield measured(f"`{' '.join(words).replace(stream_id, 'STREAM')}`", evstore(*words, "--db", url))
 
 
 @contextmanager
@@ -115,7 +131,7 @@ def main() -> int:
         with _places(asked.database, folder) as (first, second):
             for step in through(folder, lines, first, second):
                 print(
-                    f"| {step.name} | {step.seconds:.1f} | {step.cpu:.1f} | {step.memory / 1000:.0f} |", flush=True
+                    f"| {step.name} | {step.seconds:.2f} | {step.cpu:.2f} | {step.memory / 1000:.0f} |", flush=True
                 )
         for path in sorted(folder.glob("*.db*")):
             print(f"{path.name}: {path.stat().st_size / asked.events:.0f} bytes an event")
