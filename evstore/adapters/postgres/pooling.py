@@ -171,7 +171,9 @@ def _beginning_with(first: list[WatchedConnection]) -> type[WatchedConnection]:
     class Pooled(WatchedConnection):
         @classmethod
         def connect(cls, *given: Any, **named: Any) -> WatchedConnection:  # type: ignore[override]
-            return first.pop() if first else super().connect(*given, **named)
+            with suppress(IndexError):  # the pool has several threads that connect
+                return first.pop()
+            return super().connect(*given, **named)
 
     return Pooled
 
