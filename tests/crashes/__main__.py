@@ -30,6 +30,7 @@ from tests.crashes.catalogue import FAULTS, Asked
 from tests.crashes.lab.result import HEAD, Counts, Result, summary
 from tests.support import long_runs
 from tests.support.installed_postgres import KINDS
+from tests.support.servers import last_words
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -91,8 +92,9 @@ def results_of(fault: Fault, much: float, seed: int, server: Callable[[], Server
     )
     found = [first]
     try:
-        with TemporaryDirectory(prefix="evstore-crashes-") as folder:
-            ran = fault.run(Asked(seed, much, Path(folder).resolve(), server))
+        with TemporaryDirectory(prefix="evstore-crashes-") as folder, ExitStack() as ends:
+            told = cache(lambda: ends.enter_context(last_words(server())))
+            ran = fault.run(Asked(seed, much, Path(folder).resolve(), told))
         several = ran if isinstance(ran, dict) else {fault.title: ran}
         found = [
             replace(first, fault=title, cycles=each.cycles, counts=each.counts, done=each.done, note=each.note)
