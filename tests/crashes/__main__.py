@@ -2,10 +2,10 @@
 
     python -m tests.crashes --profile long --seed 7 --json found.json
 
-The short profile takes a minute, the long one half an hour on two cores that are otherwise idle. `--part 1/2` and
-`--part 2/2` run every other fault, for two at a time. The exit code is 1 if something was lost, doubled, passed over,
-stored in part or otherwise wrong, or if a lab did not find a fault that was made on purpose. A seed repeats what is
-asked and when processes are killed, not how the system lets them run.
+The short profile takes a minute. The faults of the long one took two hours in all, beside other work on two cores.
+`--part 1/2` and `--part 2/2` run every other fault, for two at a time. The exit code is 1 if something was lost,
+doubled, passed over, stored in part or otherwise wrong, or if a lab did not find a fault that was made on purpose. A
+seed repeats what is asked and when processes are killed, not how the system lets them run.
 """
 
 from __future__ import annotations
