@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evstore import LogDivergedError
-from tests.crashes.lab.stops import WITHOUT, Profile, stops
+from tests.crashes.lab.stops import CRASH, WITHOUT, Profile, stops
 
 if TYPE_CHECKING:
     from tests.support.servers import OwnServer
@@ -24,6 +24,13 @@ def test_nothing_that_anybody_was_told_is_lost_when_the_server_stops(own: OwnSer
     assert figures.acknowledged
     assert figures.history.shown
     assert figures.history.levels
+
+
+def test_nothing_is_lost_when_backends_alone_die(own: OwnServer, seed: int) -> None:
+    figures = stops(own, Profile(1, seed, writers=2, readers=0, followers=1, slow=0.0, long=1, ways=(CRASH,)))
+    print(figures)
+    assert figures.ok, figures
+    assert figures.acknowledged
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from tests.crashes import __main__ as command
-from tests.crashes.catalogue import FAULTS, Fault, Ran
+from tests.crashes.catalogue import FAULTS, Asked, Fault, Ran
 from tests.crashes.lab.result import BLIND, FAILED, FOUND, NOT_RUN, OK, Counts, total
+from tests.support.servers import NOT_OWNED, another, needs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +55,19 @@ def test_each_end_of_a_lab_has_its_verdict() -> None:
     for must_find in (False, True):  # a lab that breaks has found nothing
         (result,) = command.results_of(a_fault(breaks, must_find=must_find), 1, 7, unused)
         assert (result.verdict, result.counts.faults) == (FAILED, ("the lab ended with TimeoutError('a worker')",))
+
+
+def test_a_lab_that_breaks_tells_the_last_words_of_its_servers(newest: Server) -> None:
+    needs(NOT_OWNED, newest.owned)
+
+    def breaks(asked: Asked) -> NoReturn:
+        with another(asked.server()) as own:
+            own.stop("immediate")
+            raise TimeoutError(own.folder)
+
+    (result,) = command.results_of(a_fault(breaks), 1, 7, lambda: newest)
+    assert "received immediate shutdown request" in result.note
+    assert f"The last words of {newest.name} in {newest.folder}" in result.note  # type: ignore[attr-defined]
 
 
 def test_what_no_lab_looked_for_stays_unknown_in_a_sum() -> None:

@@ -61,6 +61,8 @@ SIGNALS: Final = {
     "immediate": signal.SIGQUIT,
     "kill": signal.SIGKILL,
 }
+LAST_WORDS: Final = 20
+"""Lines."""
 _SESSION: Final = uuid4().hex  # a given server may have other test runs at the same time
 
 
@@ -291,11 +293,24 @@ class Servers:
 
 
 @contextmanager
+def last_words(server: Server) -> Iterator[Server]:
+    """Add the end of the server's log to an error of the block: nothing else says why a server has ended."""
+    try:
+        yield server
+    except Exception as error:
+        if isinstance(server, OwnServer):
+            said = "".join([*server.daemon.log][-LAST_WORDS:])
+            error.add_note(f"The last words of {server.name} in {server.folder}:\n{said}")
+        raise
+
+
+@contextmanager
 def lent(server: OwnServer) -> Iterator[None]:
     """Start it, and end it with the block."""
     try:
-        server.start()
-        yield
+        with last_words(server):
+            server.start()
+            yield
     finally:
         server.stop("immediate")
         shutil.rmtree(server.folder)

@@ -21,10 +21,18 @@ T = TypeVar("T")
 
 MOST_KNOWN: Final = 16_384
 """Names of a kind that are kept in memory."""
-_ID: Final = itemgetter(StoredEvent._fields.index("id"))
-_POSITION: Final = itemgetter(StoredEvent._fields.index("global_position"))
-_STREAM: Final = itemgetter(StoredEvent._fields.index("stream_id"))
-_TYPE: Final = itemgetter(StoredEvent._fields.index("type"))
+_ID, _STREAM, _TYPE, _DATA, _METADATA, _VERSION, _POSITION, _TIME, _TAGS, _ = map(
+    itemgetter, range(len(StoredEvent._fields))
+)
+_KINDS: Final = {
+    "id": (_ID, (bytes,)),
+    "version": (_VERSION, (int,)),
+    "timestamp": (_TIME, (int,)),
+    "tags": (_TAGS, (str, type(None))),
+    "metadata": (_METADATA, (str,)),
+    "data": (_DATA, (str,)),
+}
+"""The values that the columns of an event may have. A damaged page may hold anything."""
 
 
 def events_of(rows: Sequence[tuple[Any, ...]], location: str) -> list[StoredEvent]:
@@ -38,16 +46,24 @@ def events_of(rows: Sequence[tuple[Any, ...]], location: str) -> list[StoredEven
 
 
 def _ids_of(rows: Sequence[tuple[Any, ...]], location: str) -> list[str]:
-    ids = [*map(_ID, rows)]
+    """The ids of rows. Raises CorruptStoreError if one holds a value that its column cannot."""
     try:
-        return ids_from_blobs(ids)
-    except (TypeError, AttributeError) as error:  # a damaged row may hold anything
-        strange = next(
-            position for each, position in zip(ids, map(_POSITION, rows), strict=True) if type(each) is not bytes
-        )
-        raise CorruptStoreError(
-            f"the event store at {location} is damaged: the id at position {strange} is of another kind"
-        ) from error
+        for text in (_DATA, _METADATA):
+            "".join(map(text, rows))
+        "".join(filter(None, map(_TAGS, rows)))
+        if type(sum(map(_VERSION, rows)) + sum(map(_TIME, rows))) is int:
+            return ids_from_blobs([*map(_ID, rows)])
+    except (TypeError, AttributeError):
+        pass
+    strange, position = next(
+        (name, _POSITION(row))
+        for row in rows
+        for name, (of, kinds) in _KINDS.items()
+        if type(of(row)) not in kinds
+    )
+    raise CorruptStoreError(
+        f"the event store at {location} is damaged: the {strange} at position {position} is of another kind"
+    )
 
 
 class Names:

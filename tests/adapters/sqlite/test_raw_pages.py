@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evstore import EventData, Metadata, connect
+from evstore import CorruptStoreError, EventData, Metadata, connect
 from evstore.adapters.sqlite import connect as adapter_of
 from evstore.cli.output.writer import as_bytes
 from evstore.model.events import lines_of
@@ -36,6 +36,20 @@ DAMAGES = {
     "a position that is passed over": "global_position = 17",
 }
 
+OTHER_KINDS = [
+    f"{column} = {value}"
+    for column, values in {
+        "id": ("NULL", "'sixteen letters.'"),
+        "timestamp": ("NULL", "1.5", "'today'", "x'FF'"),
+        "version": ("NULL", "1.5", "'first'", "x'FF'"),
+        "tags": ("x'FF'",),
+        "metadata": ("NULL", "x'7B7D'"),
+        "data": ("NULL", "x'7B7D'"),
+    }.items()
+    for value in values
+]
+"""Each is of a kind that the column forbids. A damaged page can hold it."""
+
 
 @pytest.fixture
 def evstore(tmp_path: Path) -> Command:
@@ -46,13 +60,15 @@ def evstore(tmp_path: Path) -> Command:
     return command
 
 
-def damage(command: Command, change: str) -> None:
+def damage(command: Command, change: str, *, nullable: bool = False) -> None:
     """Change the third event past triggers, checks and kinds of columns."""
     with closing(sqlite3.connect(command.folder / "evstore.db", isolation_level=None)) as connection:
         connection.execute("DROP TRIGGER events_are_not_updated")
         connection.execute("PRAGMA ignore_check_constraints = ON")
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute("UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ')') WHERE name = 'events'")
+        if nullable:
+            connection.execute("UPDATE sqlite_schema SET sql = replace(sql, 'NOT NULL', '') WHERE name = 'events'")
         connection.execute("PRAGMA writable_schema = RESET")
         assert connection.execute(f"UPDATE events SET {change} WHERE global_position = 3").rowcount == 1
         connection.execute("PRAGMA writable_schema = ON")
@@ -90,6 +106,17 @@ def test_a_damaged_log_goes_out_as_its_events_do_and_is_refused_as_they_are(evst
         found = store.replay()
         raw = answered(lambda: (page.lines for page in found.raw_pages()))
         assert raw == answered(lambda: (as_bytes(lines_of(page)) for page in store.replay().pages))
+
+
+@pytest.mark.parametrize("change", OTHER_KINDS)
+def test_an_event_with_a_value_that_its_column_cannot_hold_is_refused_as_damage(
+    evstore: Command, change: str
+) -> None:
+    damage(evstore, change, nullable=True)
+    with connect(evstore.url) as store:
+        for events in (store.replay(), store.replay(types=["Placed"]), store.read("Order-größe")):
+            with pytest.raises(CorruptStoreError, match="at position"):
+                list(events)
 
 
 def test_whatever_a_store_holds_its_raw_pages_are_the_lines_of_its_events(evstore: Command) -> None:

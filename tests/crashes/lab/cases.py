@@ -69,7 +69,10 @@ def clean() -> Case:
         recorded.read(store, tell, after=4, limit=3)
         recorded.append(store, tell, "exists", (part("A-1", STREAM_EXISTS),))  # 10
         recorded.follow(store, tell, "follower", after=3, to=10)
-        recorded.append(store, tell, "last", (part("D-1"),))  # 11
+        last = (part("D-1"),)
+        recorded.append(store, tell, "last", last)  # 11
+        tell(Invoked("last-repeated", monotonic_ns(), last))
+        tell(Withdrawn("last-repeated", monotonic_ns()))
         recorded.read(store, tell, after=8)
         recorded.show(tell, store.read("A-1", backward=True, limit=2))  # 10 and 6
         recorded.say(tell, [("", store.head()), ("A", 4), ("D-1", store.stream_info("D-1").version)])

@@ -121,7 +121,8 @@ def outcomes(evidence: Evidence) -> Iterator[str]:
             yield f"{unit.name} was acknowledged, and {unit.found.count(None)} of its events are lost"
         if isinstance(unit.attempts[-1].answer, Refused) and unit.positions:
             yield f"{unit.name} was refused, and is stored at {unit.positions}"
-        if isinstance(unit.attempts[-1].answer, Withdrawn) and unit.positions:
+        # An append that was stored before may be repeated where nothing can be stored any more.
+        if isinstance(unit.attempts[-1].answer, Withdrawn) and unit.positions and not unit.acknowledged:
             yield f"{unit.name} was taken back, and is stored at {unit.positions}"
         for (stream_id, sent), found in zip(unit.sent, unit.found, strict=True):
             if found and (found.stream_id, found.type, found.data_json) != (stream_id, sent.type, sent.data):

@@ -67,7 +67,8 @@ class Profile(NamedTuple):
     slow: float = 0.5
     """In which part of the cycles the disk is slow."""
     long: int = 0
-    """Every so many cycles the server stays away until each writer has been told so."""
+    """Every so many cycles the server stays away until each writer has been told so. Never if backends alone die: from
+    that it comes back by itself."""
     ways: tuple[str, ...] = WAYS
     judged_each: int = 1
     """Cycles after which the whole log is read and judged."""
@@ -185,8 +186,10 @@ class Run:
         return probes
 
     def _stop(self) -> None:
-        long = self._profile.long and self.cycles % self._profile.long == 0
-        way = self._rng.choice([each for each in self._profile.ways if not (long and each == CRASH)])
+        ways = self._profile.ways
+        stays_away = [each for each in ways if each != CRASH]
+        long = stays_away and self._profile.long and self.cycles % self._profile.long == 0
+        way = self._rng.choice(stays_away if long else ways)
         self.done[way] += 1
         self.common.is_up.clear()
         unsure = self.common.unsure.copy()
