@@ -12,7 +12,7 @@ _SEQUENCE: Final = b"\r\nNats-Sequence: "
 _SUBJECT: Final = b"\r\nNats-Subject: "
 _STREAM: Final = b"\r\nNats-Stream: "
 _ADDED: Final = re.compile(rb"\r\nNats-Stream: [^\r]*\r\nNats-Subject: ([^\r]*)\r\nNats-Sequence: ([0-9]+)\r\n")
-"""What a server adds behind the headers that it stores."""
+"""The headers that a server adds behind those that it stores."""
 PENDING: Final = b"\r\nNats-Num-Pending: "
 
 
