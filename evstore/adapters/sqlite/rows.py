@@ -49,8 +49,8 @@ def _ids_of(rows: Sequence[tuple[Any, ...]], location: str) -> list[str]:
     """The ids of rows. Raises CorruptStoreError if one holds a value that its column cannot."""
     try:
         for text in (_DATA, _METADATA):
-            "".join(map(text, rows))
-        "".join(filter(None, map(_TAGS, rows)))
+            sum(map(str.isascii, map(text, rows)))  # refuses what is no text, and copies nothing
+        sum(map(str.isascii, filter(None, map(_TAGS, rows))))
         if type(sum(map(_VERSION, rows)) + sum(map(_TIME, rows))) is int:
             return ids_from_blobs([*map(_ID, rows)])
     except (TypeError, AttributeError):
