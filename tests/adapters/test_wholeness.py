@@ -142,5 +142,6 @@ def test_a_page_of_a_stream_that_leaves_out_a_version_names_it_and_the_event_bes
     assert lacking(check_stream, found[:1], Page(9, after=1), Filter(), "here") is None
     assert lacking(check_stream, found, Page(9, after=1), Filter(types=("Placed",)), "here") is None
     assert lacking(check_log, [stored(1), stored(3)], Page(9), Filter(), "here") == (2, "event")
+    assert lacking(check_log, [stored(1)], Page(9, low=0), Filter(), "here") is None
     assert lacking(check_log, [stored(3), stored(2)], Page(9, backward=True), Filter(), "here") is None
     assert lacking(check_log, [stored(3), stored(1)], Page(9, backward=True), Filter(), "here") == (2, "event")
