@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Protocol, TypeVar
-
-    from evstore import blocking
+    from typing import Protocol, TypeVar
 
     T = TypeVar("T")
 
@@ -30,9 +28,3 @@ if TYPE_CHECKING:
 
         async def close(self, close: Callable[[], None]) -> None:
             """Close the store by this function, and free what runs its calls."""
-
-    class Calling(blocking.Runner, Protocol):
-        """The runner of the present code."""
-
-        def called(self, start: Callable[[Inside], Any]) -> Any:
-            """The result of an application's function, awaited if it is awaitable."""

@@ -282,6 +282,54 @@ def test_an_append_that_is_interrupted_while_it_waits_is_not_stored(gated):
         assert gated.calls == [1, 1]
 
 
+def test_an_append_that_is_interrupted_while_its_call_is_under_way_takes_nothing_from_the_others(gated):
+    with ThreadPoolExecutor(4) as pool, closing(EventStore(gated)) as store:
+        crowd = Crowd(store, gated, pool)
+        other = crowd.joins("Order-1", [event()])
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        of_first, gated.gate = gated.gate, threading.Event()
+
+        def interrupt():
+            wait_for(lambda: crowd.waiting == 2)
+            of_first.set()
+            wait_for(lambda: len(gated.calls) == 2)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        interrupting = pool.submit(interrupt)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                store.append("Order-2", [event()])
+        finally:
+            signal.signal(signal.SIGINT, before)
+            crowd.goes_on()
+        interrupting.result(PATIENCE)
+        assert other.result(PATIENCE)[0].global_position == 2
+        assert gated.calls == [1, 2]
+        assert [e.stream_id for e in store.replay()] == ["First-1", "Order-1", "Order-2"]
+
+
+def test_what_interrupts_an_append_before_it_has_joined_is_raised_as_it_is(crowd, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(crowd.store.appender._together, "_join", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        crowd.store.append("Order-1", [event()])
+
+
+def test_an_append_that_waited_alone_and_fails_is_not_tried_again(crowd, gated):
+    alone = crowd.joins("Order-1", [event()])
+
+    def append(units, *, until_refused=False):
+        gated.calls.append(len(units))
+        raise StorageFullError("no room")
+
+    crowd.store.appender._together._append = append
+    crowd.goes_on()
+    assert isinstance(error_of(alone), StorageFullError)
+    assert gated.calls == [1, 1]
+
+
 def test_an_append_out_of_a_signal_that_interrupts_an_append_waits_for_nobody(gated):
     with ThreadPoolExecutor(4) as pool, closing(EventStore(gated)) as store:
         crowd = Crowd(store, gated, pool)

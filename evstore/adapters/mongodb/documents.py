@@ -39,10 +39,6 @@ class Unit(NamedTuple):
         """The global position of its last event."""
         return self.first + self.size - 1
 
-    def without_texts(self) -> Unit:
-        """The same with events that have no data and no metadata, to be kept in memory."""
-        return self._replace(events=[bare(event) for event in self.events])
-
 
 class Numbered(NamedTuple):
     """An event of a unit on its way in, with its numbers."""
