@@ -74,7 +74,13 @@ def through(folder: Path, lines: Path, first: str, second: str) -> Iterator[Step
     for url in (first, second):
         with connect(url) as store:
             store.initialize()
-    loading = ("append", "--many", "-", "--batch", "100000")  # all in one step would all lie in the log of the file
+    loading = (
+        "append",
+        "--many",
+        "-",
+        "--batch",
+        "100000",
+    )  # all in one step would all lie in the log of the file
     yield measured(f"`{' '.join(loading)}`", evstore(*loading, "--db", first), lines)
     yield from _at_size(first)
     yield measured("`replay --all`", evstore("replay", "--all", "--db", first))
