@@ -166,9 +166,10 @@ class StepClauses(Consuming):
 
     def test_C5_a_checkpoint_does_not_move_back(self, events: list[StoredEvent], consumers: Consumers) -> None:
         move(consumers, 3)
+        moved = found(consumers).updated_us
         for position in (3, 2, 0):
             move(consumers, position)
-            assert checkpoint(consumers) == (3, events[2].id)
+            assert (checkpoint(consumers), found(consumers).updated_us) == ((3, events[2].id), moved)
 
     @pytest.mark.parametrize("position", [0, 2, 4])
     def test_C5_a_reset_moves_it_anywhere_and_forgets_what_is_parked(
