@@ -74,13 +74,8 @@ def through(folder: Path, lines: Path, first: str, second: str) -> Iterator[Step
     for url in (first, second):
         with connect(url) as store:
             store.initialize()
-    loading = (
-        "append",
-        "--many",
-        "-",
-        "--batch",
-        "100000",
-    )  # all in one step would all lie in the log of the file
+    # All in one step would all lie in the log of the file, and a batch lies in memory.
+    loading = ("append", "--many", "-", "--batch", "10000")
     yield measured(f"`{' '.join(loading)}`", evstore(*loading, "--db", first), lines)
     yield from _at_size(first)
     yield measured("`replay --all`", evstore("replay", "--all", "--db", first))

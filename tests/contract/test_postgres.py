@@ -11,9 +11,8 @@ from tests.support.places import lose_in_postgres, occupy_postgres
 
 
 class TestPostgres(AdapterContract, ModelContract):
-    histories = settings(
-        ModelContract.histories, max_examples=10
-    )  # another run draws others, and so does the other version
+    # Another run draws others, and so does the other version.
+    histories = settings(ModelContract.histories, max_examples=10)
 
     @pytest.fixture(autouse=True)
     def _on_a_server(self, server, tmp_path, request):

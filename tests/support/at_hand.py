@@ -3,7 +3,7 @@ as that one ends.
 
 It is what `warm` is for those who need an executable file. Signals are passed on, and a kill -9 reaches the other as
 well, a moment later. Whatever the other process cannot be given, as a stream that is closed or another language, makes
-the program become the command itself.
+the program become the command itself. Limits of resources are those of the other process, whatever the caller set.
 """
 
 from __future__ import annotations

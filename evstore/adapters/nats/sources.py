@@ -56,14 +56,14 @@ class Sources:
 
     async def _fold(self, end: End) -> None:
         events, first = self._session.subjects.events, 2 * self._upto + 1
-        pages = self._reading.messages(events, first, end.sequence - 1, MOST_IN_PAGE)
-        async for message in (each async for page in pages for each in page):
-            line = line_of(message.body, message.sequence)
-            position = position_of(message.sequence)
-            if line.source is not None:
-                name, taken = line.source
-                self._found[name] = SourceInfo(name, taken, position + line.size - 1)
-            self._upto = position
+        async for page in self._reading.messages(events, first, end.sequence - 1, MOST_IN_PAGE):
+            for message in page:
+                line = line_of(message.body, message.sequence)
+                position = position_of(message.sequence)
+                if line.source is not None:
+                    name, taken = line.source
+                    self._found[name] = SourceInfo(name, taken, position + line.size - 1)
+                self._upto = position
 
     async def _load(self) -> None:
         entry = await self._bucket.get(KEY)

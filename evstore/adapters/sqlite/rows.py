@@ -38,15 +38,15 @@ _KINDS: Final = {
 def events_of(rows: Sequence[tuple[Any, ...]], location: str) -> list[StoredEvent]:
     """The events of rows that have names."""
     check_named(rows, location)
-    ids = _ids_of(rows, location)
+    ids = _checked_ids(rows, location)
     return [
         event_of((event_id, *rest, redacted == 1))  # SQLite knows no boolean
         for event_id, (_, *rest, redacted) in zip(ids, rows, strict=True)
     ]
 
 
-def _ids_of(rows: Sequence[tuple[Any, ...]], location: str) -> list[str]:
-    """The ids of rows. Raises CorruptStoreError if one holds a value that its column cannot."""
+def _checked_ids(rows: Sequence[tuple[Any, ...]], location: str) -> list[str]:
+    """The ids of rows that are whole. Raises CorruptStoreError if one holds a value that its column cannot."""
     try:
         for text in (_DATA, _METADATA):
             sum(map(str.isascii, map(text, rows)))  # refuses what is no text, and copies nothing
@@ -82,7 +82,7 @@ class Names:
     def events_of(self, rows: Sequence[tuple[Any, ...]], location: str) -> list[StoredEvent]:
         """The events of rows that have keys in the place of names."""
         try:
-            return self.known(rows, partial(_named, _ids_of(rows, location), rows))
+            return self.known(rows, partial(_named, _checked_ids(rows, location), rows))
         except KeyError:
             streams, types = self._streams.get, self._types.get
             check_named(((None, streams(row[1]), types(row[2]), *row[3:]) for row in rows), location)
