@@ -13,7 +13,6 @@ from evstore.adapters.paging import event_of
 from evstore.adapters.postgres import reading
 from evstore.adapters.postgres import statements as sql
 from evstore.adapters.postgres.errors import hides_rows
-from evstore.adapters.postgres.naming import put_names
 from evstore.adapters.postgres.reading import BEFORE, NUMBER, POSITION, WIDTH
 from evstore.adapters.postgres.session import Session
 from evstore.adapters.postgres.waiting import LONGEST_PAUSE, SHORTEST_PAUSE
@@ -125,9 +124,11 @@ class PostgresAdapter(Session):
         return found
 
     def read_raw(self, page: Page) -> RawPage | None:
-        from evstore.adapters.postgres.raw import read_raw
+        from evstore.adapters.postgres.raw import RawPages
 
-        return read_raw(self._rows, self._location, page)
+        if self._raw is None:
+            self._raw = RawPages(self._rows, self._location.schema, lambda: self.moves)
+        return self._raw.read(page)
 
     def _matches(self, page: Page, where: Filter) -> list[StoredEvent]:
         """A page of what a query matches. Other filters may leave nothing of what one statement finds."""
@@ -157,9 +158,7 @@ class PostgresAdapter(Session):
 
     def _named(self, connection: Connection, statement: bytes, given: dict[str, Any]) -> list[Any]:
         """The rows of a page of events that has keys, with names in their place."""
-        rows = reading.paged(connection, statement, given)
-        put_names(connection, self._location.schema, rows)
-        return rows
+        return self._names.put_into(reading.paged(connection, statement, given), connection, self.moves)
 
     def _check_names(self, where: Filter, stream_id: str | None = None) -> None:
         """Raise IncompleteLogError if a name is not found in a store whose tables disagree."""

@@ -14,6 +14,7 @@ from evstore.adapters.postgres.connections import is_standby, milliseconds, unha
 from evstore.adapters.postgres.errors import Meaning, meaning, not_the_primary, renamed, translated
 from evstore.adapters.postgres.flushing import wait_for_flush
 from evstore.adapters.postgres.location import SCHEMA_NUMBER
+from evstore.adapters.postgres.naming import Names
 from evstore.adapters.postgres.retrying import pauses
 from evstore.adapters.postgres.waiting import Hints
 from evstore.adapters.postgres.writing import Calls
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from evstore.adapters.postgres.consumers import PostgresConsumers
     from evstore.adapters.postgres.joining import Joining
     from evstore.adapters.postgres.location import Location
+    from evstore.adapters.postgres.raw import RawPages
     from evstore.adapters.postgres.reading import Question
     from evstore.model.facts import LockWait
     from evstore.port import Consumers, Joined, Migrations, Snapshots
@@ -57,6 +59,8 @@ class Session:
         thread about the former server does not apply to it."""
         self._counted = Counted()
         self._counted_tags = Counted()
+        self._names = Names(location.schema, str)
+        self._raw: RawPages | None = None
         self._admitted = False
         self._appends_to = location.schema
         """The schema that the store's procedures name: another, if the schema was renamed."""

@@ -434,15 +434,24 @@ FROM (
 ) AS event
 """
 
-# Index streams_pkey; of types there are few.
+# Index streams_pkey; of types there are few. Who has names of the same snapshot asks for the new ones alone: no
+# transaction has ended since, so none was taken away.
 NAMES: Final = """
+WITH state AS (SELECT pg_catalog.pg_current_snapshot()::text AS snapshot)
+SELECT NULL::boolean, NULL::bigint, state.snapshot
+FROM state
+UNION ALL
 SELECT false, key, stream_id
 FROM evstore.streams
-WHERE key = ANY (%(streams)s::bigint[])
+WHERE key = ANY (
+  CASE (SELECT snapshot FROM state) WHEN %(snapshot)s::text THEN %(new_streams)s ELSE %(streams)s END::bigint[]
+)
 UNION ALL
 SELECT true, key, name
 FROM evstore.types
-WHERE key = ANY (%(types)s::integer[])
+WHERE key = ANY (
+  CASE (SELECT snapshot FROM state) WHEN %(snapshot)s::text THEN %(new_types)s ELSE %(types)s END::integer[]
+)
 """
 
 # Index events_by_type, a page for each type: rare ones of the whole log are found without reading the rest.

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # C0, DEL, C1 and the bidirectional controls: what could move, colour or reorder a terminal.
 _CONTROL: Final = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 
+_PIPE_BYTES: Final = 1 << 20
+"""The most that Linux gives a user who asks, unless it is set otherwise (`fs.pipe-max-size`)."""
+
 make_room: Callable[[], None] | None = None
 """Removes what is drawn on stderr, where something is, before a line stands there."""
 
@@ -102,7 +105,20 @@ def ready(encoded: bytes) -> None:
     if settings.on_terminal():
         lines(encoded.decode().split("\n")[:-1])
     else:
+        _widen()
         _write(encoded)
+
+
+@cache
+def _widen() -> None:
+    """Let the pipe to the reader hold as much as any user may ask for. Linux gives it 64 KiB, after each of which
+    writer and reader wait for each other: with more, a log goes through it a tenth faster."""
+    try:
+        from fcntl import F_SETPIPE_SZ, fcntl
+
+        fcntl(sys.stdout.fileno(), F_SETPIPE_SZ, _PIPE_BYTES)
+    except (ImportError, OSError, ValueError, AttributeError):  # no pipe, no Linux, or too many wide pipes
+        return
 
 
 def as_bytes(texts: Iterable[str]) -> bytes:

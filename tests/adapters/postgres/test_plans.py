@@ -61,7 +61,10 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "READ_KEYED_LOG_FORWARD": (EVENTS, {"events_pkey"}),
     "READ_KEYED_LOG_BACKWARD": (EVENTS, {"events_pkey"}),
     "DIGEST": ({"low": 1, "high": 9}, {"events_pkey", "streams_pkey"}),
-    "NAMES": ({"streams": "{1,2,3}", "types": "{1}"}, {"streams_pkey"}),
+    "NAMES": (
+        {"snapshot": None, "streams": "{1,2,3}", "types": "{1}", "new_streams": "{3}", "new_types": "{}"},
+        {"streams_pkey"},
+    ),
     "READ_CATEGORY_FORWARD": (ONE_CATEGORY, {"events_by_category", "streams_pkey"}),
     "READ_CATEGORY_BACKWARD": (ONE_CATEGORY, {"events_by_category", "streams_pkey"}),
     "READ_CATEGORIES_FORWARD": (EVENTS, {"events_by_category", "streams_pkey"}),
