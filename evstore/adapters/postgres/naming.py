@@ -29,7 +29,7 @@ class Names(Generic[T]):
         self._known: _Known[T] = _Known(None)
 
     def put_into(self, rows: list[Any], connection: Connection, server: object) -> list[Any]:
-        """These rows of events, in which names replace the keys of streams and types, None where one is missing."""
+        """These rows of events, with names in the place of keys, and None in that of a name that is missing."""
         streams, types = self.of(connection, server, rows)
         rows[:] = [(row[0], streams.get(row[1]), types.get(row[2]), *row[3:]) for row in rows]
         return rows
