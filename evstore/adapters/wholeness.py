@@ -29,10 +29,13 @@ TAG_PARTS: Final = {0: "name of the tag"}
 
 
 def check_named(rows: Iterable[Sequence[Any]], location: str) -> None:
-    """Raise IncompleteLogError if the stream or the type of a row of an event has no name."""
+    """Raise IncompleteLogError if the stream or the type of a row of an event has no name.
+
+    On a damaged page anything may stand there: what is no text is no name.
+    """
     for row in rows:
-        if row[_STREAM] is None or row[_TYPE] is None:
-            missing = "name of the stream" if row[_STREAM] is None else "name of the event type"
+        if type(row[_STREAM]) is not str or type(row[_TYPE]) is not str:
+            missing = "name of the event type" if type(row[_STREAM]) is str else "name of the stream"
             raise IncompleteLogError(location, row[_POSITION], missing)
 
 
@@ -63,9 +66,12 @@ class Counted:
 
 
 def check_listed(row: Sequence[Any], parts: Mapping[int, str], location: str) -> None:
-    """Raise IncompleteLogError if a row of a list, whose last column is a position, lacks one of these parts."""
+    """Raise IncompleteLogError if a row of a list, whose last column is a position, lacks one of these parts.
+
+    None of them is bytes, which a damaged page may hold.
+    """
     for at, missing in parts.items():
-        if row[at] is None:
+        if row[at] is None or isinstance(row[at], bytes):
             raise IncompleteLogError(location, row[-1], missing)
 
 

@@ -11,7 +11,7 @@ from evstore.adapters.sqlite.rows import Names
 from evstore.model.raw import spelled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from evstore.model.raw import RawPage
     from evstore.port import Page
@@ -33,12 +33,11 @@ def read_raw(connection: Any, location: str, names: Names, page: Page) -> RawPag
 class RawNames(Names):
     """Names as JSON strings in UTF-8."""
 
+    _form = staticmethod(spelled)
+
     def page_of(self, rows: Sequence[tuple[Any, ...]], page: Page) -> RawPage | None:
         """The page of rows of bytes, None if one is unusual."""
         try:
             return self.known(rows, lambda streams, types: raw_page_of(rows, streams, types, page))
         except KeyError:
             return None
-
-    def _asked(self, statement: str, given: dict[str, Any]) -> Iterable[tuple[int, bytes]]:
-        return ((key, spelled(name)) for key, name in super()._asked(statement, given))

@@ -72,6 +72,9 @@ class Names:
     A name never changes. But another program may take one away, and then it must be missed.
     """
 
+    _form: Callable[[str], Any] = str
+    """Makes of a name what is known of it."""
+
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self._seen: int | None = None  # the data version of what is known
@@ -95,14 +98,10 @@ class Names:
         try:
             return use(self._streams, self._types)
         except KeyError:
-            learn(self._streams, [*map(_STREAM, rows)], partial(self._asked, sql.NAMES_OF_STREAMS))
-            learn(self._types, [*map(_TYPE, rows)], partial(self._asked, sql.NAMES_OF_TYPES))
+            asked = self._connection.execute
+            learn(self._streams, [*map(_STREAM, rows)], partial(asked, sql.NAMES_OF_STREAMS), self._form)
+            learn(self._types, [*map(_TYPE, rows)], partial(asked, sql.NAMES_OF_TYPES), self._form)
         return use(self._streams, self._types)
-
-    def _asked(self, statement: str, given: dict[str, Any]) -> Iterable[tuple[int, Any]]:
-        """The names of keys, in the form in which they are known."""
-        found: Iterable[tuple[int, str]] = self._connection.execute(statement, given)
-        return found
 
     def _look(self) -> None:
         """Forget what may be old. The rows were read earlier, and a name is there no later than its events."""
@@ -124,8 +123,14 @@ def _named(
     ]
 
 
-def learn(known: dict[int, str], keys: Sequence[int], ask: Callable[..., Iterable[tuple[int, str]]]) -> None:
-    """Get to know the names of these keys, as far as they have any. `ask`: the names of keys that are given."""
+def learn(
+    known: dict[int, Any],
+    keys: Sequence[int],
+    ask: Callable[..., Iterable[tuple[int, str]]],
+    form: Callable[[str], Any] = str,
+) -> None:
+    """Get to know the names of these keys, each in this form, as far as they have any. `ask`: the names of keys
+    that are given."""
     unknown = {key for key in keys if key not in known}  # costs by the keys, not by all known
     if not unknown:
         return
@@ -133,4 +138,4 @@ def learn(known: dict[int, str], keys: Sequence[int], ask: Callable[..., Iterabl
         known.clear()
         unknown = {*keys}
     listed = json.dumps([*unknown], default=str)  # a damaged row may hold anything
-    known.update(ask({"keys": listed}))
+    known.update({key: form(name) for key, name in ask({"keys": listed}) if isinstance(name, str)})

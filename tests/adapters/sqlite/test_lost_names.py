@@ -152,3 +152,36 @@ def test_a_version_is_not_given_out_again_where_all_events_of_a_stream_are_lost(
     lose(command, "events", "global_position = 2")
     assert command("append", "Order-2", "-t", "Placed", "-", stdin=b"{}\n").code == DAMAGED
     assert command("append", "Order-1", "-t", "Placed", "-", stdin=b"{}\n").code == 0
+
+
+def spoil(command: Command, table: str, column: str) -> None:
+    """Let the names of a table be bytes, past the kinds of its columns: a damaged page may hold them."""
+    with closing(sqlite3.connect(command.folder / "evstore.db", isolation_level=None)) as connection:
+        connection.execute(f"DROP TRIGGER {table}_are_not_updated")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(f"UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ')') WHERE name = '{table}'")
+        connection.execute("PRAGMA writable_schema = RESET")
+        connection.execute(f"UPDATE {table} SET {column} = CAST({column} AS BLOB)")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(f"UPDATE sqlite_schema SET sql = sql || ' STRICT' WHERE name = '{table}'")
+
+
+SPOILED = {
+    "categories": ("streams",),
+    "streams": ("replay --all", "replay --all --since 1h", "export"),
+    "types": ("replay --all", "replay --all --since 1h", "export", "streams"),
+}
+"""Commands that print names of that table, and look for none."""
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [("categories", "name"), ("types", "name"), ("streams", "stream_id")]
+)
+def test_a_name_that_is_no_text_is_damage_to_whoever_asks_for_it(
+    evstore: Command, table: str, column: str
+) -> None:
+    spoil(evstore, table, column)
+    for words in SPOILED[table]:
+        done = evstore(*words.split())
+        assert done.code == DAMAGED, (words, done)
+    assert evstore("verify").code == 1
