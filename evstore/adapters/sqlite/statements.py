@@ -30,7 +30,9 @@ METADATA: Final = """(:user_id IS NULL OR json_extract(events.metadata, '$.userI
 # --- Opening -------------------------------------------------------------------------------------------------
 
 ADMITS: Final = """
-SELECT (SELECT user_version FROM pragma_user_version), min_reader, min_writer FROM store
+SELECT (SELECT user_version FROM pragma_user_version), min_reader, min_writer
+FROM store
+WHERE id = 1
 """
 
 # What computes its rows in the place of a table: a view, a virtual table, a table with a generated column. To read
@@ -64,7 +66,7 @@ PRAGMA data_version
 """
 
 # The head is the last row of the table itself; keys of names are given out the same way. None is given out where
-# the tables disagree, as in HEAD.
+# the tables disagree, as in HEAD, and none follows the greatest number.
 LAST_KEYS: Final = """
 SELECT
   (SELECT coalesce(max(global_position), 0) FROM events),
@@ -91,6 +93,14 @@ SELECT
     WHEN (SELECT coalesce(max(tag_key), 0) FROM event_tags)
       > (SELECT coalesce(max(key), 0) FROM tags)
     THEN 'tags'
+    WHEN 9223372036854775807 IN (
+      (SELECT max(global_position) FROM events),
+      (SELECT max(key) FROM streams),
+      (SELECT max(key) FROM categories),
+      (SELECT max(key) FROM types),
+      (SELECT max(key) FROM tags)
+    )
+    THEN 'names'
   END
 """
 

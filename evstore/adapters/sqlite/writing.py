@@ -255,6 +255,8 @@ class Ledger:
             self._last_category += 1
             self._add(sql.ADD_CATEGORY, [(self._last_category, name)], 1)
             found = (self._last_category, 0, 0)
+        elif None in found:  # and so has a category
+            raise incomplete(self._location, self._head, "events")
         category = self._categories[name] = _Category(*found)
         return category
 

@@ -10,6 +10,7 @@ import pytest
 
 from evstore import EventData, IncompleteLogError, connect
 from evstore.adapters.sqlite import rows
+from evstore.cli.exits import CODES
 from tests.support.command import Command
 
 if TYPE_CHECKING:
@@ -185,3 +186,34 @@ def test_a_name_that_is_no_text_is_damage_to_whoever_asks_for_it(
         done = evstore(*words.split())
         assert done.code == DAMAGED, (words, done)
     assert evstore("verify").code == 1
+
+
+def change(command: Command, table: str, change: str) -> None:
+    """Change a table past its triggers and checks."""
+    with closing(sqlite3.connect(command.folder / "evstore.db", isolation_level=None)) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        assert connection.execute(f"UPDATE {table} SET {change}").rowcount == 1
+
+
+def test_nothing_is_appended_to_a_category_that_lost_its_events(evstore: Command) -> None:
+    change(evstore, "categories", "key = 0 WHERE name = 'Order'")
+    for stream in ("Order-1", "Order-2"):
+        done = evstore("append", stream, "-t", "Placed", "-d", "1")
+        assert done.code == DAMAGED, done
+    assert f'"events":{EVENTS},' in evstore("info").out.decode()
+
+
+@pytest.mark.parametrize("table", ["categories", "types", "streams"])
+def test_nothing_is_appended_where_no_number_is_left(evstore: Command, table: str) -> None:
+    change(evstore, table, f"key = {2**63 - 1} WHERE key = 3")
+    done = evstore("append", "New-1", "-t", "New", "-d", "1")
+    assert done.code == DAMAGED, done
+
+
+def test_a_store_whose_own_row_has_another_key_is_no_store(evstore: Command) -> None:
+    change(evstore, "store", "id = 7")
+    for words in (("append", "Order-1", "-t", "Placed", "-d", "1"), ("read", "Order-1")):
+        done = evstore(*words)
+        assert done.code == CODES["schema"], (words, done)
