@@ -137,8 +137,8 @@ def check_category(
     if there are no numbers because the category is gone."""
     if numbers is None:
         raise incomplete(location, given["last"], "categories")
-    before, last = numbers
-    if (last or 0) - (before or 0) != len(events):
+    before, last = (each if isinstance(each, int) else 0 for each in numbers)  # a damaged page may hold anything
+    if last - before != len(events):
         raise IncompleteLogError(
             location, given["last"], f'event of category "{given["category"]}" before the event'
         )

@@ -7,7 +7,6 @@ application asks.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -16,11 +15,12 @@ from evstore.jsontext.quoting import quote, shortened
 from evstore.model.ids import normalize_id
 from evstore.model.metadata import NO_METADATA, Metadata
 from evstore.model.names import category_of, joined_tags, tags_of
-from evstore.model.times import EPOCH, format_timestamp, moment_of, timestamp_us
+from evstore.model.times import format_timestamp, moment_at, moment_of, timestamp_us
 from evstore.model.versions import ANY_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
     from typing import Protocol, TypeAlias
     from uuid import UUID
 
@@ -149,8 +149,8 @@ class StoredEvent(NamedTuple):
 
     @property
     def timestamp(self) -> datetime:
-        """The moment the event was first stored, in UTC."""
-        return EPOCH + timedelta(microseconds=self.timestamp_us)
+        """The moment the event was first stored, in UTC. Raises CorruptStoreError for a damaged one."""
+        return moment_at(self.timestamp_us)
 
     def to_json(self) -> str:
         """One line of the wire form, without its line break; the payload's text is spliced in as it is."""

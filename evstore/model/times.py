@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from evstore.errors import InvalidPayloadError
+from evstore.errors import CorruptStoreError, InvalidPayloadError
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = 1_000_000
@@ -19,14 +19,22 @@ _LEAP: Final = re.compile(
 
 @lru_cache(maxsize=16)  # the events of a unit share their moment
 def format_timestamp(timestamp_us: int) -> str:
-    """The moment in UTC, always with six decimals, so that timestamps sort as text."""
-    seconds, microseconds = divmod(timestamp_us, _SECOND)
-    return f"{_second(seconds)}.{str(_SECOND + microseconds)[1:]}Z"
+    """The moment in UTC, always with six decimals, so that timestamps sort as text. Raises CorruptStoreError."""
+    second = timestamp_us - timestamp_us % _SECOND if isinstance(timestamp_us, int) else timestamp_us
+    return f"{_second(second)}.{str(_SECOND + timestamp_us - second)[1:]}Z"
 
 
 @lru_cache(maxsize=16)  # and neighbours in the log their second
-def _second(seconds: int) -> str:
-    return (EPOCH + timedelta(seconds=seconds)).isoformat(timespec="seconds").removesuffix("+00:00")
+def _second(timestamp_us: int) -> str:
+    return moment_at(timestamp_us).isoformat(timespec="seconds").removesuffix("+00:00")
+
+
+def moment_at(timestamp_us: int) -> datetime:
+    """The moment in UTC. Raises CorruptStoreError for a time that no append lets in."""
+    try:
+        return EPOCH + timedelta(microseconds=timestamp_us)
+    except (OverflowError, TypeError):
+        raise CorruptStoreError(f"the event store is damaged: it holds the time {timestamp_us!r}") from None
 
 
 def moment_of(text: str) -> datetime:

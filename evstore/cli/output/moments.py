@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from evstore.cli import settings
-from evstore.model.times import EPOCH
+from evstore.model.times import moment_at
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 def local(timestamp_us: int) -> datetime:
     """A time in the local zone, or in UTC with `--utc`."""
-    found = EPOCH + timedelta(microseconds=timestamp_us)
+    found = moment_at(timestamp_us)
     if not settings.current.utc:
         with suppress(OverflowError, ValueError, OSError):  # the first and last moments have no local time
             found = found.astimezone()

@@ -91,6 +91,28 @@ def test_an_id_of_another_kind_is_damage_to_each_reader(evstore: Command, value:
         assert "the id at position 3 is of another kind" in done.err
 
 
+@pytest.mark.parametrize("time", [2**63 - 1, -(2**63), 253402300800000000])
+def test_a_time_that_no_calendar_has_is_damage_to_each_reader(evstore: Command, time: int) -> None:
+    damage(evstore, f"timestamp = {time}")
+    for words in (
+        ("replay", "--all"),
+        ("replay", "Order"),
+        ("export",),
+        ("read", "Order-größe", "--format", "table"),
+    ):
+        done = evstore(*words)
+        assert done.code == 10, (words, done)
+        assert f"it holds the time {str(time)[:8]}" in done.err
+    with connect(evstore.url) as store, pytest.raises(CorruptStoreError, match=f"the time {time}"):
+        _ = [event.timestamp for event in store.replay()]
+
+
+def test_a_number_of_another_kind_is_damage_to_readers_of_the_category(evstore: Command) -> None:
+    damage(evstore, "category_number = x'00'")
+    done = evstore("replay", "Order", "-n", "3")
+    assert done.code == 10, done
+
+
 def answered(read: Callable[[], Iterable[bytes]]) -> object:
     """The bytes that are read, or the error."""
     try:
