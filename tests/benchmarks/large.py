@@ -75,7 +75,7 @@ def through(folder: Path, lines: Path, first: str, second: str) -> Iterator[Step
         with connect(url) as store:
             store.initialize()
     # All in one step would all lie in the log of the file, and a batch lies in memory.
-    loading = ("append", "--many", "-", "--batch", "10000")
+    loading = ("append", "--many", "-", "--batch", "5000")
     yield measured(f"`{' '.join(loading)}`", evstore(*loading, "--db", first), lines)
     yield from _at_size(first)
     yield measured("`replay --all`", evstore("replay", "--all", "--db", first))
