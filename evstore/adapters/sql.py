@@ -19,11 +19,11 @@ FIRST_SCHEMA: Final = 1
 ON_DISK: Final = "an append is on disk before it is acknowledged"
 
 
-def check_tables(location: str, computed: Sequence[tuple[str, str]]) -> None:
+def check_tables(location: str, strange: Sequence[tuple[str, str]]) -> None:
     """Raise CorruptStoreError if a name of a table, the first of each pair, is that of something else: to read it
     may be to run what somebody else wrote."""
-    if computed:
-        what = " and ".join(f'"{name}" is a {kind}' for name, kind in computed)
+    if strange:
+        what = " and ".join(f'"{name}" is a {kind}' for name, kind in strange)
         raise CorruptStoreError(f"the event store at {location} is damaged: {what}, where evstore makes a table")
 
 

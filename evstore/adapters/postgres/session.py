@@ -153,10 +153,10 @@ class Session:
         given = {"schema": self._location.schema}
         try:
             with unharmed(connection):
-                computed = connection.execute(sql.COMPUTED, given).fetchall()
-                if any(name == "store" for name, _ in computed):
+                strange = connection.execute(sql.STRANGE_TABLES, given).fetchall()
+                if any(name == "store" for name, _ in strange):
                     return None
-                check_tables(self._location.shown, computed)
+                check_tables(self._location.shown, strange)
                 rows = connection.execute(sql.in_schema(sql.ADMITS, self._location.schema)).fetchall()
         except psycopg.Error as error:
             if meaning(error) != Meaning.SCHEMA:

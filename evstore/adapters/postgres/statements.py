@@ -88,7 +88,7 @@ FROM evstore.store
 
 # What stands in the place of a table, with its kind. To read a view is to call what somebody else wrote, with the
 # rights of who reads, perhaps while it is planned: so this is asked first. Asked also where nothing is settled.
-COMPUTED: Final = """
+STRANGE_TABLES: Final = """
 SELECT relname, CASE
     WHEN relkind OPERATOR(pg_catalog.=) 'v'::pg_catalog."char" THEN 'view'
     WHEN relkind OPERATOR(pg_catalog.=) 'm'::pg_catalog."char" THEN 'materialized view'

@@ -182,7 +182,7 @@ class Session:
         found = self._opened.look()
         connection = self._connect(self._path, "rw" if to_write else self._reading_mode())
         try:
-            check_tables(self._path, connection.execute(sql.COMPUTED).fetchall())
+            check_tables(self._path, connection.execute(sql.STRANGE_TABLES).fetchall())
             check_store(
                 self._path, connection.execute(sql.ADMITS).fetchall(), self._oldest_schema, to_write=to_write
             )

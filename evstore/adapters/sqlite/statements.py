@@ -38,7 +38,7 @@ WHERE id = 1
 # What computes its rows in the place of a table: a view, a virtual table, a table with a generated column. To read
 # it is to run what somebody else wrote. And tables that are not STRICT, whose columns may hold anything. SQLite
 # looks names up without their case.
-COMPUTED: Final = """
+STRANGE_TABLES: Final = """
 SELECT
   made.name,
   CASE

@@ -98,7 +98,7 @@ SORTS = {"LIST_TYPES_OF_CATEGORY"}
 # One row, or the ends of tables: there is nothing to choose.
 WITHOUT_PLAN = {
     "ADMITS",
-    "COMPUTED",
+    "STRANGE_TABLES",
     "IS_TAMPER_EVIDENT",
     "LAST_KEYS",
     "HEAD",
