@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -148,6 +149,15 @@ def _ended_by(signum: signal.Signals, store: Command, *words: str) -> Ended:
     process.send_signal(signum)
     out, err = process.communicate(timeout=60)
     return Ended(process.returncode, out, err.decode())
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_GETPIPE_SZ"), reason="this system has no pipes of another size")
+def test_a_log_goes_out_through_a_wide_pipe(store: Command) -> None:
+    store.ok("append", "A-1", "-t", "T", "-d", "1")
+    for words in (("replay", "--all"), ("export",)):
+        with store.start(*words, quick=True) as process:
+            assert process.stdout.read().count(b"\n") == 1
+            assert fcntl.fcntl(process.stdout, fcntl.F_GETPIPE_SZ) == 1 << 20
 
 
 def test_a_signal_leaves_the_cursor_where_it_can_be_seen(store: Command) -> None:
