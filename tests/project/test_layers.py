@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,13 @@ SOURCES = {
     .removesuffix("."): (path)
     for path in sorted(ROOT.rglob("*.py"))
 }
-TREES = {module: ast.parse(path.read_text()) for module, path in SOURCES.items()}
+
+
+@cache  # by the one worker that asks
+def trees() -> dict[str, ast.Module]:
+    """The parsed source of each module."""
+    return {module: ast.parse(path.read_text()) for module, path in SOURCES.items()}
+
 
 # Each wing imports itself and the wings of the lines above its own.
 WINGS = (
@@ -59,7 +66,7 @@ MAY_IMPORT_ADAPTERS = {"adapters", "connecting", "testing"}
 
 def imports(module: str) -> Iterator[str]:
     """The modules of evstore that this one imports, anywhere in it; a name of the package itself is left out."""
-    for node in ast.walk(TREES[module]):
+    for node in ast.walk(trees()[module]):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "evstore":
             base = (node.module or "").removeprefix("evstore").removeprefix(".")
             for alias in node.names:
@@ -75,14 +82,17 @@ def wing(module: str) -> str:
     return module.partition(".")[0]
 
 
-# The package's own names are loaded when they are asked for, so that it imports nothing itself.
-GRAPH = {module: {*imports(module)} - {"", module} for module in SOURCES if module}
+@cache
+def graph() -> dict[str, set[str]]:
+    """The modules that each imports. The package's own names are loaded when they are asked for, so that it imports
+    nothing itself."""
+    return {module: {*imports(module)} - {"", module} for module in SOURCES if module}
 
 
 def test_a_wing_imports_only_what_stands_below_it() -> None:
     wrong = [
         f"{module} imports {each}"
-        for module, imported in GRAPH.items()
+        for module, imported in graph().items()
         for each in sorted(imported)
         if wing(each) != wing(module)
         and (
@@ -103,18 +113,18 @@ def test_no_module_imports_itself_through_others() -> None:
         if module in done:
             return
         path.append(module)
-        for each in sorted(GRAPH[module]):
+        for each in sorted(graph()[module]):
             visit(each)
         done.add(path.pop())
 
-    for module in GRAPH:
+    for module in graph():
         visit(module)
 
 
 def test_private_names_stay_in_their_module() -> None:
     wrong = [
         f"{module} imports {alias.name} of {node.module}"
-        for module, tree in TREES.items()
+        for module, tree in trees().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("evstore")
         for alias in node.names
@@ -126,7 +136,7 @@ def test_private_names_stay_in_their_module() -> None:
 def test_only_preparing_makes_a_prepared_event() -> None:
     wrong = [
         f"{module}:{node.lineno}"
-        for module, tree in TREES.items()
+        for module, tree in trees().items()
         if module not in ("appending.preparing", "port")
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[0] == "PreparedEvent"
@@ -146,7 +156,7 @@ def test_a_module_stays_small() -> None:
 def test_a_function_stays_small() -> None:
     long = [
         f"{module}.{node.name} has {lines} lines"
-        for module, tree in TREES.items()
+        for module, tree in trees().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef)
         and (lines := (node.body[-1].end_lineno or 0) - node.body[0].lineno + 1) > 40
@@ -167,7 +177,7 @@ def test_the_database_file_is_opened_by_sqlite_alone() -> None:
     """Closing it any other way drops the locks of everybody in the process who has it open."""
     wrong = [
         f"{module}:{node.lineno}"
-        for module, tree in TREES.items()
+        for module, tree in trees().items()
         if module.startswith("adapters.sqlite")
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open"
