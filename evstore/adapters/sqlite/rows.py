@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MOST_KNOWN: Final = 65_536
+MOST_KNOWN: Final = 16_384
 """Names of a kind that are kept in memory."""
 _ID, _STREAM, _TYPE, _DATA, _METADATA, _VERSION, _POSITION, _TIME, _TAGS, _ = map(
     itemgetter, range(len(StoredEvent._fields))
