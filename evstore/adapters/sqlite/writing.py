@@ -16,7 +16,6 @@ from evstore.adapters.sqlite.location import SCHEMA
 from evstore.adapters.wholeness import check_agreed, incomplete
 from evstore.errors import CorruptStoreError, EvstoreError, PositionConflictError
 from evstore.jsontext.quoting import quote
-from evstore.model.digests import EMPTY, chained, content_hash
 from evstore.model.names import category_of, tags_of
 from evstore.model.versions import check_version
 from evstore.port import MOST_IN_PAGE, MOST_VERSIONS, PAGE_CHARACTERS, AlreadyStored, Append, Receipt, source_taken
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 UNDO: Final = ("ROLLBACK TO unit", "RELEASE unit")
 UNDO_ALONE: Final = ("ROLLBACK", "BEGIN")  # the ids are looked up in a transaction as well
-_VERSION, _TIME = 3, 7  # columns of ADD_EVENT
 MOST_KNOWN: Final = 16_384
 """Streams whose key and version are kept in memory."""
 
@@ -91,14 +89,10 @@ class Ledger:
         self._new_tags: list[tuple[int, int]] = []
         self._has_redacted = False  # of the rows that are made
 
-    def _checked_digest(self, digest: Any) -> bytes:
-        if self._head == 0:
-            return EMPTY
-        if type(digest) is not bytes or len(digest) != len(EMPTY):
-            raise CorruptStoreError(
-                f"the event store at {self._location} is damaged: the digest of position {self._head} is missing"
-            )
-        return digest
+    def _checked_digest(self, digest: object) -> bytes:
+        from evstore.adapters.sqlite.chaining import checked_digest
+
+        return checked_digest(self._location, self._head, digest)
 
     def _forget_names(self) -> None:
         self._streams: dict[str, _Stream] = {}
@@ -213,15 +207,9 @@ class Ledger:
             )
 
     def _hashed(self, rows: Iterable[tuple[Any, ...]], page: list[_Placed]) -> Iterator[tuple[Any, ...]]:
-        """The rows with the time of a redaction elsewhere, the hash of a redacted content, and the digest."""
-        now, digest = time.time_ns() // 1000, self._digest
-        for row, (stream_id, _, event) in zip(rows, page, strict=True):
-            event_id, type_, data, metadata, _, tags, redacted = event
-            content = content_hash(event_id, stream_id, type_, row[_VERSION], row[_TIME], tags, metadata, data)
-            if digest is not None:
-                digest = chained(digest, content)
-            yield row + ((now, content, digest) if redacted else (None, None, digest))
-        self._digest = digest
+        from evstore.adapters.sqlite.chaining import hashed
+
+        self._digest = yield from hashed(rows, page, self._digest)
 
     def _look_up(self, stream_ids: set[str]) -> None:
         """Get to know those of the streams that the store has."""
