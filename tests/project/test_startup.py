@@ -124,6 +124,15 @@ def test_an_append_does_not_load_what_only_reading_needs(store: Command) -> None
 
 
 @SQLITE
+def test_a_hash_is_loaded_only_where_one_is_kept(store: Command) -> None:
+    hashes = {"hashlib", "evstore.model.digests", "evstore.adapters.sqlite.chaining"}
+    for words in (("append", "A-1", "-t", "T", "-d", "1"), ("read", "A-1"), ("replay", "--all")):
+        assert not hashes & loaded(store, *words)
+    store.ok("init", "--tamper-evident", "--db", "kept.db")
+    assert hashes <= loaded(store, "append", "A-1", "-t", "T", "-d", "1", "--db", "kept.db")
+
+
+@SQLITE
 def test_an_append_without_conditions_does_not_load_them(store: Command) -> None:
     conditions = {"evstore.model.conditions", "evstore.cli.input.conditions", "evstore.cli.input.tag_from"}
     assert all(find_spec(name) for name in conditions)
