@@ -5,13 +5,16 @@ from __future__ import annotations
 import copy
 import pickle
 from decimal import Decimal
+from itertools import count, repeat
 from uuid import UUID
 
 import pytest
 
 from evstore import EventData, InvalidInputError, InvalidPayloadError, Metadata, StoredEvent, Write, connect
 from evstore.jsontext.judging import check_json
+from evstore.model.columns import rows_of
 from evstore.model.findings import AuditedEvent
+from evstore.model.raw import Place
 from tests.support.sentences import names
 
 ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
@@ -214,3 +217,8 @@ def test_a_value_that_will_be_refused_can_be_shown(value):
 def test_an_audited_event_begins_with_the_fields_of_a_stored_one():
     """So that both are read from rows alike."""
     assert AuditedEvent._fields[: len(StoredEvent._fields)] == StoredEvent._fields
+
+
+def test_rows_out_of_columns_end_with_the_shortest_so_that_one_may_be_endless():
+    assert [*rows_of(Place, ["a", "b"], count(1))] == [Place("a", 1), Place("b", 2)]
+    assert all(type(row) is Place for row in rows_of(Place, "ab", repeat(1)))
