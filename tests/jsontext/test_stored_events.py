@@ -210,6 +210,14 @@ def test_keys_that_are_not_known_are_ignored():
     assert StoredEvent.from_json(LINE[:-1] + ',"annotated":true,"hash":{"a":[1]}}') == EVENT
 
 
+def test_keys_that_are_not_known_are_listed_to_whoever_asks():
+    assert StoredEvent.from_json_noting(LINE) == (EVENT, [])
+    assert StoredEvent.from_json_noting(LINE[:-1] + ',"annotated":true,"hash":{"a":[1]}}') == (
+        EVENT,
+        ["annotated", "hash"],
+    )
+
+
 @pytest.mark.parametrize("key", KEYS)
 def test_a_line_without_one_of_its_keys_is_refused_and_the_key_named(key):
     with pytest.raises(InvalidInputError) as raised:

@@ -176,6 +176,20 @@ def test_an_id_may_be_a_uuid():
     assert EventData.from_json("Placed", "1", id=UUID(ID)).id == ID
 
 
+def test_tags_become_a_tuple_at_once_so_that_changing_them_afterwards_changes_nothing():
+    tags = ["b", "a"]
+    event = EventData("Placed", 1, tags=tags)
+    tags.append("c")
+    assert event.tags == EventData.from_json("Placed", "1", tags=iter(["b", "a"])).tags == ("b", "a")
+    assert EventData("Placed", 1, tags=[]).tags == EventData("Placed", 1).tags == ()
+
+
+def test_a_text_in_the_place_of_tags_is_refused():
+    with pytest.raises(InvalidInputError) as refused:
+        EventData("Placed", 1, tags="ab")
+    assert names(refused.value, "in a list", '["ab"]')
+
+
 # --- shown ---
 
 
