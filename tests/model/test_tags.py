@@ -23,7 +23,7 @@ def test_tags_are_kept_in_the_order_of_their_code_points():
         (["a", "b", "a"], ['"a"', "twice"]),
         ([f"t:{n}" for n in range(65)], [65, 64]),
         ("ab", ["in a list"]),
-        ([""], ["empty"]),
+        ([""], ["the tag is empty"]),
         (["a", 7], ["int"]),
     ],
     ids=repr,
