@@ -115,6 +115,12 @@ def test_the_lines_of_raw_rows_are_those_of_their_events(events):
     assert lines == as_bytes(lines_of(events))
 
 
+@pytest.mark.parametrize("ids", [[], [b"a", b"b"]], ids=len)
+def test_as_many_ids_as_raw_rows_or_no_lines(ids):
+    with pytest.raises(ValueError, match="zip"):
+        lines_of_rows(ids, {1: b'"A"'}, {1: b'"T"'}, [(None, 1, 1, b"1", b"{}", 1, 1, 0, None, False)])
+
+
 def plainly(event: StoredEvent) -> str:
     """The line of an event, by the json module and the form that Python gives a moment."""
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=event.timestamp_us)

@@ -130,6 +130,12 @@ def test_a_lone_surrogate_is_refused_wherever_it_stands_and_told(subtests):
                     assert wording(refused(name)) == wording(refused("\udc01"))
 
 
+def test_a_character_that_is_refused_is_called_what_it_is():
+    assert str(_refused_type("A\x00")) == "the event type holds the control character U+0000 at character 2"
+    surrogate = "the event type holds the lone surrogate (is it UTF-8?) U+DC01 at character 1"
+    assert str(_refused_type("\udc01")) == surrogate
+
+
 @pytest.mark.parametrize("code", [0x20, 0x7E, 0xA0, 0xD7FF, 0xE000], ids="U+{:04X}".format)
 def test_the_neighbours_of_what_is_refused_are_admitted(code):
     check_stream_id(f"a{chr(code)}-1")
