@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 import pytest
 
 from evstore.errors import InvalidInputError
-from evstore.model.consumers import SLOTS, Checkpoint, ConsumerRecord, Interest, Member
+from evstore.model.consumers import SLOTS, WHOLE, Checkpoint, ConsumerRecord, Interest, Member, Parked, slot_of
 from evstore.model.filters import Filter
 from tests.support.sentences import names
 
@@ -63,3 +65,15 @@ def test_a_consumer_has_come_as_far_as_its_slowest_slot() -> None:
     assert one.interest == Interest(types=("A",))
     two = ConsumerRecord("mails", "{}", 1, (Checkpoint(0, 7, None, 20), Checkpoint(1, 5, None, 30)))
     assert (two.is_divided, two.global_position, two.updated_us) == (True, 5, 30)
+
+
+def test_slots_are_as_older_stores_have_them() -> None:
+    assert (WHOLE, slot_of("Order-1"), slot_of("Ärger-2")) == (
+        0,
+        crc32(b"Order-1") % 64,
+        crc32("Ärger-2".encode()) % 64,
+    )
+
+
+def test_a_parked_event_waits_until_somebody_decides() -> None:
+    assert Parked("Order-1", 3, "0198e5c4-7a2b-7c3d-8e4f-0123456789ab", "no route", 5).state == "parked"
