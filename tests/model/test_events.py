@@ -91,6 +91,11 @@ def test_what_a_store_has_found_fit_is_still_equal_to_what_it_was():
     assert (event, event.metadata) == (EventData("Placed", {"n": 1}, metadata, ID), metadata)
 
 
+def test_metadata_is_made_of_its_five_fields_and_no_text():
+    with pytest.raises(TypeError):
+        Metadata("c", "d", "u", "t", {}, "{}")
+
+
 # --- making an event ---
 
 

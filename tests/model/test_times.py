@@ -54,6 +54,12 @@ def test_a_leap_second_at_the_end_of_time_is_bad_input(store: Command) -> None:
     assert store("read", "A-1", "--since", "9999-12-31T23:59:60Z").code == 2
 
 
+def test_moments_are_counted_from_the_begin_of_1970() -> None:
+    assert format_timestamp(0) == "1970-01-01T00:00:00.000000Z"
+    assert format_timestamp(-1) == "1969-12-31T23:59:59.999999Z"
+    assert microseconds_of("1970-01-01T00:00:01Z") == 1_000_000
+
+
 @pytest.mark.parametrize("time", [10**18, -(10**18), 10**40, "1", None], ids=repr)
 def test_a_time_that_no_append_lets_in_is_damage(time: object) -> None:
     for read in (moment_at, format_timestamp):
