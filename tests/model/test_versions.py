@@ -8,6 +8,7 @@ from evstore.errors import EvstoreError, InvalidVersionError
 from evstore.model.versions import (
     ANY_VERSION,
     MAX_VERSION,
+    MIN_INTEGER,
     NO_STREAM,
     STREAM_EXISTS,
     check_expected_version,
@@ -73,3 +74,8 @@ def test_what_is_neither_is_refused_and_told_as_it_was_given(given):
     with pytest.raises(InvalidVersionError) as raised:
         expected_version(given)
     assert raised.value.expected is given
+
+
+def test_versions_and_positions_are_the_integers_of_eight_bytes():
+    assert MAX_VERSION.to_bytes(8, "big", signed=True) == b"\x7f" + b"\xff" * 7
+    assert MIN_INTEGER.to_bytes(8, "big", signed=True) == b"\x80" + b"\0" * 7
