@@ -15,7 +15,7 @@ from evstore import EventData, InvalidInputError, Metadata, StoredEvent, connect
 from evstore.cli.output.writer import as_bytes
 from evstore.model.events import lines_of
 from evstore.model.names import joined_tags
-from evstore.model.raw import lines_of_rows, spelled
+from evstore.model.raw import NOTHING, lines_of_rows, spelled
 from tests.support.json_texts import TEXTS
 from tests.support.odd_names import NAMES, TAGS
 from tests.support.sentences import names
@@ -113,6 +113,11 @@ def test_the_lines_of_raw_rows_are_those_of_their_events(events):
     names = ({key: spelled(name) for key, name in each.items()} for each in (streams, types))
     lines = lines_of_rows([event.id.encode() for event in events], *names, rows)
     assert lines == as_bytes(lines_of(events))
+
+
+def test_a_page_of_no_events_has_no_lines():
+    assert lines_of_rows([], {}, {}, []) == NOTHING.lines == b""
+    assert (NOTHING.events, NOTHING.last, NOTHING.is_cut) == (0, None, False)
 
 
 @pytest.mark.parametrize("ids", [[], [b"a", b"b"]], ids=len)
