@@ -95,3 +95,26 @@ def test_what_is_no_list_of_conditions_is_refused(unless: bytes, said: str) -> N
     with pytest.raises(InvalidInputError) as refused:
         envelope_from_json(FIRST.encode() + b',"unless":' + unless + b"}")
     assert said in str(refused.value)
+
+
+def test_an_envelope_brings_its_tags_or_none() -> None:
+    assert [*envelope_from_json((FIRST + ',"tags":["b","a"]}').encode()).tags] == ["b", "a"]
+    assert [*envelope_from_json((FIRST + "}").encode()).tags] == []
+
+
+@pytest.mark.parametrize("tags", ["null", '"a"', "[1]", '["\udcff"]'], ids=ascii)
+def test_tags_that_are_no_list_of_strings_are_named(tags: str) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        envelope_from_json((FIRST + f',"tags":{tags}}}').encode("utf-8", "surrogateescape"))
+    assert '"tags" is not a list of strings' in str(refused.value)
+
+
+def test_tags_that_are_fine_are_not_blamed_for_another_fault() -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        envelope_from_json((FIRST + ',"tags":["a"],"id":7}').encode())
+    assert '"id"' in str(refused.value)
+
+
+def test_a_cloud_event_is_told_from_an_envelope() -> None:
+    with pytest.raises(InvalidInputError, match="a CloudEvent is no envelope"):
+        envelope_from_json(b'{"specversion":"1.0","id":"1","source":"s","type":"T","data":1}')
