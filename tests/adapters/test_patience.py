@@ -68,6 +68,11 @@ def test_a_long_wait_is_noted_once_and_takes_no_longer(is_granted: bool) -> None
     assert notes == [LockWait("here", "process 17", 50.0)]
 
 
+def test_a_note_says_where_for_whom_and_how_long_at_most() -> None:
+    said = "waiting for another writer of the event store at here (process 17), for 0.5 s at most"
+    assert str(LockWait("here", "process 17", 0.5)) == said
+
+
 def test_the_holder_of_a_file_is_the_process_that_locked_it_and_no_other(tmp_path: Path) -> None:
     with open(tmp_path / "one", "w") as one, open(tmp_path / "another", "w") as another:
         fcntl.flock(one, fcntl.LOCK_EX)

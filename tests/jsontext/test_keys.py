@@ -135,3 +135,10 @@ def test_metadata_is_refused_exactly_if_a_look_at_each_key_refuses_it() -> None:
         for members in product(MEMBERS, repeat=size):
             text = f"{{{','.join(members)}}}".encode()
             assert _refused(metadata_from_input, text) == _refused(check_once_in_metadata, text), text
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_a_member_of_metadata_is_refused_however_often_it_stands_there_again(member: str) -> None:
+    """Absent ids are no strings that a repeated one could make up for."""
+    for times in range(2, 12):
+        assert "stands twice" in str(_refused(metadata_from_input, f"{{{','.join([member] * times)}}}".encode()))

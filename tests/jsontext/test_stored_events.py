@@ -15,7 +15,7 @@ from evstore import EventData, InvalidInputError, Metadata, StoredEvent, connect
 from evstore.cli.output.writer import as_bytes
 from evstore.model.events import lines_of
 from evstore.model.names import joined_tags
-from evstore.model.raw import lines_of_rows, spelled
+from evstore.model.raw import NOTHING, lines_of_rows, spelled
 from tests.support.json_texts import TEXTS
 from tests.support.odd_names import NAMES, TAGS
 from tests.support.sentences import names
@@ -115,6 +115,17 @@ def test_the_lines_of_raw_rows_are_those_of_their_events(events):
     assert lines == as_bytes(lines_of(events))
 
 
+def test_a_page_of_no_events_has_no_lines():
+    assert lines_of_rows([], {}, {}, []) == NOTHING.lines == b""
+    assert (NOTHING.events, NOTHING.last, NOTHING.is_cut) == (0, None, False)
+
+
+@pytest.mark.parametrize("ids", [[], [b"a", b"b"]], ids=len)
+def test_as_many_ids_as_raw_rows_or_no_lines(ids):
+    with pytest.raises(ValueError, match="zip"):
+        lines_of_rows(ids, {1: b'"A"'}, {1: b'"T"'}, [(None, 1, 1, b"1", b"{}", 1, 1, 0, None, False)])
+
+
 def plainly(event: StoredEvent) -> str:
     """The line of an event, by the json module and the form that Python gives a moment."""
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=event.timestamp_us)
@@ -208,6 +219,14 @@ def with_member(key, text):
 def test_keys_that_are_not_known_are_ignored():
     """A later evstore may add some at the end."""
     assert StoredEvent.from_json(LINE[:-1] + ',"annotated":true,"hash":{"a":[1]}}') == EVENT
+
+
+def test_keys_that_are_not_known_are_listed_to_whoever_asks():
+    assert StoredEvent.from_json_noting(LINE) == (EVENT, [])
+    assert StoredEvent.from_json_noting(LINE[:-1] + ',"annotated":true,"hash":{"a":[1]}}') == (
+        EVENT,
+        ["annotated", "hash"],
+    )
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -77,6 +77,13 @@ def test_a_refused_id_of_any_length_makes_a_short_message():
     assert len(str(raised.value)) < 200
 
 
+def test_a_refused_id_is_shown_up_to_its_fiftieth_character():
+    for long, shown in (("x" * 50, f'"{"x" * 50}"'), ("x" * 49 + "yz", f'"{"x" * 49}y…"')):
+        with pytest.raises(InvalidInputError) as raised:
+            normalize_id(long)
+        assert str(raised.value).startswith(f"{shown} is not an event id")
+
+
 # --- retries ---
 
 

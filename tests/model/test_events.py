@@ -5,13 +5,16 @@ from __future__ import annotations
 import copy
 import pickle
 from decimal import Decimal
+from itertools import count, repeat
 from uuid import UUID
 
 import pytest
 
 from evstore import EventData, InvalidInputError, InvalidPayloadError, Metadata, StoredEvent, Write, connect
 from evstore.jsontext.judging import check_json
+from evstore.model.columns import rows_of
 from evstore.model.findings import AuditedEvent
+from evstore.model.raw import Place
 from tests.support.sentences import names
 
 ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
@@ -86,6 +89,11 @@ def test_what_a_store_has_found_fit_is_still_equal_to_what_it_was():
     event, metadata = EventData("Placed", {"n": 1}, Metadata("c"), ID), Metadata("c")
     connect("memory:").append("Order-1", [event])
     assert (event, event.metadata) == (EventData("Placed", {"n": 1}, metadata, ID), metadata)
+
+
+def test_metadata_is_made_of_its_five_fields_and_no_text():
+    with pytest.raises(TypeError):
+        Metadata("c", "d", "u", "t", {}, "{}")
 
 
 # --- making an event ---
@@ -173,6 +181,20 @@ def test_an_id_may_be_a_uuid():
     assert EventData.from_json("Placed", "1", id=UUID(ID)).id == ID
 
 
+def test_tags_become_a_tuple_at_once_so_that_changing_them_afterwards_changes_nothing():
+    tags = ["b", "a"]
+    event = EventData("Placed", 1, tags=tags)
+    tags.append("c")
+    assert event.tags == EventData.from_json("Placed", "1", tags=iter(["b", "a"])).tags == ("b", "a")
+    assert EventData("Placed", 1, tags=[]).tags == EventData("Placed", 1).tags == ()
+
+
+def test_a_text_in_the_place_of_tags_is_refused():
+    with pytest.raises(InvalidInputError) as refused:
+        EventData("Placed", 1, tags="ab")
+    assert names(refused.value, "in a list", '["ab"]')
+
+
 # --- shown ---
 
 
@@ -214,3 +236,8 @@ def test_a_value_that_will_be_refused_can_be_shown(value):
 def test_an_audited_event_begins_with_the_fields_of_a_stored_one():
     """So that both are read from rows alike."""
     assert AuditedEvent._fields[: len(StoredEvent._fields)] == StoredEvent._fields
+
+
+def test_rows_out_of_columns_end_with_the_shortest_so_that_one_may_be_endless():
+    assert [*rows_of(Place, ["a", "b"], count(1))] == [Place("a", 1), Place("b", 2)]
+    assert all(type(row) is Place for row in rows_of(Place, "ab", repeat(1)))

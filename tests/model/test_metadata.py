@@ -171,6 +171,11 @@ def test_an_id_that_a_database_could_not_keep_is_refused(key, name, value, facts
     assert names(unfit(Metadata(**{name: value})), f'"{key}"', *facts)
 
 
+@pytest.mark.parametrize("given", [("c", 5), (None, "d", 5), ("c", None, None, b"t")], ids=repr)
+def test_an_id_that_is_no_string_is_refused_among_others_that_are(given):
+    assert "is not a string" in unfit(Metadata(*given))
+
+
 @each_id
 def test_each_reason_to_refuse_an_id_has_words_of_its_own(key, name):
     assert len({wording(unfit(Metadata(**{name: value}))) for value in ("\0", "\ud800", 5, "x" * 513)}) == 4

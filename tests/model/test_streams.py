@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evstore.errors import InvalidInputError, InvalidStreamIdError
-from evstore.model.names import category_of, check_name, check_stream_id
+from evstore.model.names import category_of, check_known_stream_id, check_name, check_stream_id
 from evstore.model.versions import ANY_VERSION, MAX_VERSION, NO_STREAM, STREAM_EXISTS
 from tests.support.odd_names import ODD_BUT_FINE
 from tests.support.sentences import names, wording
@@ -128,6 +128,21 @@ def test_a_lone_surrogate_is_refused_wherever_it_stands_and_told(subtests):
                 for refused in (_refused_stream_id, _refused_type):
                     assert names(refused(name), f"U+{code:04X}")
                     assert wording(refused(name)) == wording(refused("\udc01"))
+
+
+def test_a_character_that_is_refused_is_called_what_it_is():
+    assert str(_refused_type("A\x00")) == "the event type holds the control character U+0000 at character 2"
+    surrogate = "the event type holds the lone surrogate (is it UTF-8?) U+DC01 at character 1"
+    assert str(_refused_type("\udc01")) == surrogate
+
+
+def test_the_stream_of_redactions_may_be_there_but_not_appended_to_and_no_other_like_it():
+    check_known_stream_id("$redactions")
+    for stream_id in ("$redaction", "$Redactions", "$all"):
+        with pytest.raises(InvalidStreamIdError):
+            check_known_stream_id(stream_id)
+    with pytest.raises(InvalidStreamIdError):
+        check_stream_id("$redactions")
 
 
 @pytest.mark.parametrize("code", [0x20, 0x7E, 0xA0, 0xD7FF, 0xE000], ids="U+{:04X}".format)

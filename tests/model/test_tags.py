@@ -20,10 +20,10 @@ def test_tags_are_kept_in_the_order_of_their_code_points():
     [
         (["a", "b c"], ['"b c"', "a space"]),
         (["a,b"], ['"a,b"', "a comma"]),
-        (["a", "b", "a"], ['"a"', "twice"]),
+        (["a", "b", "b"], ['"b"', "twice"]),
         ([f"t:{n}" for n in range(65)], [65, 64]),
         ("ab", ["in a list"]),
-        ([""], ["empty"]),
+        ([""], ["the tag is empty"]),
         (["a", 7], ["int"]),
     ],
     ids=repr,

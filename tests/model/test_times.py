@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evstore.model.times import format_timestamp, moment_of, timestamp_us
+from evstore.errors import CorruptStoreError
+from evstore.model.times import format_timestamp, microseconds_of, moment_at, moment_of, timestamp_us
 
 if TYPE_CHECKING:
     from tests.support.command import Command
@@ -26,6 +27,7 @@ TIMES = {
 @pytest.mark.parametrize("text", TIMES)
 def test_a_time_is_a_moment(text: str) -> None:
     assert format_timestamp(timestamp_us(moment_of(text))) == TIMES[text]
+    assert format_timestamp(microseconds_of(text)) == TIMES[text]
 
 
 @pytest.mark.parametrize(
@@ -50,3 +52,17 @@ def test_a_leap_second_at_the_end_of_time_is_bad_input(store: Command) -> None:
     line = {"id": "0198e5c4-7a2b-7c3d-8e4f-0123456789ab", "streamId": "A-1", "type": "T", "data": 1, "metadata": {}, "version": 1, "globalPosition": 1, "timestamp": "9999-12-31T23:59:60Z"}  # fmt: skip
     assert store("import", "-", stdin=json.dumps(line).encode()).code == 5
     assert store("read", "A-1", "--since", "9999-12-31T23:59:60Z").code == 2
+
+
+def test_moments_are_counted_from_the_begin_of_1970() -> None:
+    assert format_timestamp(0) == "1970-01-01T00:00:00.000000Z"
+    assert format_timestamp(-1) == "1969-12-31T23:59:59.999999Z"
+    assert microseconds_of("1970-01-01T00:00:01Z") == 1_000_000
+
+
+@pytest.mark.parametrize("time", [10**18, -(10**18), 10**40, "1", None], ids=repr)
+def test_a_time_that_no_append_lets_in_is_damage(time: object) -> None:
+    for read in (moment_at, format_timestamp):
+        with pytest.raises(CorruptStoreError) as raised:
+            read(time)  # type: ignore[arg-type]
+        assert f"it holds the time {str(time)[:9]}" in str(raised.value).replace("'", "")

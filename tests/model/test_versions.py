@@ -8,10 +8,12 @@ from evstore.errors import EvstoreError, InvalidVersionError
 from evstore.model.versions import (
     ANY_VERSION,
     MAX_VERSION,
+    MIN_INTEGER,
     NO_STREAM,
     STREAM_EXISTS,
     check_expected_version,
     check_version,
+    expected_version,
 )
 from evstore.testing import TRUTH_TABLE
 from evstore.testing.asking import facts
@@ -51,3 +53,29 @@ def test_what_is_no_version_is_refused_and_told(expected):
         check_expected_version(expected)
     assert raised.value.expected is expected
     assert repr(expected) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("any", ANY_VERSION),
+        ("no-stream", NO_STREAM),
+        ("exists", STREAM_EXISTS),
+        (7, 7),
+        (MAX_VERSION, MAX_VERSION),
+    ],
+)
+def test_an_expected_version_is_a_number_or_a_word(given, meant):
+    assert expected_version(given) == meant
+
+
+@pytest.mark.parametrize("given", ["some", "7", "", None, 1.0, True, -3, MAX_VERSION + 1], ids=repr)
+def test_what_is_neither_is_refused_and_told_as_it_was_given(given):
+    with pytest.raises(InvalidVersionError) as raised:
+        expected_version(given)
+    assert raised.value.expected is given
+
+
+def test_versions_and_positions_are_the_integers_of_eight_bytes():
+    assert MAX_VERSION.to_bytes(8, "big", signed=True) == b"\x7f" + b"\xff" * 7
+    assert MIN_INTEGER.to_bytes(8, "big", signed=True) == b"\x80" + b"\0" * 7

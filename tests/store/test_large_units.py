@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 
-from evstore import EventData, EventStore, InvalidInputError, Metadata, StorageFullError, connect
+from evstore import EventData, EventStore, InvalidInputError, Metadata, Query, StorageFullError, connect
 from evstore.adapters.memory import MemoryAdapter
 from evstore.adapters.sqlite import writing
 from evstore.appending import distinct as counting
@@ -25,6 +25,7 @@ from evstore.appending.spool import Spool
 from evstore.cli.errors import InputOutputError
 from evstore.cli.output.unreceipted import Unreceipted
 from evstore.jsontext.judging import check_json
+from evstore.model.conditions import AppendCondition
 from evstore.model.events import Write
 from evstore.port import Receipt
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from evstore.model.events import StoredEvent
+    from evstore.port import PreparedWrite
 
 
 def test_an_append_returns_all_its_events_though_a_receipt_has_not_all_their_versions(tmp_path: Path) -> None:
@@ -51,6 +53,42 @@ def test_an_append_returns_all_its_events_though_a_receipt_has_not_all_their_ver
         reported = unreceipted.reported(InputOutputError("no space"))
         ids = [each for run in (reported.facts or {})["stored"] for each in run["ids"]]
         assert ids == [*unit.ids()]
+
+
+def test_an_append_in_a_transaction_of_the_application_returns_all_its_events_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    with connect(f"sqlite:{path}") as store, mock.patch.object(writing, "MOST_VERSIONS", 3):
+        store.initialize()
+        with closing(sqlite3.connect(path)) as theirs:
+            writes = [(f"A-{n % 3}", [EventData("T", n), EventData("U", n)], -1) for n in range(7)]
+            appended = [*store.append_many(writes, connection=theirs)]
+            assert store.head() == 0
+            theirs.commit()
+        assert appended == [*store.replay()]
+        assert len(appended) == 14
+
+
+def a_write(number: int, data: str = "1") -> PreparedWrite:
+    return Write(f"A-{number}", [Preparing().event(EventData("T", data))], -1)
+
+
+def test_the_events_of_writes_to_one_stream_are_seen_as_often_as_needed() -> None:
+    writes = [a_write(number) for number in range(3)]
+    events = spooling.Events(writes)
+    assert [*events] == [*events] == [event for write in writes for event in write.events]
+    assert len(events) == 3
+
+
+def test_a_spool_keeps_the_conditions_of_each_write_and_whether_an_id_is_new() -> None:
+    one, other = AppendCondition(Query(["T"])), AppendCondition(Query(["U"]), 3)
+    with closing(Spool()) as spool:
+        spool.add(a_write(1), given_id=True)
+        spool.add(a_write(2), given_id=False, conditions=[one, other])
+        assert not spool.has_new_ids
+        spool.add(a_write(3), given_id=False, new_id=True, conditions=[other])
+        assert spool.has_new_ids
+        assert spool.conditions == (one, other)
+        assert [[*spool.conditions_of(number)] for number in range(3)] == [[], [one, other], [other]]
 
 
 @pytest.mark.parametrize("in_memory", [0, 1, 5, 1000])
@@ -106,12 +144,14 @@ def test_as_much_text_waits_in_memory_as_may_and_then_none(least: bool) -> None:
     most = 2 * size if least else 3 * size - 1
     with mock.patch.object(spooling, "IN_MEMORY", most), closing(Spool()) as spool:
         waiting = []
-        for n in range(8):
-            spool.add(Write(f"A-{n}", (event,)), given_id=False)
+        for n in range(11):
+            spool.add(Write(f"A-{n % 10}", (event,)), given_id=False)
             waiting.append(len(spool._writes))
             assert next(iter(spool)).stream_id == "A-0"  # what was read does not lie where more is written
-        assert waiting == [1, 2, 0, 1, 2, 0, 1, 2]
-        assert [(write.stream_id, [*write.events]) for write in spool] == [(f"A-{n}", [event]) for n in range(8)]
+        assert waiting == [1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2]
+        assert [(write.stream_id, [*write.events]) for write in spool] == [
+            (f"A-{n % 10}", [event]) for n in range(11)
+        ]
 
 
 @pytest.mark.parametrize(

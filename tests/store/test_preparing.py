@@ -6,6 +6,7 @@ import pytest
 
 from evstore.appending import preparing
 from evstore.appending.preparing import Preparing
+from evstore.appending.redaction import Redaction
 from evstore.errors import InvalidInputError
 from evstore.jsontext.judging import check_json
 from evstore.model.events import EventData
@@ -94,3 +95,25 @@ def test_what_is_no_event_is_refused_unless_the_application_encodes_it():
     with pytest.raises(InvalidInputError, match="an event is an EventData, not int"):
         Preparing().given(7)
     assert Preparing(encode=lambda n: EventData("Numbered", n)).given(7) == EventData("Numbered", 7)
+
+
+def test_a_redaction_is_an_event_of_each_id_once_with_its_reason():
+    redaction = Redaction([ID.upper(), MADE, ID], "a request", metadata=True, by=Metadata(user_id="alice"))
+    assert (redaction.ids, redaction.metadata, redaction.unit.has_new_ids) == ([ID, MADE], True, True)
+    ((stream_id, (event,), _),) = redaction.unit.writes
+    assert (stream_id, event.type, event.metadata_json) == ("$redactions", "EventsRedacted", '{"userId":"alice"}')
+    assert event.data_json == f'{{"ids":["{ID}","{MADE}"],"reason":"a request","metadata":true}}'
+
+
+@pytest.mark.parametrize(
+    ("ids", "reason", "said"),
+    [
+        ([], "a request", "no event"),
+        ([ID], "", "needs a reason"),
+        ([ID], " \n", "a reason"),
+        ([ID], 7, "a reason"),
+    ],
+)
+def test_a_redaction_of_nothing_or_for_no_reason_is_refused(ids, reason, said):
+    with pytest.raises(InvalidInputError, match=said):
+        Redaction(ids, reason)

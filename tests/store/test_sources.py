@@ -6,6 +6,7 @@ import pytest
 
 from evstore import ConcurrencyError, EventData, InvalidInputError, SourceInfo
 from evstore.appending.outcomes import Duplicate
+from evstore.model.sources import source_of
 from evstore.model.versions import MAX_VERSION
 from evstore.port import Receipt, SourceTaken
 
@@ -94,6 +95,16 @@ def test_a_source_that_is_none_is_refused_before_anything_is_sent(store, source,
         store.append("Order-1", some(1), source=source)
     assert why in str(caught.value)
     assert store.head() == 0
+
+
+@pytest.mark.parametrize("given", ["ab", 7, None, {1, 2}], ids=repr)
+def test_what_is_no_pair_is_no_source(given):
+    with pytest.raises(InvalidInputError, match=r"a source is a pair of name and position, .* not "):
+        source_of(given)
+
+
+def test_a_source_is_said_as_its_name_and_how_far_it_was_taken():
+    assert str(source_of([FILE, 17])) == "orders.csv@17"
 
 
 def test_units_in_turn_pass_over_positions_that_were_taken(store):

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from evstore import Metadata
 from evstore.errors import InvalidPayloadError
-from evstore.model.findings import AuditedEvent
+from evstore.model.findings import AuditedEvent, AuditedName, Finding
 from evstore.verifying import checks
-from evstore.verifying.checks import FIRST_US, LAST_US, content_of, faults_of_event
+from evstore.verifying.checks import FIRST_US, LAST_US, content_of, faults_of_event, faults_of_name
 from evstore.verifying.together import _correlation_ids, contents_if_sound
 
 ID = "0198e5c4-7a2b-7c3d-8e4f-0123456789ab"
@@ -54,6 +54,18 @@ class Hashes:
 def test_a_sound_event_takes_the_short_way():
     assert [*contents_if_sound([SOUND], 7, Hashes())] == [content_of(SOUND)]
     assert not faults_of_event(SOUND, Hashes())
+
+
+def test_records_of_a_store_that_numbers_nothing_are_sound():
+    event = AuditedEvent(*SOUND[: AuditedEvent._fields.index("category_number")])
+    assert [*contents_if_sound([event], 7, Hashes())] == [content_of(event)]
+    assert not faults_of_event(event, Hashes())
+    stream = AuditedName("Order-1", "Order-1", "Order-1", True, "Order", found_by_number="Order-1")
+    assert not [*faults_of_name("stream", stream)]
+
+
+def test_a_finding_says_nothing_that_it_was_not_given():
+    assert Finding("chain", "it is broken") == ("chain", "it is broken", None, None, "")
 
 
 # Few at a time: where much is wrong, one fault hides that another is overlooked.
