@@ -30,9 +30,8 @@ METADATA: Final = """(:user_id IS NULL OR json_extract(events.metadata, '$.userI
 # --- Opening -------------------------------------------------------------------------------------------------
 
 ADMITS: Final = """
-SELECT (SELECT user_version FROM pragma_user_version), min_reader, min_writer
+SELECT (SELECT user_version FROM pragma_user_version), CASE id WHEN 1 THEN min_reader END, min_writer
 FROM store
-WHERE id = 1
 """
 
 # What computes its rows in the place of a table: a view, a virtual table, a table with a generated column. To read
