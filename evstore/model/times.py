@@ -20,6 +20,7 @@ _LEAP: Final = re.compile(
 @lru_cache(maxsize=16)  # the events of a unit share their moment
 def format_timestamp(timestamp_us: int) -> str:
     """The moment in UTC, always with six decimals, so that timestamps sort as text. Raises CorruptStoreError."""
+    # A damaged page may hold anything, of which `moment_at` says so.
     second = timestamp_us - timestamp_us % _SECOND if isinstance(timestamp_us, int) else timestamp_us
     return f"{_second(second)}.{str(_SECOND + timestamp_us - second)[1:]}Z"
 

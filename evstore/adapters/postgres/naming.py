@@ -47,12 +47,13 @@ class Names(Generic[T]):
         known = self._known
         if known.server != server or len(known.streams) + len(streams) > MOST_KNOWN:
             known = _Known(server)
+        # To look up the keys of a page takes less than to take away all that are known.
         given = {
             "snapshot": known.snapshot,
             "streams": _listed(streams),
             "types": _listed(types),
-            "new_streams": _listed(streams - known.streams.keys()),
-            "new_types": _listed(types - known.types.keys()),
+            "new_streams": _listed(key for key in streams if key not in known.streams),
+            "new_types": _listed(key for key in types if key not in known.types),
         }
         found = connection.execute(self._statement, given).fetchall()
         (snapshot,) = (text for of_type, _, text in found if of_type is None)
