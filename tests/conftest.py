@@ -100,11 +100,18 @@ ON_EACH_STORE: Final = (
 """The tests of the library that find what only one of the databases does."""
 
 
+ON_EACH_SERVER: Final = ("test_postgres", "test_plans")
+"""The tests that find what only one version of PostgreSQL does: the contract, and how statements are planned."""
+
+
 def _is_seldom(item: pytest.Item) -> bool:
-    """True for the words of the command on PostgreSQL, and for the library on SQLite, between the other two stores."""
+    """True for the words of the command on PostgreSQL, for another version of it where neither the contract nor a plan
+    is tried, and for the library on SQLite, between the other two stores."""
     if reason_of(item, "sqlite_first"):
         return True
     params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    if params.get("server") in postgres.KINDS[1:]:
+        return item.path.stem not in ON_EACH_SERVER
     return params.get("adapter") == "sqlite" and item.path.stem not in ON_EACH_STORE
 
 

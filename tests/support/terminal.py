@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from tests.support.command import Command
 
-WIDTHS = pytest.mark.parametrize("columns", [60, 80, 140])
+COLUMNS = (60, 80, 140)
+WIDTHS = pytest.mark.parametrize("columns", COLUMNS)
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 

@@ -79,10 +79,13 @@ class IdClauses(Harness):
         assert _held(adapter, unit) == set(unit.ids())
         assert len(log(adapter)) == len([*unit.ids()])
 
-    def test_W5_a_large_unit_that_is_stored_already_is_held(self, adapter: Adapter) -> None:
+    def test_W5_a_unit_larger_than_what_a_statement_can_bind_is_stored_and_then_held(
+        self, adapter: Adapter
+    ) -> None:
         self.needs_room(adapter, MORE_THAN_A_STATEMENT_BINDS)
         unit = an_append(events=MORE_THAN_A_STATEMENT_BINDS)
-        accepted(adapter, unit)
+        assert accepted(adapter, unit).size == MORE_THAN_A_STATEMENT_BINDS
+        assert {event.id for event in adapter.get([*unit.ids()])} == set(unit.ids())
         assert _held(adapter, unit) == set(unit.ids())
 
     @pytest.mark.parametrize("place", [0, 1, 2])

@@ -21,7 +21,7 @@ from evstore.testing.asking import (
     history,
     log,
 )
-from evstore.testing.builders import MORE_THAN_A_STATEMENT_BINDS, a_stream_id, a_write, an_append
+from evstore.testing.builders import a_stream_id, a_write, an_append
 from evstore.testing.harness import DURABLE, MULTI_PROCESS, Harness
 from evstore.testing.refusals import REFUSALS, TRACE_CATEGORY, TRACE_STREAM, TRACE_TYPE, a_trace
 from evstore.testing.truth import REFUSED_ROWS
@@ -88,12 +88,6 @@ class UnitClauses(Harness):
         outcomes = adapter.append([an_append(events=n) for n in events])
         assert [isinstance(o, Receipt) and o.size for o in outcomes] == list(events)
         assert adapter.append([]) == []
-
-    def test_W1_a_unit_may_be_larger_than_what_a_statement_can_bind(self, adapter: Adapter) -> None:
-        self.needs_room(adapter, MORE_THAN_A_STATEMENT_BINDS)
-        unit = an_append(events=MORE_THAN_A_STATEMENT_BINDS)
-        assert accepted(adapter, unit).size == MORE_THAN_A_STATEMENT_BINDS
-        assert {event.id for event in adapter.get([*unit.ids()])} == set(unit.ids())
 
     def test_W1_what_was_accepted_is_seen_by_every_kind_of_read(self, adapter: Adapter) -> None:
         unit = an_append("Order-1")

@@ -13,7 +13,7 @@ from evstore import EventData, Metadata, Write, connect
 from tests.support.damage import both, plant
 from tests.support.data import DAY, FIRST
 from tests.support.sentences import names
-from tests.support.terminal import WIDTHS, cells, screen, seen
+from tests.support.terminal import COLUMNS, WIDTHS, cells, screen, seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,21 +132,19 @@ def test_circles_and_what_caused_itself_are_opened_at_their_oldest(store: Comman
     assert self.endswith(":")
 
 
-@WIDTHS
-def test_deeper_than_the_width_the_depth_is_told_and_ten_thousand_are_no_recursion(
-    store: Command, columns: int
-) -> None:
+def test_deeper_than_the_width_the_depth_is_told_and_ten_thousand_are_no_recursion(store: Command) -> None:
     ids = [str(uuid4()) for _ in range(10_000)]
     with connect(store.url) as opened:
         events = [
             EventData("Step", n, Metadata("deep", ids[n - 1] if n else None), each) for n, each in enumerate(ids)
         ]
         opened.append("Chain-1", events)
-    lines = screen(store, "trace", "deep", columns=columns)
-    assert len(lines) == 10_002
-    assert "…9,999 └ Step" in lines[-1]
-    assert "└ Step" in lines[3]
-    assert all(len(line) <= columns for line in lines)
+    for columns in COLUMNS:
+        lines = screen(store, "trace", "deep", columns=columns)
+        assert len(lines) == 10_002
+        assert "…9,999 └ Step" in lines[-1]
+        assert "└ Step" in lines[3]
+        assert all(len(line) <= columns for line in lines)
 
 
 def test_times_are_local_and_told_as_far_as_they_differ(store: Command) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -12,34 +13,36 @@ import pytest
 
 from evstore import EventData, connect
 from evstore.cli.output.progress import Progress
-from tests.support.command import IMPATIENT
+from tests.support.command import IMPATIENT, Command
 from tests.support.damage import both, plant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.command import Command
-
-pytestmark = [
-    pytest.mark.sqlite_only("what is drawn does not depend on where events are stored"),
-    pytest.mark.long("bars move while seconds pass"),
-]
+pytestmark = pytest.mark.long("bars move while seconds pass")
 
 EVENTS = 9000
 ERASED = "\x1b[2K"
 
 
-@pytest.fixture
-def filled(store: Command) -> Command:
-    """A store with something to do, and files to read."""
-    with connect(store.url) as opened:
-        opened.append("Order-1", [EventData("Placed", n) for n in range(EVENTS)])
-        (store.folder / "log.ndjson").write_text("".join(f"{event.to_json()}\n" for event in opened.replay()))
-    (store.folder / "data.ndjson").write_text("".join(f"{n}\n" for n in range(EVENTS)))
-    with connect(f"sqlite:{store.folder}/empty.db") as empty:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store that has something to do, an empty one, and files to read."""
+    folder = tmp_path_factory.mktemp("made")
+    with connect(f"sqlite:{folder}/evstore.db") as opened, connect(f"sqlite:{folder}/empty.db") as empty:
+        opened.initialize()
         empty.initialize()
-    return store
+        opened.append("Order-1", [EventData("Placed", n) for n in range(EVENTS)])
+        (folder / "log.ndjson").write_text("".join(f"{event.to_json()}\n" for event in opened.replay()))
+    (folder / "data.ndjson").write_text("".join(f"{n}\n" for n in range(EVENTS)))
+    return folder
+
+
+@pytest.fixture
+def filled(made: Path, tmp_path: Path) -> Command:
+    """The command, in a folder of its own with all that."""
+    return Command(shutil.copytree(made, tmp_path / "filled"))
 
 
 def watched(command: Command, *words: str, stdout: Path | None = None, **env: str) -> tuple[int, str]:
@@ -78,15 +81,21 @@ def counts(drawn: str) -> list[int]:
 
 
 @pytest.mark.parametrize("what", WORK)
-def test_the_bar_moves_while_the_work_goes_on(filled: Command, what: str) -> None:
+def test_long_work_shows_how_far_it_is_how_fast_and_is_erased_before_the_result(
+    filled: Command, what: str
+) -> None:
     code, screen = watched(filled, *WORK[what])
     assert code == 0
-    drawn = [part for part in re.split(r"\r|\n", screen) if what in part]
-    shown = counts("\n".join(drawn))
+    drawn, _, result = screen.rpartition(ERASED)
+    assert re.search(rf"{what}.*[0-9,]+ (?:events|positions).*[0-9,]+/s", drawn)
+    assert what not in result
+    assert f"{EVENTS:,}" in result or f"{EVENTS}" in result
+    steps = [part for part in re.split(r"\r|\n", screen) if what in part]
+    shown = counts("\n".join(steps))
     assert len(shown) >= 3
     assert shown == sorted(shown)
     assert shown[-2] < EVENTS
-    bars = {re.split(" (?:events|positions)", part)[0].rpartition(" ")[0] for part in drawn}
+    bars = {re.split(" (?:events|positions)", part)[0].rpartition(" ")[0] for part in steps}
     assert len(bars) >= 3  # the bar and its colours
 
 
@@ -114,18 +123,6 @@ def test_the_bar_moves_while_input_comes_through_a_pipe(filled: Command, mode: t
     child.close()
     assert child.exitstatus == 0
     assert b"globalPosition" in (filled.folder / "out").read_bytes()
-
-
-@pytest.mark.parametrize("what", WORK)
-def test_long_work_shows_how_far_it_is_how_fast_and_is_erased_before_the_result(
-    filled: Command, what: str
-) -> None:
-    code, screen = watched(filled, *WORK[what])
-    assert code == 0
-    drawn, _, result = screen.rpartition(ERASED)
-    assert re.search(rf"{what}.*[0-9,]+ (?:events|positions).*[0-9,]+/s", drawn)
-    assert what not in result
-    assert f"{EVENTS:,}" in result or f"{EVENTS}" in result
 
 
 def test_findings_are_told_behind_the_progress_also_one_by_one(filled: Command) -> None:
