@@ -25,13 +25,15 @@ from array import array
 
 ENV = posix.environ
 AT_START = {at_start!r}
+COERCED = (b"LC_CTYPE", b"C.UTF-8")  # what Python itself puts there, where nothing says which language to speak
 
 
 def cold():
     posix.execve({cold[0]!r}, [*{cold!r}, *sys.argv[1:]], ENV)
 
 
-if {{name: value for name, value in ENV.items() if name.startswith({names!r})}} != AT_START:
+at_start = {{each for each in ENV.items() if each[0].startswith({names!r})}}
+if at_start != AT_START and at_start - {{COERCED}} != AT_START:
     cold()
 mask = posix.umask(0)
 posix.umask(mask)
@@ -83,7 +85,7 @@ def _made(at_start: tuple[tuple[str, str], ...], setting: str) -> Path:
         path.write_text(
             _PROGRAM.format(
                 python=sys.executable,
-                at_start={os.fsencode(name): os.fsencode(value) for name, value in at_start},
+                at_start={(os.fsencode(name), os.fsencode(value)) for name, value in at_start},
                 names=tuple(os.fsencode(name) for name in warm.AT_START),
                 cold=cold,
                 setting=setting,

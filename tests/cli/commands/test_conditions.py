@@ -97,7 +97,9 @@ def test_of_writers_that_append_at_once_one_wins(store: Command) -> None:
     """Each is alone in its stream, so only the tag is shared; all have started when they get their events."""
     writers = [
         store.start(
-            "append", f"W-{n}", "-t", "Won", "--tag", "prize", "--unless", "tag=prize", "-", stdin=subprocess.PIPE
+            *("append", f"W-{n}", "-t", "Won", "--tag", "prize", "--unless", "tag=prize", "-"),
+            quick=True,
+            stdin=subprocess.PIPE,
         )
         for n in range(4)
     ]

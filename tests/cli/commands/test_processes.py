@@ -32,7 +32,7 @@ def _append(command: Command, stream: str, data: str) -> None:
 @pytest.mark.parametrize("words", [("read", "A-1"), ("replay", "A"), ("replay", "--all")])
 def test_follow_prints_history_and_then_each_event_as_it_comes(store: Command, words: tuple[str, ...]) -> None:
     _append(store, "A-1", "1")
-    follower = store.start(*words, "-f", "-n", "3")
+    follower = store.start(*words, "-f", "-n", "3", quick=True)
     assert follower.stdout is not None
     assert json.loads(follower.stdout.readline())["data"] == 1
     for data in ("2", "3"):
@@ -43,7 +43,7 @@ def test_follow_prints_history_and_then_each_event_as_it_comes(store: Command, w
 
 
 def test_follow_waits_for_a_stream_that_is_not_there_yet(store: Command) -> None:
-    follower = store.start("read", "A-1", "--follow", "-n", "1")
+    follower = store.start("read", "A-1", "--follow", "-n", "1", quick=True)
     _append(store, "A-2", "0")
     _append(store, "A-1", "1")
     out, err = follower.communicate(timeout=20)
@@ -62,7 +62,7 @@ def test_a_follower_ends_when_its_reader_has_left_though_no_event_comes(
     store: Command, words: tuple[str, ...]
 ) -> None:
     _append(store, "A-1", "1")
-    follower = store.start(*words, "-f")
+    follower = store.start(*words, "-f", quick=True)
     assert follower.stdout is not None
     if words[1] != "Later-1":
         assert json.loads(follower.stdout.readline())["data"] == 1
@@ -76,7 +76,7 @@ def test_a_follower_ends_when_its_reader_has_left_though_no_event_comes(
 def test_a_follower_goes_on_whatever_else_its_output_is(store: Command) -> None:
     with open(store.folder / "out", "wb") as out:
         words = ("read", "A-1", "-f", "-n", "1", "--within", "30s")
-        follower = store.start(*words, stdout=out, stderr=subprocess.DEVNULL)
+        follower = store.start(*words, quick=True, stdout=out, stderr=subprocess.DEVNULL)
         with pytest.raises(subprocess.TimeoutExpired):
             follower.wait(2.5)  # more than one look
         _append(store, "A-1", "1")
@@ -183,7 +183,7 @@ def test_a_reader_that_leaves_ends_the_process_by_sigpipe_without_a_word(store: 
 def test_an_output_that_is_full_is_named(store: Command, words: tuple[str, ...]) -> None:
     _append(store, "A-1", "1")
     with open("/dev/full", "wb") as full:
-        process = store.start(*words, stdout=full)
+        process = store.start(*words, quick=True, stdout=full)
         _, err = process.communicate(timeout=20)
     assert process.returncode == 74
     stored = r"; .*A-1 version 2 \(id .*\)\nhint: .*" if words[0] == "append" else ""

@@ -112,7 +112,7 @@ def test_07_a_stream_begins_once_and_the_second_is_told_both_versions(store: Com
 
 def test_08_of_twenty_writers_with_one_version_exactly_one_wins(store: Command) -> None:
     fill(store, 1)
-    processes = [store.start(*APPEND, str(n), "-e", "1") for n in range(20)]
+    processes = [store.start(*APPEND, str(n), "-e", "1", quick=True) for n in range(20)]
     ended = [(process.communicate(timeout=60)[1].decode(), process.returncode) for process in processes]
     assert sorted(code for _, code in ended) == [0] + [4] * 19
     assert "locked" not in "".join(err for err, _ in ended)

@@ -63,7 +63,7 @@ def test_a_long_wait_for_a_writer_is_noted_once_with_its_holder_and_its_end(stor
     began = time.monotonic()
     with ExitStack() as ends:
         ends.enter_context(writing(store))
-        started = {name: store.start(*words, "--timeout", "50s") for name, words in WORK.items()}
+        started = {name: store.start(*words, "--timeout", "50s", quick=True) for name, words in WORK.items()}
         lines = {name: noted(process) for name, process in started.items()}
         assert time.monotonic() - began >= 2
         who = rf"process {os.getpid()}|process \d+" if not store.database else r"session \d+ of evstore"
@@ -90,7 +90,8 @@ def test_init_notes_that_it_waits_for_who_makes_the_store(evstore: Command) -> N
 def test_a_wait_is_noted_as_json_and_not_at_all_when_quiet(store: Command) -> None:
     with writing(store):
         started = [
-            store.start(*WORK["append"], "--timeout", "3s", *more) for more in (("--errors", "json"), ("-q",))
+            store.start(*WORK["append"], "--timeout", "3s", *more, quick=True)
+            for more in (("--errors", "json"), ("-q",))
         ]
         (loud_code, loud), (code, quiet) = map(rest, started)
     assert (loud_code, code) == (7, 7)
@@ -100,7 +101,7 @@ def test_a_wait_is_noted_as_json_and_not_at_all_when_quiet(store: Command) -> No
 
 def test_a_short_wait_is_silent(store: Command) -> None:
     with writing(store):
-        process = store.start(*WORK["append"], "--timeout", "50s")
+        process = store.start(*WORK["append"], "--timeout", "50s", quick=True)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(1)
     assert rest(process) == (0, "")
@@ -112,7 +113,7 @@ def test_a_program_that_does_not_queue_is_noted(store: Command) -> None:
         other = sqlite3.connect(store.folder / "evstore.db", isolation_level=None)
         other.execute(f"PRAGMA locking_mode = {mode}")
         other.execute("BEGIN IMMEDIATE")
-        process = store.start(*WORK["append"], "--timeout", "50s")
+        process = store.start(*WORK["append"], "--timeout", "50s", quick=True)
         assert "(not evstore, but another program), for 50 s at most" in noted(process)
         other.execute("ROLLBACK")
         other.close()

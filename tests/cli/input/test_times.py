@@ -211,7 +211,7 @@ def test_the_last_ones_of_nothing_are_none(shared: Command) -> None:
 def test_follow_goes_on_after_the_last_ones(store: Command, source: tuple[str, ...]) -> None:
     with connect(store.url) as opened:
         opened.append("A-1", [EventData("T", n) for n in (1, 2, 3)])
-        follower = store.start(*source, "--last", "1", "-f", "-n", "2", "--within", "20s")
+        follower = store.start(*source, "--last", "1", "-f", "-n", "2", "--within", "20s", quick=True)
         assert follower.stdout is not None
         assert json.loads(follower.stdout.readline())["data"] == 3
         opened.append("A-1", [EventData("T", 4), EventData("T", 5)])
@@ -223,7 +223,7 @@ def test_follow_goes_on_after_the_last_ones(store: Command, source: tuple[str, .
 def test_what_comes_next_can_be_waited_for(store: Command, source: tuple[str, ...]) -> None:
     with connect(store.url) as opened:
         opened.append("A-1", [EventData("T", "old")])
-        follower = store.start(*source, "--last", "0", "-f", "-n", "1", "--within", "5s")
+        follower = store.start(*source, "--last", "0", "-f", "-n", "1", "--within", "5s", quick=True)
         began = time.monotonic()
         # Nothing tells when it has begun to wait, so that more than one event comes.
         while follower.poll() is None and time.monotonic() < began + 10:

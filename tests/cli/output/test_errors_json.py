@@ -197,7 +197,7 @@ def test_a_store_in_use_can_be_retried(shared: Command) -> None:
 @pytest.mark.parametrize("words", [("replay", "--all"), (*DATA, "-d", "1", "--id", id_of(1))])
 def test_an_output_that_is_full_is_io(shared: Command, words: tuple[str, ...]) -> None:
     with open("/dev/full", "wb") as full:
-        process = shared.start(*words, "--errors", "json", stdout=full)
+        process = shared.start(*words, "--errors", "json", quick=True, stdout=full)
         _, err = process.communicate(timeout=20)
     _, error = told(err)
     assert process.returncode == error["exitCode"] == 74
