@@ -52,7 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for line in (
-        "long(reason): it is tried with --all-adapters alone, for this reason",
+        "long(reason, by_hand=False): it is tried with --all-adapters alone, for this reason; by hand: it is `seldom`",
         "sqlite_only(reason): the command is tried on SQLite alone, for this reason",
         "sqlite_first(reason): the command is tried on SQLite, and on other databases with --all-adapters",
         "sqlite_too(reason): the store is tried on SQLite too, where it is otherwise tried on memory alone",
@@ -105,9 +105,10 @@ ON_EACH_SERVER: Final = ("test_postgres", "test_plans")
 
 
 def _is_seldom(item: pytest.Item) -> bool:
-    """True for the words of the command on PostgreSQL, for another version of it where neither the contract nor a plan
-    is tried, and for the library on SQLite, between the other two stores."""
-    if reason_of(item, "sqlite_first"):
+    """True for what is marked so, for the words of the command on PostgreSQL, for another version of it where neither
+    the contract nor a plan is tried, and for the library on SQLite, between the other two stores."""
+    long = item.get_closest_marker("long")
+    if reason_of(item, "sqlite_first") or (long and long.kwargs.get("by_hand")):
         return True
     params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     if params.get("server") in postgres.KINDS[1:]:

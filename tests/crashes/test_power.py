@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.crashes.lab.power import Profile, power
-from tests.crashes.lab.power_writer import WITHOUT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +29,13 @@ def test_nothing_that_anybody_was_told_is_lost_when_the_power_is_cut(tmp_path: P
     assert figures.looked_for
 
 
-@pytest.mark.parametrize("without", WITHOUT)
+@pytest.mark.parametrize(
+    "without",
+    [
+        "flushes",
+        pytest.param("names", marks=pytest.mark.long("it looks for a rarer loss than the other", by_hand=True)),
+    ],
+)
 def test_it_is_found_when_a_flush_is_left_out(tmp_path: Path, seed: int, without: str) -> None:
     figures = power(tmp_path, SHORT._replace(images=200, seed=seed, without=without))
     print(figures)

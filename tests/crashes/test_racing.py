@@ -66,7 +66,7 @@ def test_no_acknowledged_condition_is_broken_when_sixteen_writers_race_and_are_k
     assert judgement.refused
 
 
-@pytest.mark.long("sixteen processes write until a fault is found")
+@pytest.mark.long("sixteen processes write until a fault is found", by_hand=True)
 def test_it_is_found_when_conditions_are_judged_before_the_lock(
     database: str, request: pytest.FixtureRequest, tmp_path: Path, seed: int
 ) -> None:

@@ -16,6 +16,7 @@ from tests.support.sentences import names
 if TYPE_CHECKING:
     from tests.support.command import Command, Ended
 
+pytestmark = pytest.mark.sqlite_first("the core decides, and the contract holds the adapter to what it is asked")
 INPUT = pytest.mark.sqlite_only("the flags and the input are understood before a store is asked")
 SEAT = ("-t", "SeatTaken", "--tag", "show:7")
 

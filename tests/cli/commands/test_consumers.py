@@ -227,6 +227,7 @@ def test_a_wait_that_takes_too_long_has_an_exit_code_of_its_own(store: Command) 
 # --- usage ---
 
 
+@pytest.mark.sqlite_first("which words go together seldom depends on where events are stored")
 @pytest.mark.parametrize(
     ("words", "facts"),
     [

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tests.support.command import Command
 
+pytestmark = pytest.mark.sqlite_first("the core decides, and the contract holds the adapter to what it is asked")
 INPUT = pytest.mark.sqlite_only("the input is understood before a store is asked")
 
 

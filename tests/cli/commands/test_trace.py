@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from tests.support.command import Command
 
+pytestmark = pytest.mark.sqlite_first("what is printed does not depend on where events are stored")
 PRINTING = pytest.mark.sqlite_only("how it is drawn does not depend on where it was stored")
 IDS = [str(uuid4()) for _ in range(12)]
 
