@@ -118,22 +118,25 @@ def test_what_is_answered_of_an_earlier_append_waits_for_the_standby_too(own: Ow
 
 def test_a_reader_waits_for_the_standby_that_an_append_waits_for(own: OwnServer) -> None:
     """What it has shown would be gone after a failover."""
-    with ThreadPoolExecutor() as threads, lonely(own) as store:
+    with (
+        ThreadPoolExecutor() as threads,
+        lonely(own) as store,
+        connect(store.location, timeout=0.2) as reader,
+    ):
         require_standby(own, "")
         store.append("Order-1", AN_EVENT)
         store.append("Order-2", AN_EVENT)
         own.execute("VACUUM")  # as in `lonely`
-        following = store.subscribe(after=2, timeout=0.1)
+        following = reader.subscribe(after=2, timeout=0.1)
         require_standby(own, "*")
         appended = [threads.submit(store.append, "Order-1", events) for events in (AN_EVENT, LARGE)]
         wait_for(lambda: len(since(own)) == 2)
         assert [*following] == []
-        with connect(store.location, timeout=0.2) as reader:
-            assert [event.version for event in reader.read("Order-2")] == [1]  # nobody waits for it
-            for read in (reader.head, lambda: [*reader.read("Order-1")], reader.info):
-                with pytest.raises(UnavailableError, match="standby") as waited:
-                    read()
-                assert waited.value.retryable
+        assert [event.version for event in reader.read("Order-2")] == [1]  # nobody waits for it
+        for read in (reader.head, lambda: [*reader.read("Order-1")], reader.info):
+            with pytest.raises(UnavailableError, match="standby") as waited:
+                read()
+            assert waited.value.retryable
         shown = threads.submit(lambda: [event.version for event in store.read("Order-1")])
         assert not shown.done()
         assert not any(each.done() for each in appended)
