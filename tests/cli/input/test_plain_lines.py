@@ -244,19 +244,19 @@ def test_an_envelope_that_is_not_plain_is_left_to_the_reader_of_single_values(me
     assert plain.plain_envelopes(envelope() + envelope(**members)) is None
 
 
-def test_gaps_in_the_metadata_of_plain_lines_are_filled_as_one_by_one() -> None:
+def test_plain_lines_get_default_metadata_and_tags_as_one_by_one() -> None:
     default = Metadata(user_id="u", correlation_id="c", custom={"a": "b"})
     metadata = ["{}", '{"userId":"x"}', "{}", '{"correlationId":"d","custom":{"k":"v"}}']
-    lines = [envelope(metadata=each) for each in metadata]
+    lines = [envelope(metadata=each) for each in metadata] + [envelope(tags='["y"]')]
     found = plain.plain_envelopes(b"".join(lines))
     assert found is not None
     read = map(envelopes.envelope_from_json, lines)
-    one_by_one = [Preparing(default).kept(each.type, each.data, each.metadata) for each in read]
-    kept = [
-        each._replace(id=own.id) for each, own in zip(Preparing(default).kept_each(found), one_by_one, strict=True)
-    ]
+    preparing = Preparing(default, tags=["x"])
+    one_by_one = [preparing.kept(each.type, each.data, each.metadata, tags=each.tags) for each in read]
+    kept = [each._replace(id=own.id) for each, own in zip(preparing.kept_each(found), one_by_one, strict=True)]
     assert kept == one_by_one
-    assert [each.correlation_id for each in kept] == ["c", "c", "c", "d"]
+    assert [each.correlation_id for each in kept] == ["c", "c", "c", "d", "c"]
+    assert [each.joined_tags for each in kept] == ["x", "x", "x", "x", "x y"]
 
 
 @pytest.mark.parametrize("name", ["", "a\0", "x" * 600])
