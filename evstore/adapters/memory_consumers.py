@@ -60,7 +60,7 @@ class MemoryConsumers:
     def add(self, name: str, filter_json: str, position: int) -> ConsumerRecord:
         with self._opened():
             if name not in self._consumers:
-                self._consumers[name] = _Consumer(filter_json, self.checkpoint(WHOLE, position))
+                self._consumers[name] = _Consumer(filter_json, self.checkpoint(WHOLE, position, name))
             return self._consumers[name].record(name)
 
     def find(self, name: str) -> ConsumerRecord | None:
@@ -124,8 +124,8 @@ class MemoryConsumers:
     def forget(self, name: str) -> None:
         del self._consumers[name]
 
-    def checkpoint(self, slot: int, position: int, name: str = "") -> Checkpoint:
-        """The checkpoint at a position of the log. Raises LogDivergedError."""
+    def checkpoint(self, slot: int, position: int, name: str) -> Checkpoint:
+        """The checkpoint of a consumer at a position of the log. Raises LogDivergedError."""
         log = self._log()
         if position > len(log):
             raise LogDivergedError(name, position, len(log))

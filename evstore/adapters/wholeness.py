@@ -21,10 +21,17 @@ _POSITION: Final = StoredEvent._fields.index("global_position")
 _NO_FILTER: Final = Filter()
 MOST_RECOUNTED: Final = 1000
 """Streams or tags that are counted each time that one is not found."""
-STREAM_PARTS: Final = {1: "name of the category", 3: "first event of the stream", 5: "name of the event type"}
-CATEGORY_PARTS: Final = {1: "stream of the category"}
+STREAM_PARTS: Final = {
+    0: "name of the stream",
+    1: "name of the category",
+    3: "first event of the stream",
+    5: "name of the event type",
+}
+CATEGORY_PARTS: Final = {0: "name of the category", 1: "stream of the category"}
 TYPE_PARTS: Final = {0: "name of the event type"}
 TAG_PARTS: Final = {0: "name of the tag"}
+SOURCE_PARTS: Final = {0: "name of the source"}
+CONSUMER_PARTS: Final = {0: "name of the consumer"}
 """The columns of a row of a list that can be missing."""
 
 

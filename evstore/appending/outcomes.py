@@ -71,7 +71,7 @@ def _of_log(adapter: Adapter, receipt: Receipt) -> Iterator[StoredEvent]:
     while after < last:
         page = adapter.read_all(Page(MOST_IN_PAGE, after=after, high=last), Filter())
         if not page:
-            raise IncompleteLogError(adapter.location, after, "events")
+            raise IncompleteLogError(adapter.location, after + 1, "event")
         yield from page
         after = page[-1].global_position
 

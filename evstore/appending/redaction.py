@@ -24,7 +24,7 @@ class Redaction:
     """A redaction, checked. Raises InvalidInputError."""
 
     def __init__(
-        self, ids: Iterable[str | UUID], reason: str, *, metadata: bool = False, by: Metadata | None = None
+        self, ids: Iterable[str | UUID], reason: str, *, metadata: bool, by: Metadata | None = None
     ) -> None:
         self.ids = [*dict.fromkeys(normalize_id(each) for each in ids)]
         self.metadata = metadata

@@ -63,7 +63,7 @@ def test_a_missing_key_is_named(key):
 
 
 def test_what_must_be_a_string_and_is_none_is_named(subtests):
-    for key in ["type", "id", "streamId"]:
+    for key in ["type", "id", "streamId", "key"]:
         for value in NOT_STRINGS:
             with subtests.test(key=key, value=value):
                 message = refused(envelope(**{key: value}))
@@ -102,6 +102,9 @@ def test_an_unknown_key_is_named_and_the_nearest_known_one_suggested(subtests):
         ("expectedversion", "expectedVersion"),
         ("expected_version", "expectedVersion"),
         ("expected", "expectedVersion"),
+        ("Key", "key"),
+        ("tag", "tags"),
+        ("unles", "unless"),
     ]:
         with subtests.test(key=key, meant=meant):
             message = refused(envelope(**{key: "1"}))
@@ -125,6 +128,20 @@ def test_what_only_the_store_sets_is_ignored_whatever_it_holds(subtests):
         for value in ["1", '"x"', "null", "-5", "[{}]", '"2026-11-23T14:30:00.123456Z"']:
             with subtests.test(key=key, value=value):
                 assert read(envelope(**{key: value})) == read(envelope())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("version", "1"), ("globalPosition", "1"), ("timestamp", '"x"'), ("redacted", "true")),
+        *(("key", '"k"'), ("tags", '["a"]'), ("unless", "[]"), ("expectedVersion", "1")),
+    ],
+)
+def test_what_an_envelope_may_hold_is_not_blamed_for_the_fault_of_another_member(key, value):
+    missing = refused(envelope(data=None, **{key: value}))
+    assert wording(missing) == wording(refused(envelope(data=None)))
+    with pytest.raises(InvalidInputError, match="UTF-8"):
+        envelope_from_json(envelope(type='"?"', **{key: value}).encode().replace(b"?", b"\xff"))
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 from unittest import mock
+from uuid import UUID
 
 import pytest
 
-from evstore import EventData, EventStore, InvalidInputError, Metadata, Query, StorageFullError, connect
+from evstore import (
+    EventData,
+    EventStore,
+    IncompleteLogError,
+    InvalidInputError,
+    Metadata,
+    Query,
+    StorageFullError,
+    connect,
+)
 from evstore.adapters.memory import MemoryAdapter
 from evstore.adapters.sqlite import writing
 from evstore.appending import distinct as counting
@@ -33,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from evstore.model.events import StoredEvent
-    from evstore.port import PreparedWrite
+    from evstore.port import Append, Outcome, PreparedWrite
 
 
 def test_an_append_returns_all_its_events_though_a_receipt_has_not_all_their_versions(tmp_path: Path) -> None:
@@ -137,6 +148,14 @@ def test_events_without_room_on_the_disk_are_told_as_such() -> None:
         spool.add(Write("A-1", (event,)), given_id=False)
 
 
+def test_a_small_append_needs_no_room_on_the_disk() -> None:
+    with mock.patch("tempfile.TemporaryFile", side_effect=OSError("full")), closing(Spool()) as spool:
+        writes = [a_write(number) for number in range(9)]
+        for write in writes:
+            spool.add(write, given_id=True)
+        assert [*spool] == writes
+
+
 @pytest.mark.parametrize("least", [False, True])
 def test_as_much_text_waits_in_memory_as_may_and_then_none(least: bool) -> None:
     event = Preparing().kept("T", check_json("12345"), Metadata(user_id="a"))
@@ -152,6 +171,19 @@ def test_as_much_text_waits_in_memory_as_may_and_then_none(least: bool) -> None:
         assert [(write.stream_id, [*write.events]) for write in spool] == [
             (f"A-{n % 10}", [event]) for n in range(11)
         ]
+
+
+def test_a_log_that_lacks_what_was_just_stored_is_told_as_damage() -> None:
+    class Lacking(MemoryAdapter):
+        def append(self, units: Sequence[Append], *, until_refused: bool = False) -> list[Outcome]:
+            (receipt,) = super().append(units, until_refused=until_refused)
+            assert isinstance(receipt, Receipt)
+            self._log.pop()
+            return [receipt._replace(first_versions=[])]
+
+    with EventStore(Lacking()) as store, pytest.raises(IncompleteLogError) as raised:
+        store.append("A-1", [EventData("T", n) for n in range(3)])
+    assert (raised.value.location, raised.value.position, raised.value.missing) == ("memory:", 3, "event")
 
 
 @pytest.mark.parametrize(
@@ -190,6 +222,27 @@ def test_streams_are_counted_wherever_the_events_wait(in_memory: int, text: int)
         assert spool.count_streams() == 7
         assert [write.stream_id for write in spool] == [f"A-{n % 7}" for n in range(20)]
         assert spool.count_streams() == 7
+
+
+def test_closing_frees_the_files_in_which_names_wait() -> None:
+    """A temporary database has a file as soon as it is larger than its cache."""
+
+    def files() -> list[str]:
+        return os.listdir("/proc/self/fd")
+
+    before = files()
+    event = Preparing().kept("T", check_json("1"))
+    with (
+        mock.patch.object(counting, "IN_MEMORY", 0),
+        mock.patch.object(counting, "SETTINGS", ("PRAGMA cache_size = 1",)),
+        closing(Spool()) as spool,
+    ):
+        for n in range(999):
+            spool.add(Write(f"A-{n}", (event._replace(id=str(UUID(int=n))),)), given_id=True)
+        while_open = files()
+        assert spool.count_streams() == 999
+        assert files() == while_open
+    assert (len(while_open), files()) == (len(before) + 1, before)
 
 
 @pytest.mark.parametrize("in_memory", [0, 2, 1000])

@@ -116,4 +116,4 @@ def test_a_redaction_is_an_event_of_each_id_once_with_its_reason():
 )
 def test_a_redaction_of_nothing_or_for_no_reason_is_refused(ids, reason, said):
     with pytest.raises(InvalidInputError, match=said):
-        Redaction(ids, reason)
+        Redaction(ids, reason, metadata=False)

@@ -186,6 +186,28 @@ def test_a_call_is_filled_up_to_its_limit(crowd, gated, monkeypatch, most, value
     assert sorted(gated.calls) == [1, 1, 2]  # the two calls that waited may go in either order
 
 
+@pytest.mark.parametrize(("most", "value"), [("MOST_EVENTS", 4), ("MOST_CHARACTERS", 5 * len('{"n":1}{}') - 1)])
+def test_a_call_takes_nothing_that_is_one_beyond_its_limit(crowd, gated, monkeypatch, most, value):
+    monkeypatch.setattr(together, most, value)
+    joined = [crowd.joins(f"Order-{n}", [event(), event()]) for n in range(2)]
+    joined.append(crowd._pool.submit(crowd.store.append, "Order-3", [event()]))
+    wait_for(lambda: crowd.waiting == 1)
+    crowd.goes_on()
+    assert [len(each.result(PATIENCE)) for each in joined] == [2, 2, 1]
+    assert sorted(gated.calls) == [1, 1, 2]
+
+
+def test_appends_that_come_during_the_call_of_one_that_had_waited_alone_share_the_next_call(crowd, gated):
+    of_first, gated.gate = gated.gate, threading.Event()
+    alone = crowd.joins("Order-1", [event()])
+    of_first.set()
+    wait_for(lambda: len(gated.calls) == 2)
+    joined = [crowd.joins(f"Order-{n}", [event()]) for n in range(2, 4)]
+    crowd.goes_on()
+    assert [each.result(PATIENCE)[0].stream_id for each in (alone, *joined)] == ["Order-1", "Order-2", "Order-3"]
+    assert gated.calls == [1, 1, 2]
+
+
 def test_a_full_call_takes_no_more_and_the_next_one_does(crowd, gated):
     half = crowd.joins("Order-1", [event()] * (MOST_EVENTS // 2 + 1))
     more = crowd._pool.submit(crowd.store.append, "Order-2", [event()] * (MOST_EVENTS // 2 + 1))
@@ -315,6 +337,20 @@ def test_what_interrupts_an_append_before_it_has_joined_is_raised_as_it_is(crowd
     monkeypatch.setattr(crowd.store.appender._together, "_join", interrupted)
     with pytest.raises(KeyboardInterrupt):
         crowd.store.append("Order-1", [event()])
+
+
+def test_what_interrupts_an_append_while_it_joins_is_raised_as_it_is(crowd):
+    class Interrupted(list):
+        def append(self, _):
+            raise KeyboardInterrupt
+
+    other = crowd.joins("Order-1", [event()])
+    call = crowd.store.appender._together._next
+    call.waiting = Interrupted(call.waiting)
+    with pytest.raises(KeyboardInterrupt):
+        crowd.store.append("Order-2", [event()])
+    crowd.goes_on()
+    assert other.result(PATIENCE)[0].stream_id == "Order-1"
 
 
 def test_an_append_that_waited_alone_and_fails_is_not_tried_again(crowd, gated):

@@ -146,6 +146,15 @@ def test_after_a_lost_answer_the_units_that_cannot_be_looked_up_are_unknown_and_
         assert (done, raised.value.ids) == ([0, 1, 2], (an_id(3), an_id(4), an_id(5)))
 
 
+def test_a_stored_unit_that_cannot_be_looked_up_is_unknown_for_that_reason():
+    with EventStore(Noting(lookups=0)) as store:
+        unit = unit_of(store, 1)
+        store.appender.submit([unit])
+        (unknown,) = store.appender.submit([unit])
+        assert isinstance(unknown, AppendOutcomeUnknownError)
+        assert (unknown.ids, str(unknown.__cause__)) == ((an_id(1),), "gone")
+
+
 def test_without_a_lost_answer_units_that_cannot_be_looked_up_are_not_unknown(monkeypatch):
     monkeypatch.setattr(outcomes, "MOST_IN_PAGE", 2)
     with EventStore(Noting(lookups=2)) as store:

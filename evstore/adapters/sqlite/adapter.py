@@ -209,7 +209,7 @@ class SqliteAdapter(WritingSession):
         from evstore.adapters.sqlite.lists import sources
 
         with self._reading() as connection:
-            return sources(connection, page)
+            return sources(connection, self._path, page)
 
     def span(self, since_us: int | None, until_us: int | None) -> tuple[int, int] | None:
         from evstore.adapters.sqlite.reading import span

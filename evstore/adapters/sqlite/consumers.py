@@ -14,6 +14,7 @@ from evstore.adapters.sqlite import consumer_statements as sql
 from evstore.adapters.sqlite.holding import SqliteHold, holder
 from evstore.adapters.sqlite.joining import SqliteJoined
 from evstore.adapters.sqlite.lists import range_of
+from evstore.adapters.wholeness import CONSUMER_PARTS, check_listed
 from evstore.errors import ConsumerHeldError, ConsumerNotFoundError, LogDivergedError
 from evstore.model.consumers import SLOTS, Checkpoint, ConsumerRecord, Parked
 
@@ -64,6 +65,8 @@ class SqliteConsumers:
             connection.execute("BEGIN")
             try:
                 rows = connection.execute(sql.LIST_CONSUMERS, range_of(page)).fetchall()
+                for _, name, *_ in rows:
+                    check_listed((name, 0), CONSUMER_PARTS, self._path)
                 return [_record(connection, row) for row in rows]
             finally:
                 connection.execute("COMMIT")

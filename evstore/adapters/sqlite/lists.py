@@ -13,6 +13,7 @@ from evstore.adapters.sqlite.module import STANDARD
 from evstore.adapters.sqlite.reading import ALL, check_names, check_streams
 from evstore.adapters.wholeness import (
     CATEGORY_PARTS,
+    SOURCE_PARTS,
     STREAM_PARTS,
     TAG_PARTS,
     TYPE_PARTS,
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 
     from evstore.port import NamePage
 
-_ABOVE_ALL_TEXT: Final = b""
-"""In SQLite's order every blob stands above every text."""
+_ABOVE_ALL_NAMES: Final = b"\xff"
+"""In SQLite's order every blob stands above every text, and this one above the bytes of every name: a damaged page
+may hold them in the place of the name, which the end of a list is to report."""
 
 
 def stream(connection: Any, location: str, counted: Counted, stream_id: str) -> StreamInfo | None:
@@ -69,7 +71,7 @@ def tags(connection: Any, location: str, page: NamePage) -> list[TagInfo]:
     return [TagInfo(*row) for row in found]
 
 
-def sources(connection: Any, page: NamePage) -> list[SourceInfo]:
+def sources(connection: Any, location: str, page: NamePage) -> list[SourceInfo]:
     given = range_of(page)
     found: list[SourceInfo] = []
     after = page.after
@@ -79,6 +81,7 @@ def sources(connection: Any, page: NamePage) -> list[SourceInfo]:
         row = connection.execute(sql.NEXT_SOURCE, given).fetchone()
         if row is None:
             break
+        check_listed(row, SOURCE_PARTS, location)
         found.append(SourceInfo(*row))
         after = found[-1].source
     return found
@@ -111,7 +114,7 @@ def range_of(page: NamePage, category: str | None = None) -> dict[str, Any]:
     low = page.prefix if page.after is None else max(page.prefix, page.after)
     given = {
         "low": low,
-        "high": end_of_prefix(page.prefix) or _ABOVE_ALL_TEXT,
+        "high": end_of_prefix(page.prefix) or _ABOVE_ALL_NAMES,
         "after": page.after,
         "limit": page.limit,
     }

@@ -114,8 +114,9 @@ class RecordClauses(Consuming):
         assert consumers.page(NamePage(9, prefix="mailer")) == [found(consumers)]
 
     def test_C1_a_consumer_cannot_begin_beyond_the_log(self, consumers: Consumers) -> None:
-        with pytest.raises(LogDivergedError):
+        with pytest.raises(LogDivergedError) as raised:
             consumers.add("ahead", "{}", 5)
+        assert (raised.value.name, raised.value.position, raised.value.head) == ("ahead", 5, 4)
         assert consumers.find("ahead") is None
 
     def test_C7_a_divided_consumer_has_the_checkpoint_of_the_whole_in_all_slots(

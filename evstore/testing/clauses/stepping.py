@@ -33,6 +33,7 @@ class StepClauses(Consuming):
         unit = an_append("Mail-1", 2)
         with consumers.step(hold) as step:
             receipt = step.append(unit)
+            seen = [event.global_position for event in step.get([events[0].id, *unit.ids()])]
             again = step.append(unit)
             step.park(a_parked(events[1]))
             step.move({WHOLE: 4})
@@ -41,6 +42,7 @@ class StepClauses(Consuming):
         assert isinstance(again, AlreadyStored)
         assert sorted(again.ids) == sorted(unit.ids())
         assert (receipt.first_position, receipt.size) == (5, 2)
+        assert sorted(seen) == [1, 5, 6]
         assert [event.id for event in history(adapter, "Mail-1")] == [*unit.ids()]
         assert checkpoint(consumers) == (4, events[3].id)
         assert consumers.parked(NAME) == [a_parked(events[1])]
@@ -190,10 +192,11 @@ class StepClauses(Consuming):
         hold = consumers.hold(NAME, [WHOLE])
         with pytest.raises(LogDivergedError) as raised, consumers.step(hold) as step:
             step.move({WHOLE: 6})
-        with pytest.raises(LogDivergedError), consumers.step(hold) as step:
+        with pytest.raises(LogDivergedError) as again, consumers.step(hold) as step:
             step.reset(5)
         hold.release()
         assert (raised.value.name, raised.value.position, raised.value.head) == (NAME, 6, 4)
+        assert (again.value.name, again.value.position, again.value.head) == (NAME, 5, 4)
         assert (everything(adapter), found(consumers)) == (before, record)
 
     def test_C6_a_parked_event_is_listed_until_its_stream_has_none(

@@ -13,6 +13,7 @@ from evstore import DeniedError, EventData, InvalidInputError, InvalidUrlError, 
 from evstore.adapters import open_adapter
 from evstore.testing import an_append
 from tests.support.sentences import names
+from tests.support.users import ANNE, AS_ROOT, BERT, doing, folder_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,6 +113,25 @@ def test_what_was_picked_out_of_a_log_keeps_its_places_and_can_only_be_read(
         assert all(info.events == len([*store.read(info.stream_id)]) for info in store.streams())
         with pytest.raises(DeniedError, match=r"/events\.ndjson"):
             store.append("A-1", [EventData("T", {})])
+
+
+def test_an_event_of_a_file_is_not_redacted(tmp_path: Path, lines: list[str]) -> None:
+    with connect(written(tmp_path, lines)) as store:
+        with pytest.raises(DeniedError, match="can only be read"):
+            store.redact([json.loads(lines[0])["id"]], "a request")
+        assert [event.to_json() for event in store.replay()] == lines
+
+
+@AS_ROOT
+def test_a_file_that_this_user_may_not_read_is_named(lines: list[str]) -> None:
+    with folder_of(ANNE, 0o700) as folder:
+        url = written(folder, lines)
+
+        def read() -> None:
+            with connect(url) as store, pytest.raises(DeniedError, match=r"events\.ndjson: permission denied"):
+                store.info()
+
+        doing(BERT, read)
 
 
 def test_what_can_only_be_read_answers_each_unit_with_a_refusal(tmp_path: Path, lines: list[str]) -> None:

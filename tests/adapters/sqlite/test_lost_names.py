@@ -154,37 +154,52 @@ def test_a_version_is_not_given_out_again_where_all_events_of_a_stream_are_lost(
     assert command("append", "Order-1", "-t", "Placed", "-", stdin=b"{}\n").code == 0
 
 
-def spoil(command: Command, table: str, column: str) -> None:
-    """Let the names of a table be bytes, past the kinds of its columns: a damaged page may hold them."""
+def spoil(command: Command, table: str, where: str = "true") -> None:
+    """Let names of a table be bytes, past the kinds of its columns: a damaged page may hold them."""
+    column = "stream_id" if table == "streams" else "name"
     with closing(sqlite3.connect(command.folder / "evstore.db", isolation_level=None)) as connection:
-        connection.execute(f"DROP TRIGGER {table}_are_not_updated")
-        connection.execute("PRAGMA writable_schema = ON")
-        connection.execute(f"UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ')') WHERE name = '{table}'")
-        connection.execute("PRAGMA writable_schema = RESET")
-        connection.execute(f"UPDATE {table} SET {column} = CAST({column} AS BLOB)")
-        connection.execute("PRAGMA writable_schema = ON")
-        connection.execute(f"UPDATE sqlite_schema SET sql = sql || ' STRICT' WHERE name = '{table}'")
+        connection.execute(f"DROP TRIGGER IF EXISTS {table}_are_not_updated")
+        ((kept,),) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", [table]).fetchall()
+        for text in (kept.replace(") STRICT, ", ") ").replace(") STRICT", ")"), kept):
+            connection.execute("PRAGMA writable_schema = ON")
+            connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", [text, table])
+            connection.execute("PRAGMA writable_schema = RESET")
+            if text != kept:
+                connection.execute(f"UPDATE {table} SET {column} = CAST({column} AS BLOB) WHERE {where}")
 
 
 SPOILED = {
-    "categories": ("streams",),
-    "streams": ("replay --all", "replay --all --since 1h", "export"),
-    "types": ("replay --all", "replay --all --since 1h", "export", "streams"),
+    "categories": ("streams", "categories"),
+    "streams": ("replay --all", "replay --all --since 1h", "export", "streams", "streams Order"),
+    "types": ("replay --all", "replay --all --since 1h", "export", "streams", "types", "types Order"),
+    "tags": ("tags",),
+    "consumers": ("consumers",),
 }
 """Commands that print names of that table, and look for none."""
 
 
-@pytest.mark.parametrize(
-    ("table", "column"), [("categories", "name"), ("types", "name"), ("streams", "stream_id")]
-)
-def test_a_name_that_is_no_text_is_damage_to_whoever_asks_for_it(
-    evstore: Command, table: str, column: str
-) -> None:
-    spoil(evstore, table, column)
+@pytest.mark.parametrize("where", ["true", "key = 1"])
+@pytest.mark.parametrize("table", SPOILED)
+def test_a_name_that_is_no_text_is_damage_to_whoever_asks_for_it(evstore: Command, table: str, where: str) -> None:
+    with connect(evstore.url) as store:
+        for n in range(1, 4):
+            store.append(f"Order-{n}", [EventData(TYPES[0], 1, tags=[f"t:{n}"])])
+            store._adapter.consumers().add(f"mail-{n}", "{}", 0)
+    spoil(evstore, table, where)
     for words in SPOILED[table]:
         done = evstore(*words.split())
         assert done.code == DAMAGED, (words, done)
     assert evstore("verify").code == 1
+
+
+def test_a_source_whose_name_is_no_text_is_damage_to_whoever_lists_them(evstore: Command) -> None:
+    with connect(evstore.url) as store:
+        for n in range(1, 4):
+            store.append("Order-1", [EventData(TYPES[0], 1)], source=(f"file-{n}", n))
+        spoil(evstore, "sources", "position = 2")
+        with pytest.raises(IncompleteLogError, match="name of the source"):
+            [*store.sources()]
+        assert [each.source for each in store.sources(prefix="file-1")] == ["file-1"]
 
 
 def change(command: Command, table: str, change: str) -> None:

@@ -277,7 +277,7 @@ def test_sources_are_listed_by_the_entries_that_are_shown(adapter: SqliteAdapter
     ]
     adapter.append(units)
     with few_steps(adapter) as connection:
-        found = lists.sources(connection, NamePage(5, after="orders-3"))
+        found = lists.sources(connection, adapter._path, NamePage(5, after="orders-3"))
     assert [info[:2] for info in found] == [(f"orders-{n}", 99) for n in range(4, 9)]
 
 

@@ -199,6 +199,74 @@ def test_what_evstore_printed_is_read_at_once() -> None:
     assert [(source, stored.version) for source, stored, _ in found] == [("in:7", 1), ("in:8", 2), ("in:9", 3)]
 
 
+def test_payloads_are_read_at_once_if_each_is_an_object() -> None:
+    none = [None, None]
+    found = plain.plain_payloads(b'{"a":1}\n{"b":[{}]}\n', "T")
+    assert found == (none, ["T", "T"], ['{"a":1}', '{"b":[{}]}'], ["{}", "{}"], none, none, none)
+    assert plain.plain_payloads(b"", "T") is None
+    for other in (b"[1]", b'"{"', b'{"a":}', b'{"a":\r1}', b'{"a":"\xff"}', b"[" * 513 + b"]" * 513):
+        assert plain.plain_payloads(b'{"a":1}\n' + other + b"\n", "T") is None, other
+
+
+def envelope(**members: str) -> bytes:
+    text = ",".join(f'"{key}":{value}' for key, value in {"type": '"T"', "data": "1", **members}.items())
+    return f"{{{text}}}\n".encode()
+
+
+@pytest.mark.parametrize("named", [[], ["A-1"], ["A-1", "A-2", "A-3"]])
+def test_envelopes_are_read_at_once_whichever_of_them_name_a_stream(named: list[str]) -> None:
+    lines = b"".join(envelope(streamId=f'"{each}"') for each in named) + envelope() * 2
+    found = plain.plain_envelopes(lines)
+    assert found is not None
+    assert [*found.stream_ids] == [*named, None, None]
+
+
+def test_lines_as_long_as_an_events_data_may_be_are_read_at_once_and_longer_ones_are_not() -> None:
+    lines = envelope() * 2
+    with mock.patch.object(plain, "MAX_DATA_BYTES", len(lines)):
+        assert plain.plain_envelopes(lines) is not None
+        assert plain.plain_envelopes(lines + b" ") is None
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"data": "[1,\r2]"},
+        {"metadata": '{"userId":""}'},
+        {"metadata": '{"custom":{"":"v"}}'},
+        {"metadata": f'{{"userId":"{"x" * 600}"}}'},
+        {"metadata": '{"userId":"\\u0000"}'},
+        {"tags": '["a b,c"]'},
+        {"key": '"k"'},
+    ],
+)
+def test_an_envelope_that_is_not_plain_is_left_to_the_reader_of_single_values(members: dict[str, str]) -> None:
+    assert plain.plain_envelopes(envelope() + envelope(**members)) is None
+
+
+def test_plain_lines_get_default_metadata_and_tags_as_one_by_one() -> None:
+    default = Metadata(user_id="u", correlation_id="c", custom={"a": "b"})
+    metadata = ["{}", '{"userId":"x"}', "{}", '{"correlationId":"d","custom":{"k":"v"}}']
+    lines = [envelope(metadata=each) for each in metadata] + [envelope(tags='["y"]')]
+    found = plain.plain_envelopes(b"".join(lines))
+    assert found is not None
+    read = map(envelopes.envelope_from_json, lines)
+    preparing = Preparing(default, tags=["x"])
+    one_by_one = [preparing.kept(each.type, each.data, each.metadata, tags=each.tags) for each in read]
+    kept = [each._replace(id=own.id) for each, own in zip(preparing.kept_each(found), one_by_one, strict=True)]
+    assert kept == one_by_one
+    assert [each.correlation_id for each in kept] == ["c", "c", "c", "d", "c"]
+    assert [each.joined_tags for each in kept] == ["x", "x", "x", "x", "x y"]
+
+
+@pytest.mark.parametrize("name", ["", "a\0", "x" * 600])
+def test_a_type_that_no_event_can_have_is_refused_among_plain_ones(name: str) -> None:
+    found = plain.plain_payloads(b"{}\n", "T")
+    assert found is not None
+    with pytest.raises(InvalidInputError):
+        Preparing().kept_each(found._replace(types=[name]))
+
+
 def test_plain_lines_are_read_at_once(tmp_path: Path) -> None:
     """Otherwise the test above compares the same with the same."""
     lines = [
