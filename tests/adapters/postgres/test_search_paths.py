@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -14,6 +14,7 @@ from tests.support.command import Command
 from tests.support.hostile_schema import HIJACKED, hostile
 from tests.support.postgres_roles import a_role
 from tests.support.servers import NOT_OWNED, needs, pgbouncer
+from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,7 +116,14 @@ def test_a_stream_shows_its_own_events_and_completion_its_own_names(url: str, tm
 def test_every_session_is_pinned_before_its_first_statement(server: Server, misled: Role) -> None:
     with connect(misled.url(server.schema("store"))) as store:
         store.initialize()
-        assert [*store.subscribe(timeout=0.1)] == []  # which listens on a session of its own
+
+        def listener() -> Any:
+            assert [
+                *store.subscribe(timeout=0.1)
+            ] == []  # which listens on a session of its own, as soon as it can
+            return store._adapter._hints._listener
+
+        listening = wait_for(listener)
         with store._adapter._connections.connection() as lent:
-            for session in (lent, store._adapter._hints._listener):
+            for session in (lent, listening):
                 assert session.execute("SHOW search_path").fetchone() == (PINNED,)
