@@ -52,12 +52,16 @@ def stream_info(stream_id: str, events: Sequence[StoredEvent]) -> StreamInfo:
 def categories_of(log: Sequence[StoredEvent], stream_ids: Iterable[str], page: NamePage) -> list[CategoryInfo]:
     """The page of the categories of a log with these streams."""
     streams = Counter(map(category_of, stream_ids))
-    found = []
-    for name in names_of(streams, page):
-        events = [event for event in log if event.category == name]
-        positions = (events[0].global_position, events[-1].global_position)
-        found.append(CategoryInfo(name, streams[name], len(events), *positions, events[-1].timestamp_us))
-    return found
+    events: dict[str, list[StoredEvent]] = {name: [] for name in names_of(streams, page)}
+    for event in log:
+        if (its := events.get(event.category)) is not None:
+            its.append(event)
+    return [
+        CategoryInfo(
+            name, streams[name], len(its), its[0].global_position, its[-1].global_position, its[-1].timestamp_us
+        )
+        for name, its in events.items()
+    ]
 
 
 def counts_of(named: Iterable[tuple[int, Iterable[str]]], page: NamePage) -> list[tuple[str, int, int, int]]:
