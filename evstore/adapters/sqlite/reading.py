@@ -65,8 +65,7 @@ def read_all(
     if wanted > 1:
         check_names(connection, location, where)
     if where == ALL:
-        statement = sql.READ_KEYED_LOG_BACKWARD if page.backward else sql.READ_KEYED_LOG_FORWARD
-        found = rows_of(connection, location, statement, range_of(page), names.events_of)
+        found = rows_of(connection, location, names.statement(page), range_of(page), names.events_of)
     else:
         found = _log(connection, location, page, where)
     if wanted == 1 and not found:

@@ -17,11 +17,13 @@ from evstore.model.events import StoredEvent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from evstore.port import Page
+
 T = TypeVar("T")
 
 MOST_KNOWN: Final = 16_384
 """Names of a kind that are kept in memory."""
-_ID, _STREAM, _TYPE, _DATA, _METADATA, _VERSION, _POSITION, _TIME, _TAGS, _ = map(
+_ID, STREAM, TYPE, _DATA, _METADATA, _VERSION, _POSITION, _TIME, _TAGS, _ = map(
     itemgetter, range(len(StoredEvent._fields))
 )
 _KINDS: Final = {
@@ -80,10 +82,20 @@ class Names:
         self._seen: int | None = None  # the data version of what is known
         self._streams: dict[int, Any] = {}
         self._types: dict[int, Any] = {}
+        self.is_outgrown = False
+        """There are more names in the log than are kept: the rows of its pages have names from now on."""
         self.raw: Any = None  # the same names for `raw`, where they were asked for
 
+    def statement(self, page: Page) -> str:
+        """The statement for a page of the log without a filter, whose rows are for `events_of`."""
+        if self.is_outgrown:
+            return sql.READ_NAMED_LOG_BACKWARD if page.backward else sql.READ_NAMED_LOG_FORWARD
+        return sql.READ_KEYED_LOG_BACKWARD if page.backward else sql.READ_KEYED_LOG_FORWARD
+
     def events_of(self, rows: Sequence[tuple[Any, ...]], location: str) -> list[StoredEvent]:
-        """The events of rows that have keys in the place of names."""
+        """The events of rows that `statement` gives."""
+        if self.is_outgrown:
+            return events_of(rows, location)
         try:
             return self.known(rows, partial(_named, _checked_ids(rows, location), rows))
         except KeyError:
@@ -99,8 +111,11 @@ class Names:
             return use(self._streams, self._types)
         except KeyError:
             asked = self._connection.execute
-            learn(self._streams, [*map(_STREAM, rows)], partial(asked, sql.NAMES_OF_STREAMS), self._form)
-            learn(self._types, [*map(_TYPE, rows)], partial(asked, sql.NAMES_OF_TYPES), self._form)
+            for known, key, statement in (
+                (self._streams, STREAM, sql.NAMES_OF_STREAMS),
+                (self._types, TYPE, sql.NAMES_OF_TYPES),
+            ):
+                self.is_outgrown |= learn(known, [*map(key, rows)], partial(asked, statement), self._form)
         return use(self._streams, self._types)
 
     def _look(self) -> None:
@@ -128,14 +143,16 @@ def learn(
     keys: Sequence[int],
     ask: Callable[..., Iterable[tuple[int, str]]],
     form: Callable[[str], Any] = str,
-) -> None:
+) -> bool:
     """Get to know the names of these keys, each in this form, as far as they have any. `ask`: the names of keys
-    that are given."""
+    that are given. True if all others had to be forgotten, because they would be too many together."""
     unknown = {key for key in keys if key not in known}  # costs by the keys, not by all known
     if not unknown:
-        return
-    if len(known) + len(unknown) > MOST_KNOWN:
+        return False
+    are_too_many = len(known) + len(unknown) > MOST_KNOWN
+    if are_too_many:
         known.clear()
         unknown = {*keys}
     listed = json.dumps([*unknown], default=str)  # a damaged row may hold anything
     known.update({key: form(name) for key, name in ask({"keys": listed}) if isinstance(name, str)})
+    return are_too_many

@@ -302,6 +302,35 @@ ORDER BY events.global_position DESC
 LIMIT :limit
 """
 
+# The same with names, for a log that has more of them than are kept in memory: to join them takes less time than
+# to look most of them up. What is no text is no name.
+NAMED: Final = f"""events.id,
+  CASE typeof(streams.stream_id) WHEN 'text' THEN streams.stream_id END,
+  CASE typeof(types.name) WHEN 'text' THEN types.name END,
+  {OWN}"""
+
+# The table itself, which is ordered by global_position.
+READ_NAMED_LOG_FORWARD: Final = f"""
+SELECT {NAMED}
+FROM events
+LEFT JOIN streams ON streams.key = events.stream_key
+LEFT JOIN types ON types.key = events.type_key
+WHERE events.global_position BETWEEN :low AND :high
+ORDER BY events.global_position
+LIMIT :limit
+"""
+
+# The table itself, which is ordered by global_position.
+READ_NAMED_LOG_BACKWARD: Final = f"""
+SELECT {NAMED}
+FROM events
+LEFT JOIN streams ON streams.key = events.stream_key
+LEFT JOIN types ON types.key = events.type_key
+WHERE events.global_position BETWEEN :low AND :high
+ORDER BY events.global_position DESC
+LIMIT :limit
+"""
+
 # The table itself.
 NAMES_OF_STREAMS: Final = """
 SELECT streams.key, streams.stream_id

@@ -10,6 +10,8 @@ import pytest
 
 from evstore import EventData, IncompleteLogError, connect
 from evstore.adapters.sqlite import rows
+from evstore.cli.output.writer import as_bytes
+from evstore.model.events import lines_of
 from tests.support.command import Command
 
 if TYPE_CHECKING:
@@ -69,11 +71,13 @@ def test_export_and_get_report_a_type_that_is_lost(evstore: Command, which: int)
     assert evstore("get", IDS[which - 1]).code == 0
 
 
+@pytest.mark.parametrize("most", [16_384, 2])
 @pytest.mark.parametrize("backward", [False, True])
 @pytest.mark.parametrize("table", ["types", "streams"])
 def test_a_store_that_has_read_a_name_reports_that_it_is_lost(
-    evstore: Command, table: str, backward: bool
+    evstore: Command, monkeypatch: pytest.MonkeyPatch, table: str, backward: bool, most: int
 ) -> None:
+    monkeypatch.setattr(rows, "MOST_KNOWN", most)
     with connect(evstore.url) as store:
         assert [event.id for event in store.replay()] == IDS
         lose(evstore, table, "key = 2")
@@ -91,6 +95,25 @@ def test_more_names_than_are_kept_in_memory_are_all_read(
             found = [(event.stream_id, event.type) for event in store.replay(after=after, limit=2)]
             assert found == [(STREAMS[n % 3], TYPES[n % 3]) for n in range(after, min(after + 2, EVENTS))]
         assert [event.type for event in store.replay()] == [*TYPES] * 3
+        assert [event.id for event in store.replay(backward=True)] == [*reversed(IDS)]
+        raw = b"".join(page.lines for _ in range(2) for page in store.replay(backward=True).raw_pages())
+        assert raw == as_bytes(lines_of(store.replay(backward=True))) * 2
+
+
+def test_names_that_are_too_many_are_read_with_their_events(
+    evstore: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "MOST_KNOWN", 2)
+    asked: list[str] = []
+    with connect(evstore.url) as store:
+        with store._adapter._reading() as connection:  # type: ignore[attr-defined]
+            connection.set_trace_callback(asked.append)
+        for _ in range(2):
+            assert len([*store.replay()]) == EVENTS
+            assert sum(page.events for page in store.replay().raw_pages()) == EVENTS
+    pages = [each for each in asked if "FROM events" in each and "LIMIT" in each]
+    assert ["stream_key" in each.partition("FROM")[0] for each in pages] == [True, True, False, False]
+    assert sum("json_each" in each for each in asked) == 4
 
 
 @pytest.mark.parametrize("last", [[], ["--last", "2"]])

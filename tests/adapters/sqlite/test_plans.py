@@ -60,6 +60,8 @@ PLANS: dict[str, tuple[Any, str, set[str]]] = {
     "READ_LOG_BACKWARD": (EVENTS, "INTEGER PRIMARY KEY", set()),
     "READ_KEYED_LOG_FORWARD": (EVENTS, "INTEGER PRIMARY KEY", set()),
     "READ_KEYED_LOG_BACKWARD": (EVENTS, "INTEGER PRIMARY KEY", set()),
+    "READ_NAMED_LOG_FORWARD": (EVENTS, "INTEGER PRIMARY KEY", set()),
+    "READ_NAMED_LOG_BACKWARD": (EVENTS, "INTEGER PRIMARY KEY", set()),
     "NAMES_OF_STREAMS": ({"keys": "[1]"}, "INTEGER PRIMARY KEY", set()),
     "NAMES_OF_TYPES": ({"keys": "[1]"}, "INTEGER PRIMARY KEY", set()),
     "READ_CATEGORY_FORWARD": (EVENTS, "events_by_category", {"categories_by_name"}),
@@ -327,4 +329,4 @@ def test_statements_are_whole(module: str, least: int) -> None:
     for node in (inner for each in statements for inner in ast.walk(each)):
         assert not isinstance(node, ast.BinOp | ast.Call), ast.dump(node)
         if isinstance(node, ast.FormattedValue):
-            assert ast.unparse(node.value) in ("EVENT", "OWN", "METADATA", "WAIT")
+            assert ast.unparse(node.value) in ("EVENT", "NAMED", "OWN", "METADATA", "WAIT")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from evstore import CorruptStoreError, EventData, Metadata, connect
 from evstore.adapters.sqlite import connect as adapter_of
+from evstore.adapters.sqlite import rows
 from evstore.cli.output.writer import as_bytes
 from evstore.model.events import lines_of
 from evstore.port import Page
@@ -75,11 +76,47 @@ def damage(command: Command, change: str, *, nullable: bool = False) -> None:
         connection.execute("UPDATE sqlite_schema SET sql = sql || ' STRICT' WHERE name = 'events'")
 
 
+@pytest.fixture(params=[16_384, 0])
+def most_known(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many names as are kept, and so few that each page after the first has its own."""
+    monkeypatch.setattr(rows, "MOST_KNOWN", request.param)
+
+
+@pytest.mark.usefixtures("most_known")
 @pytest.mark.parametrize("change", DAMAGES.values(), ids=DAMAGES)
 def test_a_raw_page_with_a_damaged_event_is_read_as_events(evstore: Command, change: str) -> None:
     damage(evstore, change)
     with closing(adapter_of(evstore.url)) as adapter:
+        assert adapter.read_raw(Page(1)).events == 1
         assert adapter.read_raw(Page(100)) is None
+
+
+NAMELESS = {
+    "a name that is bytes": "CAST(stream_id AS BLOB)",
+    "a name that is not UTF-8": "CAST(x'22ff22' AS TEXT)",
+}
+
+
+@pytest.mark.usefixtures("most_known")
+@pytest.mark.parametrize("name", NAMELESS.values(), ids=NAMELESS)
+def test_no_raw_page_goes_out_with_a_name_that_is_no_text(evstore: Command, name: str) -> None:
+    with connect(evstore.url) as store:
+        store.append("User-1", [EventData("Named", 1)])
+    with closing(sqlite3.connect(evstore.folder / "evstore.db", isolation_level=None)) as connection:
+        connection.execute("DROP TRIGGER streams_are_not_updated")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ')') WHERE name = 'streams'")
+        connection.execute("PRAGMA writable_schema = RESET")
+        connection.execute(f"UPDATE streams SET stream_id = {name} WHERE key = 2")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_schema SET sql = sql || ' STRICT' WHERE name = 'streams'")
+    with connect(evstore.url) as store:
+        assert next(store.replay(limit=1).raw_pages()).events == 1
+        with pytest.raises(CorruptStoreError):
+            [*store.replay().raw_pages()]
+        assert [event.stream_id for event in store.replay(limit=1)] == ["Order-größe"]
+        with pytest.raises(CorruptStoreError):
+            [*store.replay()]
 
 
 @pytest.mark.parametrize("value", ["'text'", "3", "1.5"])
@@ -121,10 +158,12 @@ def answered(read: Callable[[], Iterable[bytes]]) -> object:
         return type(error), str(error)
 
 
+@pytest.mark.usefixtures("most_known")
 @pytest.mark.parametrize("change", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_log_goes_out_as_its_events_do_and_is_refused_as_they_are(evstore: Command, change: str) -> None:
-    damage(evstore, change)
     with connect(evstore.url) as store:
+        assert next(store.replay(limit=1).raw_pages()).events == len([*store.replay(limit=1)]) == 1
+        damage(evstore, change)
         found = store.replay()
         raw = answered(lambda: (page.lines for page in found.raw_pages()))
         assert raw == answered(lambda: (as_bytes(lines_of(page)) for page in store.replay().pages))
@@ -141,6 +180,7 @@ def test_an_event_with_a_value_that_its_column_cannot_hold_is_refused_as_damage(
                 list(events)
 
 
+@pytest.mark.usefixtures("most_known")
 def test_whatever_a_store_holds_its_raw_pages_are_the_lines_of_its_events(evstore: Command) -> None:
     @given(st.lists(CONTENTS, min_size=1, max_size=3))
     @settings(deadline=None, max_examples=25, print_blob=True)
