@@ -51,5 +51,5 @@ def test_it_is_found_when_a_barrier_is_missing(
 
 def test_a_follower_notices_itself_that_the_barrier_of_readers_is_missing(own: OwnServer, seed: int) -> None:
     """Whether or not writers have come as far again by then."""
-    with pytest.raises(LogDivergedError, match="but the log ends at|but another event is there"):
+    with pytest.raises(LogDivergedError, match=r"but the log ends at|but another event is there"):
         stops(own, WITHOUT["readers"]._replace(cycles=50, seed=seed, writers=3))
