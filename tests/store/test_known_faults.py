@@ -100,6 +100,14 @@ def test_a_boundary_ends_at_the_head_and_not_at_its_last_event(store):
     assert store.decide(Query(tags=["missing"])).after == 3
 
 
+def test_a_condition_that_names_a_tag_twice_refuses_as_with_the_tag_once(store):
+    first = store.append("Seat-1", [an_event("seat:12")])
+    twice = Query(["Taken", "Taken"], ["seat:12", "seat:12"])
+    assert [*store.replay(query=twice)] == [*store.replay(tags=["seat:12", "seat:12"])] == first
+    with pytest.raises(AppendConditionError):
+        store.append("Seat-2", [an_event("seat:12")], unless=twice)
+
+
 def test_a_boundary_of_two_tags_admits_no_write_skew(racers):
     for n in range(ROUNDS):
         tags = [f"doctor:{n}a", f"doctor:{n}b"]
