@@ -22,6 +22,8 @@ _MOST_PARTS: Final = 96
 _LEAST_PARTS: Final = 16
 _DATES: Final = ((3 * 86400, "%Y-%m-%d"), (120, "%Y-%m-%d %H:%M"))
 """The formats of the ends of a time, by its length in seconds."""
+_ENOUGH: Final = 1000
+"""Events for which the size of one says something: with fewer it is mostly that of an empty store."""
 _NO_PROMISE: Final = "NOT SAFE: its adapter promises nothing"
 
 
@@ -34,7 +36,7 @@ def of_store(store: EventStore, info: StoreInfo) -> None:
         f"{screen.counted(info.streams, 'stream')} of {screen.counted(info.categories, 'category', 'categories')}"
     )
     report.line("events", f"{info.events:,}" + (f" in {streams}" if info.events else ""), "bold")
-    each = f", {screen.size(info.size_bytes // info.events)} an event" if info.events else ""
+    each = f", {screen.size(info.size_bytes // info.events)} an event" if info.events >= _ENOUGH else ""
     report.line("size", f"{screen.size(info.size_bytes)}{each}")
     report.line("durability", info.how_durable or _NO_PROMISE, "" if info.durable else "yellow")
     report.line("", ", ".join(f"{name} {value}" for name, value in info.durability.items()), "dim")

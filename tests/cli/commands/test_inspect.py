@@ -87,6 +87,14 @@ def test_info_is_a_probe_that_says_what_is_not_there(store: Command) -> None:
     assert store("info", "A-1").code == 6
 
 
+def test_the_size_of_an_event_is_told_where_there_are_enough_to_tell(store: Command) -> None:
+    sizes = []
+    for events in (999, 1):
+        fill(store, ("A-1", "T", events))
+        sizes += [line[12:] for line in screen(store, "info") if line.startswith("size")]
+    assert [size.endswith(" bytes an event") for size in sizes] == [False, True]
+
+
 @WIDTHS
 def test_a_report_tells_what_a_store_is_and_holds(store: Command, backend: str, columns: int) -> None:
     fill(store, ("A-1", "T", 1500), ("B-1", "T", 1), times_us=[FIRST + n * DAY for n in range(1501)])
