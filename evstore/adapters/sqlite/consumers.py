@@ -66,7 +66,7 @@ class SqliteConsumers:
             try:
                 rows = connection.execute(sql.LIST_CONSUMERS, range_of(page)).fetchall()
                 for _, name, *_ in rows:
-                    check_listed((name, 0), CONSUMER_PARTS, self._path)
+                    check_listed((name, 0), CONSUMER_PARTS, self._path)  # it stands at no position of the log
                 return [_record(connection, row) for row in rows]
             finally:
                 connection.execute("COMMIT")

@@ -118,9 +118,8 @@ def test_every_session_is_pinned_before_its_first_statement(server: Server, misl
         store.initialize()
 
         def listener() -> Any:
-            assert [
-                *store.subscribe(timeout=0.1)
-            ] == []  # which listens on a session of its own, as soon as it can
+            """The session of a subscription that listens, as soon as it has one."""
+            assert [*store.subscribe(timeout=0.1)] == []
             return store._adapter._hints._listener
 
         listening = wait_for(listener)

@@ -13,6 +13,7 @@ from evstore.adapters.sqlite import rows
 from evstore.cli.output.writer import as_bytes
 from evstore.model.events import lines_of
 from tests.support.command import Command
+from tests.support.sqlite_files import update_past_kinds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -180,15 +181,8 @@ def test_a_version_is_not_given_out_again_where_all_events_of_a_stream_are_lost(
 def spoil(command: Command, table: str, where: str = "true") -> None:
     """Let names of a table be bytes, past the kinds of its columns: a damaged page may hold them."""
     column = "stream_id" if table == "streams" else "name"
-    with closing(sqlite3.connect(command.folder / "evstore.db", isolation_level=None)) as connection:
-        connection.execute(f"DROP TRIGGER IF EXISTS {table}_are_not_updated")
-        ((kept,),) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", [table]).fetchall()
-        for text in (kept.replace(") STRICT, ", ") ").replace(") STRICT", ")"), kept):
-            connection.execute("PRAGMA writable_schema = ON")
-            connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", [text, table])
-            connection.execute("PRAGMA writable_schema = RESET")
-            if text != kept:
-                connection.execute(f"UPDATE {table} SET {column} = CAST({column} AS BLOB) WHERE {where}")
+    update = f"UPDATE {table} SET {column} = CAST({column} AS BLOB) WHERE {where}"
+    update_past_kinds(command.folder / "evstore.db", update)
 
 
 SPOILED = {

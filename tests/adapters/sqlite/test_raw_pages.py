@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from evstore.port import Page
 from tests.support.command import Command
 from tests.support.json_texts import TEXTS
 from tests.support.odd_names import NAMES, TAGS
+from tests.support.sqlite_files import update_past_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -63,17 +63,8 @@ def evstore(tmp_path: Path) -> Command:
 
 def damage(command: Command, change: str, *, nullable: bool = False) -> None:
     """Change the third event past triggers, checks and kinds of columns."""
-    with closing(sqlite3.connect(command.folder / "evstore.db", isolation_level=None)) as connection:
-        connection.execute("DROP TRIGGER events_are_not_updated")
-        connection.execute("PRAGMA ignore_check_constraints = ON")
-        connection.execute("PRAGMA writable_schema = ON")
-        connection.execute("UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ')') WHERE name = 'events'")
-        if nullable:
-            connection.execute("UPDATE sqlite_schema SET sql = replace(sql, 'NOT NULL', '') WHERE name = 'events'")
-        connection.execute("PRAGMA writable_schema = RESET")
-        assert connection.execute(f"UPDATE events SET {change} WHERE global_position = 3").rowcount == 1
-        connection.execute("PRAGMA writable_schema = ON")
-        connection.execute("UPDATE sqlite_schema SET sql = sql || ' STRICT' WHERE name = 'events'")
+    update = f"UPDATE events SET {change} WHERE global_position = 3"
+    update_past_kinds(command.folder / "evstore.db", update, nullable=nullable)
 
 
 @pytest.fixture(params=[16_384, 0])
@@ -102,14 +93,7 @@ NAMELESS = {
 def test_no_raw_page_goes_out_with_a_name_that_is_no_text(evstore: Command, name: str) -> None:
     with connect(evstore.url) as store:
         store.append("User-1", [EventData("Named", 1)])
-    with closing(sqlite3.connect(evstore.folder / "evstore.db", isolation_level=None)) as connection:
-        connection.execute("DROP TRIGGER streams_are_not_updated")
-        connection.execute("PRAGMA writable_schema = ON")
-        connection.execute("UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ')') WHERE name = 'streams'")
-        connection.execute("PRAGMA writable_schema = RESET")
-        connection.execute(f"UPDATE streams SET stream_id = {name} WHERE key = 2")
-        connection.execute("PRAGMA writable_schema = ON")
-        connection.execute("UPDATE sqlite_schema SET sql = sql || ' STRICT' WHERE name = 'streams'")
+    update_past_kinds(evstore.folder / "evstore.db", f"UPDATE streams SET stream_id = {name} WHERE key = 2")
     with connect(evstore.url) as store:
         assert next(store.replay(limit=1).raw_pages()).events == 1
         with pytest.raises(CorruptStoreError):
